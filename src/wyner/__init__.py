@@ -1,0 +1,52 @@
+"""wyner: write a latent-variable model as two factorisations and an equation."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from wyner import families, models, networks, schedules
+from wyner.errors import WynerError
+from wyner.models import Model
+from wyner.objectives import KL, Objective
+from wyner.variables import Binary, Categorical, Image, Real
+
+if TYPE_CHECKING:
+    from wyner import data, information
+    from wyner.training.fit import fit
+    from wyner.runs import load
+
+__version__ = "0.1.0"
+
+_LAZY = {"fit": ("wyner.training.fit", "fit"), "load": ("wyner.runs", "load"), "data": ("wyner.data", None), "information": ("wyner.information", None)}
+
+
+def __getattr__(name: str) -> Any:
+    """Loads training, data and information when they are first used, so that importing stays quick."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'wyner' has no attribute {name!r}")
+    module, attribute = _LAZY[name]
+    loaded = importlib.import_module(module)
+    value = getattr(loaded, attribute) if attribute else loaded
+    globals()[name] = value
+    return value
+
+
+__all__ = [
+    "KL",
+    "Binary",
+    "Categorical",
+    "Image",
+    "Model",
+    "Objective",
+    "Real",
+    "WynerError",
+    "data",
+    "families",
+    "fit",
+    "information",
+    "load",
+    "models",
+    "networks",
+    "schedules",
+]

@@ -1,0 +1,236 @@
+"""The command line. Errors are one or two lines on standard error and exit code 2; `--debug` shows the traceback."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from wyner.errors import OptionError, WynerError
+
+app = typer.Typer(
+    help="Learn what two things share and what is private to each.", epilog="Start with: wyner demo",
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown",
+)  # fmt: skip
+
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the run; new or empty.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
+
+
+@app.command(epilog="Example: wyner demo --out demo-run")
+def demo(
+    out: Out = None,
+    epochs: Annotated[int | None, typer.Option(help="Fewer for a quick look.")] = None,
+    seed: Annotated[int, typer.Option(help="Of weights, order and noise.")] = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Train on the embedded digits, from start to report, in about three minutes on two CPU cores."""
+    from wyner.experiments import read
+
+    chosen = {"seed": seed, **({"epochs": epochs} if epochs is not None else {})}
+    _train(read("demo").changed(fit=chosen), out or _free(Path("runs") / "demo"), False, not quiet, True)
+
+
+@app.command(
+    epilog="Examples: wyner train --data pairs.npz | wyner train --data mog --lam 0.1 --epochs 60 | wyner train experiment.toml | wyner train --resume runs/mog"
+)
+def train(
+    experiment: Annotated[str | None, typer.Argument(help="A TOML file, or the name of a shipped experiment (wyner list experiments).")] = None,
+    data: Annotated[str | None, typer.Option(help="A named data set (wyner list data) or an .npz file with arrays x and y.")] = None,
+    model: Annotated[str | None, typer.Option(help="Name of the model (wyner list models).")] = None,
+    lam: Annotated[float | None, typer.Option(help="Weight of the common information, in [0, 1).")] = None,
+    alpha: Annotated[float | None, typer.Option(help="Weight of the marginal and conditional terms; 0 trains in two stages.")] = None,
+    z: Annotated[int | None, typer.Option(help="Size of the common latent.")] = None,
+    u: Annotated[int | None, typer.Option(help="Size of the local latent of x.")] = None,
+    v: Annotated[int | None, typer.Option(help="Size of the local latent of y.")] = None,
+    hidden: Annotated[str | None, typer.Option(help="Widths of hidden layers, for example 256,256,256.")] = None,
+    activation: Annotated[str | None, typer.Option(help="relu, elu, leaky_relu, gelu, silu, tanh.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows a step.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="constant, one-cycle, cosine, linear.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of weights, order and noise.")] = None,
+    patience: Annotated[int | None, typer.Option(help="Epochs without improvement before stopping.")] = None,
+    clip: Annotated[float | None, typer.Option(help="Largest gradient norm.")] = None,
+    compile: Annotated[bool | None, typer.Option("--compile", help="Compile the step.")] = None,
+    precision: Annotated[str | None, typer.Option(help="32-true, bf16-mixed, ...")] = None,
+    accelerator: Annotated[str | None, typer.Option(help="auto, cpu, cuda, ...")] = None,
+    devices: Annotated[int | None, typer.Option(help="Processes or devices.")] = None,
+    checkpoint_seconds: Annotated[float | None, typer.Option(help="Time between checkpoints.")] = None,
+    samples: Annotated[int | None, typer.Option(help="Importance samples of the evaluation.")] = None,
+    rows: Annotated[int | None, typer.Option(help="Test rows to evaluate; all by default.")] = None,
+    option: Annotated[list[str] | None, typer.Option("--set", help="Any key of an experiment file: data.correlations=[0.9], fit.weight_decay=0.01")] = None,
+    out: Out = None,
+    resume: Annotated[Path | None, typer.Option(help="Continue this run, exactly.")] = None,
+    report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
+    quiet: Quiet = False,
+) -> None:
+    """Train a model on a named data set or on your own pairs, evaluate it, write a report."""
+    from wyner.experiments import Experiment, read
+    from wyner.runs import read_config
+
+    sections: dict[str, dict[str, Any]] = {
+        "data": {"name": data},
+        "model": {"name": model, "lam": lam, "alpha": alpha, "z": z, "u": u, "v": v},
+        "networks": {"hidden": None if hidden is None else _widths(hidden), "activation": activation},
+        "fit": {
+            "epochs": epochs, "batch_size": batch_size, "lr": lr, "schedule": schedule, "seed": seed, "patience": patience, "clip": clip,
+            "compile": compile, "precision": precision, "accelerator": accelerator, "devices": devices, "checkpoint_seconds": checkpoint_seconds,
+        },
+        "evaluate": {"samples": samples, "rows": rows},
+    }  # fmt: skip
+    sections = {s: {k: v for k, v in values.items() if v is not None} for s, values in sections.items()}
+    for text in option or []:
+        section, key, value = _setting(text)
+        if section not in sections:
+            raise OptionError(f"--set {text}: expected one of {', '.join(sections)} before the dot")
+        sections[section][key] = value
+    if resume is not None:
+        if experiment is not None or any(sections.values()):
+            raise OptionError("--resume takes everything from the run; leave the other settings out")
+        stored = read_config(resume).get("about", {}).get("experiment")
+        if not stored:
+            raise OptionError(f"{resume} was trained from Python; resume it there with wyner.fit(..., resume=True)")
+        _train(Experiment(**stored), resume, True, not quiet, report)
+        return
+    if experiment is not None:
+        base = read(experiment).changed(**sections)
+    elif data is None:
+        raise OptionError("expected what to train on: --data NAME or --data pairs.npz, or an experiment file; see wyner list data")
+    else:
+        base = Experiment(**_defaults(sections))
+    _train(base, out or _free(Path("runs") / Path(base.data["name"]).stem), False, not quiet, report)
+
+
+@app.command(epilog="Example: wyner evaluate runs/mog --samples 1000")
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    samples: Annotated[int | None, typer.Option(help="Importance samples.")] = None,
+    rows: Annotated[int | None, typer.Option(help="Test rows; all by default.")] = None,
+    data: Annotated[str | None, typer.Option(help="Another data set or .npz file.")] = None,
+    report: Annotated[bool, typer.Option(help="Rewrite report.html.")] = True,
+) -> None:
+    """Likelihoods and information of a run on held-out pairs."""
+    from wyner.experiments import evaluate_run
+
+    _table(evaluate_run(run, samples=samples, rows=rows, data=data, report=report))
+
+
+@app.command(epilog="Examples: wyner sample runs/demo -n 64 --to pairs.npz | wyner sample runs/demo --given x.npz -n 5 --to draws.npz")
+def sample(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    to: Annotated[Path, typer.Option(help="The .npz file to write.")] = Path("samples.npz"),
+    n: Annotated[int, typer.Option("--n", "-n", help="Pairs, or draws per given row.")] = 16,
+    given: Annotated[Path | None, typer.Option(help="An .npz file with some modalities: translate them to the other.")] = None,
+    like: Annotated[Path | None, typer.Option(help="An .npz file with references whose style is kept.")] = None,
+    reconstruct: Annotated[bool, typer.Option(help="Reconstruct the given rows instead of translating them.")] = False,
+    draw: Annotated[bool, typer.Option(help="Draw from the decoders instead of taking their means.")] = False,
+    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+) -> None:
+    """Generate pairs, translate, keep a style, or reconstruct; arrays go to an .npz file."""
+    from wyner import sampling
+
+    shapes = sampling.sample_run(run, to, n=n, given=given, like=like, reconstruct=reconstruct, draw=draw, seed=seed)
+    print(f"wrote {to}: " + ", ".join(f"{k} {v}" for k, v in shapes.items()))
+
+
+@app.command("list", epilog="Example: wyner list data")
+def list_(what: Annotated[str, typer.Argument(help="models, data or experiments.")]) -> None:
+    """What there is: models with what each can do, data sets, experiments."""
+    from wyner import listing
+
+    listing.show(what)
+
+
+def _train(experiment: Any, out: Path, resume: bool, progress: bool, report: bool) -> None:
+    from wyner.experiments import run
+
+    dataset = experiment.load()
+    print(f"{dataset}")
+    print(f"model: {experiment.model.get('name', 'WynerVAE')}, run: {out}")
+    trained, numbers = run(experiment, out, resume=resume, progress=progress, report=report, dataset=dataset)
+    print(f"\n{trained.model.objective}\n")
+    _table(numbers)
+    if trained.history:
+        print(f"\ntrained in {trained.history[-1]['seconds']:.0f} s")
+    if report:
+        print(f"report: {out / 'report.html'}")
+
+
+def _table(numbers: list[Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("number", "value", "unit", "against", "how", box=None, header_style="bold", pad_edge=False)
+    for column in table.columns[:4]:
+        column.no_wrap = column is not table.columns[0]
+    for n in numbers:
+        error = f" +- {n.error:.3f}" if n.error is not None else ""
+        table.add_row(n.name, f"{n.value:.3f}{error}", n.unit, f"{n.reference_name} {n.reference:.3f}" if n.reference is not None else "", n.how)
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def _widths(text: str) -> list[int]:
+    try:
+        return [int(k) for k in text.split(",") if k.strip()]
+    except ValueError:
+        raise OptionError(f"--hidden: expected widths such as 256,256, got {text!r}") from None
+
+
+def _setting(text: str) -> tuple[str, str, Any]:
+    import tomllib
+
+    name, _, value = text.partition("=")
+    section, _, key = name.strip().partition(".")
+    if not key or not value:
+        raise OptionError(f"--set {text}: expected section.key=value, for example fit.weight_decay=0.01")
+    try:
+        return section, key, tomllib.loads(f"v = {value}")["v"]
+    except tomllib.TOMLDecodeError:
+        return section, key, value.strip()
+
+
+def _defaults(sections: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Settings that suit a user's own table, whatever its size: a number of steps instead of epochs, moderate networks."""
+    sections["model"].setdefault("alpha", 1.0)
+    if sections["data"]["name"].endswith(".npz"):
+        length = {} if "epochs" in sections["fit"] else {"steps": 6000}
+        sections["fit"] = {**length, "schedule": "one-cycle", "lr": 2e-3, "batch_size": 64} | sections["fit"]
+        sections["networks"] = {"hidden": [128, 128]} | sections["networks"] if not sections["networks"].get("kind") else sections["networks"]
+    else:
+        sections["fit"] = {"schedule": "one-cycle", "lr": 2e-3} | sections["fit"]
+    return sections
+
+
+def _free(path: Path) -> Path:
+    """The path itself if it is new or empty, else with the first free number."""
+    n, found = 1, path
+    while found.exists() and (not found.is_dir() or any(found.iterdir())):
+        n += 1
+        found = path.with_name(f"{path.name}-{n}")
+    return found
+
+
+def main() -> None:
+    """Entry point: bad input ends with one clear sentence and exit code 2."""
+    debug = "--debug" in sys.argv
+    arguments = [a for a in sys.argv[1:] if a != "--debug"]
+    warnings.showwarning = lambda message, *rest, **more: print(f"warning: {message}", file=sys.stderr)  # type: ignore[assignment]
+    warnings.filterwarnings("ignore", module=r"(torch|lightning_fabric|tensorboard)")
+    try:
+        app(args=arguments, prog_name="wyner", standalone_mode=True)
+    except WynerError as e:
+        if debug:
+            raise
+        print(f"error: {e}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt as e:
+        print(f"\n{e}", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

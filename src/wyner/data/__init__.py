@@ -1,0 +1,69 @@
+"""Paired data: named sets with exact answers where they exist, and users' own arrays."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from wyner.data import digits, synthetic
+from wyner.data.dataset import Dataset
+from wyner.data.tables import from_arrays, from_npz
+from wyner.errors import OptionError, unknown
+
+
+def _full(make: Callable[..., Dataset]) -> Callable[..., Dataset]:
+    def made(**options: Any) -> Dataset:
+        return make(full=True, **options)
+
+    made.__doc__ = make.__doc__
+    signature = inspect.signature(make)
+    made.__signature__ = signature.replace(parameters=[p for n, p in signature.parameters.items() if n != "full"])  # type: ignore[attr-defined]
+    return made
+
+
+TABLE: dict[str, Callable[..., Dataset]] = {
+    "mog": synthetic.mog,
+    "gaussian": synthetic.gaussian,
+    "digits-halves": digits.halves,
+    "digits-add1": digits.add1,
+    "mnist-halves": _full(digits.halves),
+    "mnist-add1": _full(digits.add1),
+}
+"""Every named data set. A new one is a function that returns a `Dataset`, and a line here."""
+
+
+def load(name: str, **options: Any) -> Dataset:
+    """A named data set, or the pairs in a user's `.npz` file.
+
+    Args:
+        name: from `wyner list data`, or a path that ends in `.npz`.
+        **options: of the function that makes it, for example `train=1000` or `correlations=[0.9, 0.5]`.
+
+    Returns:
+        A record with `.train`, `.validation`, `.test` (arrays by name), `.spaces`, `.truth` (exact values in nats).
+
+    Raises:
+        OptionError: an unknown name or option. DataError: files that are missing or damaged.
+
+    Example:
+        >>> import wyner
+        >>> mog = wyner.data.load("mog", train=100, validation=10, test=10)
+        >>> round(mog.truth["common_information"], 6)
+        0.500402
+    """
+    if name.endswith(".npz"):
+        make: Callable[..., Dataset] = lambda **o: from_npz(name, **o)  # noqa: E731
+        known = set(inspect.signature(from_npz).parameters) - {"path"}
+    elif name in TABLE:
+        make = TABLE[name]
+        known = set(inspect.signature(make).parameters) - ({"full"} if name.startswith("digits-") else set())
+    else:
+        raise OptionError(unknown("data set", name, TABLE) + "; or give the path of an .npz file")
+    for option in options:
+        if option not in known:
+            raise OptionError(f"{name}: {unknown('option', option, known)}")
+    return make(**options)
+
+
+__all__ = ["TABLE", "Dataset", "from_arrays", "from_npz", "load"]

@@ -1,0 +1,57 @@
+"""A named data set: arrays in three parts, the spaces they live in, and exact answers where they exist."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from wyner.variables import Space
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Paired data.
+
+    Attributes:
+        name: how it is called.
+        train, validation, test: arrays by name; the modalities as float32 `(N, *event)`, labels as int64 `(N,)`.
+        spaces: where each modality lives.
+        truth: exact values by name, in nats, where they are known; functions of rows are under their own names.
+        source: what makes the same data again: the name and every option.
+        families: families of the decoders that suit the data, by modality.
+        notes: what a reader of a report should know.
+        kind: how to show it: "vector", "image" or "halves" (two halves of one picture).
+        scale: by modality, `(mean, deviation)` that were taken out of a user's table.
+    """
+
+    name: str
+    train: dict[str, np.ndarray]
+    validation: dict[str, np.ndarray]
+    test: dict[str, np.ndarray]
+    spaces: dict[str, Space]
+    truth: dict[str, Any] = field(default_factory=dict)
+    source: dict[str, Any] = field(default_factory=dict)
+    families: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    kind: str = "vector"
+    scale: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+
+    @property
+    def modalities(self) -> list[str]:
+        """Names of the paired arrays, in order."""
+        return list(self.spaces)
+
+    def pairs(self, part: str = "test", rows: int | None = None) -> dict[str, np.ndarray]:
+        """The modalities of one part, without labels; the first `rows` of them."""
+        return {k: v[:rows] for k, v in getattr(self, part).items() if k in self.spaces}
+
+    def __str__(self) -> str:
+        sizes = f"{_rows(self.train)} train, {_rows(self.validation)} validation, {_rows(self.test)} test"
+        return f"{self.name}: {', '.join(f'{k}: {v!r}' for k, v in self.spaces.items())}; {sizes}"
+
+
+def _rows(part: Mapping[str, np.ndarray]) -> int:
+    return len(next(iter(part.values()))) if part else 0

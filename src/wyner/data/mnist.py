@@ -1,0 +1,92 @@
+"""MNIST from its four IDX files: from a folder of the user's, or downloaded once and verified."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from wyner.errors import DataError
+
+MD5 = {
+    "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
+    "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
+    "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
+}
+"""Canonical checksums of the four files."""
+
+MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
+"""Where the files are fetched from unless WYNER_MNIST_URL says otherwise."""
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Images uint8 `(N, 28, 28)` and labels int64 `(N,)`, to train and to test."""
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+
+
+def mnist() -> Digits:
+    """All 60,000 + 10,000 digits: from `$WYNER_DATA_DIR/mnist` if it is there, else from a verified download.
+
+    Raises:
+        DataError: the files are not there and cannot be fetched, or are not what they should be.
+    """
+    files = {name: read_idx(find(name)) for name in MD5}
+    a, b, c, d = (files[n] for n in MD5)
+    if a.shape[1:] != (28, 28) or len(a) != len(b) or len(c) != len(d):
+        raise DataError(f"MNIST: expected 28x28 images with as many labels, got {a.shape}, {b.shape}, {c.shape}, {d.shape}")
+    return Digits(a, b.astype(np.int64), c, d.astype(np.int64))
+
+
+def find(name: str) -> Path:
+    """The path of one of the four files; downloads it into the cache if no folder has it."""
+    root = os.environ.get("WYNER_DATA_DIR")
+    if root:
+        for path in (Path(root) / "mnist" / name, Path(root) / name, Path(root) / "mnist" / name.removesuffix(".gz")):
+            if path.exists():
+                return path
+    import pooch
+
+    url = os.environ.get("WYNER_MNIST_URL", MIRROR).rstrip("/") + "/"
+    try:
+        return Path(pooch.retrieve(url + name, f"md5:{MD5[name]}", fname=name, path=pooch.os_cache("wyner") / "mnist", progressbar=False))
+    except Exception as e:  # pooch passes on whatever its downloaders raise
+        where = f"{root}/mnist" if root else "a folder named by WYNER_DATA_DIR, under mnist/"
+        raise DataError(f"cannot get {name}: {e}. Put the four MNIST files into {where}, or use the embedded digits (digits-halves, digits-add1)") from e
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """An array from an IDX file, gzipped or not.
+
+    Raises:
+        DataError: not an IDX file of bytes, or one that is cut off.
+    """
+    try:
+        raw = path.read_bytes()
+        raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+    except (OSError, EOFError, zlib.error) as e:
+        raise DataError(f"cannot read {path}: {e}") from e
+    if len(raw) < 4 or raw[:3] != b"\x00\x00\x08":
+        raise DataError(f"{path} is not an IDX file of bytes: it starts with {raw[:4]!r}")
+    rank = raw[3]
+    shape = struct.unpack(f">{rank}I", raw[4 : 4 + 4 * rank])
+    body = np.frombuffer(raw, np.uint8, offset=4 + 4 * rank)
+    if body.size != int(np.prod(shape)):
+        raise DataError(f"{path} is cut off: its header says {shape}, it holds {body.size} bytes")
+    return body.reshape(shape)
+
+
+def md5(path: Path) -> str:
+    """Checksum of a file, as the table above gives it."""
+    return hashlib.md5(path.read_bytes()).hexdigest()

@@ -1,0 +1,78 @@
+"""From an experiment to a run folder with weights, numbers and a report."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from wyner.data import Dataset, load
+from wyner.errors import RunError
+from wyner.evaluation import Number, as_rows, evaluate
+from wyner.experiments.spec import Experiment
+from wyner.files import write_json
+from wyner.models import Model
+from wyner.runs import Run, read_config, read_history
+from wyner.runs import load as load_model
+from wyner.training.fit import fit
+
+EVALUATION = "evaluation.json"
+
+
+def run(
+    experiment: Experiment, out: str | Path, *, resume: bool = False, progress: bool = True, report: bool = True, dataset: Dataset | None = None
+) -> tuple[Run, list[Number]]:
+    """Trains, evaluates on the test rows, and writes `evaluation.json` and `report.html` into the run.
+
+    Args:
+        experiment: what to do.
+        out: a new or empty folder, or that of the run to resume.
+        resume: continue from the checkpoint.
+        progress: show a bar.
+        report: write the report; the numbers are written in any case.
+        dataset: the experiment's data, if they are loaded already.
+
+    Returns:
+        The run and its numbers.
+    """
+    dataset = dataset or experiment.load()
+    model = experiment.build(dataset)
+    settings = dict(experiment.fit)
+    about = {"data": dataset.source, "experiment": experiment.as_dict()}
+    trained = fit(model, dataset, out=out, resume=resume, progress=progress, about=about, **settings)
+    numbers = _finish(Path(out), trained.model, dataset, experiment.evaluate, report)
+    return trained, numbers
+
+
+def evaluate_run(folder: str | Path, *, samples: int | None = None, rows: int | None = None, data: str | None = None, report: bool = True) -> list[Number]:
+    """Evaluates a finished run again, on its own test rows or on another data set, and rewrites its report.
+
+    Raises:
+        RunError: no run, or one whose data are not known.
+    """
+    folder = Path(folder)
+    config = read_config(folder)
+    about = config.get("about", {})
+    source = {"name": data} if data else about.get("data")
+    if not source:
+        raise RunError(f"{folder} does not say what it was trained on; name the data with --data")
+    model, dataset = load_model(folder), load(**source)
+    options = {**about.get("experiment", {}).get("evaluate", {})}
+    options |= {k: v for k, v in {"samples": samples, "rows": rows}.items() if v is not None}
+    return _finish(folder, model, dataset, options, report)
+
+
+def _finish(folder: Path, model: Model, dataset: Dataset, options: dict[str, Any], report: bool) -> list[Number]:
+    numbers = evaluate(model, dataset, **options)
+    write_json(folder / EVALUATION, {"data": dataset.source, "numbers": as_rows(numbers)})
+    if report:
+        from wyner.report import write_report
+
+        config, history = read_config(folder), read_history(folder)
+        about = {
+            "command": config.get("command", " ".join(sys.argv)), "seed": config.get("fit", {}).get("seed"), "epochs": config.get("fit", {}).get("epochs"),
+            "seconds": history[-1]["seconds"] if history else None, "parameters": sum(p.numel() for p in model.parameters()),
+            "versions": config.get("versions", {}), "fit": config.get("fit", {}), "folder": folder.name,
+        }  # fmt: skip
+        write_report(folder, model, dataset, history, numbers, about)
+    return numbers

@@ -1,0 +1,229 @@
+"""Distributions as values: parameters in, densities and draws out. Shapes are `(*leading, *event)`, units are nats.
+
+They are thinner than `torch.distributions`: no validation at every call, noise is an argument (so that a compiled step
+draws none), and events of any rank are summed inside.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from wyner.errors import LawError
+from wyner.math import LOG_2PI, sum_last, total
+
+
+class Distribution(ABC):
+    """One distribution per leading index. `noise` names what `rsample` is fed with: normal, uniform, gumbel or None."""
+
+    noise: str | None = None
+    event: tuple[int, ...]
+
+    @property
+    @abstractmethod
+    def mean(self) -> Tensor:
+        """Expected value, `(*leading, *event)`."""
+
+    @property
+    @abstractmethod
+    def leading(self) -> tuple[int, ...]:
+        """Leading shape of the parameters."""
+
+    @abstractmethod
+    def log_prob(self, value: Tensor) -> Tensor:
+        """log p(value) in nats, summed over the event: `(*leading)`."""
+
+    @abstractmethod
+    def rsample(self, noise: Tensor | None) -> Tensor:
+        """A draw that gradients pass through, from given noise `(*leading, *event)`."""
+
+    def exact(self, noise: Tensor | None) -> Tensor:
+        """A draw from the distribution itself; differs from `rsample` only where that one is relaxed."""
+        return self.rsample(noise)
+
+    def sample(self, *shape: int) -> Tensor:
+        """Draws of shape `(*shape, *leading, *event)`, from PyTorch's global random state, without gradient."""
+        like = self.mean
+        with torch.no_grad():
+            full = (*shape, *self.leading, *self.event)
+            return self.exact(draw_noise(self.noise, full, like)).expand(full)
+
+
+def draw_noise(kind: str | None, shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None) -> Tensor | None:
+    """Noise of one kind with the type and device of `like`; None for a deterministic draw."""
+    if kind is None:
+        return None
+    options = {"dtype": like.dtype, "device": like.device, "generator": generator}
+    if kind == "normal":
+        return torch.randn(shape, **options)
+    uniform = torch.rand(shape, **options)
+    if kind == "gumbel":
+        tiny = torch.finfo(like.dtype).tiny
+        return -torch.log((-torch.log(uniform.clamp_min(tiny))).clamp_min(tiny))
+    return uniform
+
+
+class Normal(Distribution):
+    """Diagonal Gaussian N(loc, exp(2 log_scale)); `log_scale` may be shared inside the event (a scalar, one per channel)."""
+
+    noise = "normal"
+
+    def __init__(self, loc: Tensor, log_scale: Tensor, event: tuple[int, ...]) -> None:
+        self.loc, self.log_scale, self.event = loc, log_scale, event
+
+    @property
+    def mean(self) -> Tensor:
+        return self.loc
+
+    @property
+    def variance(self) -> Tensor:
+        """Variance of each coordinate, `(*leading, *event)`."""
+        return torch.exp(2 * self.log_scale).expand(self.loc.shape)
+
+    @property
+    def leading(self) -> tuple[int, ...]:
+        return tuple(self.loc.shape[: self.loc.ndim - len(self.event)])
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        square = (value - self.loc).mul(torch.exp(-self.log_scale)).square()
+        constant = 0.5 * LOG_2PI * math.prod(self.event)
+        if self.log_scale.shape == square.shape:
+            return sum_last(torch.add(self.log_scale, square, alpha=0.5), len(self.event)).neg() - constant
+        return -0.5 * sum_last(square, len(self.event)) - (total(self.log_scale, self.event) + constant)
+
+    def rsample(self, noise: Tensor | None) -> Tensor:
+        assert noise is not None
+        return torch.addcmul(self.loc, torch.exp(self.log_scale), noise)
+
+    def entropy(self) -> Tensor:
+        """h = sum_j log s_j + (d/2) log(2 pi e) in nats, `(*leading)`."""
+        return (total(self.log_scale, self.event) + 0.5 * (LOG_2PI + 1) * math.prod(self.event)).expand(self.leading)
+
+
+class Bernoulli(Distribution):
+    """Independent bits with probabilities sigmoid(logits). Values between 0 and 1 score as cross-entropies."""
+
+    noise = "uniform"
+
+    def __init__(self, logits: Tensor, event: tuple[int, ...]) -> None:
+        self.logits, self.event = logits, event
+
+    @property
+    def mean(self) -> Tensor:
+        return torch.sigmoid(self.logits)
+
+    @property
+    def leading(self) -> tuple[int, ...]:
+        return tuple(self.logits.shape[: self.logits.ndim - len(self.event)])
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        logits = self.logits
+        if value.shape != logits.shape:
+            value, logits = torch.broadcast_tensors(value, logits)
+        return -sum_last(F.binary_cross_entropy_with_logits(logits, value, reduction="none"), len(self.event))
+
+    def rsample(self, noise: Tensor | None) -> Tensor:
+        raise LawError("Bernoulli variables have no draw that gradients pass through; use Categorical(n, 2) for a latent")
+
+    def exact(self, noise: Tensor | None) -> Tensor:
+        assert noise is not None
+        return (noise < self.mean).to(self.logits.dtype)
+
+    def entropy(self) -> Tensor:
+        """Sum of binary entropies in nats, `(*leading)`."""
+        p = torch.sigmoid(self.logits)
+        return sum_last(F.binary_cross_entropy_with_logits(self.logits, p, reduction="none"), len(self.event))
+
+
+class Categorical(Distribution):
+    """n independent k-ary variables, one-hot over the last axis: event (n, k), logits `(*leading, n, k)`.
+
+    `rsample` is the Gumbel-softmax softmax((logits + g) / temperature) (Jang et al. 2017; Maddison et al. 2017);
+    densities and KLs use the un-relaxed probabilities.
+    """
+
+    noise = "gumbel"
+
+    def __init__(self, logits: Tensor, temperature: Tensor | float, event: tuple[int, ...]) -> None:
+        self.log_p, self.temperature, self.event = torch.log_softmax(logits, -1), temperature, event
+
+    @property
+    def mean(self) -> Tensor:
+        return self.log_p.exp()
+
+    @property
+    def leading(self) -> tuple[int, ...]:
+        return tuple(self.log_p.shape[: self.log_p.ndim - len(self.event)])
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return sum_last(value * self.log_p, len(self.event))
+
+    def rsample(self, noise: Tensor | None) -> Tensor:
+        return torch.softmax((self.log_p + noise) / self.temperature, -1)
+
+    def exact(self, noise: Tensor | None) -> Tensor:
+        codes = (self.log_p + noise).argmax(-1)
+        return F.one_hot(codes, self.event[-1]).to(self.log_p.dtype)
+
+    def entropy(self) -> Tensor:
+        """sum_n H(q_n) in nats, `(*leading)`."""
+        return -sum_last(self.log_p.exp() * self.log_p, len(self.event))
+
+
+class Delta(Distribution):
+    """A point mass at `value`: it can be drawn, not scored."""
+
+    def __init__(self, value: Tensor, event: tuple[int, ...]) -> None:
+        self.value, self.event = value, event
+
+    @property
+    def mean(self) -> Tensor:
+        return self.value
+
+    @property
+    def leading(self) -> tuple[int, ...]:
+        return tuple(self.value.shape[: self.value.ndim - len(self.event)])
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        raise LawError("a deterministic factor has no density; match its law by a density ratio instead of a KL")
+
+    def rsample(self, noise: Tensor | None) -> Tensor:
+        return self.value
+
+
+def kl_normal(q: Normal, p: Normal) -> Tensor:
+    """KL(q || p) = sum_j [ t_j - s_j + ( exp(2(s_j - t_j)) + ((m_j - n_j) exp(-t_j))^2 - 1 ) / 2 ] in nats, s, t log scales."""
+    delta = q.log_scale - p.log_scale
+    square = (q.loc - p.loc).mul(torch.exp(-p.log_scale)).square()
+    each = torch.add(square, torch.exp(2 * delta)).sub(1).mul(0.5) - delta
+    return sum_last(each, len(q.event))
+
+
+def kl_bernoulli(q: Bernoulli, p: Bernoulli) -> Tensor:
+    """KL(q || p) = sum_j [ a_j log(a_j/b_j) + (1-a_j) log((1-a_j)/(1-b_j)) ] in nats, a, b the means."""
+    each = q.mean * (q.logits - p.logits) + F.softplus(p.logits) - F.softplus(q.logits)
+    return sum_last(each, len(q.event))
+
+
+def kl_categorical(q: Categorical, p: Categorical) -> Tensor:
+    """KL(q || p) = sum_n sum_k q_nk log(q_nk / p_nk) in nats, of the un-relaxed probabilities."""
+    return sum_last(q.log_p.exp() * (q.log_p - p.log_p), len(q.event))
+
+
+CLOSED_FORMS = {(Normal, Normal): kl_normal, (Bernoulli, Bernoulli): kl_bernoulli, (Categorical, Categorical): kl_categorical}
+
+
+def kl(q: Distribution, p: Distribution) -> Tensor:
+    """KL(q || p) >= 0 in nats, `(*leading)`, where a closed form exists.
+
+    Raises:
+        LawError: the two families have no closed form.
+    """
+    form = CLOSED_FORMS.get((type(q), type(p)))
+    if form is None:
+        raise LawError(f"no closed-form KL from {type(q).__name__} to {type(p).__name__}")
+    return form(q, p)  # type: ignore[operator]

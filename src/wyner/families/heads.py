@@ -1,0 +1,263 @@
+"""Families: how the output of a network becomes a distribution.
+
+A family with m parameters per coordinate reads a network output of shape `(*leading, m * event[0], *event[1:])`: the
+parameters are stacked along the first axis of the event. So a Gaussian over `(3, 32, 32)` with predicted variance reads
+`(..., 6, 32, 32)`: three channels of means, then three of log scales.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from wyner import variables
+from wyner.errors import OptionError
+from wyner.families import distributions as D
+from wyner.schedules import Schedule
+from wyner.variables import Space
+
+LOG_SCALE_RANGE = (-6.0, 4.0)
+"""Predicted log scales are clamped here (log-variances in [-12, 8]; our choice)."""
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A variance that is not trained, the same for every coordinate."""
+
+    variance: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not self.variance > 0:
+            raise OptionError(f"Fixed({self.variance}): a variance must be positive")
+
+
+@dataclass(frozen=True)
+class Trainable:
+    """A trained variance that does not depend on the parents, stored as a log scale.
+
+    Args:
+        variance: where it starts.
+        per: "channel" (the first axis of the event), "coordinate", or "event" (one number).
+        floor: smallest variance; without one a likelihood of discrete or degenerate data is unbounded.
+    """
+
+    variance: float = 1.0
+    per: str = "channel"
+    floor: float = 1e-4
+
+    def __post_init__(self) -> None:
+        if self.per not in ("channel", "coordinate", "event"):
+            raise OptionError(f"Trainable(per={self.per!r}): expected 'channel', 'coordinate' or 'event'")
+        if not self.variance >= self.floor > 0:
+            raise OptionError(f"Trainable: expected variance >= floor > 0, got {self.variance} and {self.floor}")
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """A variance that the network predicts, one per coordinate and value of the parents."""
+
+
+Variance = Fixed | Trainable | Predicted
+
+
+class Family(ABC):
+    """A kind of conditional distribution. `head(space)` makes the module that turns network outputs into distributions."""
+
+    distribution: ClassVar[type[D.Distribution]]
+
+    @abstractmethod
+    def head(self, space: Space) -> Head:
+        """The module for one variable of this family."""
+
+    def prior(self, space: Space) -> Head | None:
+        """A head that needs no network, for a factor without parents; None if a network must say what it is."""
+        return None
+
+
+class Head(nn.Module, ABC):
+    """Network output `(*leading, m * event[0], *event[1:])` in, distribution out."""
+
+    parameters_per_coordinate: int = 1
+    distribution: type[D.Distribution]
+
+    def __init__(self, space: Space) -> None:
+        super().__init__()
+        self.event = space.event_shape
+
+    @property
+    def raw_shape(self) -> tuple[int, ...]:
+        """What a network must return for one value of the parents."""
+        return (self.parameters_per_coordinate * self.event[0], *self.event[1:])
+
+    @abstractmethod
+    def forward(self, raw: Tensor) -> D.Distribution: ...
+
+
+@dataclass(frozen=True)
+class Gaussian(Family):
+    """Diagonal Gaussian over arrays of any rank. Densities with all constants.
+
+    Args:
+        variance: `Predicted()` (encoders), `Fixed(v)` or `Trainable(...)` (decoders).
+    """
+
+    variance: Variance = field(default_factory=Predicted)
+    distribution: ClassVar[type[D.Distribution]] = D.Normal
+
+    def head(self, space: Space) -> Head:
+        return _PredictedNormal(space) if isinstance(self.variance, Predicted) else _SharedNormal(space, self.variance)
+
+    def prior(self, space: Space) -> Head:
+        return _PriorNormal(space, isinstance(self.variance, Fixed), getattr(self.variance, "variance", 1.0))
+
+
+class _PredictedNormal(Head):
+    parameters_per_coordinate, distribution = 2, D.Normal
+
+    def forward(self, raw: Tensor) -> D.Normal:
+        loc, log_scale = raw.chunk(2, dim=-len(self.event))
+        return D.Normal(loc, log_scale.clamp(*LOG_SCALE_RANGE), self.event)
+
+
+class _SharedNormal(Head):
+    distribution = D.Normal
+
+    def __init__(self, space: Space, variance: Fixed | Trainable) -> None:
+        super().__init__(space)
+        start = 0.5 * math.log(variance.variance)
+        if isinstance(variance, Fixed):
+            self.floor = -math.inf
+            self.register_buffer("log_scale", torch.tensor(start))
+        else:
+            self.floor = 0.5 * math.log(variance.floor)
+            ones = (1,) * (len(self.event) - 1)
+            shape = {"channel": (self.event[0], *ones), "coordinate": self.event, "event": ()}[variance.per]
+            self.log_scale = nn.Parameter(torch.full(shape, start))
+
+    def forward(self, raw: Tensor) -> D.Normal:
+        log_scale = self.log_scale if self.floor == -math.inf else self.log_scale.clamp_min(self.floor)
+        return D.Normal(raw, log_scale, self.event)
+
+
+class _PriorNormal(Head):
+    """N(0, s^2 I) with one scalar log s, trained unless fixed; starts at `variance`."""
+
+    distribution = D.Normal
+    loc: Tensor
+
+    def __init__(self, space: Space, fixed: bool, variance: float) -> None:
+        super().__init__(space)
+        self.register_buffer("loc", torch.zeros(self.event), persistent=False)
+        start = torch.tensor(0.5 * math.log(variance))
+        if fixed:
+            self.register_buffer("log_scale", start)
+        else:
+            self.log_scale = nn.Parameter(start)
+
+    def forward(self, raw: Tensor | None = None) -> D.Normal:
+        return D.Normal(self.loc, self.log_scale, self.event)
+
+
+@dataclass(frozen=True)
+class Bernoulli(Family):
+    """Independent bits; the network returns logits."""
+
+    distribution: ClassVar[type[D.Distribution]] = D.Bernoulli
+
+    def head(self, space: Space) -> Head:
+        return _Bernoulli(space)
+
+
+class _Bernoulli(Head):
+    distribution = D.Bernoulli
+
+    def forward(self, raw: Tensor) -> D.Bernoulli:
+        return D.Bernoulli(raw, self.event)
+
+
+@dataclass(frozen=True)
+class Categorical(Family):
+    """n k-ary variables; relaxed draws in training, hard draws in every task.
+
+    Args:
+        temperature: of the relaxation; a number or a schedule over training.
+    """
+
+    temperature: float | Schedule = 0.5
+    distribution: ClassVar[type[D.Distribution]] = D.Categorical
+
+    def head(self, space: Space) -> Head:
+        if not isinstance(space, variables.Categorical):
+            raise OptionError(f"the Categorical family needs a Categorical(n, k) variable, got {space!r}")
+        return _Categorical(space, self.temperature)
+
+    def prior(self, space: Space) -> Head:
+        return _UniformCategorical(space)
+
+
+class _Categorical(Head):
+    distribution = D.Categorical
+    temperature: Tensor
+
+    def __init__(self, space: Space, temperature: float | Schedule) -> None:
+        super().__init__(space)
+        self.schedule = temperature if isinstance(temperature, Schedule) else None
+        start = temperature(0.0) if isinstance(temperature, Schedule) else temperature
+        self.register_buffer("temperature", torch.tensor(float(start)))
+
+    def anneal(self, progress: float) -> None:
+        """Sets the temperature for a share `progress` in [0, 1] of the training."""
+        if self.schedule is not None:
+            self.temperature.fill_(self.schedule(progress))
+
+    def forward(self, raw: Tensor) -> D.Categorical:
+        return D.Categorical(raw, self.temperature, self.event)
+
+
+class _UniformCategorical(Head):
+    distribution = D.Categorical
+    logits: Tensor
+
+    def __init__(self, space: Space) -> None:
+        super().__init__(space)
+        self.register_buffer("logits", torch.zeros(self.event), persistent=False)
+
+    def forward(self, raw: Tensor | None = None) -> D.Categorical:
+        return D.Categorical(self.logits, 1.0, self.event)
+
+
+@dataclass(frozen=True)
+class Deterministic(Family):
+    """A function of the parents: drawn, never scored."""
+
+    distribution: ClassVar[type[D.Distribution]] = D.Delta
+
+    def head(self, space: Space) -> Head:
+        return _Delta(space)
+
+
+class _Delta(Head):
+    distribution = D.Delta
+
+    def forward(self, raw: Tensor) -> D.Delta:
+        return D.Delta(raw, self.event)
+
+
+def default(space: Space, observed: bool) -> Family:
+    """The family of a variable where the user names none.
+
+    Latent: Gaussian with predicted variance, or categorical. Observed: `Real` a Gaussian of fixed variance 1/2 (so that
+    -log p is the squared error plus a constant), `Image` a Gaussian with one trained variance per channel, `Binary` Bernoulli.
+    """
+    if isinstance(space, variables.Categorical):
+        return Categorical()
+    if isinstance(space, variables.Binary):
+        return Bernoulli()
+    if not observed:
+        return Gaussian()
+    return Gaussian(Trainable()) if isinstance(space, variables.Image) else Gaussian(Fixed(0.5))

@@ -1,0 +1,60 @@
+"""A factor: one conditional distribution, a network followed by the head of its family."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from wyner.errors import ShapeError
+from wyner.families import Distribution, Head
+from wyner.networks import flattened
+
+
+class Factor(nn.Module):
+    """`q(z|x,y)` as a module: values of the parents in, a distribution out.
+
+    Args:
+        name: canonical text of the factor, for errors.
+        head: turns network outputs into a distribution.
+        network: from the parents, in the order written, to `(*leading, *head.raw_shape)`; None for a prior.
+        ranks: number of event axes of each parent as the network sees it.
+    """
+
+    def __init__(self, name: str, head: Head, network: nn.Module | None, ranks: Sequence[int]) -> None:
+        super().__init__()
+        self.name, self.head, self.network, self.ranks = name, head, network, tuple(ranks)
+
+    def forward(self, *parents: Tensor) -> Distribution:
+        if self.network is None:
+            return self.head(None)
+        if getattr(self.network, "any_leading", False) or not parents:
+            raw = self.network(*parents)
+        else:
+            raw = flattened(self.network, parents, self.ranks)
+        if raw.dtype in (torch.bfloat16, torch.float16):
+            raw = raw.float()  # products may be short, densities and their sums may not
+        return self.head(raw)
+
+    def probe(self, events: Sequence[tuple[int, ...]], like: Tensor) -> None:
+        """Calls the network once on zeros, so that a wrong shape is found when the model is built.
+
+        Raises:
+            ShapeError: what the network returns is not what the family reads.
+        """
+        if self.network is None:
+            return
+        self.eval()
+        zeros = [like.new_zeros(2, *e) for e in events]
+        with torch.no_grad():
+            raw = self.network(*zeros)
+        self.train()
+        want = self.head.raw_shape
+        if not isinstance(raw, Tensor) or tuple(raw.shape[raw.ndim - len(want) :]) != want:
+            got = tuple(raw.shape) if isinstance(raw, Tensor) else type(raw).__name__
+            m = self.head.parameters_per_coordinate
+            raise ShapeError(
+                f"{self.name}: its network must return (..., {', '.join(map(str, want))}): {m} parameter{'s' * (m > 1)} per "
+                f"coordinate of {self.head.event}, stacked along the first axis; it returned {got}"
+            )

@@ -1,0 +1,108 @@
+"""Laws as text: `q(x,y) q(z|x,y) q(u|z,x)` is a product of conditional distributions in the order of sampling."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from wyner.errors import LawError, unknown
+
+NAME = r"[A-Za-z_]\w*"
+LIST = rf"{NAME}(?:\s*,\s*{NAME})*"
+FACTOR = re.compile(rf"\s*({NAME})\(\s*({LIST})\s*(?:\|\s*({LIST})\s*)?\)")
+
+
+class Term(NamedTuple):
+    """One conditional `head(of|given)` as it is written. `q(x,y)` without parents, over observed variables, is the data."""
+
+    head: str
+    of: tuple[str, ...]
+    given: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Canonical text, without spaces: the key of its network."""
+        return f"{self.head}({','.join(self.of)}{'|' + ','.join(self.given) if self.given else ''})"
+
+
+class Law(NamedTuple):
+    """A product of factors, and what it was read from."""
+
+    terms: tuple[Term, ...]
+    text: str
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Everything the law says something about, in the order of sampling."""
+        return tuple(v for t in self.terms for v in t.of)
+
+
+def parse(text: str, where: str = "law") -> Law:
+    """Reads a law.
+
+    Args:
+        text: factors in sampling order, for example `"p(z) p(x|z)"`.
+        where: what to call it in errors.
+
+    Raises:
+        LawError: not a product of factors, a repeated variable, or a parent that is not drawn before it is used.
+    """
+    terms, at = [], 0
+    stripped = text.rstrip()
+    while at < len(stripped):
+        match = FACTOR.match(text, at)
+        if match is None:
+            raise LawError(f"{where}: cannot read {stripped[at:].strip()!r}; expected factors such as q(z|x,y) or p(x), got {text!r}")
+        head, of, given = match.groups()
+        split = lambda s: tuple(n.strip() for n in s.split(",")) if s else ()  # noqa: E731 - two uses, one line
+        terms.append(Term(head, split(of), split(given)))
+        at = match.end()
+    if not terms:
+        raise LawError(f"{where}: the law is empty; expected factors such as p(z) p(x|z)")
+    return Law(tuple(terms), " ".join(t.name for t in terms))
+
+
+def is_data(term: Term, observed: Iterable[str]) -> bool:
+    """Whether a factor is the distribution of the data: an unconditional q over observed variables."""
+    return term.head == "q" and not term.given and set(term.of) <= set(observed)
+
+
+def check(law: Law, variables: Iterable[str], observed: Iterable[str], where: str, given: Iterable[str] = ()) -> None:
+    """Refuses a law that cannot be sampled in the order written, with the factor and what exists.
+
+    Args:
+        law: what to check.
+        variables: every declared name.
+        observed: the declared names that data exist for.
+        where: the law's name, for the message.
+        given: variables whose values are known beforehand (a sampler's conditions).
+
+    Raises:
+        LawError: unknown, repeated or late variables; a factor of several variables that is not data.
+    """
+    known, seen = set(variables), set(given)
+    drawn: set[str] = set()
+    for term in law.terms:
+        for name in (*term.of, *term.given):
+            if name not in known:
+                raise LawError(f"{where}: {term.name}: {unknown('variable', name, known)}")
+        if twice := drawn.intersection(term.of):
+            raise LawError(f"{where}: {term.name} draws {_names(twice)} a second time; every variable stands on the left of one factor")
+        if len(term.of) > 1 and not is_data(term, observed):
+            raise LawError(f"{where}: {term.name} draws {len(term.of)} variables at once; only data may: write one factor for each")
+        if term.head == "q" and not term.given and not is_data(term, observed):
+            raise LawError(
+                f"{where}: {term.name} is the aggregate of a latent, which has no density; write a prior p({','.join(term.of)}) "
+                "or match it by a density ratio"
+            )
+        if missing := [g for g in term.given if g not in seen]:
+            raise LawError(
+                f"{where}: {term.name} needs {_names(missing)}, which no factor before it draws; there is {_names(seen) or 'nothing yet'}"
+            )
+        drawn.update(term.of)
+        seen.update(term.of)
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))

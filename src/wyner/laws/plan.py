@@ -1,0 +1,250 @@
+"""The compiler: laws in, a flat list of operations out. No string is parsed and no rule searched after this.
+
+Rules, for KL(q || p) = E_q[ log q - log p ]:
+
+1. both laws cover the same variables; factors that stand on both sides cancel;
+2. the data's own factors are constants and drop: their entropies are kept by name;
+3. a variable drawn by q and scored by p gives KL(q-factor || p-factor) in closed form if the families have one and the
+   parents of the p-factor are drawn before the variable in q; otherwise log q - log p at the draw;
+4. an observed variable of q's data that p scores gives -log p.
+
+Equal operations are one operation: two divergences that draw z from q(z|x,y) share the draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from wyner.errors import LawError
+from wyner.families import Distribution
+from wyner.families.distributions import CLOSED_FORMS, Delta, draw_noise, kl
+from wyner.laws.notation import Law, Term, check, is_data
+
+
+class Op(NamedTuple):
+    """One operation on earlier results. `kind` is given, feature, dist, draw, nll, kl, ratio or logq."""
+
+    kind: str
+    name: str
+    args: tuple[int, ...]
+
+
+class Score(NamedTuple):
+    """One printed term of a divergence and the operation that computes it."""
+
+    text: str
+    op: int
+
+
+@dataclass
+class Plan:
+    """Operations in order, the scores of each divergence, the noise that the draws need, and the constants that dropped."""
+
+    ops: list[Op] = field(default_factory=list)
+    scores: dict[str, list[Score]] = field(default_factory=dict)
+    constants: dict[str, str] = field(default_factory=dict)
+    needs: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Observed variables that each divergence reads."""
+
+    def add(self, kind: str, name: str, *args: int) -> int:
+        """Index of this operation, which is new only if no equal one exists."""
+        op = Op(kind, name, args)
+        if op not in self.ops:
+            self.ops.append(op)
+        return self.ops.index(op)
+
+    @property
+    def draws(self) -> list[str]:
+        """Factors drawn from, one entry per draw, in order: the noise that `run` needs."""
+        return [self.ops[op.args[0]].name for op in self.ops if op.kind == "draw"]
+
+
+class Planner:
+    """Turns laws over declared variables into operations on their factors.
+
+    Args:
+        variables: every name.
+        observed: those that data exist for.
+        factors: a module per factor name.
+        features: a module per observed variable whose factors read features instead of the values.
+    """
+
+    def __init__(self, variables: Collection[str], observed: Collection[str], factors: Mapping[str, nn.Module], features: Collection[str]) -> None:
+        self.variables, self.observed, self.factors, self.features = variables, observed, factors, features
+        self.plan = Plan()
+
+    def _dist(self, term: Term, value: Mapping[str, int], where: str) -> int:
+        if term.name not in self.factors:
+            raise LawError(f"{where}: no network for {term.name}; there is {', '.join(sorted(self.factors)) or 'none'}")
+        args = [self.plan.add("feature", g, value[g]) if g in self.features else value[g] for g in term.given]
+        return self.plan.add("dist", term.name, *args)
+
+    def sample(
+        self, law: Law, where: str, given: Collection[str], targets: Collection[str], draw_targets: bool = True
+    ) -> dict[str, tuple[int, int | None]]:
+        """Ancestral sampling of `targets` with some variables known; factors that no target depends on are left out.
+
+        A latent that is given is kept; an observed variable that is given and drawn again is an output (a reconstruction).
+
+        Returns:
+            `{variable: (distribution, value)}` for each variable drawn; the value of a target that nothing depends on is
+            None unless `draw_targets`.
+        """
+        check(law, self.variables, self.observed, where, given)
+        terms = [t for t in law.terms if not is_data(t, self.observed) and not (t.of[0] in given and t.of[0] not in self.observed)]
+        if missing := {v for t in law.terms if is_data(t, self.observed) for v in t.of} - set(given):
+            raise LawError(f"{where}: needs values of {', '.join(sorted(missing))}")
+        needed, parents = set(targets), set[str]()
+        for term in reversed(terms):
+            if term.of[0] in needed:
+                parents.update(term.given)
+                needed.update(term.given)
+        value = {v: self.plan.add("given", v) for v in sorted(given) if v in needed}
+        drawn: dict[str, tuple[int, int | None]] = {}
+        for term in terms:
+            (name,) = term.of
+            if name not in needed:
+                continue
+            dist = self._dist(term, value, where)
+            if draw_targets or name in parents:
+                value[name] = self.plan.add("draw", name, dist)
+            drawn[name] = dist, value.get(name) if draw_targets or name in parents else None
+        return drawn
+
+    def kl(self, where: str, q: Law, p: Law) -> None:
+        """Adds the terms of KL(q || p) to the plan."""
+        for law, side in ((q, "q"), (p, "p")):
+            check(law, self.variables, self.observed, f"{where}: {side}")
+        _same_variables(where, q, p)
+        data_q = [t for t in q.terms if is_data(t, self.observed)]
+        data_p = [t for t in p.terms if is_data(t, self.observed)]
+        read = tuple(v for t in data_q for v in t.of)
+        if len(data_q) > 1:
+            raise LawError(f"{where}: q holds {len(data_q)} data laws; one law draws all its data together: write q({','.join(read)})")
+        if extra := sorted({v for t in data_p for v in t.of} - set(read)):
+            raise LawError(
+                f"{where}: the density of the data q({','.join(extra)}) stands in p and does not cancel: its entropy is unknown; "
+                "use a density ratio (SymmetricKL) instead of KL"
+            )
+        value = {v: self.plan.add("given", v) for v in sorted(read)}
+        before: dict[str, set[str]] = {}
+        dist: dict[str, int] = {}
+        term_of = {t.of[0]: t for t in q.terms if not is_data(t, self.observed)}
+        for term in term_of.values():
+            (name,) = term.of
+            before[name] = set(value)
+            dist[name] = self._dist(term, value, where)
+            value[name] = self.plan.add("draw", name, dist[name])
+        scores = []
+        for term in p.terms:
+            if is_data(term, self.observed):
+                continue
+            (name,) = term.of
+            if name in term_of and term.name == term_of[name].name:
+                continue
+            target = self._dist(term, value, where)
+            self._scorable(term, where)
+            if name not in term_of:
+                scores.append(Score(f"-log {term.name}", self.plan.add("nll", "", target, value[name])))
+                continue
+            own = term_of[name]
+            self._scorable(own, where)
+            if set(term.given) <= before[name] and self._closed(own, term):
+                scores.append(Score(f"KL({own.name} || {term.name})", self.plan.add("kl", "", dist[name], target, value[name])))
+            else:
+                scores.append(Score(f"log {own.name} - log {term.name}", self.plan.add("ratio", "", dist[name], target, value[name])))
+        self.plan.scores[where], self.plan.needs[where] = scores, read
+        self.plan.constants[where] = _entropies(read, [t.of for t in data_p])
+
+    def _family(self, term: Term) -> type[Distribution]:
+        return self.factors[term.name].head.distribution  # type: ignore[union-attr, return-value]
+
+    def _scorable(self, term: Term, where: str) -> None:
+        if self._family(term) is Delta:
+            raise LawError(
+                f"{where}: {term.name} is deterministic and has no density; match the laws by a density ratio (SymmetricKL) instead of KL"
+            )
+
+    def _closed(self, q: Term, p: Term) -> bool:
+        return (self._family(q), self._family(p)) in CLOSED_FORMS
+
+
+def _same_variables(where: str, q: Law, p: Law) -> None:
+    in_q, in_p = set(q.variables), set(p.variables)
+    if in_q == in_p:
+        return
+    show = lambda names: ",".join(sorted(names))  # noqa: E731 - three uses in one message
+    lacks = [f"{side} lacks a factor for {show(rest)}" for side, rest in (("p", in_q - in_p), ("q", in_p - in_q)) if rest]
+    raise LawError(f"{where}: q is a law of ({show(in_q)}) but p of ({show(in_p)}); {' and '.join(lacks)}")
+
+
+def _entropies(read: tuple[str, ...], data_p: Sequence[tuple[str, ...]]) -> str:
+    """What E[log q(data) - log p(data)] is called: -h(x,y), -h(y|x), I(x;y); empty if nothing is left."""
+    left = [v for v in read if not any(v in d for d in data_p)]
+    if not data_p:
+        return f"-h({','.join(read)})" if read else ""
+    if len(data_p) == 1:
+        return f"-h({','.join(left)}|{','.join(data_p[0])})" if left else ""
+    gain = f"I({';'.join(','.join(d) for d in data_p)})"
+    return gain + (f" - h({','.join(left)}|{','.join(v for d in data_p for v in d)})" if left else "")
+
+
+def run(
+    plan: Plan,
+    factors: Mapping[str, nn.Module],
+    features: Mapping[str, nn.Module],
+    given: Mapping[str, Tensor],
+    noise: Sequence[Tensor | None],
+    pointwise: bool = False,
+    means: bool = False,
+) -> list:
+    """Evaluates every operation of a plan, in order.
+
+    Args:
+        given: values by variable, `(*leading, *event)`.
+        noise: one array per draw, as `noise_for` makes them.
+        pointwise: densities at exact draws instead of closed-form KLs of relaxed ones: then minus the sum of a divergence's
+            scores is a log importance weight.
+        means: every draw is replaced by the mean of its distribution.
+    """
+    r: list = []
+    left = iter(noise)
+    for kind, name, a in plan.ops:
+        if kind == "given":
+            r.append(given[name])
+        elif kind == "feature":
+            r.append(_featured(features[name], r[a[0]]))
+        elif kind == "dist":
+            r.append(factors[name](*[r[i] for i in a]))
+        elif kind == "draw":
+            eps = next(left)
+            r.append(r[a[0]].mean if means else r[a[0]].exact(eps) if pointwise else r[a[0]].rsample(eps))
+        elif kind == "nll":
+            r.append(-r[a[0]].log_prob(r[a[1]]))
+        elif kind == "kl" and not pointwise:
+            r.append(kl(r[a[0]], r[a[1]]))
+        else:
+            r.append(r[a[0]].log_prob(r[a[2]]) - r[a[1]].log_prob(r[a[2]]))
+    return r
+
+
+def _featured(module: nn.Module, value: Tensor) -> Tensor:
+    rank = len(module.event)  # type: ignore[arg-type]
+    lead = value.shape[: value.ndim - rank]
+    if len(lead) == 1:
+        return module(value)
+    out = module(value.reshape(-1, *value.shape[value.ndim - rank :]))
+    return out.reshape(*lead, *out.shape[1:])
+
+
+def noise_for(
+    plan: Plan, factors: Mapping[str, nn.Module], lead: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None
+) -> list[Tensor | None]:
+    """Fresh noise for every draw of a plan, with leading shape `lead`, in the order in which `run` uses it."""
+    heads = [factors[name].head for name in plan.draws]
+    return [draw_noise(h.distribution.noise, (*lead, *h.event), like, generator) for h in heads]  # type: ignore[union-attr]

@@ -1,0 +1,226 @@
+"""A model: variables, factors, named pairs of laws, an objective. Everything a user can ask follows from the laws."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from wyner import tasks
+from wyner.config import encode as to_json
+from wyner.errors import LawError, OptionError, unknown
+from wyner.families import Distribution, Family
+from wyner.families import default as default_family
+from wyner.training.phases import Phase
+from wyner.laws import Factor, Law, Planner, Term, check, is_data, parse
+from wyner.networks import Builder, MLPs
+from wyner.objectives import Objective, Program
+from wyner.tasks import Likelihood
+from wyner.tasks.arrays import Array
+from wyner.variables import Space
+
+
+class Model(nn.Module):
+    """Variables, laws and an objective; networks are made for every factor that the laws name.
+
+    Args:
+        observed: spaces of the modalities, by name.
+        latent: spaces of the latents, by name.
+        laws: pairs (q, p) by name, each a product of factors in sampling order.
+        objective: a weighted sum of `KL(name)` terms.
+        common: latents that all modalities share; what `common_information` measures and `reconstruct` infers.
+        networks: makes the default networks.
+        families: families by variable (`"x"`) or by factor (`"q(z|x)"`).
+        modules: a user's own networks by factor (`"q(z|x,y)"`), called with the parents in the order written and returning
+            `(..., m * event[0], *event[1:])`.
+        phases: how to train; by default one phase with the objective and every factor.
+        wanted: further laws (q, p) that answer questions but are trained by no term.
+
+    Raises:
+        LawError: malformed laws. ShapeError: a network of the wrong output. OptionError: an unknown name.
+
+    Example:
+        >>> import wyner
+        >>> from wyner import KL, Real
+        >>> model = wyner.Model(
+        ...     observed={"x": Real(3)}, latent={"z": Real(2)},
+        ...     laws={"elbo": ("q(x) q(z|x)", "p(z) p(x|z)")}, objective=KL("elbo"))
+        >>> print(model.objective)
+        1 * elbo = KL(q(z|x) || p(z)) - log p(x|z)   [dropped: -h(x)]
+    """
+
+    config: dict[str, Any]
+    objective: Program
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Wraps the constructor, so that every model remembers the arguments it was built with."""
+        super().__init_subclass__(**kwargs)
+        cls.__init__ = _remembering(cls.__init__)  # type: ignore[method-assign]
+
+    def __init__(
+        self,
+        *,
+        observed: Mapping[str, Space],
+        latent: Mapping[str, Space],
+        laws: Mapping[str, Sequence[str]],
+        objective: Objective,
+        common: Sequence[str] = (),
+        networks: Builder | None = None,
+        families: Mapping[str, Family] | None = None,
+        modules: Mapping[str, nn.Module] | None = None,
+        phases: Sequence[Phase] = (),
+    ) -> None:
+        super().__init__()
+        self.observed, self.latent, self.common = dict(observed), dict(latent), tuple(common)
+        if both := set(self.observed) & set(self.latent):
+            raise LawError(f"{', '.join(sorted(both))} cannot be both observed and latent")
+        self.variables: dict[str, Space] = {**self.observed, **self.latent}
+        self.laws: dict[str, tuple[Law, Law]] = {}
+        for name, pair in laws.items():
+            if len(pair) != 2:
+                raise LawError(f"{name}: expected a pair of laws (q, p), got {len(pair)}")
+            self.laws[name] = parse(pair[0], f"{name}: q"), parse(pair[1], f"{name}: p")
+        terms = self._terms()
+        networks = networks or MLPs()
+        families, modules = dict(families or {}), dict(modules or {})
+        self._known(families, {*terms, *self.variables}, "family")
+        self._known(modules, set(terms), "network")
+        self.features = nn.ModuleDict()
+        for name, space in self.observed.items():
+            used = any(name in t.given for t in terms.values())
+            feature = networks.features(space) if used else None
+            if feature is not None:
+                feature.event = space.event_shape  # type: ignore[assignment]
+                self.features[name] = feature
+        self.factors = nn.ModuleDict({name: self._factor(term, networks, families, modules.get(name)) for name, term in terms.items()})
+        self.phases = tuple(phases) or (Phase("main", objective),)
+        self._check_phases()
+        # not a submodule: it shares the factors, which would otherwise be stored twice
+        object.__setattr__(self, "objective", self.program(objective))
+
+    def _terms(self) -> dict[str, Term]:
+        """Every factor that needs a network, by name, after all laws are checked."""
+        terms: dict[str, Term] = {}
+        for name, pair in self.laws.items():
+            for side, law in zip("qp", pair, strict=True):
+                check(law, self.variables, self.observed, f"{name}: {side}")
+                for term in law.terms:
+                    if not is_data(term, self.observed):
+                        terms.setdefault(term.name, term)
+        seen: dict[tuple, str] = {}
+        for name, term in terms.items():
+            key = (term.head, term.of, frozenset(term.given))
+            if key in seen:
+                raise LawError(f"{seen[key]} and {name} would be two networks for the same conditional; write the parents in one order")
+            seen[key] = name
+        return terms
+
+    def _known(self, names: Mapping[str, object], known: set[str], kind: str) -> None:
+        for name in names:
+            if name not in known:
+                raise OptionError(unknown(f"name for a {kind}", name, known))
+
+    def _factor(self, term: Term, networks: Builder, families: Mapping[str, Family], module: nn.Module | None) -> Factor:
+        (name,) = term.of
+        space = self.variables[name]
+        family = families.get(term.name, families.get(name)) or default_family(space, name in self.observed)
+        if not term.given and module is None and (prior := family.prior(space)) is not None:
+            return Factor(term.name, prior, None, ())
+        head = family.head(space)
+        events = [self.features[g].output if g in self.features else self.variables[g].event_shape for g in term.given]
+        network = module or networks.factor(space, events, head.raw_shape, name in self.observed)
+        factor = Factor(term.name, head, network, [len(e) for e in events])
+        factor.probe(events, torch.zeros(()))
+        return factor
+
+    def _check_phases(self) -> None:
+        names = [p.name for p in self.phases]
+        if len(set(names)) < len(names):
+            raise OptionError(f"phases: expected different names, got {', '.join(names)}")
+        for phase in self.phases:
+            for name in (*(phase.train or ()), *phase.freeze):
+                if name not in self.factors:
+                    raise OptionError(f"phase {phase.name!r}: {unknown('factor', name, self.factors)}")
+
+    def program(self, objective: Objective) -> Program:
+        """An objective compiled over this model's laws and factors; it shares the parameters."""
+        return Program(objective, self.laws, self.planner(), self.factors, self.features)
+
+    def planner(self) -> Planner:
+        """A fresh compiler over this model's variables and factors."""
+        return Planner(self.variables, self.observed, self.factors, self.features)
+
+    @property
+    def title(self) -> str:
+        """Name of the model in messages and reports."""
+        return type(self).__name__
+
+    # What users ask. Each is one line: the work is in `wyner.tasks`, the same for every model.
+
+    def generate(self, n: int, **options: Any) -> dict[str, Array]:
+        """Pairs from the model, `{modality: (n, *event)}`; see `wyner.tasks.generate`."""
+        return tasks.generate(self, n, **options)
+
+    def translate(self, *, n: int = 1, to: str | None = None, sample: bool = False, means: bool = False, seed: int | None = None, **given: Array) -> Array:
+        """Draws of one modality given others, `(n, B, *event)`; see `wyner.tasks.translate`."""
+        return tasks.translate(self, given, n=n, to=to, sample=sample, means=means, seed=seed)
+
+    def restyle(
+        self, *, like: Mapping[str, Array], to: str | None = None, sample: bool = False, means: bool = True, seed: int | None = None, **given: Array
+    ) -> Array:
+        """Content of the given rows, style of the rows in `like`, `(B, *event)`; see `wyner.tasks.restyle`."""
+        return tasks.restyle(self, given, like, to=to, sample=sample, means=means, seed=seed)
+
+    def reconstruct(
+        self, *, keep_style: bool = False, sample: bool = False, means: bool = False, seed: int | None = None, **given: Array
+    ) -> dict[str, Array]:
+        """Joint stochastic reconstruction, `{modality: (B, *event)}`; see `wyner.tasks.reconstruct`."""
+        return tasks.reconstruct(self, given, keep_style=keep_style, sample=sample, means=means, seed=seed)
+
+    def encode(self, *, draws: bool = False, seed: int | None = None, **given: Array) -> dict[str, Distribution]:
+        """Posteriors of the latents given any subset that the model can take; see `wyner.tasks.encode`."""
+        return tasks.encode(self, given, draws=draws, seed=seed)
+
+    def log_likelihood(self, *, given: Mapping[str, Array] | None = None, samples: int = 100, seed: int | None = None, **targets: Array) -> Likelihood:
+        """Importance-sampled log p in nats per row, with effective sample sizes; see `wyner.tasks.log_likelihood`."""
+        return tasks.log_likelihood(self, targets, given=given, samples=samples, seed=seed)
+
+    def common_information(self, *, limit: int = 10_000, seed: int | None = 0, **given: Array) -> dict[str, float]:
+        """Estimates of I(X,Y;Z) in nats, each by name; see `wyner.tasks.common_information`."""
+        return tasks.common_information(self, given, limit=limit, seed=seed)
+
+    def abilities(self) -> dict[str, str]:
+        """What this model can be asked, by task."""
+        return tasks.abilities(self)
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes `model.safetensors` and `config.json` into a folder; `wyner.load` reads them back."""
+        from wyner.runs import save_model
+
+        return save_model(self, Path(folder))
+
+
+def _remembering(init: Any) -> Any:
+    if getattr(init, "_remembers", False):
+        return init
+    signature = inspect.signature(init)
+
+    def remembering(self: Model, *args: Any, **kwargs: Any) -> None:
+        if "config" not in self.__dict__:
+            bound = signature.bind(self, *args, **kwargs)
+            arguments = {k: v for k, v in list(bound.arguments.items())[1:] if v is not None}
+            object.__setattr__(self, "config", {"name": type(self).__name__, "arguments": to_json(arguments)})
+        init(self, *args, **kwargs)
+
+    remembering.__doc__ = init.__doc__
+    remembering.__signature__ = signature  # type: ignore[attr-defined]
+    remembering.__wrapped__ = init  # type: ignore[attr-defined]
+    remembering._remembers = True  # type: ignore[attr-defined]
+    return remembering
+
+
+Model.__init__ = _remembering(Model.__init__)  # type: ignore[method-assign]

@@ -1,0 +1,171 @@
+"""Wyner VAE: equations (7)-(15) of "Wyner VAE: A Variational Autoencoder with Succinct Common Representation Learning".
+
+    L = KL( q(x,y) q(z|x,y) q(u|z,x) q(v|z,y)  ||  p(z) p(u) p(v) p(x|z,u) p(y|z,v) )            (7)   joint
+      + lam  KL( q(x,y) q(z|x,y)               ||  q(x,y) p(z) )                                 (11)  rate
+      + a_xx KL( q(x) q(z|x) q(u|z,x)          ||  p(z) p(u) p(x|z,u) )  + the same for y        (13)  x2x, y2y
+      + a_xy KL( q(x,y) q(z|x,y) q(v|z,y)      ||  q(x) q(z|x) p(v) p(y|z,v) )  + x and y swapped (14)  x2y, y2x
+
+symbol   meaning                      shape        code
+x, y     the pair                     (B, *event)  "x", "y"
+z        common to x and y            (B, dz)      "z"
+u, v     local to x, local to y       (B, du)      "u", "v"
+lam      price of I(X,Y;Z) per nat    number       lam
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch import nn
+
+from wyner.errors import OptionError, unknown
+from wyner.families import Family
+from wyner.training.phases import After, Alternating, Jointly, Phase
+from wyner.models.base import Model
+from wyner.networks import Builder
+from wyner.objectives import KL, Objective
+from wyner.schedules import Schedule
+from wyner.variables import Real, Space
+
+
+class WynerVAE(Model):
+    """A common latent z and a local latent for each modality, with a price on the information in z.
+
+    With two modalities the names are x, y and u, v. For more, pass `modalities={"a": ..., "b": ..., "c": ...}`: the local
+    latents are then `u_a`, `u_b`, ... and the laws `joint`, `rate`, `a2a`, `a2rest`, ...
+
+    Args:
+        modalities: spaces by name, instead of `x` and `y`.
+        x, y: spaces of the pair.
+        z: size of the common latent, or a space (`Categorical(1, 10)`).
+        u, v: sizes of the local latents; 0 for none.
+        local: sizes of the local latents by modality, instead of `u` and `v`; one number for all.
+        lam: lambda >= 0, the weight of the rate I(X,Y;Z), a number or a schedule. The useful range is [0, 1).
+        alpha: weights of the marginal and conditional terms, one number for all of them or `{"x2y": 1.0, ...}`. With all at
+            0 (the paper's two-stage scheme) the encoders q(z|x), q(z|y) are fitted to the frozen joint model.
+        marginals: when they are fitted in the two-stage scheme: `After(share)`, `Alternating(every, epochs)`, `Jointly()`.
+        networks, families, modules: as in `Model`.
+
+    Example:
+        >>> from wyner import Real
+        >>> from wyner.models import WynerVAE
+        >>> model = WynerVAE(x=Real(4), y=Real(3), z=2, u=1, v=1, lam=0.1, alpha={"x2y": 1.0})
+        >>> print(model.objective)
+          1 * joint = KL(q(z|x,y) || p(z)) + KL(q(u|z,x) || p(u)) + KL(q(v|z,y) || p(v)) - log p(x|z,u) - log p(y|z,v)   [dropped: -h(x,y)]
+        0.1 * rate  = KL(q(z|x,y) || p(z))
+          0 * x2x   = (off)
+          0 * y2y   = (off)
+          1 * x2y   = KL(q(z|x,y) || q(z|x)) + KL(q(v|z,y) || p(v)) - log p(y|z,v)   [dropped: -h(y|x)]
+          0 * y2x   = (off)
+    """
+
+    def __init__(
+        self,
+        modalities: Mapping[str, Space] | None = None,
+        *,
+        x: Space | None = None,
+        y: Space | None = None,
+        z: int | Space = 10,
+        u: int | Space = 10,
+        v: int | Space = 10,
+        local: int | Mapping[str, int | Space] | None = None,
+        lam: float | Schedule = 0.0,
+        alpha: float | Mapping[str, float | Schedule] = 0.0,
+        marginals: After | Alternating | Jointly | None = None,
+        networks: Builder | None = None,
+        families: Mapping[str, Family] | None = None,
+        modules: Mapping[str, nn.Module] | None = None,
+    ) -> None:
+        observed = _modalities(modalities, x, y)
+        names = list(observed)
+        pair = names == ["x", "y"]
+        if local is None:
+            sizes = {"x": u, "y": v} if pair else dict.fromkeys(names, u)
+        else:
+            sizes = dict(local) if isinstance(local, Mapping) else dict.fromkeys(names, local)
+        for name in sizes:
+            if name not in observed:
+                raise OptionError(f"local: {unknown('modality', name, observed)}")
+        style = {m: {"x": "u", "y": "v"}[m] if pair else f"u_{m}" for m in names if sizes.get(m, 0) != 0}
+        latent = {"z": _space(z, "z"), **{style[m]: _space(sizes[m], style[m]) for m in style}}
+
+        laws = _laws(names, style)
+        weights = _alpha(alpha, [n for n in laws if n not in ("joint", "rate")])
+        objective: Objective = KL("joint") + lam * KL("rate")
+        for law, weight in weights.items():
+            objective = objective + weight * KL(law)
+        super().__init__(
+            observed=observed, latent=latent, laws=laws, objective=objective, common=("z",),
+            networks=networks, families=families, modules=modules,
+            phases=_phases(objective, weights, names, marginals),
+        )  # fmt: skip
+
+
+def _laws(names: Sequence[str], style: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Every pair of laws of equation (15), for any number of modalities."""
+    everything = ",".join(names)
+
+    def infer(ms: Sequence[str]) -> str:  # q(u|z,x) of the modalities ms
+        return " ".join(f"q({style[m]}|z,{m})" for m in ms if m in style)
+
+    def decode(ms: Sequence[str]) -> str:  # p(u) ... p(x|z,u) ... of the modalities ms
+        priors = [f"p({style[m]})" for m in ms if m in style]
+        return " ".join(priors + [f"p({m}|z,{style[m]})" if m in style else f"p({m}|z)" for m in ms])
+
+    laws = {
+        "joint": (f"q({everything}) q(z|{everything}) {infer(names)}", f"p(z) {decode(names)}"),
+        "rate": (f"q({everything}) q(z|{everything})", f"q({everything}) p(z)"),
+    }
+    for m in names:
+        laws[f"{m}2{m}"] = (f"q({m}) q(z|{m}) {infer([m])}", f"p(z) {decode([m])}")
+    for m in names:
+        rest = [k for k in names if k != m]
+        name = f"{m}2{rest[0]}" if len(rest) == 1 else f"{m}2rest"
+        if rest:
+            laws[name] = (f"q({everything}) q(z|{everything}) {infer(rest)}", f"q({m}) q(z|{m}) {decode(rest)}")
+    return laws
+
+
+def _phases(objective: Objective, weights: Mapping[str, object], names: Sequence[str], when: After | Alternating | Jointly | None) -> tuple[Phase, ...]:
+    """The main phase, and one for the marginal encoders that no term of the objective trains."""
+    trained = {law.split("2")[0] for law, weight in weights.items() if weight != 0}
+    left = [m for m in names if m not in trained]
+    phases = (Phase("joint", objective),)
+    if not left:
+        return phases
+    fit: Objective = KL(f"{left[0]}2{left[0]}")
+    for m in left[1:]:
+        fit = fit + KL(f"{m}2{m}")
+    return (*phases, Phase("marginal", fit, train=tuple(f"q(z|{m})" for m in left), when=when or After()))
+
+
+def _modalities(modalities: Mapping[str, Space] | None, x: Space | None, y: Space | None) -> dict[str, Space]:
+    if modalities is None:
+        if x is None or y is None:
+            raise OptionError("WynerVAE: expected x= and y=, or modalities={name: space, ...}")
+        return {"x": x, "y": y}
+    if x is not None or y is not None:
+        raise OptionError("WynerVAE: expected either x= and y= or modalities=, not both")
+    if len(modalities) < 2:
+        raise OptionError(f"WynerVAE: expected at least two modalities, got {len(modalities)}")
+    for name in modalities:
+        if name == "z" or name.startswith("u_") or "2" in name or not name.isidentifier():
+            raise OptionError(f"WynerVAE: {name!r} cannot name a modality; use a word other than z, without 2 and not starting with u_")
+    return dict(modalities)
+
+
+def _space(size: int | Space, name: str) -> Space:
+    if isinstance(size, Space):
+        return size
+    if size < 1:
+        raise OptionError(f"WynerVAE: {name} needs a positive size, got {size}")
+    return Real(size)
+
+
+def _alpha(alpha: float | Mapping[str, float | Schedule], laws: Sequence[str]) -> dict[str, float | Schedule]:
+    if not isinstance(alpha, Mapping):
+        return dict.fromkeys(laws, alpha)
+    for name in alpha:
+        if name not in laws:
+            raise OptionError(f"alpha: {unknown('law', name, laws)}")
+    return {name: alpha.get(name, 0.0) for name in laws}

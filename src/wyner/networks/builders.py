@@ -1,0 +1,102 @@
+"""Default networks for the factors of a model, built from the spaces of the variables.
+
+A builder answers two questions: which features of an observed variable all its encoders share (`features`), and which
+network maps the parents of a factor to its parameters (`factor`). Any answer can be replaced by a user's `nn.Module`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from wyner.networks.conv import OuterDecoder, OuterEncoder
+from wyner.networks.mlp import MLP
+from wyner.variables import Binary, Image, Space
+
+
+class Builder(ABC):
+    """How default networks are made."""
+
+    def features(self, space: Space) -> nn.Module | None:
+        """A network with an `output` shape, shared by every factor that has this observed variable as a parent; or None."""
+        return None
+
+    @abstractmethod
+    def factor(self, of: Space, parents: Sequence[tuple[int, ...]], output: tuple[int, ...], observed: bool) -> nn.Module:
+        """A network from parents of these event shapes to an array of shape `output`."""
+
+
+@dataclass(frozen=True)
+class MLPs(Builder):
+    """Fully connected networks everywhere, one per factor. `hidden=()` makes all of them affine."""
+
+    hidden: tuple[int, ...] = (256, 256, 256)
+    activation: str = "relu"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hidden", tuple(self.hidden))
+
+    def factor(self, of: Space, parents: Sequence[tuple[int, ...]], output: tuple[int, ...], observed: bool) -> nn.Module:
+        return MLP(parents, output, self.hidden, self.activation)
+
+
+@dataclass(frozen=True)
+class Convolutional(Builder):
+    """Outer convolutional encoders and decoders for images, MLP cores between them (Tables 8 and 10 of the paper).
+
+    Args:
+        hidden: widths of the cores.
+        width: channels after the first convolution; 32 in the paper, smaller for CPUs.
+        blocks: residual blocks; 4 in the paper.
+    """
+
+    hidden: tuple[int, ...] = (512,)
+    activation: str = "leaky_relu"
+    width: int = 32
+    blocks: int = 4
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hidden", tuple(self.hidden))
+
+    def features(self, space: Space) -> nn.Module | None:
+        return OuterEncoder(space.event_shape, self.width, self.blocks) if _is_image(space) else None
+
+    def factor(self, of: Space, parents: Sequence[tuple[int, ...]], output: tuple[int, ...], observed: bool) -> nn.Module:
+        if not (observed and _is_image(of)):
+            return MLP(parents, output, self.hidden, self.activation)
+        outer = OuterDecoder(output, self.width, self.blocks, sigmoid=isinstance(of, Image) and output == of.event_shape)
+        return Chain(MLP(parents, outer.input, self.hidden, self.activation), outer)
+
+
+def _is_image(space: Space) -> bool:
+    return isinstance(space, Image) or (isinstance(space, Binary) and len(space.shape) == 3)
+
+
+class Chain(nn.Module):
+    """A core over the parents, then an outer network that takes one array with a single batch axis."""
+
+    any_leading = True
+
+    def __init__(self, core: nn.Module, outer: nn.Module) -> None:
+        super().__init__()
+        self.core, self.outer = core, outer
+
+    def forward(self, *parents: Tensor) -> Tensor:
+        h = self.core(*parents)
+        return flattened(self.outer, (h,), (1,))
+
+
+def flattened(network: nn.Module, parents: Sequence[Tensor], ranks: Sequence[int]) -> Tensor:
+    """Calls a network that knows one batch axis on parents of any leading shape: broadcast, flatten, call, restore."""
+    leads = [p.shape[: p.ndim - r] for p, r in zip(parents, ranks, strict=True)]
+    lead = torch.broadcast_shapes(*leads)
+    if len(lead) == 1 and all(len(x) == 1 and x == lead for x in leads):
+        return network(*parents)
+    events = [p.shape[p.ndim - r :] for p, r in zip(parents, ranks, strict=True)]
+    flat = [p.expand(*lead, *e).reshape(-1, *e) for p, e in zip(parents, events, strict=True)]
+    out = network(*flat)
+    return out.reshape(*lead, *out.shape[1:])

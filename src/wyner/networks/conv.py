@@ -1,0 +1,102 @@
+"""The convolutional stacks of the Wyner VAE paper (Tables 8 and 10): outer encoders and decoders of images.
+
+`c5s1-k` a 5x5 convolution of stride 1 with k channels, `d3s2-k` 3x3 of stride 2, `u3s2-k` its transpose, each with
+BatchNorm and LeakyReLU(0.2); `res-k` = x + c3s1-k(c3s1-k-LReLU(x)). Padding is "same", so 32 -> 16 -> 8 -> 4.
+"""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+
+from wyner.errors import ShapeError
+from wyner.networks.mlp import LEAKY_SLOPE
+
+
+def _block(conv: nn.Module, channels: int, act: bool = True) -> nn.Sequential:
+    layers: list[nn.Module] = [conv, nn.BatchNorm2d(channels)]
+    return nn.Sequential(*layers, nn.LeakyReLU(LEAKY_SLOPE)) if act else nn.Sequential(*layers)
+
+
+def _down(i: int, o: int, act: bool = True) -> nn.Sequential:
+    return _block(nn.Conv2d(i, o, 3, 2, 1), o, act)
+
+
+def _up(i: int, o: int) -> nn.Sequential:
+    return _block(nn.ConvTranspose2d(i, o, 3, 2, 1, output_padding=1), o)
+
+
+class Residual(nn.Module):
+    """x + c3s1-k( c3s1-k-LReLU(x) ), the second convolution without activation."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            _block(nn.Conv2d(channels, channels, 3, 1, 1), channels), _block(nn.Conv2d(channels, channels, 3, 1, 1), channels, False)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)
+
+
+def _check(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    if len(shape) != 3 or shape[1] % 8 or shape[2] % 8:
+        raise ShapeError(
+            f"the convolutional stacks halve images three times: expected (channels, height, width) with height and width "
+            f"multiples of 8, got {tuple(shape)}; pad the images (28 to 32) or use networks.MLPs()"
+        )
+    return shape[0], shape[1], shape[2]
+
+
+class OuterEncoder(nn.Module):
+    """Image `(N, C, H, W)` to features `(N, 8 width * H/8 * W/8)`; 4096 for width 32 and 32x32 images.
+
+    c5s1-w-LReLU, d3s2-2w-LReLU, d3s2-4w-LReLU, blocks x res-4w, d3s2-8w without activation.
+    """
+
+    any_leading = False
+
+    def __init__(self, shape: tuple[int, ...], width: int = 32, blocks: int = 4) -> None:
+        super().__init__()
+        c, h, w = _check(shape)
+        self.output = (8 * width * (h // 8) * (w // 8),)
+        self.body = nn.Sequential(
+            _block(nn.Conv2d(c, width, 5, 1, 2), width),
+            _down(width, 2 * width),
+            _down(2 * width, 4 * width),
+            *(Residual(4 * width) for _ in range(blocks)),
+            _down(4 * width, 8 * width, act=False),
+            nn.Flatten(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x)
+
+
+class OuterDecoder(nn.Module):
+    """Features `(N, 8 width * H/8 * W/8)` to an image `(N, C, H, W)`, in [0, 1] if `sigmoid`.
+
+    u3s2-4w-LReLU, blocks x res-4w, u3s2-2w-LReLU, u3s2-w-LReLU, c5s1-C. The sigmoid belongs to Gaussian means; a
+    Bernoulli decoder takes the logits as they are.
+    """
+
+    any_leading = False
+
+    def __init__(self, shape: tuple[int, ...], width: int = 32, blocks: int = 4, sigmoid: bool = True) -> None:
+        super().__init__()
+        c, h, w = _check(shape)
+        self.start = (8 * width, h // 8, w // 8)
+        self.input = (math.prod(self.start),)
+        body: list[nn.Module] = [
+            nn.Unflatten(1, self.start),
+            _up(8 * width, 4 * width),
+            *(Residual(4 * width) for _ in range(blocks)),
+            _up(4 * width, 2 * width),
+            _up(2 * width, width),
+            nn.Conv2d(width, c, 5, 1, 2),
+        ]
+        self.body = nn.Sequential(*body, nn.Sigmoid()) if sigmoid else nn.Sequential(*body)
+
+    def forward(self, h: Tensor) -> Tensor:
+        return self.body(h)

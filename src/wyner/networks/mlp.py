@@ -1,0 +1,81 @@
+"""Fully connected networks over any number of parents and any leading shape."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from wyner.errors import OptionError, unknown
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "elu": nn.ELU,
+    "leaky_relu": nn.LeakyReLU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+}
+LEAKY_SLOPE = 0.2
+"""Slope of LeakyReLU for negative inputs; the paper gives none (our choice)."""
+
+
+def activation(name: str) -> nn.Module:
+    """A new activation module by name."""
+    if name not in ACTIVATIONS:
+        raise OptionError(unknown("activation", name, ACTIVATIONS))
+    return nn.LeakyReLU(LEAKY_SLOPE) if name == "leaky_relu" else ACTIVATIONS[name]()
+
+
+class MLP(nn.Module):
+    """Linear layers with an activation between them, from the parents side by side to one array.
+
+    Args:
+        inputs: event shapes of the parents, in the order in which they are passed; none for a network of constants.
+        output: shape of the result for one value of the parents.
+        hidden: widths of the hidden layers; `()` makes the network affine.
+        act: name of the activation.
+
+    Weights start as Xavier-uniform, biases at 0 (our choice; docs/decisions.md compares).
+
+    Parents may have different leading shapes that broadcast, `(K, B, dz)` with `(B, dx)`: then the first layer is applied
+    to each parent by itself, so that the smaller one is not copied K times.
+    """
+
+    any_leading = True
+
+    def __init__(self, inputs: Sequence[tuple[int, ...]], output: tuple[int, ...], hidden: Sequence[int] = (), act: str = "relu") -> None:
+        super().__init__()
+        self.events, self.output = [tuple(e) for e in inputs], tuple(output)
+        self.sizes = [math.prod(e) for e in self.events]
+        widths = [sum(self.sizes), *hidden, math.prod(output)]
+        self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in zip(widths[:-1], widths[1:], strict=True))
+        self.act = activation(act)
+        for layer in self.layers:
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, *parents: Tensor) -> Tensor:
+        flat = [
+            p if len(e) == 1 else p.reshape(*p.shape[: p.ndim - len(e)], n)
+            for p, e, n in zip(parents, self.events, self.sizes, strict=True)
+        ]
+        first = self.layers[0]
+        if not flat:
+            h = first.bias  # type: ignore[assignment]
+        elif len(flat) == 1:
+            h = first(flat[0])
+        elif all(f.shape[:-1] == flat[0].shape[:-1] for f in flat):
+            h = first(torch.cat(flat, -1))
+        else:
+            parts = zip(flat, first.weight.split(self.sizes, 1), strict=True)  # type: ignore[operator]
+            h = sum((F.linear(f, w) for f, w in parts), start=first.bias)  # type: ignore[arg-type]
+        for layer in self.layers[1:]:
+            h = layer(self.act(h))
+        return h if len(self.output) == 1 else h.reshape(*h.shape[:-1], *self.output)
+
+    def extra_repr(self) -> str:
+        return f"inputs={self.events}, output={self.output}"

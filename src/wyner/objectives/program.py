@@ -1,0 +1,118 @@
+"""An objective compiled over the factors of a model: one forward pass, every term by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from wyner.errors import LawError, unknown
+from wyner.laws import Law, Planner, noise_for, run
+from wyner.objectives.terms import Objective
+from wyner.schedules import Schedule
+
+
+class Program(nn.Module):
+    """Loss and terms of an objective, as a module that can be compiled and distributed.
+
+    L = sum_d weight_d * mean over the rows that have the data of d of KL_d, in nats per example, constants dropped.
+
+    Args:
+        objective: what to minimise.
+        laws: pairs (q, p) by name.
+        planner: knows the variables and the factors.
+        factors, features: the modules; shared with the model, not copied.
+    """
+
+    incidence: Tensor
+
+    def __init__(self, objective: Objective, laws: Mapping[str, tuple[Law, Law]], planner: Planner, factors: nn.ModuleDict, features: nn.ModuleDict) -> None:
+        super().__init__()
+        self.objective, self.factors, self.features, self.plan = objective, factors, features, planner.plan
+        for term in objective.terms:
+            if term.law not in laws:
+                raise LawError(f"objective: {unknown('pair of laws', term.law, laws)}")
+        for term in objective.active:
+            planner.kl(term.law, *laws[term.law])
+        if not objective.active:
+            raise LawError("objective: every weight is 0, so there is nothing to train")
+        self.divergences = [t.law for t in objective.active]
+        self.ops = sorted({s.op for n in self.divergences for s in self.plan.scores[n]})
+        if not self.ops:
+            raise LawError(f"objective: {', '.join(self.divergences)}: both laws are the same, so there is nothing to train")
+        table = [[float(sum(s.op == op for s in self.plan.scores[n])) for op in self.ops] for n in self.divergences]
+        self.register_buffer("incidence", torch.tensor(table), persistent=False)
+        self.owner = [next(i for i, row in enumerate(table) if row[k]) for k in range(len(self.ops))]
+        self.names = [f"{self.divergences[i]}: {self._text(i, op)}" for i, op in zip(self.owner, self.ops, strict=True)]
+
+    def _text(self, divergence: int, op: int) -> str:
+        return next(s.text for s in self.plan.scores[self.divergences[divergence]] if s.op == op)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Observed variables that the objective reads."""
+        return tuple(sorted({v for n in self.divergences for v in self.plan.needs[n]}))
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """Factors that the objective evaluates."""
+        return tuple(dict.fromkeys(op.name for op in self.plan.ops if op.kind == "dist"))
+
+    def noise(self, lead: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None) -> list[Tensor | None]:
+        """Noise for one evaluation; drawn outside the compiled function, so that compiled and eager steps see the same."""
+        return noise_for(self.plan, self.factors, lead, like, generator)  # type: ignore[arg-type]
+
+    def scores(self, given: Mapping[str, Tensor], noise: Sequence[Tensor | None], pointwise: bool = False, means: bool = False) -> dict[str, Tensor]:
+        """Each term by printed name, `(*leading)` in nats, constants dropped."""
+        results = run(self.plan, self.factors, self.features, given, noise, pointwise, means)  # type: ignore[arg-type]
+        return {name: results[op] for name, op in zip(self.names, self.ops, strict=True)}
+
+    def forward(
+        self,
+        given: Mapping[str, Tensor],
+        noise: Sequence[Tensor | None],
+        weights: Tensor,
+        masks: Mapping[str, Tensor] | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Loss and terms.
+
+        Args:
+            given: observed values, `(B, *event)`.
+            noise: from `noise`, leading shape `(B,)` or `(K, B)`.
+            weights: of the active divergences, `(D,)`.
+            masks: by observed variable, `(B,)`, 1 where the row has it; None if every row is complete.
+
+        Returns:
+            The weighted loss, a scalar, and the batch mean of every term in the order of `names`, `(terms,)`, in nats.
+        """
+        results = run(self.plan, self.factors, self.features, given, noise)  # type: ignore[arg-type]
+        batch = next(iter(given.values())).shape[0]
+        rows = [results[op] for op in self.ops]
+        terms = torch.stack([(r if r.ndim == 1 else r.mean(tuple(range(r.ndim - 1)))).expand(batch) for r in rows])
+        incidence = self.incidence.to(terms)
+        if masks is None:
+            means = terms.mean(1)
+            return (weights @ incidence) @ means, means
+        rate = torch.stack([torch.stack([masks[v] for v in self.plan.needs[n]]).prod(0) for n in self.divergences])
+        rate = rate / rate.sum(1, keepdim=True).clamp_min(1.0)
+        each = rate @ terms.T
+        loss = (weights[:, None] * incidence * each).sum()
+        return loss, torch.stack([each[i, k] for k, i in enumerate(self.owner)])
+
+    def __str__(self) -> str:
+        lines = []
+        for term in self.objective.terms:
+            weight = "schedule" if isinstance(term.weight, Schedule) else f"{term.weight:g}"
+            if term.off:
+                lines.append((weight, term.law, "(off)", ""))
+                continue
+            text = ""
+            for s in self.plan.scores[term.law]:
+                sign, body = (" - ", s.text[1:]) if s.text.startswith("-") else (" + ", s.text)
+                text += (sign + body) if text else s.text
+            lines.append((weight, term.law, text or "0", self.plan.constants[term.law]))
+        w, n = max(len(a[0]) for a in lines), max(len(a[1]) for a in lines)
+        return "\n".join(
+            f"{a:>{w}} * {b:<{n}} = {c}" + (f"   [dropped: {d}]" if d else "") for a, b, c, d in lines
+        )

@@ -1,0 +1,117 @@
+"""Pictures drawn by a model of pictures: translations, style control, joint draws, reconstructions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from wyner.errors import TaskError
+from wyner.report.looks import Look
+from wyner.report.panel import Grid, draw
+from wyner.report.subject import SEED, Part, Picture, Subject, attempt, first_answer, numpy, translated
+
+INPUTS, DRAWS, STYLES, PAIRS, COLUMNS = 10, 8, 8, 64, 10
+"""Test pictures and draws of a translation, sides of the style table, joint draws, pictures of a reconstruction."""
+
+
+def pictures(about: Subject, look: Look) -> list[Part]:
+    """Every panel that the model can give, and a sentence for each that it cannot."""
+    a, b = look.names
+    return [
+        attempt(f"From {a} to {b}", lambda: _translations(about, look, a, b)),
+        attempt(f"From {b} to {a}", lambda: _translations(about, look, b, a)),
+        attempt("Style control", lambda: first_answer(lambda: _styles(about, look, a, b), lambda: _styles(about, look, b, a))),
+        attempt("New pairs", lambda: _joint(about, look)),
+        attempt("Reconstructions", lambda: _reconstructions(about, look)),
+    ]
+
+
+def _translations(about: Subject, look: Look, source: str, target: str) -> Picture:
+    rows = about.typical(INPUTS)
+    values = about.rows(rows)
+    draws = translated(about, source, target, values, DRAWS)
+    true, given = look.pair(values), look.alone(source, values[source])
+    answers = [look.answer(source, values[source], target, d) for d in draws]
+    first = [true, given] if look.whole else [given, look.alone(target, values[target])]
+    names = ["true", "given"] if look.whole else ["given", "true"]
+    grid = Grid(
+        [[*(c[i] for c in first), *(c[i] for c in answers)] for i in range(len(rows))],
+        [(0, 0, names[0]), (1, 1, names[1]), (2, 1 + len(answers), f"{len(answers)} draws of {target}")], after_columns=(1,),
+    )  # fmt: skip
+    what = "the true picture, the given half," if look.whole else f"the given {source}, the {target} that truly belongs to it,"
+    caption = (
+        f"Each row: {what} and {len(answers)} answers of the model for {look.noun(target)}, one for each draw of its latents "
+        f"(the decoder's mean, without pixel noise). Good draws differ from each other and all fit what was given.{look.note}"
+    )
+    return Picture(f"translate-{source}-to-{target}", f"From {source} to {target}", caption, draw(grid), plot=False)
+
+
+def _styles(about: Subject, look: Look, content: str, style: str) -> Picture:
+    rows = about.typical(2 * STYLES)
+    left, top = (rows[:STYLES], rows[STYLES:]) if len(rows) == 2 * STYLES else (rows, rows)
+    contents, styles = about.rows(left), about.rows(top)
+    n, m = len(left), len(top)
+    wide = {k: v.repeat(m, 0) for k, v in contents.items()}
+    likes = {k: np.tile(v, (n, *[1] * (v.ndim - 1))) for k, v in styles.items()}
+    restyle: Callable[..., object] = about.model.restyle
+    found = first_answer(
+        lambda: restyle(**{content: wide[content]}, like={style: likes[style]}, to=style, seed=SEED),
+        lambda: restyle(**{content: wide[content]}, like=likes, to=style, seed=SEED),
+        lambda: restyle(**{k: v for k, v in wide.items() if k != style}, like=likes, to=style, seed=SEED),
+    )
+    answers = look.answer(content, wide[content], style, numpy(found))
+    body = answers.reshape(n, m, *answers.shape[1:])
+    margin, head = look.alone(content, contents[content]), look.alone(style, styles[style])
+    grid = Grid(
+        [[None, *head], *([margin[i], *body[i]] for i in range(n))],
+        [(0, 0, f"{content} ↓"), (1, m, f"style of these {style}")], after_columns=(0,), after_rows=(0,),
+    )  # fmt: skip
+    caption = (
+        f"Every cell takes its content from the {look.noun(content)} at the left of its row "
+        f"and its style from the {look.noun(style)} on top of its column. "
+        f"If common and local information are well separated, a row keeps its content and a column its manner.{look.note}"
+    )
+    return Picture("style-control", "Style control", caption, draw(grid), plot=False)
+
+
+def _joint(about: Subject, look: Look) -> Picture:
+    a, b = look.names
+    made = {k: numpy(v) for k, v in about.model.generate(PAIRS, seed=SEED).items()}
+    cells = look.pair({k: made[k] for k in look.names}, look.names)
+    rows = [list(cells[i : i + 8]) for i in range(0, len(cells), 8)]
+    fit = "The halves of each should make one picture." if look.whole else f"{a} left, {b} right; the two of a pair should belong together."
+    caption = f"{PAIRS} pairs drawn from the model with nothing given (the decoders' means). {fit}{look.note}"
+    after = () if look.whole else tuple(range(7))
+    return Picture("joint", "New pairs", caption, draw(Grid(rows, after_columns=after)), plot=False)
+
+
+def _reconstructions(about: Subject, look: Look) -> Picture:
+    columns = COLUMNS if look.whole else COLUMNS - 2
+    values = about.rows(about.typical(columns))
+    shown = {k: values[k] for k in look.names}
+
+    def ask(keep: bool) -> np.ndarray:
+        reconstruct: Callable[..., Mapping[str, object]] = about.model.reconstruct
+        made = first_answer(
+            lambda: reconstruct(**values, keep_style=keep, seed=SEED), lambda: reconstruct(**shown, keep_style=keep, seed=SEED)
+        )
+        return look.pair({k: numpy(made[k]) for k in look.names}, look.names)
+
+    rows, sides, refused = [look.pair(shown)], ["true"], ""
+    for keep, side in ((False, "common kept"), (True, "all kept")):
+        try:
+            rows.append(ask(keep))
+            sides.append(side)
+        except TaskError as e:
+            refused = str(e)
+    if len(rows) == 1:
+        raise TaskError(refused)
+    caption = f"Top: true {about.part} pairs."
+    if "common kept" in sides:
+        caption += " “common kept”: the common latent is inferred, the local ones are drawn anew; content should stay and style change."
+    if "all kept" in sides:
+        caption += " “all kept”: the local ones are inferred as well; the pair should come back."
+    after = () if look.whole else tuple(range(columns - 1))
+    grid = Grid([list(r) for r in rows], sides=sides, after_columns=after)
+    return Picture("reconstructions", "Reconstructions", caption + look.note, draw(grid, 104), plot=False)

@@ -1,0 +1,108 @@
+"""Numbers that change over training: functions of the share of it that is done, in [0, 1]. They hold no state."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from wyner.errors import OptionError, unknown
+
+
+class Schedule(ABC):
+    """A function from progress in [0, 1] to a number. Used for weights, learning-rate factors and temperatures."""
+
+    @abstractmethod
+    def __call__(self, progress: float) -> float: ...
+
+
+@dataclass(frozen=True)
+class Constant(Schedule):
+    """The same value throughout."""
+
+    value: float = 1.0
+
+    def __call__(self, progress: float) -> float:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Linear(Schedule):
+    """From `start` to `end` in a straight line over the first `until` of the training, then `end`."""
+
+    start: float = 0.0
+    end: float = 1.0
+    until: float = 1.0
+
+    def __call__(self, progress: float) -> float:
+        share = min(1.0, progress / self.until) if self.until > 0 else 1.0
+        return self.start + (self.end - self.start) * share
+
+
+@dataclass(frozen=True)
+class Exponential(Schedule):
+    """start * exp(-rate * progress), never below `floor` (the Gumbel-softmax schedule of Jang et al. 2017)."""
+
+    start: float = 1.0
+    rate: float = 1.0
+    floor: float = 0.5
+
+    def __call__(self, progress: float) -> float:
+        return max(self.floor, self.start * math.exp(-self.rate * progress))
+
+
+@dataclass(frozen=True)
+class Cosine(Schedule):
+    """Half a cosine from `start` to `end`."""
+
+    start: float = 1.0
+    end: float = 0.0
+
+    def __call__(self, progress: float) -> float:
+        return self.end + (self.start - self.end) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+
+@dataclass(frozen=True)
+class OneCycle(Schedule):
+    """Cosine from 1/`divide` up to 1 over the first `warm` of the training, then cosine down to 1/`final` (Smith 2018)."""
+
+    warm: float = 0.3
+    divide: float = 25.0
+    final: float = 1e4
+
+    def __call__(self, progress: float) -> float:
+        if progress < self.warm:
+            return Cosine(1 / self.divide, 1.0)(progress / self.warm)
+        return Cosine(1.0, 1 / self.final)((progress - self.warm) / max(1e-12, 1 - self.warm))
+
+
+@dataclass(frozen=True)
+class Warmup(Schedule):
+    """Linear from 0 to 1 over the first `share` of the training, then 1."""
+
+    share: float = 0.1
+
+    def __call__(self, progress: float) -> float:
+        return min(1.0, progress / self.share) if self.share > 0 else 1.0
+
+
+LEARNING_RATES: dict[str, Schedule] = {
+    "constant": Constant(),
+    "one-cycle": OneCycle(),
+    "cosine": Cosine(),
+    "linear": Linear(1.0, 0.0),
+}
+
+
+def learning_rate(name: str | Schedule) -> Schedule:
+    """The schedule of this name, or the schedule itself."""
+    if isinstance(name, Schedule):
+        return name
+    if name not in LEARNING_RATES:
+        raise OptionError(unknown("learning-rate schedule", name, LEARNING_RATES))
+    return LEARNING_RATES[name]
+
+
+def at(value: float | Schedule, progress: float) -> float:
+    """The value of a number or schedule at `progress`."""
+    return value(progress) if isinstance(value, Schedule) else float(value)

@@ -1,0 +1,105 @@
+"""Which law answers which question. A model declares pairs of laws; the questions follow from what is data in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from wyner.errors import TaskError
+from wyner.laws import Law, is_data
+
+if TYPE_CHECKING:
+    from wyner.models.base import Model
+
+
+def data_of(model: Model, law: Law) -> frozenset[str]:
+    """Variables that a law takes from the data."""
+    return frozenset(v for t in law.terms if is_data(t, model.observed) for v in t.of)
+
+
+def outputs_of(model: Model, law: Law) -> frozenset[str]:
+    """Observed variables that a law draws with a factor of its own."""
+    return frozenset(t.of[0] for t in law.terms if t.of[0] in model.observed and not is_data(t, model.observed))
+
+
+def show(names: Iterable[str]) -> str:
+    """Names in a fixed order, for messages."""
+    return ",".join(sorted(names))
+
+
+def inference_law(model: Model, given: Iterable[str], latents: Iterable[str] = ()) -> tuple[str, Law] | None:
+    """The q-law whose data are exactly `given`, that draws `latents` and as many others as possible."""
+    given, wanted = frozenset(given), set(latents)
+    found = [
+        (name, q)
+        for name, (q, _) in model.laws.items()
+        if data_of(model, q) == given and wanted <= set(q.variables) and not outputs_of(model, q)
+    ]
+    return max(found, key=lambda item: len(item[1].variables), default=None)
+
+
+def generative_law(model: Model, given: Iterable[str], targets: Iterable[str]) -> tuple[str, Law] | None:
+    """The p-law whose data are exactly `given` and that draws all `targets`, with as few other outputs as possible."""
+    given, targets = frozenset(given), frozenset(targets)
+    found = [
+        (name, p) for name, (_, p) in model.laws.items() if data_of(model, p) == given and targets <= outputs_of(model, p)
+    ]
+    return min(found, key=lambda item: len(outputs_of(model, item[1])), default=None)
+
+
+def likelihood_pair(model: Model, targets: Iterable[str], given: Iterable[str]) -> str | None:
+    """The pair of laws whose importance weights estimate log p(targets | given): p draws the targets, q has seen them."""
+    targets, given = frozenset(targets), frozenset(given)
+    for name, (q, p) in model.laws.items():
+        if data_of(model, q) == targets | given and data_of(model, p) == given and outputs_of(model, p) == targets:
+            return name
+    return None
+
+
+def must(found: tuple[str, Law] | None, model: Model, task: str, why: str) -> tuple[str, Law]:
+    """The law, or a clear refusal that says what the model lacks."""
+    if found is None:
+        raise TaskError(f"{model.title} cannot {task}: {why}")
+    return found
+
+
+def inferable(model: Model) -> list[str]:
+    """Subsets of the modalities that the model can encode."""
+    return sorted({show(data_of(model, q)) for q, _ in model.laws.values() if data_of(model, q) and not outputs_of(model, q)})
+
+
+def abilities(model: Model) -> dict[str, str]:
+    """What the model can be asked: a short answer per task, `-` where it has no law."""
+    names = list(model.observed)
+    translations = sorted(
+        {f"{show(data_of(model, p))}->{show(outputs_of(model, p))}" for _, p in model.laws.values() if data_of(model, p) and outputs_of(model, p)}
+    )
+    scores = []
+    for _, (q, p) in model.laws.items():
+        targets, given = outputs_of(model, p), data_of(model, p)
+        if targets and data_of(model, q) == targets | given:
+            scores.append(f"p({show(targets)}{'|' + show(given) if given else ''})")
+    restyle = [t.split("->")[1] for t in translations if _styled(model, *t.split("->"))]
+    return {
+        "generate": "yes" if generative_law(model, (), names) else "-",
+        "translate": " ".join(translations) or "-",
+        "restyle": " ".join(sorted(set(restyle))) or "-",
+        "encode": " ".join(f"({s})" for s in inferable(model)) or "-",
+        "log_likelihood": " ".join(sorted(set(scores))) or "-",
+        "common_information": "yes" if model.common and inference_law(model, names, model.common) else "-",
+    }
+
+
+def style_latents(model: Model, law: Law) -> list[str]:
+    """Latents that a conditional law draws from the model itself, not from what it is given: the style of its output."""
+    return [t.of[0] for t in law.terms if t.of[0] not in model.observed and t.head != "q"]
+
+
+def _styled(model: Model, given: str, targets: str) -> bool:
+    found = generative_law(model, given.split(","), targets.split(","))
+    if found is None:
+        return False
+    styles = style_latents(model, found[1])
+    return bool(styles) and any(
+        inference_law(model, s.split(","), styles) for s in (targets, ",".join(sorted({*given.split(","), *targets.split(",")})))
+    )

@@ -1,0 +1,112 @@
+"""How much the common latent of a trained model knows about the data: estimates of I_q(X,Y;Z) in nats.
+
+Equations (40), (41) of the Wyner VAE paper, and the aggregate estimate of its specification, section 5.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import torch
+
+from wyner.families import Distribution, kl
+from wyner.families.distributions import Normal
+from wyner.laws import Planner, noise_for, run
+from wyner.tasks.arrays import Array, asking, block_rows, given_values
+from wyner.tasks.choice import inference_law, must, show
+
+if TYPE_CHECKING:
+    from wyner.models.base import Model
+
+
+def common_information(model: Model, given: Mapping[str, Array], *, limit: int = 10_000, seed: int | None = 0) -> dict[str, float]:
+    """Estimates of I_q(X,Y;Z) under q(x,y) q(z|x,y), each by name.
+
+        I41 = mean_i KL( q(z|x_i,y_i) || p(z) )                            an upper bound of I_q           (41)
+        I40 = h(p(z)) - mean_i h( q(z|x_i,y_i) )                           no bound; Gaussian latents only (40), corrected
+        aggregate = mean_i [ log q(z_i|x_i,y_i) - log (1/M) sum_m q(z_i|x_m,y_m) ]    at most log M
+
+    None of them is Wyner's J(X;Y): they are what this model spends on z.
+
+    Args:
+        model: a model with a common latent and an encoder of all modalities.
+        given: all modalities, `{name: (B, *event)}`.
+        limit: M, rows used by the aggregate estimate, which needs M^2 densities.
+        seed: for the draws z_i.
+
+    Returns:
+        `{"I41": nats, "I40": nats, "aggregate": nats}`; I40 only for Gaussian latents.
+
+    Raises:
+        TaskError: the model has no common latent or cannot encode all modalities.
+    """
+    values = given_values(model, given, "common_information")
+    why = f"it needs an encoder of its common latent from ({show(model.observed)}), and all modalities given"
+    found = inference_law(model, values, model.common) if model.common and set(values) == set(model.observed) else None
+    where, law = must(found, model, "measure its common information", why)
+    planner = Planner(model.variables, model.observed, model.factors, model.features)
+    drawn = planner.sample(law, where, values, model.common)
+    rows, block = len(next(iter(values.values()))), block_rows(model)
+    i41 = i40 = aggregate = 0.0
+    gaussian = True
+    with asking(model, seed):
+        like = next(model.parameters())
+        blocks = []
+        for i in range(0, rows, block):
+            part = {k: v[i : i + block] for k, v in values.items()}
+            n = len(next(iter(part.values())))
+            noise = noise_for(planner.plan, model.factors, (n,), like)
+            blocks.append(run(planner.plan, model.factors, model.features, part, noise, pointwise=True))
+        for name in model.common:
+            prior = model.factors[f"p({name})"]()
+            dist, value = drawn[name]
+            posteriors = [r[dist] for r in blocks]
+            i41 += float(torch.cat([kl(q, prior).expand(q.leading) for q in posteriors]).mean())
+            if isinstance(prior, Normal) and all(isinstance(q, Normal) for q in posteriors):
+                i40 += float(prior.entropy() - torch.cat([q.entropy() for q in posteriors]).mean())
+            else:
+                gaussian = False
+        aggregate = _aggregate(
+            [[r[drawn[name][0]] for r in blocks] for name in model.common],
+            [torch.cat([r[drawn[name][1]] for r in blocks])[:limit] for name in model.common],
+            min(rows, limit),
+        )
+    out = {"I41": i41, "aggregate": aggregate}
+    return {"I40": i40, **out} if gaussian else out
+
+
+def _aggregate(posteriors: list[list[Distribution]], draws: list[torch.Tensor], m: int) -> float:
+    """mean_i [ log q(z_i|i) - log (1/M) sum_m q(z_i|m) ] over the first m rows, in blocks of i."""
+    own = total = 0.0
+    step = max(1, 2**22 // m)
+    for i in range(0, m, step):
+        j = min(m, i + step)
+        log_q = 0.0
+        for dists, z in zip(posteriors, draws, strict=True):
+            cols = [d.log_prob(z[i:j, None]) for d in dists]
+            log_q = log_q + torch.cat(cols, 1)[:, :m]
+        index = torch.arange(i, j, device=draws[0].device)
+        own += float(log_q[index - i, index].sum())
+        total += float((torch.logsumexp(log_q, 1) - math.log(m)).sum())
+    return (own - total) / m
+
+
+def rate_per_dimension(model: Model, given: Mapping[str, Array]) -> dict[str, torch.Tensor]:
+    """Mean KL(q || p) of each coordinate of each latent, in nats: which dimensions are used. `{latent: (d,)}`, Gaussian latents."""
+    from wyner.tasks.sampling import encode
+
+    out = {}
+    posteriors = encode(model, given)
+    with torch.no_grad():
+        for name, q in posteriors.items():
+            factor = model.factors[f"p({name})"] if f"p({name})" in model.factors else None
+            if factor is None or not isinstance(q, Normal):
+                continue
+            p = factor()
+            t = p.log_scale.expand(q.event)
+            delta = q.log_scale - t
+            each = 0.5 * (torch.exp(2 * delta) + ((q.loc - p.loc) * torch.exp(-t)).square() - 1) - delta
+            out[name] = each.mean(tuple(range(each.ndim - len(q.event)))).flatten()
+    return out

@@ -1,0 +1,119 @@
+"""Importance-sampled likelihoods: one estimator for every model. Section 7 and appendix D of the Wyner VAE paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from wyner.errors import TaskError
+from wyner.laws import Planner, noise_for, run
+from wyner.tasks.arrays import Array, asking, block_rows, given_values, like_input
+from wyner.tasks.choice import likelihood_pair, show
+
+if TYPE_CHECKING:
+    from wyner.models.base import Model
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """Estimated log-likelihoods.
+
+    Attributes:
+        value: log p in nats per row, `(B,)`; its expectation is a lower bound that rises to log p with the samples.
+        ess: effective number of samples of each estimate, `(B,)`, between 1 and `samples`; near 1 the value is unreliable.
+        samples: importance samples per row.
+        name: what was estimated, for example `log p(y|x)`.
+    """
+
+    value: Any
+    ess: Any
+    samples: int
+    name: str
+
+    @property
+    def nll(self) -> float:
+        """Mean of -log p over the rows, in nats per row."""
+        return -float(self.value.mean())
+
+    @property
+    def standard_error(self) -> float:
+        """Standard error of `nll` over the rows, in nats."""
+        n = len(self.value)
+        return float(self.value.std()) / n**0.5 if n > 1 else float("nan")
+
+
+def log_likelihood(
+    model: Model,
+    targets: Mapping[str, Array],
+    *,
+    given: Mapping[str, Array] | None = None,
+    samples: int = 100,
+    seed: int | None = None,
+) -> Likelihood:
+    """log p(targets | given) by importance sampling.
+
+        log p  ~  log (1/S) sum_s w_s,   w_s = p(targets, latents_s | given) / q(latents_s | targets, given)
+
+    with latents_s ~ q. Equations (55), (57), (59) of the paper for the Wyner VAE; the pair of laws is found by what is
+    data in it: the joint law for p(x,y), the conditional law for r(y|x), the marginal law for p(x).
+
+    Args:
+        model: a model with a pair of laws for this question.
+        targets: `{modality: (B, *event)}`, what is scored.
+        given: `{modality: (B, *event)}`, what is known.
+        samples: S, importance samples per row; any number, in bounded memory.
+        seed: makes the estimate repeatable.
+
+    Returns:
+        A `Likelihood`: `.value` `(B,)` in nats and `.ess` `(B,)`.
+
+    Raises:
+        TaskError: the model has no pair of laws for this question.
+    """
+    if samples < 1:
+        raise TaskError(f"log_likelihood: expected a positive number of samples, got {samples}")
+    given = given or {}
+    if both := set(targets) & set(given):
+        raise TaskError(f"log_likelihood: {show(both)} cannot be both scored and given")
+    text = f"log p({show(targets)}{'|' + show(given) if given else ''})"
+    where = likelihood_pair(model, targets, given)
+    values = given_values(model, {**targets, **given}, "log_likelihood")
+    if where is None:
+        raise TaskError(f"{model.title} cannot score {text}: it has no pair of laws for it; see wyner list models")
+    planner = Planner(model.variables, model.observed, model.factors, model.features)
+    planner.kl(where, *model.laws[where])
+    rows = block_rows(model)
+    per_row = max(1, rows // min(samples, rows))
+    with asking(model, seed):
+        parts = [_estimate(model, planner, where, part, samples, rows) for part in _blocks(values, per_row)]
+    example = next(iter(targets.values()))
+    value, ess = (torch.cat([p[i] for p in parts]) for i in (0, 1))
+    return Likelihood(like_input(value, example), like_input(ess, example), samples, text)
+
+
+def _estimate(model: Model, planner: Planner, where: str, values: Mapping[str, Tensor], samples: int, rows: int) -> tuple[Tensor, Tensor]:
+    """log-mean of the weights and effective samples, from blocks of samples."""
+    batch = len(next(iter(values.values())))
+    like = next(model.parameters())
+    first = second = like.new_full((batch,), -torch.inf)
+    done = 0
+    while done < samples:
+        k = min(samples - done, max(1, rows // batch))
+        noise = noise_for(planner.plan, model.factors, (k, batch), like)
+        results = run(planner.plan, model.factors, model.features, values, noise, pointwise=True)
+        log_w = -sum(results[s.op] for s in planner.plan.scores[where])
+        log_w = log_w.expand(k, batch)
+        first = torch.logaddexp(first, torch.logsumexp(log_w, 0))
+        second = torch.logaddexp(second, torch.logsumexp(2 * log_w, 0))
+        done += k
+    log_s = torch.log(torch.tensor(float(samples), dtype=first.dtype))
+    return first - log_s.to(first.device), torch.exp(2 * first - second)
+
+
+def _blocks(values: Mapping[str, Tensor], rows: int) -> list[dict[str, Tensor]]:
+    total = len(next(iter(values.values())))
+    return [{k: v[i : i + rows] for k, v in values.items()} for i in range(0, total, rows)]

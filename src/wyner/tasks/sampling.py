@@ -1,0 +1,262 @@
+"""Sampling tasks: generate, translate, restyle, reconstruct, encode. All are ancestral sampling of a law of the model.
+
+Outputs are decoder means unless `sample=True` (formal decoder noise belongs to likelihoods, not to pictures); latents are
+draws unless `means=True`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from wyner.errors import TaskError
+from wyner.families import Distribution
+from wyner.families.distributions import draw_noise
+from wyner.laws import Law, Planner, is_data, noise_for, run
+from wyner.tasks.arrays import Array, asking, block_rows, given_values, like_input
+from wyner.tasks.choice import generative_law, inferable, inference_law, must, show, style_latents
+
+if TYPE_CHECKING:
+    from wyner.models.base import Model
+
+
+def generate(
+    model: Model, n: int, *, like: Mapping[str, Array] | None = None, sample: bool = False, means: bool = False, seed: int | None = None
+) -> dict[str, Array]:
+    """Joint generation: (x, y) ~ p(x, y), latents from their priors.
+
+    Args:
+        model: a model with a joint law.
+        n: number of pairs.
+        like: arrays whose local latents (styles) are kept while the common latent is drawn from its prior; one row, or n.
+        sample: draw from the decoders instead of returning their means.
+        means: use the means of the latents instead of draws.
+        seed: makes the result repeatable without touching the caller's random state.
+
+    Returns:
+        `{modality: (n, *event)}`.
+
+    Raises:
+        TaskError: the model has no law of the pair.
+    """
+    if n < 1:
+        raise TaskError(f"generate: expected a positive number of examples, got {n}")
+    names = list(model.observed)
+    where, law = must(generative_law(model, (), names), model, "generate", f"it has no joint law p({show(names)})")
+    with asking(model, seed) as device:
+        given: dict[str, Tensor] = {}
+        if like is not None:
+            values = given_values(model, like, "generate")
+            given = _rows(_styles(model, values, [s for s in style_latents(model, law) if s not in model.common], means), n)
+        blocks = []
+        for i in range(0, n, block_rows(model)):
+            rows = min(block_rows(model), n - i)
+            blocks.append(_sampled(model, law, where, {k: v[i : i + rows] for k, v in given.items()}, names, (rows,), sample, means))
+    example = next(iter(like.values())) if like else None
+    return {k: like_input(torch.cat([b[k] for b in blocks]), example) for k in names}
+
+
+def translate(
+    model: Model, given: Mapping[str, Array], *, n: int = 1, to: str | None = None, sample: bool = False, means: bool = False, seed: int | None = None
+) -> Array:
+    """Conditional generation: n draws of y given x (or the other way), y ~ r(y|x) = int q(z|x) p(v) p(y|z,v).
+
+    Args:
+        model: a model with a law of y given x.
+        given: the modality to translate from; several where the model can take them.
+        n: draws per row.
+        to: which modality is wanted; needed only when there are several.
+        sample, means, seed: as in `generate`.
+
+    Returns:
+        `(n, B, *event)`.
+
+    Raises:
+        TaskError: the model has no such law.
+    """
+    if n < 1:
+        raise TaskError(f"translate: expected a positive number of draws, got {n}")
+    values = given_values(model, given, "translate")
+    target = _target(model, values, to)
+    why = f"it has no law of {target} given {show(values)}"
+    where, law = must(generative_law(model, values, (target,)), model, f"translate {show(values)} to {target}", why)
+    rows = max(1, block_rows(model) // n)
+    with asking(model, seed):
+        blocks = [_sampled(model, law, where, part, (target,), (n, len(next(iter(part.values())))), sample, means)[target] for part in _parts(values, rows)]
+    return like_input(torch.cat(blocks, 1), next(iter(given.values())))
+
+
+def restyle(
+    model: Model, given: Mapping[str, Array], like: Mapping[str, Array], *, to: str | None = None, sample: bool = False, means: bool = True, seed: int | None = None
+) -> Array:
+    """Conditional generation with the style of a reference: y_th(z_j, v0), z_j ~ q(z|x_j), z0 ~ q(z|y0), v0 ~ q(v|z0, y0).
+
+    Args:
+        model: a model whose output has a local latent that can be inferred.
+        given: content, `{modality: (B, *event)}`.
+        like: style, `{modality: (B, *event)}`, or one row that is spread over all.
+        to: which modality is wanted; by default the one of `like`.
+        means: use the means of the latents (the default here) instead of draws.
+        sample, seed: as in `generate`.
+
+    Returns:
+        `(B, *event)`: row i has the content of row i of `given` and the style of row i of `like`.
+
+    Raises:
+        TaskError: no such law, or the style cannot be inferred from what was given.
+    """
+    values, styled = given_values(model, given, "restyle"), given_values(model, like, "restyle: like")
+    if to is None:
+        others = [k for k in styled if k not in values]
+        to = others[0] if len(others) == 1 else next(iter(styled)) if len(styled) == 1 else None
+    target = _target(model, values, to)
+    if target in values:
+        found = generative_law(model, (), (target,))
+        where, law = must(found, model, f"restyle {target}", f"it has no law of {target}")
+        where, law = _with_content(model, values, where, law)
+    else:
+        found = generative_law(model, values, (target,))
+        where, law = must(found, model, f"restyle {target}", f"it has no law of {target} given {show(values)}")
+    rows = len(next(iter(values.values())))
+    parents = {g for t in law.terms if t.of == (target,) for g in t.given}
+    wanted = [s for s in style_latents(model, law) if s in parents]
+    if not wanted:
+        raise TaskError(f"{model.title} cannot restyle {target}: {where} draws no latent of its own for it, so there is no style to keep")
+    with asking(model, seed):
+        latents = _rows(_styles(model, styled, wanted, means), rows)
+        blocks = [
+            _sampled(model, law, where, part, (target,), (len(next(iter(part.values()))),), sample, means)[target]
+            for part in _parts({**values, **latents}, block_rows(model))
+        ]
+    return like_input(torch.cat(blocks), next(iter(given.values())))
+
+
+def reconstruct(
+    model: Model, given: Mapping[str, Array], *, keep_style: bool = False, sample: bool = False, means: bool = False, seed: int | None = None
+) -> dict[str, Array]:
+    """Joint stochastic reconstruction: z ~ q(z|x,y), local latents from their priors; with `keep_style`, inferred as well.
+
+    Args:
+        model: a model with a common latent and a joint law.
+        given: the modalities to encode, which are also those returned.
+        keep_style: infer the local latents from the data instead of drawing them from their priors.
+        sample, means, seed: as in `generate`.
+
+    Returns:
+        `{modality: (B, *event)}`.
+
+    Raises:
+        TaskError: the model cannot encode these modalities or has no law of them.
+    """
+    values = given_values(model, given, "reconstruct")
+    found = generative_law(model, (), values)
+    where, law = must(found, model, f"reconstruct {show(values)}", f"it has no law p({show(values)})")
+    where, law = _with_content(model, values, where, law, everything=keep_style)
+    with asking(model, seed):
+        blocks = [
+            _sampled(model, law, where, part, tuple(values), (len(next(iter(part.values()))),), sample, means)
+            for part in _parts(values, block_rows(model))
+        ]
+    example = next(iter(given.values()))
+    return {k: like_input(torch.cat([b[k] for b in blocks]), example) for k in values}
+
+
+def encode(model: Model, given: Mapping[str, Array], *, draws: bool = False, seed: int | None = None) -> dict[str, Distribution]:
+    """Posteriors of the latents: q(z|x,y), q(u|z,x), ... for the modalities that are given.
+
+    Args:
+        model: any model.
+        given: `{modality: (B, *event)}`, any subset that the model has encoders for.
+        draws: condition later latents on draws of the earlier ones instead of on their means.
+        seed: for the draws.
+
+    Returns:
+        `{latent: distribution}` with `.mean` `(B, *event)`, `.sample()` and `.log_prob(value)` in nats. Tensors.
+
+    Raises:
+        TaskError: the model cannot encode this subset.
+    """
+    values = given_values(model, given, "encode")
+    can = "; ".join(f"({s})" for s in inferable(model))
+    where, law = must(inference_law(model, values), model, f"encode ({show(values)})", f"it can encode {can}")
+    latents = [v for v in law.variables if v not in model.observed]
+    with asking(model, seed):
+        return {k: d for k, (d, _) in _posterior(model, law, where, values, latents, not draws).items()}
+
+
+def _posterior(model: Model, law: Law, where: str, values: Mapping[str, Tensor], latents: Sequence[str], means: bool) -> dict[str, tuple[Distribution, Tensor]]:
+    planner = Planner(model.variables, model.observed, model.factors, model.features)
+    drawn = planner.sample(law, where, values, latents)
+    rows = len(next(iter(values.values())))
+    noise = noise_for(planner.plan, model.factors, (rows,), next(model.parameters()))
+    r = run(planner.plan, model.factors, model.features, values, noise, pointwise=True, means=means)
+    return {k: (r[d], r[v]) for k, (d, v) in drawn.items() if k in latents and v is not None}
+
+
+def _styles(model: Model, values: Mapping[str, Tensor], latents: Sequence[str], means: bool) -> dict[str, Tensor]:
+    where, law = must(
+        inference_law(model, values, latents), model, f"infer {show(latents)} from {show(values)}", f"it has no law q of {show(latents)} given {show(values)}"
+    )
+    return {k: v for k, (_, v) in _posterior(model, law, where, values, latents, means).items()}
+
+
+def _with_content(model: Model, values: Mapping[str, Tensor], where: str, law: Law, everything: bool = False) -> tuple[str, Law]:
+    """A generative law whose common latents (or all latents) are inferred from the data instead of drawn."""
+    wanted = [v for v in law.variables if v not in model.observed and (everything or v in model.common)]
+    _, q = must(
+        inference_law(model, values, wanted), model, f"infer {show(wanted)} from {show(values)}", f"it can encode {'; '.join(inferable(model))}"
+    )
+    need = set(wanted)
+    for term in reversed(q.terms):
+        if term.of[0] in need:
+            need.update(term.given)
+    head = [t for t in q.terms if is_data(t, model.observed) or t.of[0] in need]
+    have = {v for t in head if not is_data(t, model.observed) for v in t.of}
+    terms = tuple(t for t in head if not is_data(t, model.observed)) + tuple(t for t in law.terms if t.of[0] not in have)
+    return where, Law(terms, " ".join(t.name for t in terms))
+
+
+def _target(model: Model, values: Mapping[str, Tensor], to: str | None) -> str:
+    if to is not None:
+        if to not in model.observed:
+            raise TaskError(f"expected to= one of {', '.join(model.observed)}, got {to!r}")
+        return to
+    others = [k for k in model.observed if k not in values]
+    if len(others) != 1:
+        raise TaskError(f"which modality is wanted? Say to= one of {', '.join(others or model.observed)}")
+    return others[0]
+
+
+def _sampled(
+    model: Model, law: Law, where: str, given: Mapping[str, Tensor], targets: Sequence[str], lead: tuple[int, ...], sample: bool, means: bool
+) -> dict[str, Tensor]:
+    """Values of the targets, `(*lead, *event)`: decoder means, or draws of them."""
+    planner = Planner(model.variables, model.observed, model.factors, model.features)
+    like = next(model.parameters())
+    drawn = planner.sample(law, where, given, targets, draw_targets=False)
+    noise = noise_for(planner.plan, model.factors, lead, like)
+    results = run(planner.plan, model.factors, model.features, given, noise, pointwise=True, means=means)
+    out = {}
+    for name in targets:
+        dist, event = results[drawn[name][0]], model.observed[name].event_shape
+        value = dist.exact(draw_noise(dist.noise, (*lead, *event), like)) if sample else dist.mean
+        out[name] = value.expand(*lead, *event)
+    return out
+
+
+def _parts(values: Mapping[str, Tensor], rows: int) -> list[dict[str, Tensor]]:
+    total = len(next(iter(values.values())))
+    return [{k: v[i : i + rows] for k, v in values.items()} for i in range(0, total, rows)]
+
+
+def _rows(latents: Mapping[str, Tensor], n: int) -> dict[str, Tensor]:
+    """Spreads one style over n rows."""
+    out = {}
+    for name, value in latents.items():
+        if len(value) not in (1, n):
+            raise TaskError(f"like: expected 1 row or {n}, got {len(value)}")
+        out[name] = value.expand(n, *value.shape[1:])
+    return out

@@ -1,0 +1,78 @@
+"""Phases: which objective trains which factors, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from wyner.errors import OptionError
+from wyner.objectives import Objective
+
+
+@dataclass(frozen=True)
+class Jointly:
+    """In every step of the training, on the same batch, after the phases before it."""
+
+
+@dataclass(frozen=True)
+class After:
+    """When the phases before it are finished, for `share` of their epochs (at least one)."""
+
+    share: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not self.share > 0:
+            raise OptionError(f"After(share={self.share}): expected a positive share of the epochs")
+
+
+@dataclass(frozen=True)
+class Alternating:
+    """After every `every` epochs of the main phase, for `epochs` epochs."""
+
+    every: int = 1
+    epochs: int = 1
+
+    def __post_init__(self) -> None:
+        if self.every < 1 or self.epochs < 1:
+            raise OptionError(f"Alternating: expected positive whole numbers, got every={self.every}, epochs={self.epochs}")
+
+
+@dataclass(frozen=True)
+class Phase:
+    """An objective and the factors that it trains.
+
+    Args:
+        name: for logs and checkpoints.
+        objective: what is minimised.
+        train: names of the factors whose parameters change; None for every factor that the objective uses. Shared features of
+            observed variables belong to the phases that train everything (`train=None`).
+        freeze: names of factors to leave out of `train=None`.
+        when: `Jointly()`, `After(share)` or `Alternating(every, epochs)`; the first phase is the main one and has no choice.
+    """
+
+    name: str
+    objective: Objective
+    train: tuple[str, ...] | None = None
+    freeze: tuple[str, ...] = ()
+    when: Jointly | After | Alternating = field(default_factory=Jointly)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "train", None if self.train is None else tuple(self.train))
+        object.__setattr__(self, "freeze", tuple(self.freeze))
+
+
+def epochs_plan(phases: tuple[Phase, ...], epochs: int) -> list[tuple[int, ...]]:
+    """The training epoch by epoch: which phases run in it, by index. The main phase gets `epochs` of them.
+
+    Phases that run jointly share their epoch; the others have epochs of their own.
+    """
+    together = tuple(i for i, p in enumerate(phases) if i == 0 or isinstance(p.when, Jointly))
+    plan: list[tuple[int, ...]] = []
+    for epoch in range(1, epochs + 1):
+        plan.append(together)
+        for i, phase in enumerate(phases):
+            if i and isinstance(phase.when, Alternating) and epoch % phase.when.every == 0:
+                plan += [(i,)] * phase.when.epochs
+    for i, phase in enumerate(phases):
+        if i and isinstance(phase.when, After):
+            plan += [(i,)] * max(1, round(phase.when.share * epochs))
+    return plan

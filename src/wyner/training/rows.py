@@ -1,0 +1,119 @@
+"""Rows to train on: the user's arrays as tensors on the device, checked once."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from wyner.errors import DataError, unknown
+from wyner.tasks.arrays import to_tensor
+from wyner.variables import Real
+
+if TYPE_CHECKING:
+    from wyner.models.base import Model
+
+EXTRA = ("label", "labels")
+"""Arrays that may stand beside the modalities and are not trained on."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Values by modality, `(N, *event)`, and masks by modality, `(N,)`, 1 where the row has it; no masks if all rows are complete."""
+
+    values: dict[str, Tensor]
+    masks: dict[str, Tensor] | None
+    count: int
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> Rows:
+        """The same rows on a device."""
+        move = lambda d: {k: v.to(device, dtype) for k, v in d.items()}  # noqa: E731 - two uses in one line
+        return Rows(move(self.values), None if self.masks is None else move(self.masks), self.count)
+
+    def take(self, index: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor] | None]:
+        """Values and masks of some rows."""
+        values = {k: v.index_select(0, index) for k, v in self.values.items()}
+        return values, None if self.masks is None else {k: v.index_select(0, index) for k, v in self.masks.items()}
+
+    def fingerprint(self) -> str:
+        """A short hash of all values, so that a run is not resumed on other data."""
+        h = hashlib.blake2b(digest_size=8)
+        for part in (self.values, self.masks or {}):
+            for name in sorted(part):
+                h.update(name.encode())
+                h.update(part[name].cpu().contiguous().numpy().tobytes())
+        return h.hexdigest()
+
+
+def rows_of(model: Model, data: Mapping[str, Any], needs: tuple[str, ...], what: str = "data") -> Rows:
+    """Checks arrays `{modality: (N, *event)}` against a model.
+
+    `x_mask` `(N,)` marks the rows that have x; rows without it may hold anything in x. `label` is left alone.
+
+    Raises:
+        DataError: a modality that is missing, unknown, empty, of another length, or that holds what is no number.
+        ShapeError: wrong trailing axes.
+    """
+    known = {*model.observed, *(f"{k}_mask" for k in model.observed), *EXTRA}
+    for name in data:
+        if name not in known:
+            raise DataError(f"{what}: {unknown('array', name, known)}")
+    if missing := [k for k in needs if k not in data]:
+        raise DataError(f"{what}: {model.title} needs {', '.join(needs)}; {', '.join(missing)} is missing")
+    arrays = {k: to_tensor(data[k], k) for k in model.observed if k in data}
+    counts = {k: (len(a) if a.ndim else 0) for k, a in arrays.items()}
+    if len(set(counts.values())) > 1:
+        raise DataError(f"{what}: expected the same number of rows, got {', '.join(f'{n} of {k}' for k, n in counts.items())}")
+    count = next(iter(counts.values()))
+    if count == 0 or any(a.numel() == 0 for a in arrays.values()):
+        raise DataError(f"{what}: the arrays are empty: {', '.join(f'{k} {tuple(a.shape)}' for k, a in arrays.items())}")
+    if count == 1:
+        raise DataError(f"{what}: one row is not enough to train on; expected at least 2")
+    masks = _masks(data, arrays, count, what)
+    values = {}
+    for name, array in arrays.items():
+        if masks is not None and not bool(masks[name].all()):
+            array = array.clone()
+            array[masks[name] == 0] = 0
+        values[name] = model.observed[name].prepare(array, name)
+        if len(values[name]) != count or values[name].ndim != len(model.observed[name].event_shape) + 1:
+            raise DataError(f"{what}: {name} needs shape (rows, *{model.observed[name].event_shape}), got {tuple(array.shape)}")
+    return Rows(values, masks, count)
+
+
+def warn_constant(model: Model, rows: Rows) -> list[str]:
+    """Warns of real columns that never change; they carry no information and are learned as constants."""
+    found = []
+    for name, value in rows.values.items():
+        if isinstance(model.observed[name], Real):
+            flat = value.reshape(rows.count, -1)
+            constant = (flat == flat[0]).all(0).nonzero().flatten().tolist()
+            if constant:
+                shown = ", ".join(map(str, constant[:5])) + (", ..." if len(constant) > 5 else "")
+                found.append(f"{name}: {len(constant)} constant column{'s' * (len(constant) > 1)} ({shown}); they carry no information")
+    for text in found:
+        warnings.warn(text, stacklevel=3)
+    return found
+
+
+def _masks(data: Mapping[str, Any], arrays: Mapping[str, Tensor], count: int, what: str) -> dict[str, Tensor] | None:
+    masks = {}
+    for name in arrays:
+        mask = data.get(f"{name}_mask")
+        if mask is None:
+            continue
+        mask = to_tensor(mask, f"{name}_mask").reshape(-1)
+        if len(mask) != count:
+            raise DataError(f"{what}: {name}_mask needs {count} entries, one a row, got {len(mask)}")
+        masks[name] = mask.to(torch.get_default_dtype())
+        if not bool(((masks[name] == 0) | (masks[name] == 1)).all()):
+            raise DataError(f"{what}: {name}_mask must hold 0 (missing) and 1 (there)")
+    if not masks or all(bool(m.all()) for m in masks.values()):
+        return None
+    full = torch.ones(count)
+    return {name: masks.get(name, full) for name in arrays}

@@ -1,0 +1,88 @@
+"""Settings of a training, checked when they are made."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from wyner.errors import OptionError, unknown
+from wyner.schedules import Schedule, learning_rate
+
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train.
+
+    Attributes:
+        epochs: passes over the data of the main phase; other phases add theirs.
+        steps: steps of the main phase, rounded up to whole epochs, instead of `epochs`; for small tables.
+        batch_size: rows per step, over all devices together; an incomplete last batch is left out, differently in every epoch.
+        lr: highest learning rate of Adam.
+        schedule: of the learning rate: "constant", "one-cycle", "cosine", "linear", or a `Schedule` that multiplies `lr`.
+        seed: of data order and noise; equal seeds give bit-identical runs on a CPU.
+        samples: latent draws per row in the loss.
+        clip: largest norm of the gradient; None for no limit.
+        weight_decay, betas: of Adam (decoupled decay, AdamW).
+        patience: epochs without improvement on the validation rows before the phase ends; None to go on to the end.
+        keep_best: return to the weights with the best validation loss when a phase ends (only with validation rows).
+        compile: compile the step; costs 10 to 60 seconds at the start.
+        precision: "32-true", "bf16-mixed", ... as Lightning Fabric names them.
+        accelerator, devices, strategy: as Lightning Fabric names them; "auto", 1, "auto" by default.
+        log_every: steps between logged rows; 0 for one row per epoch.
+        checkpoint_seconds: time between checkpoints, besides the one at the end of each epoch that is older than this.
+    """
+
+    epochs: int = 50
+    steps: int | None = None
+    batch_size: int = 100
+    lr: float = 1e-3
+    schedule: str | Schedule = "constant"
+    seed: int = 0
+    samples: int = 1
+    clip: float | None = None
+    weight_decay: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.999)
+    patience: int | None = None
+    keep_best: bool = True
+    compile: bool = False
+    precision: str = "32-true"
+    accelerator: str = "auto"
+    devices: int = 1
+    strategy: str = "auto"
+    log_every: int = 0
+    checkpoint_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "betas", tuple(self.betas))
+        for name in ("epochs", "batch_size", "samples", "devices"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise OptionError(f"{name}: expected a positive whole number, got {value!r}")
+        if self.steps is not None and self.steps < 1:
+            raise OptionError(f"steps: expected a positive whole number or None, got {self.steps!r}")
+        if not self.lr > 0:
+            raise OptionError(f"lr: expected a positive number, got {self.lr!r}")
+        if self.clip is not None and not self.clip > 0:
+            raise OptionError(f"clip: expected a positive number or None, got {self.clip!r}")
+        if self.patience is not None and self.patience < 1:
+            raise OptionError(f"patience: expected a positive number of epochs or None, got {self.patience!r}")
+        if not isinstance(self.seed, int) or self.seed < 0:
+            raise OptionError(f"seed: expected a whole number from 0 up, got {self.seed!r}")
+        if self.precision not in PRECISIONS:
+            raise OptionError(unknown("precision", self.precision, PRECISIONS))
+        learning_rate(self.schedule)
+
+    @classmethod
+    def of(cls, options: dict[str, Any]) -> Settings:
+        """Settings from options by name; unknown names are errors with the nearest known one."""
+        known = {f.name for f in dataclasses.fields(cls)}
+        for name in options:
+            if name not in known:
+                raise OptionError(unknown("setting", name, known))
+        try:
+            return cls(**options)
+        except TypeError as e:
+            raise OptionError(f"settings: {e}") from e

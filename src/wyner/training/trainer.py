@@ -1,0 +1,173 @@
+"""One phase in training: its program, optimiser, learning rate and noise. A step is a function of (seed, step) alone."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from wyner.errors import Diverged, OptionError
+from wyner.training.phases import Phase
+from wyner.training.settings import Settings
+from wyner.schedules import learning_rate
+from wyner.seeds import HELD_NOISE, NOISE, mix
+
+if TYPE_CHECKING:
+    from wyner.training.rows import Rows
+    from wyner.models.base import Model
+
+CHECK_EVERY = 20
+"""Steps between looks at the loss on devices that would have to wait for it."""
+
+
+class Trainer:
+    """Steps of one phase.
+
+    Args:
+        fabric: a launched Lightning Fabric.
+        model: whose factors are trained, already on its device.
+        phase: what is minimised, over which factors.
+        index: of the phase; part of the noise's seed.
+        total: steps that this phase will take in the whole training.
+    """
+
+    def __init__(self, fabric: Any, model: Model, phase: Phase, index: int, total: int, settings: Settings) -> None:
+        self.fabric, self.model, self.phase, self.index, self.total, self.settings = fabric, model, phase, index, max(1, total), settings
+        self.program = model.program(phase.objective).to(fabric.device)
+        self.trained = self._trained()
+        self.names = ["loss", *self.program.names]
+        self.parameters = {
+            f"{part}.{name}.{k}": p for part, name in self.trained for k, p in getattr(model, part)[name].named_parameters()
+        }
+        if not self.parameters:
+            raise OptionError(f"phase {phase.name!r} trains no parameter")
+        self.step = 0
+        self.schedule = learning_rate(settings.schedule)
+        self.fixed = all(isinstance(t.weight, (int, float)) for t in phase.objective.terms)
+        self.generator = torch.Generator(fabric.device)
+        self.activate()
+        optimiser = torch.optim.AdamW if settings.weight_decay else torch.optim.Adam
+        fused = fabric.device.type in ("cpu", "cuda")
+        adam = optimiser(list(self.parameters.values()), lr=settings.lr, betas=settings.betas, weight_decay=settings.weight_decay, fused=fused)
+        # Fabric recognises the compiled module inside its wrapper, so that precision and distribution stay outside it
+        module = torch.compile(self.program, dynamic=False) if settings.compile else self.program
+        self.module, self.adam = fabric.setup(module, adam)
+        self.weights = self._weights(0.0)
+        self.sum = torch.zeros(len(self.names), device=fabric.device)
+        self.count = 0
+        self.recent: list[tuple[Tensor, Tensor]] = []
+
+    def _trained(self) -> list[tuple[str, str]]:
+        model, phase = self.model, self.phase
+        if phase.train is not None:
+            return [("factors", f) for f in phase.train]
+        used = [f for f in self.program.used if f not in phase.freeze]
+        parents = {op.name for op in self.program.plan.ops if op.kind == "feature"}
+        return [("factors", f) for f in used] + [("features", f) for f in model.features if f in parents]
+
+    def activate(self) -> None:
+        """Lets gradients reach this phase's factors and no others; frozen ones also keep their running statistics."""
+        own = {id(p) for p in self.parameters.values()}
+        for p in self.model.parameters():
+            p.requires_grad_(id(p) in own)
+        self.model.eval()
+        self.program.training = True
+        for part, name in self.trained:
+            getattr(self.model, part)[name].train()
+
+    def _weights(self, progress: float) -> Tensor:
+        return torch.tensor(self.phase.objective.weights(progress), device=self.fabric.device)
+
+    def _anneal(self, progress: float) -> None:
+        for factor in self.model.factors.values():
+            if hasattr(factor.head, "anneal"):
+                factor.head.anneal(progress)
+
+    def noise(self, rows: int, *seed: int) -> list[Tensor | None]:
+        """Noise for a batch: a function of the seed, the process and the numbers given."""
+        self.generator.manual_seed(mix(self.settings.seed, self.fabric.global_rank, self.index, *seed))
+        lead = (rows,) if self.settings.samples == 1 else (self.settings.samples, rows)
+        return self.program.noise(lead, next(iter(self.parameters.values())), self.generator)
+
+    def train(self, values: dict[str, Tensor], masks: dict[str, Tensor] | None) -> Tensor:
+        """One step of the optimiser; returns the loss, in nats per row."""
+        progress = self.step / self.total
+        for group in self.adam.param_groups:
+            group["lr"] = self.settings.lr * self.schedule(progress)
+        if not self.fixed:
+            self.weights = self._weights(progress)
+        self._anneal(progress)
+        noise = self.noise(len(next(iter(values.values()))), NOISE, self.step)
+        loss, terms = self.module(values, noise, self.weights, masks)
+        self._check(loss.detach(), terms.detach())
+        self.adam.zero_grad()
+        self.fabric.backward(loss)
+        if self.settings.clip is not None:
+            self.fabric.clip_gradients(self.module, self.adam, max_norm=self.settings.clip, error_if_nonfinite=False)
+        self.adam.step()
+        self.step += 1
+        detached = loss.detach()
+        self.sum[0] += detached
+        self.sum[1:] += terms.detach()
+        self.count += 1
+        return detached
+
+    def _check(self, loss: Tensor, terms: Tensor) -> None:
+        """Stops before a step on a loss that is no number; where looking makes the device wait, a few steps later."""
+        self.recent.append((loss, terms))
+        if self.fabric.device.type != "cpu" and len(self.recent) < CHECK_EVERY:
+            return
+        for seen, parts in self.recent:
+            if not math.isfinite(float(seen)):
+                self.refuse(dict(zip(self.names, [float(seen), *parts.tolist()], strict=True)))
+        self.recent.clear()
+
+    def means(self) -> dict[str, float]:
+        """Mean loss and terms since the last call, over all processes; starts anew."""
+        mean = self.fabric.all_reduce(self.sum / max(1, self.count), reduce_op="mean")
+        self.sum.zero_()
+        self.count = 0
+        return dict(zip(self.names, mean.tolist(), strict=True))
+
+    @torch.no_grad()
+    def evaluate(self, rows: Rows, block: int = 1000) -> dict[str, float]:
+        """Mean loss and terms over validation rows, with final weights and the same noise every time."""
+        self.model.eval()
+        weights = self._weights(1.0)
+        total = torch.zeros(len(self.names), dtype=torch.float64)
+        for i, start in enumerate(range(0, rows.count, block)):
+            index = torch.arange(start, min(start + block, rows.count), device=self.fabric.device)
+            values, masks = rows.take(index)
+            loss, terms = self.program(values, self.noise(len(index), HELD_NOISE, i), weights, masks)
+            total += torch.cat([loss[None], terms]).double().cpu() * len(index)
+        self.activate()
+        return dict(zip(self.names, (total / rows.count).tolist(), strict=True))
+
+    def refuse(self, means: dict[str, float]) -> None:
+        """Raises `Diverged` with the terms that are no number."""
+        bad = [k for k, v in means.items() if not math.isfinite(v) and k != "loss"] or ["loss"]
+        shown = "; ".join(f"{k} = {means[k]}" for k in bad[:3])
+        raise Diverged(
+            f"phase {self.phase.name!r}, step {self.step}: the loss is not a number any more: {shown}. "
+            "Try a smaller learning rate (lr) or a limit on gradients (clip=1.0)"
+        )
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Optimiser state and accumulated means, for a checkpoint."""
+        tensors = {"sum": self.sum}
+        for name, p in self.parameters.items():
+            for key, value in self.adam.state.get(p, {}).items():
+                tensors[f"adam.{name}.{key}"] = torch.as_tensor(value)
+        return tensors, {"step": self.step, "count": self.count}
+
+    def restore(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+        """The inverse of `state`."""
+        self.step, self.count = meta["step"], meta["count"]
+        self.sum.copy_(tensors["sum"])
+        for name, p in self.parameters.items():
+            prefix = f"adam.{name}."
+            found = {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
+            if found:
+                self.adam.state[p] = {k: v.clone() if k == "step" else v.to(p.device).clone() for k, v in found.items()}

@@ -1,0 +1,128 @@
+"""Spaces in which variables live: the shape of one event, and what a valid value is.
+
+Every array has the form `(*leading, *event_shape)`; data have one leading axis, the batch.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from wyner.errors import DataError, ShapeError
+
+
+@dataclass(frozen=True, init=False)
+class Space:
+    """A set of values of one shape. Abstract: use `Real`, `Image`, `Binary` or `Categorical`."""
+
+    shape: tuple[int, ...]
+
+    def __init__(self, *shape: int) -> None:
+        if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
+            shape = tuple(shape[0])
+        if not shape or any(not isinstance(n, int) or isinstance(n, bool) or n < 1 for n in shape):
+            name = type(self).__name__
+            raise ShapeError(f"{name}{shape}: sizes must be positive whole numbers, for example {name}(10) or {name}(28, 14)")
+        object.__setattr__(self, "shape", tuple(shape))
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of one value."""
+        return self.shape
+
+    @property
+    def size(self) -> int:
+        """Number of coordinates of one value."""
+        return math.prod(self.event_shape)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(str, self.shape))})"
+
+    def prepare(self, value: Tensor, name: str = "value") -> Tensor:
+        """Values `(*leading, *event_shape)` as floats, checked for shape and for numbers that are none.
+
+        Raises:
+            ShapeError: the trailing axes are not this space's.
+            DataError: NaN or infinity, with the first row and column.
+        """
+        value = value.to(torch.get_default_dtype()) if not value.is_floating_point() else value
+        n = len(self.event_shape)
+        if value.ndim < n or tuple(value.shape[value.ndim - n :]) != self.event_shape:
+            shown = ", ".join(["..."] + [str(k) for k in self.event_shape])
+            raise ShapeError(f"{name}: expected shape ({shown}) for {self!r}, got {tuple(value.shape)}")
+        check_finite(value, name)
+        return value
+
+
+class Real(Space):
+    """Real vectors or arrays of any rank: `Real(10)`, `Real(3, 4)`."""
+
+
+class Image(Space):
+    """Images `(channels, height, width)` with values in [0, 1] or standardised: `Image(1, 32, 32)`."""
+
+    def __init__(self, *shape: int) -> None:
+        super().__init__(*shape)
+        if len(self.shape) != 3:
+            raise ShapeError(f"Image{self.shape}: expected (channels, height, width), for example Image(1, 32, 32)")
+
+
+class Binary(Space):
+    """Arrays of zeros and ones, or of probabilities between them: `Binary(40)`, `Binary(28, 14)`."""
+
+    def prepare(self, value: Tensor, name: str = "value") -> Tensor:
+        value = super().prepare(value, name)
+        if value.numel() and (float(value.min()) < 0 or float(value.max()) > 1):
+            raise DataError(
+                f"{name}: a Bernoulli decoder needs values in [0, 1], got {float(value.min()):.4g} to {float(value.max()):.4g}; "
+                f"rescale the array (divide pixels by 255) or declare it Real{self.shape}"
+            )
+        return value
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Categorical(Space):
+    """`n` independent variables with `k` values each, one-hot: values have shape `(n, k)`.
+
+    Data may be given as whole numbers 0..k-1 of shape `(N,)` (n = 1) or `(N, n)`; they become one-hot rows.
+    """
+
+    def __init__(self, n: int = 1, k: int = 2) -> None:
+        super().__init__(n, k)
+
+    @property
+    def n(self) -> int:
+        return self.shape[0]
+
+    @property
+    def k(self) -> int:
+        return self.shape[1]
+
+    def prepare(self, value: Tensor, name: str = "value") -> Tensor:
+        codes = value
+        if codes.ndim == 1 and self.n == 1:
+            codes = codes[:, None]
+        if tuple(codes.shape[-2:]) != self.shape and codes.shape[-1] == self.n:
+            check_finite(codes.float(), name)
+            if codes.numel() and (float(codes.min()) < 0 or float(codes.max()) >= self.k or bool((codes != codes.round()).any())):
+                raise DataError(
+                    f"{name}: {self!r} needs whole numbers from 0 to {self.k - 1}, got values from "
+                    f"{float(codes.min()):g} to {float(codes.max()):g}"
+                )
+            return torch.nn.functional.one_hot(codes.long(), self.k).to(torch.get_default_dtype())
+        return super().prepare(value, name)
+
+
+def check_finite(value: Tensor, name: str) -> None:
+    """Raises `DataError` that names the first row and column with NaN or infinity."""
+    if value.numel() == 0 or bool(torch.isfinite(value).all()):
+        return
+    first = (~torch.isfinite(value)).nonzero()[0].tolist()
+    found = float(value[tuple(first)])
+    where = f"row {first[0]}" + (f", column {', '.join(map(str, first[1:]))}" if len(first) > 1 else "")
+    raise DataError(
+        f"{name}: found {found} at {where} (counting from 0); remove or impute it, or mark missing rows in {name}_mask"
+    )

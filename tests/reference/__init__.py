@@ -1,0 +1,1 @@
+"""Losses written by hand from the papers, and their comparison with the compiled objectives."""
