@@ -172,7 +172,15 @@ def ours(trainer: Trainer, rows: Any) -> Callable[[int], float]:
 def same_loss(trainer: Trainer, net: ByHand, x: Tensor, y: Tensor) -> float:
     """Copies the parameters into the hand-written model and returns the relative difference of the losses."""
     factors = trainer.model.factors
-    name = {"q(z|x,y)": "z_xy", "q(u|z,x)": "u", "q(v|z,y)": "v", "p(x|z,u)": "x", "p(y|z,v)": "y", "q(z|x)": "z_x", "q(z|y)": "z_y"}
+    name = {
+        "q(z|x,y)": "z_xy",
+        "q(u|z,x)": "u",
+        "q(v|z,y)": "v",
+        "p(x|z,u)": "x",
+        "p(y|z,v)": "y",
+        "q(z|x)": "z_x",
+        "q(z|y)": "z_y",
+    }
     with torch.no_grad():
         for factor, attribute in name.items():
             if hasattr(net, attribute):
@@ -188,7 +196,7 @@ def same_loss(trainer: Trainer, net: ByHand, x: Tensor, y: Tensor) -> float:
         slots: dict[str, list[Tensor]] = {}
         for op, eps in zip(drawn, noise, strict=True):
             slots.setdefault(op.name, []).append(eps)
-        take = lambda key: slots[key].pop(0)  # noqa: E731 - seven uses below
+        take = lambda key: slots[key].pop(0)
         keys = ["q(z|x,y)", "q(u|z,x)", "q(v|z,y)"] + (["q(z|x)", "q(z|y)", "q(u|z,x)", "q(v|z,y)"] if net.a else [])
         mine = float(net(x, y, [take(k) for k in keys]))
         theirs = float(trainer.program({"x": x, "y": y}, noise, trainer.weights)[0])
@@ -250,9 +258,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--steps", type=int, default=50, help="steps in a window")
     parser.add_argument("--rounds", type=int, default=11, help="windows of each side in a repeat")
-    parser.add_argument("--repeats", type=int, default=3, help="fresh pairs of models: where parameters lie in memory moves a ratio by about 1%%")
+    parser.add_argument(
+        "--repeats",
+        type=int,
+        default=3,
+        help="fresh pairs of models: where parameters lie in memory moves a ratio by about 1%%",
+    )
     parser.add_argument("--cpu", type=int, default=None, help="core to run on; by default the last one allowed")
-    parser.add_argument("--compiled", action=argparse.BooleanOptionalAction, default=True, help="also time torch.compile on both sides")
+    parser.add_argument(
+        "--compiled", action=argparse.BooleanOptionalAction, default=True, help="also time torch.compile on both sides"
+    )
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "step_time.json")
     args = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
@@ -290,7 +305,9 @@ def main() -> None:
 
 def show(row: dict[str, Any], first: bool) -> None:
     if first:
-        print(f"{'objective':<10} {'mode':<9} {'hand ms':>8} {'wyner ms':>9} {'ratio':>6} {'quartiles':>14} {'target':>7}")
+        print(
+            f"{'objective':<10} {'mode':<9} {'hand ms':>8} {'wyner ms':>9} {'ratio':>6} {'quartiles':>14} {'target':>7}"
+        )
     low, high = row["ratio_quartiles"]
     verdict = "met" if row["ratio"] <= row["target"] else "MISSED"
     print(

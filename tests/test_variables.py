@@ -29,7 +29,9 @@ def test_equal_means_same_kind_and_shape():
     assert Real(2, 5) != Categorical(2, 5)
 
 
-@pytest.mark.parametrize("make", [lambda: Real(), lambda: Real(0), lambda: Real(-2), lambda: Real(2.5), lambda: Real(True)])
+@pytest.mark.parametrize(
+    "make", [lambda: Real(), lambda: Real(0), lambda: Real(-2), lambda: Real(2.5), lambda: Real(True)]
+)
 def test_sizes_must_be_positive_whole_numbers(make):
     with pytest.raises(ShapeError, match=r"positive whole numbers, for example Real\(10\)"):
         make()
@@ -70,7 +72,9 @@ def test_what_is_no_number_is_found_with_row_and_column(bad):
 def test_binary_values_lie_between_0_and_1(bad):
     with pytest.raises(DataError, match=r"x: a Bernoulli decoder needs values in \[0, 1\]"):
         Binary(2).prepare(torch.tensor([[0.0, bad]]), "x")
-    torch.testing.assert_close(Binary(2).prepare(torch.tensor([[0.0, 0.7], [1.0, 0.0]])), torch.tensor([[0.0, 0.7], [1.0, 0.0]]))
+    torch.testing.assert_close(
+        Binary(2).prepare(torch.tensor([[0.0, 0.7], [1.0, 0.0]])), torch.tensor([[0.0, 0.7], [1.0, 0.0]])
+    )
 
 
 def test_codes_become_one_hot_rows():

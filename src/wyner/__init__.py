@@ -13,12 +13,17 @@ from wyner.variables import Binary, Categorical, Image, Real
 
 if TYPE_CHECKING:
     from wyner import data, information
-    from wyner.training.fit import fit
     from wyner.runs import load
+    from wyner.training.fit import fit
 
 __version__ = "0.1.0"
 
-_LAZY = {"fit": ("wyner.training.fit", "fit"), "load": ("wyner.runs", "load"), "data": ("wyner.data", None), "information": ("wyner.information", None)}
+_LAZY = {
+    "fit": ("wyner.training.fit", "fit"),
+    "load": ("wyner.runs", "load"),
+    "data": ("wyner.data", None),
+    "information": ("wyner.information", None),
+}
 
 
 def __getattr__(name: str) -> Any:

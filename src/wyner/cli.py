@@ -38,11 +38,17 @@ def demo(
     epilog="Examples: wyner train --data pairs.npz | wyner train --data mog --lam 0.1 --epochs 60 | wyner train experiment.toml | wyner train --resume runs/mog"
 )
 def train(
-    experiment: Annotated[str | None, typer.Argument(help="A TOML file, or the name of a shipped experiment (wyner list experiments).")] = None,
-    data: Annotated[str | None, typer.Option(help="A named data set (wyner list data) or an .npz file with arrays x and y.")] = None,
+    experiment: Annotated[
+        str | None, typer.Argument(help="A TOML file, or the name of a shipped experiment (wyner list experiments).")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="A named data set (wyner list data) or an .npz file with arrays x and y.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="Name of the model (wyner list models).")] = None,
     lam: Annotated[float | None, typer.Option(help="Weight of the common information, in [0, 1).")] = None,
-    alpha: Annotated[float | None, typer.Option(help="Weight of the marginal and conditional terms; 0 trains in two stages.")] = None,
+    alpha: Annotated[
+        float | None, typer.Option(help="Weight of the marginal and conditional terms; 0 trains in two stages.")
+    ] = None,
     z: Annotated[int | None, typer.Option(help="Size of the common latent.")] = None,
     u: Annotated[int | None, typer.Option(help="Size of the local latent of x.")] = None,
     v: Annotated[int | None, typer.Option(help="Size of the local latent of y.")] = None,
@@ -62,7 +68,10 @@ def train(
     checkpoint_seconds: Annotated[float | None, typer.Option(help="Time between checkpoints.")] = None,
     samples: Annotated[int | None, typer.Option(help="Importance samples of the evaluation.")] = None,
     rows: Annotated[int | None, typer.Option(help="Test rows to evaluate; all by default.")] = None,
-    option: Annotated[list[str] | None, typer.Option("--set", help="Any key of an experiment file: data.correlations=[0.9], fit.weight_decay=0.01")] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any key of an experiment file: data.correlations=[0.9], fit.weight_decay=0.01"),
+    ] = None,
     out: Out = None,
     resume: Annotated[Path | None, typer.Option(help="Continue this run, exactly.")] = None,
     report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
@@ -99,7 +108,9 @@ def train(
     if experiment is not None:
         base = read(experiment).changed(**sections)
     elif data is None:
-        raise OptionError("expected what to train on: --data NAME or --data pairs.npz, or an experiment file; see wyner list data")
+        raise OptionError(
+            "expected what to train on: --data NAME or --data pairs.npz, or an experiment file; see wyner list data"
+        )
     else:
         base = Experiment(**_defaults(sections))
     _train(base, out or _free(Path("runs") / Path(base.data["name"]).stem), False, not quiet, report)
@@ -119,12 +130,16 @@ def evaluate(
     _table(evaluate_run(run, samples=samples, rows=rows, data=data, report=report))
 
 
-@app.command(epilog="Examples: wyner sample runs/demo -n 64 --to pairs.npz | wyner sample runs/demo --given x.npz -n 5 --to draws.npz")
+@app.command(
+    epilog="Examples: wyner sample runs/demo -n 64 --to pairs.npz | wyner sample runs/demo --given x.npz -n 5 --to draws.npz"
+)
 def sample(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
     to: Annotated[Path, typer.Option(help="The .npz file to write.")] = Path("samples.npz"),
     n: Annotated[int, typer.Option("--n", "-n", help="Pairs, or draws per given row.")] = 16,
-    given: Annotated[Path | None, typer.Option(help="An .npz file with some modalities: translate them to the other.")] = None,
+    given: Annotated[
+        Path | None, typer.Option(help="An .npz file with some modalities: translate them to the other.")
+    ] = None,
     like: Annotated[Path | None, typer.Option(help="An .npz file with references whose style is kept.")] = None,
     reconstruct: Annotated[bool, typer.Option(help="Reconstruct the given rows instead of translating them.")] = False,
     draw: Annotated[bool, typer.Option(help="Draw from the decoders instead of taking their means.")] = False,
@@ -169,7 +184,13 @@ def _table(numbers: list[Any]) -> None:
         column.no_wrap = column is not table.columns[0]
     for n in numbers:
         error = f" +- {n.error:.3f}" if n.error is not None else ""
-        table.add_row(n.name, f"{n.value:.3f}{error}", n.unit, f"{n.reference_name} {n.reference:.3f}" if n.reference is not None else "", n.how)
+        table.add_row(
+            n.name,
+            f"{n.value:.3f}{error}",
+            n.unit,
+            f"{n.reference_name} {n.reference:.3f}" if n.reference is not None else "",
+            n.how,
+        )
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
@@ -199,7 +220,11 @@ def _defaults(sections: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     if sections["data"]["name"].endswith(".npz"):
         length = {} if "epochs" in sections["fit"] else {"steps": 6000}
         sections["fit"] = {**length, "schedule": "one-cycle", "lr": 2e-3, "batch_size": 64} | sections["fit"]
-        sections["networks"] = {"hidden": [128, 128]} | sections["networks"] if not sections["networks"].get("kind") else sections["networks"]
+        sections["networks"] = (
+            {"hidden": [128, 128]} | sections["networks"]
+            if not sections["networks"].get("kind")
+            else sections["networks"]
+        )
     else:
         sections["fit"] = {"schedule": "one-cycle", "lr": 2e-3} | sections["fit"]
     return sections

@@ -24,9 +24,9 @@ def _kinds() -> dict[str, type]:
     for module in (variables, families.heads, networks.builders, objectives.terms, schedules, phases):
         prefix = module.__name__.rsplit(".", 1)[-1]
         for name, value in vars(module).items():
-            if isinstance(value, type) and dataclasses.is_dataclass(value) or isinstance(value, type) and issubclass(value, variables.Space):
-                if value.__module__ == module.__name__:
-                    found[f"{prefix}.{name}"] = value
+            ours = isinstance(value, type) and value.__module__ == module.__name__
+            if ours and (dataclasses.is_dataclass(value) or issubclass(value, variables.Space)):
+                found[f"{prefix}.{name}"] = value
     return found
 
 
@@ -50,8 +50,10 @@ def encode(value: Any) -> Any:
         if type(value) is kind:
             if isinstance(value, variables.Space):
                 return {"kind": name, "shape": list(value.shape)}
-            return {"kind": name, **{f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}}
-    raise RunError(f"cannot store {value!r} of type {type(value).__name__} in a configuration; pass numbers, texts or objects of wyner")
+            return {"kind": name, **{f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}}  # type: ignore[arg-type]
+    raise RunError(
+        f"cannot store {value!r} of type {type(value).__name__} in a configuration; pass numbers, texts or objects of wyner"
+    )
 
 
 def decode(value: Any) -> Any:

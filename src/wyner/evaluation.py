@@ -40,11 +40,17 @@ class Number:
     reference_name: str = ""
 
     def __str__(self) -> str:
-        text = f"{self.name}: {self.value:.3f}" + (f" +- {self.error:.3f}" if self.error is not None else "") + f" {self.unit}"
+        text = (
+            f"{self.name}: {self.value:.3f}"
+            + (f" +- {self.error:.3f}" if self.error is not None else "")
+            + f" {self.unit}"
+        )
         return text + (f" ({self.reference_name} {self.reference:.3f})" if self.reference is not None else "")
 
 
-def evaluate(model: Model, dataset: Dataset, samples: int = 100, rows: int | None = None, seed: int = 0, part: str = "test") -> list[Number]:
+def evaluate(
+    model: Model, dataset: Dataset, samples: int = 100, rows: int | None = None, seed: int = 0, part: str = "test"
+) -> list[Number]:
     """Likelihoods and information of a model on held-out pairs; questions the model cannot answer are left out.
 
     Args:
@@ -64,11 +70,15 @@ def evaluate(model: Model, dataset: Dataset, samples: int = 100, rows: int | Non
     asked: list[tuple[str, dict[str, Any], dict[str, Any] | None, str]] = [("joint nll", pairs, None, "nll_joint")]
     for name in reversed(names):
         rest = {k: v for k, v in pairs.items() if k != name}
-        asked.append((f"conditional nll of {name} given {','.join(rest)}", {name: pairs[name]}, rest, "nll_conditional"))
+        asked.append(
+            (f"conditional nll of {name} given {','.join(rest)}", {name: pairs[name]}, rest, "nll_conditional")
+        )
         if len(names) > 2:
             asked.append((f"conditional nll of {','.join(rest)} given {name}", rest, {name: pairs[name]}, ""))
     for name in reversed(names):
-        asked.append((f"marginal nll of {name}, without looking at the rest", {name: pairs[name]}, None, "nll_marginal"))
+        asked.append(
+            (f"marginal nll of {name}, without looking at the rest", {name: pairs[name]}, None, "nll_marginal")
+        )
     for title, targets, given, key in asked:
         try:
             found = model.log_likelihood(**targets, given=given, samples=samples, seed=seed)
@@ -79,7 +89,17 @@ def evaluate(model: Model, dataset: Dataset, samples: int = 100, rows: int | Non
             f"(smallest {float(found.ess.min()):.1f})"
         )
         unit = f"nats per {'pair' if given is None and len(targets) == 2 else 'row'}"
-        out.append(Number(title, found.nll, unit, how, found.standard_error, dataset.truth.get(key), "floor" if key in dataset.truth else ""))
+        out.append(
+            Number(
+                title,
+                found.nll,
+                unit,
+                how,
+                found.standard_error,
+                dataset.truth.get(key),
+                "floor" if key in dataset.truth else "",
+            )
+        )
     out += _information(model, dataset, pairs)
     return out
 
@@ -94,10 +114,14 @@ def _information(model: Model, dataset: Dataset, pairs: Mapping[str, Any]) -> li
     about = {
         "I41": ("rate of z (I41)", "mean KL(q(z|x,y) || p(z)), an upper bound of I(X,Y;Z), eq. (41)"),
         "I40": ("I40", "h(p(z)) - mean h(q(z|x,y)), no bound, eq. (40), corrected"),
-        "aggregate": ("I(X,Y;Z), aggregate estimate", f"mean log q(z|x,y) / mixture of the posteriors of {min(rows, 10_000)} rows; at most log of that"),
+        "aggregate": (
+            "I(X,Y;Z), aggregate estimate",
+            f"mean log q(z|x,y) / mixture of the posteriors of {min(rows, 10_000)} rows; at most log of that",
+        ),
     }
     return [
-        Number(about[k][0], v, "nats", f"{about[k][1]}, {rows} rows", None, true, "J(X;Y)" if true is not None else "") for k, v in found.items()
+        Number(about[k][0], v, "nats", f"{about[k][1]}, {rows} rows", None, true, "J(X;Y)" if true is not None else "")
+        for k, v in found.items()
     ]
 
 

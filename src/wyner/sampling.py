@@ -15,7 +15,15 @@ from wyner.runs import load
 
 
 def sample_run(
-    run: Path, to: Path, *, n: int, given: Path | None = None, like: Path | None = None, reconstruct: bool = False, draw: bool = False, seed: int = 0
+    run: Path,
+    to: Path,
+    *,
+    n: int,
+    given: Path | None = None,
+    like: Path | None = None,
+    reconstruct: bool = False,
+    draw: bool = False,
+    seed: int = 0,
 ) -> dict[str, tuple[int, ...]]:
     """Arrays from a trained model, written to an `.npz` file.
 
@@ -60,5 +68,3 @@ def _read(path: Path | None, model: Model) -> dict[str, Any]:
     if not found:
         raise DataError(f"{path} holds {', '.join(names) or 'nothing'}; expected one of {', '.join(model.observed)}")
     return found
-
-

@@ -25,7 +25,9 @@ class Space:
             shape = tuple(shape[0])
         if not shape or any(not isinstance(n, int) or isinstance(n, bool) or n < 1 for n in shape):
             name = type(self).__name__
-            raise ShapeError(f"{name}{shape}: sizes must be positive whole numbers, for example {name}(10) or {name}(28, 14)")
+            raise ShapeError(
+                f"{name}{shape}: sizes must be positive whole numbers, for example {name}(10) or {name}(28, 14)"
+            )
         object.__setattr__(self, "shape", tuple(shape))
 
     @property
@@ -107,7 +109,9 @@ class Categorical(Space):
             codes = codes[:, None]
         if tuple(codes.shape[-2:]) != self.shape and codes.shape[-1] == self.n:
             check_finite(codes.float(), name)
-            if codes.numel() and (float(codes.min()) < 0 or float(codes.max()) >= self.k or bool((codes != codes.round()).any())):
+            if codes.numel() and (
+                float(codes.min()) < 0 or float(codes.max()) >= self.k or bool((codes != codes.round()).any())
+            ):
                 raise DataError(
                     f"{name}: {self!r} needs whole numbers from 0 to {self.k - 1}, got values from "
                     f"{float(codes.min()):g} to {float(codes.max()):g}"

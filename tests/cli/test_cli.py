@@ -18,7 +18,12 @@ QUICK = ["--epochs", "1", "--hidden", "8", "--samples", "5", "--rows", "20", "-q
 def wyner(*arguments: object, cwd=None) -> subprocess.CompletedProcess:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        [sys.executable, "-m", "wyner.cli", *map(str, arguments)], capture_output=True, text=True, cwd=cwd, env=environment, timeout=300
+        [sys.executable, "-m", "wyner.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=environment,
+        timeout=300,
     )
 
 
@@ -27,7 +32,11 @@ def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("cli")
     rng = np.random.default_rng(0)
     z = rng.standard_normal((500, 2))
-    np.savez(made / "pairs.npz", x=z @ rng.standard_normal((2, 5)) * 7 + 3, y=z @ rng.standard_normal((2, 3)) + rng.standard_normal((500, 3)))
+    np.savez(
+        made / "pairs.npz",
+        x=z @ rng.standard_normal((2, 5)) * 7 + 3,
+        y=z @ rng.standard_normal((2, 3)) + rng.standard_normal((500, 3)),
+    )
     return made
 
 
@@ -40,7 +49,15 @@ def run(folder):
 
 
 def test_own_pairs_train_evaluate_and_report_from_the_file_name_alone(run) -> None:
-    assert {"config.json", "model.safetensors", "metrics.jsonl", "evaluation.json", "report.html", "pictures", "checkpoint"} <= {p.name for p in run.iterdir()}
+    assert {
+        "config.json",
+        "model.safetensors",
+        "metrics.jsonl",
+        "evaluation.json",
+        "report.html",
+        "pictures",
+        "checkpoint",
+    } <= {p.name for p in run.iterdir()}
     numbers = json.loads((run / "evaluation.json").read_text())["numbers"]
     assert {n["name"] for n in numbers} >= {"joint nll", "conditional nll of y given x", "rate of z (I41)"}
     assert all(np.isfinite(n["value"]) for n in numbers)
@@ -63,7 +80,12 @@ def test_sample_writes_arrays(run, folder) -> None:
         assert z["y"].shape == (4, 9, 3)
         assert z["y"].std(0).max() > 0
     np.savez(folder / "y.npz", y=np.zeros((1, 3)))
-    assert wyner("sample", run, "--given", folder / "x.npz", "--like", folder / "y.npz", "--to", folder / "s.npz").returncode == 0
+    assert (
+        wyner(
+            "sample", run, "--given", folder / "x.npz", "--like", folder / "y.npz", "--to", folder / "s.npz"
+        ).returncode
+        == 0
+    )
     with np.load(folder / "s.npz") as z:
         assert z["y"].shape == (9, 3)
     assert wyner("sample", run, "--given", folder / "x.npz", "--reconstruct", "--to", folder / "r.npz").returncode == 0
@@ -107,8 +129,21 @@ def test_every_shipped_experiment_starts(name: str) -> None:
 
 
 def test_an_experiment_file_and_flags_over_it(folder) -> None:
-    (folder / "e.toml").write_text('[data]\nname = "gaussian"\ntrain = 64\nvalidation = 16\ntest = 16\n[model]\nlam = 0.2\n[fit]\nepochs = 1\n')
-    done = wyner("train", folder / "e.toml", "--lam", "0.7", "--set", "networks.hidden=[4]", "--out", folder / "from-file", "-q", "--no-report")
+    (folder / "e.toml").write_text(
+        '[data]\nname = "gaussian"\ntrain = 64\nvalidation = 16\ntest = 16\n[model]\nlam = 0.2\n[fit]\nepochs = 1\n'
+    )
+    done = wyner(
+        "train",
+        folder / "e.toml",
+        "--lam",
+        "0.7",
+        "--set",
+        "networks.hidden=[4]",
+        "--out",
+        folder / "from-file",
+        "-q",
+        "--no-report",
+    )
     assert done.returncode == 0, done.stderr
     config = json.loads((folder / "from-file" / "config.json").read_text())
     assert config["about"]["experiment"]["model"]["lam"] == 0.7
@@ -196,7 +231,13 @@ def test_importing_is_quick_and_loads_little() -> None:
         "bad = [m for m in ('matplotlib', 'lightning_fabric', 'tensorboard', 'rich', 'typer', 'scipy', 'pooch') if m in sys.modules]; print(s, bad)"
     )
     best = min(
-        (subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split(" ", 1) for _ in range(3)), key=lambda r: float(r[0])
+        (
+            subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split(
+                " ", 1
+            )
+            for _ in range(3)
+        ),
+        key=lambda r: float(r[0]),
     )
     assert float(best[0]) < 0.5
     assert best[1].strip() == "[]"

@@ -33,9 +33,11 @@ def test_mog_follows_equation_60_and_its_truth() -> None:
         assert np.abs((u.var(0) - 1) / math.sqrt(2 / len(u))).max() < 5
     counts = np.bincount(label.astype(int))
     assert np.abs(counts / len(x) - 0.2).max() < 5 * math.sqrt(0.16 / len(x))
-    p = np.array([[0.2 if (a == 0) == (b == 0) == True else 0.2 * ((a != 0) and (b != 0)) for b in (-4, 0, 4)] for a in (-4, 0, 4)])  # noqa: E712
+    p = np.array([[0.2 if a == b == 0 else 0.2 * (a != 0 and b != 0) for b in (-4, 0, 4)] for a in (-4, 0, 4)])
     q = p / p.sum()
-    exact = sum(q[i, j] * math.log(q[i, j] / (q[i].sum() * q[:, j].sum())) for i in range(3) for j in range(3) if q[i, j])
+    exact = sum(
+        q[i, j] * math.log(q[i, j] / (q[i].sum() * q[:, j].sum())) for i in range(3) for j in range(3) if q[i, j]
+    )
     assert d.truth["common_information"] == pytest.approx(exact, abs=1e-12) == pytest.approx(0.500402, abs=1e-6)
     assert d.truth["nll_joint"] == pytest.approx(24.98821, abs=5e-6)
     assert d.truth["nll_conditional"] == pytest.approx(12.24390, abs=5e-6)
@@ -74,7 +76,7 @@ def test_digits_are_mnist_and_halves_glue_back() -> None:
 def test_add1_pairs_labels_and_share_nothing_else() -> None:
     d, digits = load("digits-add1", seed=1), embedded()
     plain = {digits.train_images[i].tobytes(): int(digits.train_labels[i]) for i in range(6000)}
-    label = lambda image: plain[np.round(image[0, 2:-2, 2:-2] * 255).astype(np.uint8).tobytes()]  # noqa: E731
+    label = lambda image: plain[np.round(image[0, 2:-2, 2:-2] * 255).astype(np.uint8).tobytes()]
     for x, y, k in zip(d.train["x"][:300], d.train["y"][:300], d.train["label"][:300], strict=True):
         assert label(x) == k
         assert label(y) == (k + 1) % 10
@@ -104,7 +106,13 @@ def idx_folder(tmp_path):
     rng = np.random.default_rng(0)
     for name in mnist_module.MD5:
         n = 240 if name.startswith("train") else 60
-        write_idx(folder, name, rng.integers(0, 256, (n, 28, 28), dtype=np.uint8) if "images" in name else np.arange(n, dtype=np.uint8) % 10)
+        write_idx(
+            folder,
+            name,
+            rng.integers(0, 256, (n, 28, 28), dtype=np.uint8)
+            if "images" in name
+            else np.arange(n, dtype=np.uint8) % 10,
+        )
     return folder
 
 
@@ -171,7 +179,12 @@ def test_tables_are_standardised_by_their_training_rows(tmp_path) -> None:
 def test_spaces_are_read_off_the_arrays() -> None:
     rng = np.random.default_rng(0)
     d = from_arrays(
-        {"a": rng.integers(0, 2, (20, 6)), "b": rng.integers(0, 256, (20, 8, 8, 3)).astype(np.uint8), "c": rng.random(20), "d": rng.random((20, 4)) > 0.5}
+        {
+            "a": rng.integers(0, 2, (20, 6)),
+            "b": rng.integers(0, 256, (20, 8, 8, 3)).astype(np.uint8),
+            "c": rng.random(20),
+            "d": rng.random((20, 4)) > 0.5,
+        }
     )
     assert d.spaces == {"a": Binary(6), "b": Image(3, 8, 8), "c": Real(1), "d": Binary(4)}
     assert float(d.train["b"].max()) <= 1
@@ -191,7 +204,10 @@ def test_masked_rows_may_hold_anything() -> None:
 
 
 BAD = [
-    ({"x": np.zeros((5, 2)), "y": np.zeros((6, 2))}, "expected the same number of rows in every array, got 5 of x, 6 of y"),
+    (
+        {"x": np.zeros((5, 2)), "y": np.zeros((6, 2))},
+        "expected the same number of rows in every array, got 5 of x, 6 of y",
+    ),
     ({"x": np.zeros((5, 2))}, "expected at least two arrays"),
     ({"x": np.zeros((0, 3)), "y": np.zeros((0, 3))}, "empty"),
     ({"x": np.zeros((1, 3)), "y": np.zeros((1, 3))}, "one row is not enough"),
@@ -215,7 +231,12 @@ def test_bad_files(tmp_path) -> None:
     (tmp_path / "text.npz").write_text("x,y\n1,2\n")
     np.savez(tmp_path / "cut.npz", x=np.random.default_rng(0).random((50, 3)), y=np.zeros((50, 2)))
     (tmp_path / "cut.npz").write_bytes((tmp_path / "cut.npz").read_bytes()[:400])
-    for name, message in (("objects", "Python objects"), ("text", "numpy.savez"), ("cut", "cannot read"), ("none", "no file")):
+    for name, message in (
+        ("objects", "Python objects"),
+        ("text", "numpy.savez"),
+        ("cut", "cannot read"),
+        ("none", "no file"),
+    ):
         with pytest.raises(DataError, match=message):
             load(str(tmp_path / f"{name}.npz"))
 
@@ -233,6 +254,8 @@ def test_every_named_set_can_be_trained_on() -> None:
     for name in ("mog", "gaussian", "digits-add1"):
         d = load(name, train=64, validation=16, test=16)
         small = wyner.networks.MLPs((4,))
-        model = wyner.models.WynerVAE(x=d.spaces["x"], y=d.spaces["y"], z=2, u=1, v=1, families=d.families, networks=small)
+        model = wyner.models.WynerVAE(
+            x=d.spaces["x"], y=d.spaces["y"], z=2, u=1, v=1, families=d.families, networks=small
+        )
         run = wyner.fit(model, d, epochs=1, batch_size=32, progress=False)
         assert all(math.isfinite(row["loss"]) for row in run.history)

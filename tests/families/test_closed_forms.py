@@ -41,7 +41,9 @@ def normal_reference(loc: Tensor, log_scale: Tensor, event: tuple[int, ...]) -> 
 def test_normal_density_and_entropy(lead, event, shape):
     loc, log_scale = torch.randn(*lead, *event), torch.randn(shape)
     d, reference = Normal(loc, log_scale, event), normal_reference(loc, log_scale, event)
-    for more in [(), (5,)] + ([(1,)] if lead else []):  # more leading axes on the value: (K, B, *event) with parameters (B, *event)
+    for more in [(), (5,)] + (
+        [(1,)] if lead else []
+    ):  # more leading axes on the value: (K, B, *event) with parameters (B, *event)
         value = torch.randn(*more, *lead, *event)
         same(d.log_prob(value), reference.log_prob(value))
     same(d.entropy(), reference.entropy())
@@ -56,7 +58,10 @@ def test_normal_by_hand():
     v1, v2 = math.exp(1.0), math.exp(-0.5)
     density = -0.5 * (math.log(2 * math.pi * v1) + 1 / v1 + math.log(2 * math.pi * v2) + 25 / v2)
     same(d.log_prob(a), torch.tensor([density]))
-    same(d.entropy(), torch.tensor([0.5 * math.log(2 * math.pi * math.e * v1) + 0.5 * math.log(2 * math.pi * math.e * v2)]))
+    same(
+        d.entropy(),
+        torch.tensor([0.5 * math.log(2 * math.pi * math.e * v1) + 0.5 * math.log(2 * math.pi * math.e * v2)]),
+    )
     p = Normal(torch.tensor([0.5, 0.0]), torch.tensor(0.1), (2,))
     s = math.exp(0.2)
     by_hand = 0.5 * (math.log(s / v1) + (v1 + 0.25) / s - 1) + 0.5 * (math.log(s / v2) + (v2 + 4.0) / s - 1)
@@ -73,7 +78,9 @@ def test_the_papers_decoder_is_the_squared_error_plus_a_constant():
 @pytest.mark.parametrize("prior", ["scalar", "channel", "full", "leading"])
 def test_normal_kl(lead, event, shape, prior):
     loc, log_scale = torch.randn(*lead, *event), torch.randn(shape)
-    target = {"scalar": (), "channel": (event[0], *(1,) * (len(event) - 1)), "full": event, "leading": (*lead, *event)}[prior]
+    target = {"scalar": (), "channel": (event[0], *(1,) * (len(event) - 1)), "full": event, "leading": (*lead, *event)}[
+        prior
+    ]
     other = torch.randn(*lead, *event) if prior == "leading" else torch.randn(event)
     scale = torch.randn(target)
     q, p = Normal(loc, log_scale, event), Normal(other, scale, event)
@@ -84,7 +91,10 @@ def test_normal_kl(lead, event, shape, prior):
 
 
 def test_normal_kl_against_the_integral():
-    q, p = Normal(torch.tensor([0.7]), torch.tensor([-0.3]), (1,)), Normal(torch.tensor([-0.4]), torch.tensor([0.2]), (1,))
+    q, p = (
+        Normal(torch.tensor([0.7]), torch.tensor([-0.3]), (1,)),
+        Normal(torch.tensor([-0.4]), torch.tensor([0.2]), (1,)),
+    )
     grid = torch.linspace(-14, 14, 200_001)[:, None]
     each = q.log_prob(grid).exp() * (q.log_prob(grid) - p.log_prob(grid))
     same(kl(q, p), torch.trapezoid(each, grid[:, 0])[None][0])

@@ -60,7 +60,9 @@ def test_categorical_frequencies(temperature):
     assert_mean(hard, p, "exact draws")
     assert torch.equal(hard.sum(-1), torch.ones(N, 1, 2))
     torch.testing.assert_close(soft.sum(-1), torch.ones(N, 1, 2))
-    assert torch.equal(soft.argmax(-1), hard.argmax(-1))  # relaxed and exact draws of the same noise name the same class
+    assert torch.equal(
+        soft.argmax(-1), hard.argmax(-1)
+    )  # relaxed and exact draws of the same noise name the same class
     assert_mean(torch.nn.functional.one_hot(soft.argmax(-1), 3).float(), p, "relaxed draws")
     assert_mean(d.sample(N)[:, 0], p[0], "sample()")
 
@@ -69,12 +71,16 @@ def test_relaxed_draw_by_hand_and_in_the_limit():
     logits, noise = torch.tensor([[0.3, -0.2, 0.9]]).double(), torch.tensor([[0.1, 1.5, -0.4]]).double()
     a = (torch.log_softmax(logits, -1) + noise) / 0.7
     torch.testing.assert_close(Categorical(logits, 0.7, (1, 3)).rsample(noise), a.exp() / a.exp().sum())
-    torch.testing.assert_close(Categorical(logits, 1e-3, (1, 3)).rsample(noise), torch.tensor([[0.0, 1.0, 0.0]]).double())
+    torch.testing.assert_close(
+        Categorical(logits, 1e-3, (1, 3)).rsample(noise), torch.tensor([[0.0, 1.0, 0.0]]).double()
+    )
 
 
 def test_relaxed_draw_passes_gradients():
     logits = torch.zeros(1, 3, requires_grad=True)
-    (Categorical(logits, 0.5, (1, 3)).rsample(torch.tensor([[0.2, 0.0, -0.1]])) * torch.tensor([1.0, 2.0, 3.0])).sum().backward()
+    (
+        Categorical(logits, 0.5, (1, 3)).rsample(torch.tensor([[0.2, 0.0, -0.1]])) * torch.tensor([1.0, 2.0, 3.0])
+    ).sum().backward()
     assert logits.grad is not None
     assert bool((logits.grad != 0).all())
 

@@ -52,7 +52,13 @@ def test_section_7_relaxed(gamma, value):
 @pytest.mark.parametrize("r", [(), (0.0,), (0.0, 0.0)])
 def test_section_7_independent_means_that_everything_is_zero(r):
     found = gaussian(correlations=r)
-    assert (found.wyner, found.mutual_information, found.gacs_korner, found.relaxed(0.0), found.relaxed(0.3)) == (0, 0, 0, 0, 0)
+    assert (found.wyner, found.mutual_information, found.gacs_korner, found.relaxed(0.0), found.relaxed(0.3)) == (
+        0,
+        0,
+        0,
+        0,
+        0,
+    )
     assert (found.lagrangian(0.2).value, found.lagrangian(0.2).residual, found.lagrangian(0.2).rate) == (0, 0, 0)
 
 
@@ -97,7 +103,10 @@ def test_lagrangian_scalar_is_the_minimum_over_all_gaussian_channels(r, lam):
         return residual + lam * 0.5 * math.log(np.linalg.det(k) / np.linalg.det(s))
 
     starts = [np.array([t, 0.0, 0.0]) for t in np.linspace(0, math.pi, 7)]
-    best = min(minimize(cost, s, method="Nelder-Mead", options={"xatol": 1e-10, "fatol": 1e-14, "maxiter": 4000}).fun for s in starts)
+    best = min(
+        minimize(cost, s, method="Nelder-Mead", options={"xatol": 1e-10, "fatol": 1e-14, "maxiter": 4000}).fun
+        for s in starts
+    )
     found = gaussian(correlations=[r]).lagrangian(lam)
     assert found.value == pytest.approx(best, abs=1e-7)
     assert found.value == pytest.approx(found.residual + lam * found.rate, rel=1e-12)
@@ -110,7 +119,7 @@ def test_no_random_gaussian_channel_beats_the_vector_lagrangian(lam):
     k[0, 2] = k[2, 0] = 0.9
     k[1, 3] = k[3, 1] = 0.4
     s = np.linalg.inv(np.linalg.inv(k) + np.linalg.inv(conditional_covariances(2, 20_000)))
-    logdet = lambda m: np.linalg.slogdet(m)[1]  # noqa: E731
+    logdet = lambda m: np.linalg.slogdet(m)[1]
     residual = 0.5 * (logdet(s[:, :2, :2]) + logdet(s[:, 2:, 2:]) - logdet(s))
     rate = 0.5 * (logdet(k) - logdet(s))
     found = gaussian(correlations=[0.9, 0.4])

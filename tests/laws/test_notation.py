@@ -50,7 +50,8 @@ def test_an_empty_law_is_refused(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "data"), [("q(x)", True), ("q(x,y)", True), ("p(x)", False), ("q(x|y)", False), ("q(z)", False), ("q(x,z)", False)]
+    ("text", "data"),
+    [("q(x)", True), ("q(x,y)", True), ("p(x)", False), ("q(x|y)", False), ("q(z)", False), ("q(x,z)", False)],
 )
 def test_data_is_an_unconditional_q_over_observed_variables(text, data):
     assert is_data(parse(text).terms[0], OBSERVED) is data
@@ -68,7 +69,10 @@ def refuse(text: str, given: tuple[str, ...] = ()) -> str:
         ("q(x) q(w|x)", "joint: q: q(w|x): unknown variable 'w': There are: common_code, u, x, y, z"),
         ("q(x) q(z|x,w)", "joint: q: q(z|x,w): unknown variable 'w': There are: common_code, u, x, y, z"),
         ("q(x) q(comon_code|x)", "unknown variable 'comon_code': did you mean 'common_code'?"),
-        ("q(x) q(z|x) q(z|x)", "joint: q: q(z|x) draws z a second time; every variable stands on the left of one factor"),
+        (
+            "q(x) q(z|x) q(z|x)",
+            "joint: q: q(z|x) draws z a second time; every variable stands on the left of one factor",
+        ),
         ("q(x,y) p(x)", "joint: q: p(x) draws x a second time"),
         ("q(x,x) q(z|x)", "joint: q: q(x,x) draws x a second time"),
         ("q(x) q(z|x,x)", "joint: q: q(z|x,x)"),

@@ -27,7 +27,9 @@ def test_the_papers_objective_draws_each_latent_once():
     """All six divergences of eq. (15): z, u, v of the joint posterior are shared; x2x and y2y add one z and one local each."""
     model = WynerVAE(x=Real(2), y=Real(2), z=2, u=2, v=2, lam=0.1, alpha=1.0, networks=AFFINE)
     plan = model.objective.plan
-    assert sorted(plan.draws) == sorted(["q(z|x,y)", "q(u|z,x)", "q(v|z,y)", "q(z|x)", "q(u|z,x)", "q(z|y)", "q(v|z,y)"])
+    assert sorted(plan.draws) == sorted(
+        ["q(z|x,y)", "q(u|z,x)", "q(v|z,y)", "q(z|x)", "q(u|z,x)", "q(z|y)", "q(v|z,y)"]
+    )
     texts = [(plan.ops[s.op], s.text) for scores in plan.scores.values() for s in scores]
     assert len({s.op for scores in plan.scores.values() for s in scores}) == len(model.objective.names)
     shared = [t for t in texts if t[1] == "KL(q(z|x,y) || p(z))"]
@@ -144,7 +146,11 @@ def test_a_draw_that_stops_gradients_is_refused_when_the_model_is_built():
     """A Bernoulli latent cannot be trained through; that is known before the first step, with the law and the factor."""
     with pytest.raises(LawError, match=r"e: q\(z\|x\).*Categorical\(n, 2\)"):
         wyner.Model(
-            observed={"x": Real(2)}, latent={"z": Binary(3)}, laws={"e": ("q(x) q(z|x)", "p(z) p(x|z)")}, objective=KL("e"), networks=AFFINE
+            observed={"x": Real(2)},
+            latent={"z": Binary(3)},
+            laws={"e": ("q(x) q(z|x)", "p(z) p(x|z)")},
+            objective=KL("e"),
+            networks=AFFINE,
         )
 
 
@@ -181,7 +187,7 @@ def test_relaxed_draws_in_training_and_hard_ones_pointwise():
     x = torch.randn(6, 2)
     noise = model.objective.noise((6,), x)
     at = next(i for i, op in enumerate(model.objective.plan.ops) if op.kind == "draw")
-    draw = lambda **how: run(model.objective.plan, model.factors, model.features, {"x": x}, noise, **how)[at]  # noqa: E731
+    draw = lambda **how: run(model.objective.plan, model.factors, model.features, {"x": x}, noise, **how)[at]
     soft, hard, mean = draw(), draw(pointwise=True), draw(means=True)
     posterior = model.factors["q(c|x)"](x)
     torch.testing.assert_close(soft, torch.softmax((posterior.log_p + noise[0]) / 0.5, -1))

@@ -37,8 +37,8 @@ def pairs(draw: st.DrawFn) -> Pair:
     observed = draw(st.permutations(OBSERVED))[: draw(st.integers(1, 3))]
     latent = LATENT[: draw(st.integers(0 if len(observed) > 1 else 1, min(2, 4 - len(observed))))]
     k = {v: draw(st.integers(2, 3)) for v in (*observed, *latent)}
-    some = lambda names, least: tuple(draw(st.permutations(names))[: draw(st.integers(least, len(names)))])  # noqa: E731
-    write = lambda head, v, given: f"{head}({v}{'|' + ','.join(given) if given else ''})"  # noqa: E731
+    some = lambda names, least: tuple(draw(st.permutations(names))[: draw(st.integers(least, len(names)))])
+    write = lambda head, v, given: f"{head}({v}{'|' + ','.join(given) if given else ''})"
     data = some(observed, 1)
 
     q, parents_of, seen = [f"q({','.join(data)})"], {}, list(data)
@@ -111,7 +111,9 @@ class Table:
         """The program's terms with every draw forced to the assignment's value."""
         program = self.model.objective
         drawn = [parse(name).terms[0].of[0] for name in program.plan.draws]
-        found = program.scores({v: self.one_hot[v] for v in self.pair.data}, [1e6 * self.one_hot[v] for v in drawn], pointwise)
+        found = program.scores(
+            {v: self.one_hot[v] for v in self.pair.data}, [1e6 * self.one_hot[v] for v in drawn], pointwise
+        )
         return {k: s.expand(len(self.rows)) for k, s in found.items()}
 
 
@@ -149,7 +151,7 @@ def test_the_pointwise_terms_are_the_log_weight(pair):
     log_q, log_p = table.log_law(pair.q, data=False), table.log_law(pair.p, data=False)
     torch.testing.assert_close(weight, torch.exp(log_p - log_q), rtol=1e-9, atol=0)
     inner = table.pmf.shape
-    by_data = lambda a: torch.zeros(inner).index_put_(tuple(table.column[v] for v in pair.data), a, accumulate=True)  # noqa: E731
+    by_data = lambda a: torch.zeros(inner).index_put_(tuple(table.column[v] for v in pair.data), a, accumulate=True)
     torch.testing.assert_close(by_data(log_q.exp() * weight), by_data(log_p.exp()), rtol=1e-9, atol=0)
 
 
@@ -177,7 +179,10 @@ def test_the_closed_form_is_used_exactly_when_the_parents_of_the_p_factor_come_f
 
 def test_one_sum_by_hand():
     """x and z are bits, q(x=1) = 0.3: KL( q(x) q(z|x) || p(z) p(x|z) ) with every probability written down."""
-    a, b = torch.tensor([0.2, 0.7], dtype=torch.float64), torch.tensor([0.4, 0.9], dtype=torch.float64)  # q(z=1|x), p(x=1|z)
+    a, b = (
+        torch.tensor([0.2, 0.7], dtype=torch.float64),
+        torch.tensor([0.4, 0.9], dtype=torch.float64),
+    )  # q(z=1|x), p(x=1|z)
     model = wyner.Model(
         observed={"x": Categorical(1, 2)}, latent={"z": Categorical(1, 2)}, laws={"elbo": ("q(x) q(z|x)", "p(z) p(x|z)")},
         objective=KL("elbo"), networks=MLPs(hidden=()),

@@ -18,7 +18,13 @@ VAE = {"elbo": ("q(x) q(z|x)", "p(z) p(x|z)")}
 
 
 def vae(**more):
-    defaults = {"observed": {"x": Real(3)}, "latent": {"z": Real(2)}, "laws": VAE, "objective": KL("elbo"), "networks": MLPs(hidden=())}
+    defaults = {
+        "observed": {"x": Real(3)},
+        "latent": {"z": Real(2)},
+        "laws": VAE,
+        "objective": KL("elbo"),
+        "networks": MLPs(hidden=()),
+    }
     return wyner.Model(**(defaults | more))
 
 
@@ -48,7 +54,10 @@ def test_laws(laws, message):
 def test_one_conditional_in_two_orders_would_be_two_networks():
     laws = {"a": ("q(x,y) q(z|x,y)", "p(z) p(x|z) p(y|z)"), "b": ("q(x,y) q(z|y,x)", "q(x,y) p(z)")}
     message = refuse(LawError, observed={"x": Real(1), "y": Real(1)}, laws=laws, objective=KL("a"))
-    assert message == "q(z|x,y) and q(z|y,x) would be two networks for the same conditional; write the parents in one order"
+    assert (
+        message
+        == "q(z|x,y) and q(z|y,x) would be two networks for the same conditional; write the parents in one order"
+    )
 
 
 def test_a_name_is_observed_or_latent():
@@ -62,9 +71,9 @@ def test_common_latents_must_exist():
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        ({"families": {"q(z|xx)": Gaussian()}}, "unknown name for a family 'q(z|xx)': did you mean 'q(z|x)'? There are: p(x|z), p(z), q(z|x), x, z"),
+        ({"families": {"q(z|xx)": Gaussian()}}, "a family 'q(z|xx)': did you mean 'q(z|x)'? There are: p(x|z), p(z), q(z|x), x, z"),
         ({"families": {"y": Gaussian()}}, "unknown name for a family 'y'"),
-        ({"modules": {"q(z|y)": nn.Linear(1, 1)}}, "unknown name for a network 'q(z|y)': did you mean 'q(z|x)'? There are: p(x|z), p(z), q(z|x)"),
+        ({"modules": {"q(z|y)": nn.Linear(1, 1)}}, "name for a network 'q(z|y)': did you mean 'q(z|x)'? There are: p(x|z), p(z), q(z|x)"),
         ({"modules": {"z": nn.Linear(1, 1)}}, "unknown name for a network 'z'"),
         ({"phases": [Phase("main", KL("elbo"), train=("q(z|y)",))]}, "phase 'main': unknown factor 'q(z|y)': did you mean 'q(z|x)'?"),
         ({"phases": [Phase("main", KL("elbo"), freeze=("decoder",))]}, "phase 'main': unknown factor 'decoder'"),
@@ -124,7 +133,9 @@ def test_a_users_network_that_knows_one_batch_axis_gets_one():
     twin = vae(modules={"p(x|z)": nn.Linear(2, 3)})
     twin.load_state_dict(model.state_dict())
     x = torch.randn(5, 3)
-    torch.testing.assert_close(model.log_likelihood(x=x, samples=7, seed=0).value, twin.log_likelihood(x=x, samples=7, seed=0).value)
+    torch.testing.assert_close(
+        model.log_likelihood(x=x, samples=7, seed=0).value, twin.log_likelihood(x=x, samples=7, seed=0).value
+    )
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,11 @@ SMALL = Convolutional(hidden=(16,), width=4, blocks=1)
 def sizes(net: nn.Module, kinds: tuple[type[nn.Module], ...], x: torch.Tensor) -> list[tuple[int, ...]]:
     """Output shape of every module of these kinds, in the order of the computation."""
     seen: list[tuple[int, ...]] = []
-    hooks = [m.register_forward_hook(lambda m, i, o: seen.append(tuple(o.shape[1:]))) for m in net.modules() if isinstance(m, kinds)]
+    hooks = [
+        m.register_forward_hook(lambda m, i, o: seen.append(tuple(o.shape[1:])))
+        for m in net.modules()
+        if isinstance(m, kinds)
+    ]
     net.eval()(x)
     for h in hooks:
         h.remove()
@@ -45,7 +49,9 @@ def test_kernels_strides_and_activations_are_table_8():
     assert [(c.kernel_size[0], c.stride[0]) for c in convs] == [(5, 1), (3, 2), (3, 2), *[(3, 1)] * 8, (3, 2)]
     slopes = {m.negative_slope for m in net.modules() if isinstance(m, nn.LeakyReLU)}
     assert slopes == {0.2}
-    assert sum(isinstance(m, nn.LeakyReLU) for m in net.modules()) == 3 + 4  # no activation after the last and after c3s1-k in res-k
+    assert (
+        sum(isinstance(m, nn.LeakyReLU) for m in net.modules()) == 3 + 4
+    )  # no activation after the last and after c3s1-k in res-k
     assert isinstance(net.body[-2][-1], nn.BatchNorm2d)
 
 
@@ -72,7 +78,7 @@ def test_sigmoid_only_where_asked():
 
 
 def test_which_decoders_have_the_sigmoid():
-    last = lambda space, raw: SMALL.factor(space, [(2,)], raw, observed=True).outer.body[-1]  # noqa: E731
+    last = lambda space, raw: SMALL.factor(space, [(2,)], raw, observed=True).outer.body[-1]
     assert isinstance(last(Image(1, 16, 16), (1, 16, 16)), nn.Sigmoid)  # means of a Gaussian, in [0, 1]
     assert isinstance(last(Image(1, 16, 16), (2, 16, 16)), nn.Conv2d)  # means and log scales
     assert isinstance(last(Binary(1, 16, 16), (1, 16, 16)), nn.Conv2d)  # logits

@@ -79,7 +79,9 @@ FUNCTIONS = {
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations(name):
     points = [-2.0, -0.3, 0.0, 0.7, 3.0]
-    torch.testing.assert_close(activation(name)(torch.tensor(points)), torch.tensor([FUNCTIONS[name](t) for t in points]))
+    torch.testing.assert_close(
+        activation(name)(torch.tensor(points)), torch.tensor([FUNCTIONS[name](t) for t in points])
+    )
 
 
 def test_unknown_activation_names_the_nearest():

@@ -45,7 +45,9 @@ def test_the_loss_is_the_weighted_sum_of_the_means_of_the_terms():
 
 def test_names_of_the_terms_belong_to_the_first_divergence_that_has_them():
     terms = ["KL(q(z|x,y) || p(z))", "KL(q(u|z,x) || p(u))", "KL(q(v|z,y) || p(v))", "-log p(x|z,u)", "-log p(y|z,v)"]
-    assert small(lam=0.3).objective.names == [f"joint: {t}" for t in terms]  # rate has the first of them, which is not named twice
+    assert small(lam=0.3).objective.names == [
+        f"joint: {t}" for t in terms
+    ]  # rate has the first of them, which is not named twice
 
 
 def test_several_draws_per_row_are_averaged():
@@ -172,7 +174,9 @@ def test_weights_scale_gradients_and_zero_stops_them():
 
 
 def test_shared_image_features_get_gradients_from_every_encoder():
-    model = WynerVAE(x=Image(1, 8, 8), y=Real(2), z=2, u=1, v=1, alpha=1.0, networks=Convolutional(hidden=(8,), width=2, blocks=1))
+    model = WynerVAE(
+        x=Image(1, 8, 8), y=Real(2), z=2, u=1, v=1, alpha=1.0, networks=Convolutional(hidden=(8,), width=2, blocks=1)
+    )
     reached = grads(model, model.objective)
     assert {n for n, _ in model.named_parameters() if n.startswith("features.x.")} <= reached
     features = [op for op in model.objective.plan.ops if op.kind == "feature"]

@@ -12,7 +12,11 @@ from wyner.networks import MLPs
 from wyner.objectives import Objective, Weighted
 from wyner.schedules import Linear
 
-LAWS = {"elbo": ("q(x) q(z|x)", "p(z) p(x|z)"), "rate": ("q(x) q(z|x)", "q(x) p(z)"), "other": ("q(x) q(w|x)", "p(w) p(x|w)")}
+LAWS = {
+    "elbo": ("q(x) q(z|x)", "p(z) p(x|z)"),
+    "rate": ("q(x) q(z|x)", "q(x) p(z)"),
+    "other": ("q(x) q(w|x)", "p(w) p(x|w)"),
+}
 
 
 def declare(objective, laws=None):

@@ -31,14 +31,21 @@ class Case:
 Laws = dict[str, tuple[str, str]]
 
 
-def _declare(observed: tuple[str, ...], latent: str, laws: Laws, common: tuple[str, ...] = ()) -> Callable[[int], Model]:
+def _declare(
+    observed: tuple[str, ...], latent: str, laws: Laws, common: tuple[str, ...] = ()
+) -> Callable[[int], Model]:
     def make(size: int) -> Model:
         objective = KL(next(iter(laws)))
         for i, name in enumerate(list(laws)[1:], 2):
             objective = objective + (1 / i) * KL(name)
         spaces = {n: Real(2 + i) for i, n in enumerate(observed)}
         return wyner.Model(
-            observed=spaces, latent={n: Real(size) for n in latent}, laws=laws, objective=objective, common=common, networks=AFFINE
+            observed=spaces,
+            latent={n: Real(size) for n in latent},
+            laws=laws,
+            objective=objective,
+            common=common,
+            networks=AFFINE,
         )
 
     return make
@@ -116,7 +123,7 @@ def build(name: str, size: int, seed: int = 1) -> tuple[Model, Joint]:
 def randomise(model: Model, seed: int) -> None:
     """Random matrices and offsets; variances that do not depend on the parents, those of latents between 0.6 and 1.5."""
     g = torch.Generator().manual_seed(seed)
-    uniform = lambda shape, low, high: low + (high - low) * torch.rand(shape, generator=g)  # noqa: E731
+    uniform = lambda shape, low, high: low + (high - low) * torch.rand(shape, generator=g)
     for factor in model.factors.values():
         if factor.network is not None:
             (layer,) = factor.network.layers
@@ -148,13 +155,17 @@ def set_posteriors(model: Model, law: str, data: Joint, widen: float = 1.0) -> b
             a, b, s = joint.regression([name], before)
             columns = dict(zip(before, a.split([joint.sizes[n] for n in before], 1), strict=True))
             strangers = [c for n, c in columns.items() if n not in term.given]
-            possible &= all(bool((c.abs() < 1e-10).all()) for c in strangers) and bool(((s - torch.diag(s.diag())).abs() < 1e-10).all())
+            possible &= all(bool((c.abs() < 1e-10).all()) for c in strangers) and bool(
+                ((s - torch.diag(s.diag())).abs() < 1e-10).all()
+            )
             (layer,) = model.factors[term.name].network.layers
             layer.weight.zero_()
             layer.weight[: len(b)] = torch.cat([columns[g] for g in term.given], 1)
             layer.bias.copy_(torch.cat([b, 0.5 * torch.log(widen * s.diag())]))
         elif term.name in shared and term.name in model.factors:
-            a, _, s = joint.regression([name], before)  # p's own factor draws it: exact only if nothing else is known of it
+            a, _, s = joint.regression(
+                [name], before
+            )  # p's own factor draws it: exact only if nothing else is known of it
             columns = dict(zip(before, a.split([joint.sizes[n] for n in before], 1), strict=True))
             possible &= all(bool((c.abs() < 1e-10).all()) for n, c in columns.items() if n not in term.given)
         before.extend(term.of)
@@ -164,7 +175,9 @@ def set_posteriors(model: Model, law: str, data: Joint, widen: float = 1.0) -> b
 def scored(model: Model, law: str) -> tuple[list[str], list[str]] | None:
     """What the pair of laws scores: (targets, given), or None if its weights are no likelihood of data."""
     q, p = model.laws[law]
-    data = lambda side: {v for t in side.terms if t.head == "q" and not t.given and set(t.of) <= set(model.observed) for v in t.of}  # noqa: E731
+    data = lambda side: {
+        v for t in side.terms if t.head == "q" and not t.given and set(t.of) <= set(model.observed) for v in t.of
+    }
     targets = [v for v in p.variables if v in model.observed and v not in data(p)]
     given = [v for v in p.variables if v in data(p)]
     return (targets, given) if targets and data(q) == {*targets, *given} else None

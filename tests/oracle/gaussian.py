@@ -61,7 +61,9 @@ class Joint:
 
     def with_independent(self, other: Joint) -> Joint:
         """Adds variables that are independent of those that are there."""
-        return Joint({**self.sizes, **other.sizes}, torch.cat([self.mean, other.mean]), torch.block_diag(self.cov, other.cov))
+        return Joint(
+            {**self.sizes, **other.sizes}, torch.cat([self.mean, other.mean]), torch.block_diag(self.cov, other.cov)
+        )
 
     def regression(self, names: Sequence[str], given: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
         """E[names | given] = A given + b, and the covariance left: `(A, b, S)`."""
@@ -135,7 +137,9 @@ def affine(model: Model, term: Term) -> Affine:
     factor, sizes = model.factors[term.name], [model.variables[g].size for g in term.given]
     total = sum(sizes)
     probes = torch.cat([torch.zeros(1, total), torch.eye(total), torch.randn(3, total)])
-    parents = [p.reshape(-1, *model.variables[g].event_shape) for p, g in zip(probes.split(sizes, 1), term.given, strict=True)]
+    parents = [
+        p.reshape(-1, *model.variables[g].event_shape) for p, g in zip(probes.split(sizes, 1), term.given, strict=True)
+    ]
     with torch.no_grad():
         d = factor(*parents) if parents else factor()
         mean, variance = d.mean, d.variance

@@ -24,7 +24,9 @@ def assert_mean(sample: Tensor, exact: Tensor | float, what: str = "mean") -> No
     """Every element of the mean over the first axis agrees with `exact`."""
     z = z_of_mean(sample, exact)
     worst = float(z.abs().max())
-    assert worst < LIMIT, f"{what}: |z| = {worst:.2f}; mean {sample.mean(0).tolist()}, exact {torch.as_tensor(exact).tolist()}"
+    assert worst < LIMIT, (
+        f"{what}: |z| = {worst:.2f}; mean {sample.mean(0).tolist()}, exact {torch.as_tensor(exact).tolist()}"
+    )
 
 
 def assert_moments(sample: Tensor, mean: Tensor, covariance: Tensor, what: str = "draws") -> None:

@@ -22,7 +22,9 @@ MEASURED = [name for name in NAMES if build(name, 1)[0].common]
 
 def posterior_law(model):
     names = set(model.observed)
-    return next(q for q, _ in model.laws.values() if set(q.terms[0].of) == names and set(model.common) <= set(q.variables))
+    return next(
+        q for q, _ in model.laws.values() if set(q.terms[0].of) == names and set(model.common) <= set(q.variables)
+    )
 
 
 @pytest.mark.parametrize("name", MEASURED)
@@ -65,7 +67,9 @@ def test_the_aggregate_estimate_is_at_most_the_log_of_the_rows():
         model.factors["q(z|x)"].network.layers[0].weight[:2] = 1e4 * torch.eye(2)
     found = model.common_information(x=data.sample(37)["x"])
     assert found["aggregate"] == pytest.approx(math.log(37), rel=1e-9)
-    assert model.common_information(x=data.sample(37)["x"], limit=10)["aggregate"] == pytest.approx(math.log(10), rel=1e-9)
+    assert model.common_information(x=data.sample(37)["x"], limit=10)["aggregate"] == pytest.approx(
+        math.log(10), rel=1e-9
+    )
 
 
 def test_a_code_that_ignores_the_data_carries_nothing():
@@ -90,7 +94,9 @@ def test_categorical_codes_by_enumeration():
         p = model.factors["q(z|x)"](x).mean[:, 0]
     log_ratio = p.log() - p.mean(0).log()
     each = (p * log_ratio).sum(1)
-    spread = ((p * log_ratio.square()).sum(1) - each.square()).mean()  # of log q(z|x) - log qbar(z) over z, given the rows
+    spread = (
+        (p * log_ratio.square()).sum(1) - each.square()
+    ).mean()  # of log q(z|x) - log qbar(z) over z, given the rows
     found = model.common_information(x=x, seed=3)
     assert set(found) == {"I41", "aggregate"}
     assert found["I41"] == pytest.approx(float((p * (p * 3).log()).sum(1).mean()), rel=1e-9)
@@ -127,7 +133,12 @@ def test_two_common_latents_that_depend_on_each_other():
 def test_a_common_latent_without_a_prior_is_refused():
     laws = {"cond": ("q(x,y) q(v|y,x)", "q(x) p(v|x) p(y|v,x)")}
     model = wyner.Model(
-        observed={"x": Real(2), "y": Real(2)}, latent={"v": Real(1)}, laws=laws, objective=KL("cond"), common=("v",), networks=AFFINE
+        observed={"x": Real(2), "y": Real(2)},
+        latent={"v": Real(1)},
+        laws=laws,
+        objective=KL("cond"),
+        common=("v",),
+        networks=AFFINE,
     )
     with pytest.raises(TaskError, match=r"p\(v\)"):
         model.common_information(x=torch.zeros(4, 2), y=torch.zeros(4, 2))

@@ -66,7 +66,9 @@ def test_every_law_gives_the_exact_kl_term_by_term(name, size):
                 scores = program.scores(given, noise, pointwise)
             found = {k: float(v.expand(len(noise[0])).mean()) for k, v in scores.items()}
             assert found == pytest.approx({f"{law}: {k}": v for k, v in terms.items()}, rel=1e-9, abs=1e-10)
-            assert sum(found.values()) + constant(program.plan.constants[law], data.entropy) == pytest.approx(exact, rel=1e-9)
+            assert sum(found.values()) + constant(program.plan.constants[law], data.entropy) == pytest.approx(
+                exact, rel=1e-9
+            )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -89,7 +91,9 @@ def test_with_the_librarys_own_noise_the_means_are_right(name, pointwise):
     program, n = model.objective, 20_000
     given = {k: v.reshape(n, *model.observed[k].event_shape) for k, v in data.sample(n).items()}
     with torch.no_grad():
-        scores = program.scores(given, program.noise((n,), torch.zeros(()), torch.Generator().manual_seed(4)), pointwise)
+        scores = program.scores(
+            given, program.noise((n,), torch.zeros(()), torch.Generator().manual_seed(4)), pointwise
+        )
     for text, values in scores.items():
         law, _, term = text.partition(": ")
         assert_mean(values.expand(n), exact_terms(model, law, data)[0][term], text)

@@ -29,7 +29,9 @@ def questions(model):
 
 def ask(model, law, rows, samples, seed=3):
     targets, given = questions(model)[law]
-    return model.log_likelihood(**{k: rows[k] for k in targets}, given={k: rows[k] for k in given}, samples=samples, seed=seed)
+    return model.log_likelihood(
+        **{k: rows[k] for k in targets}, given={k: rows[k] for k in given}, samples=samples, seed=seed
+    )
 
 
 def exact(model, law, data, rows):
@@ -73,7 +75,9 @@ def test_the_mean_weight_is_the_density_and_the_estimate_a_lower_bound(name):
         assert bool((bounds[0] < -1e-3).all())  # and is a strict bound at one sample
 
 
-@pytest.mark.parametrize(("law", "samples", "repeats"), [("joint", 4000, 60), ("x2x", 4000, 60), ("x2y", 4000, 60), ("joint", 40_000, 40)])
+@pytest.mark.parametrize(
+    ("law", "samples", "repeats"), [("joint", 4000, 60), ("x2x", 4000, 60), ("x2y", 4000, 60), ("joint", 40_000, 40)]
+)
 def test_error_and_effective_samples_have_their_theoretical_size(law, samples, repeats):
     """Proposals c times too wide: E w^2 / (E w)^2 = (c / sqrt(2c - 1))^latents, so ess/S and the variance of log p follow.
 

@@ -33,12 +33,18 @@ def conditions(model, law):
 
 def last_outputs(model, law):
     """Outputs that no other output is drawn from; means may stand for draws of these only, or the outputs would not fit together."""
-    return [v for v in outputs(model, law) if not any(v in t.given for t in law.terms if t.of[0] in outputs(model, law))]
+    return [
+        v for v in outputs(model, law) if not any(v in t.given for t in law.terms if t.of[0] in outputs(model, law))
+    ]
 
 
 def joint_laws(model):
     """p-laws of all modalities, without data."""
-    return [p for _, p in model.laws.values() if sorted(outputs(model, p)) == sorted(model.observed) and not conditions(model, p)]
+    return [
+        p
+        for _, p in model.laws.values()
+        if sorted(outputs(model, p)) == sorted(model.observed) and not conditions(model, p)
+    ]
 
 
 def check_rows(draws, joint, targets, rows, what):
@@ -79,7 +85,9 @@ def test_translate(name, sample):
             out = model.translate(**known, to=target, n=N, sample=sample, seed=6)
             assert out.shape == (N, 2, *model.observed[target].event_shape)
             check_rows(out.reshape(N, 2, -1), joint, [target], known, f"{name}: {given} -> {target}")
-            same(model.translate(**known, to=target, means=True)[0].reshape(2, -1), joint.conditional([target], known)[0])
+            same(
+                model.translate(**known, to=target, means=True)[0].reshape(2, -1), joint.conditional([target], known)[0]
+            )
 
 
 def predicted(model, text, values):
@@ -99,13 +107,19 @@ def test_generate_in_the_style_of_a_pair():
     prior = affine(model, p)
     ax, ay = (affine(model, parse(t).terms[0]).weights["z"] for t in ("p(x|z,u)", "p(y|z,v)"))
     zero = torch.zeros(1, 2)
-    mean = torch.cat([predicted(model, "p(x|z,u)", {"z": zero, "u": u}), predicted(model, "p(y|z,v)", {"z": zero, "v": v})], 1)[0]
+    mean = torch.cat(
+        [predicted(model, "p(x|z,u)", {"z": zero, "u": u}), predicted(model, "p(y|z,v)", {"z": zero, "v": v})], 1
+    )[0]
     both = torch.cat([ax, ay])
     exact = both @ torch.diag(prior.variance) @ both.T
     same(stack(model.generate(4, like=pair, means=True), ["x", "y"]), mean.expand(4, -1))
     # draws of z with the style's means: the style itself is not random here because its latents are drawn once
     out = stack(model.generate(N, like=pair, seed=1), ["x", "y"])
-    assert_mean((out - out.mean(0))[:, :, None] * (out - out.mean(0))[:, None, :], exact * (1 - 1 / N), "covariance around the style")
+    assert_mean(
+        (out - out.mean(0))[:, :, None] * (out - out.mean(0))[:, None, :],
+        exact * (1 - 1 / N),
+        "covariance around the style",
+    )
 
 
 def test_restyle_takes_content_from_one_and_style_from_the_other():
@@ -140,7 +154,9 @@ def test_restyle_with_draws():
     v, s_v = style.conditional(["v"], {"y": y})
     f = affine(model, parse("p(y|z,v)").terms[0])
     a, b = f.weights["z"], f.weights["v"]
-    assert_moments(out, (z @ a.T + v @ b.T + f.bias)[0], a @ s_z @ a.T + b @ s_v @ b.T + torch.diag(f.variance), "restyled draws")
+    assert_moments(
+        out, (z @ a.T + v @ b.T + f.bias)[0], a @ s_z @ a.T + b @ s_v @ b.T + torch.diag(f.variance), "restyled draws"
+    )
 
 
 @pytest.mark.parametrize("sample", [False, True])
@@ -156,7 +172,10 @@ def test_reconstruct(keep_style, sample):
     mean, cov = joint.conditional(["(x)", "(y)"], {k: v[:1] for k, v in rows.items()})
     out = model.reconstruct(**rows, keep_style=keep_style, sample=sample, seed=8)
     assert_moments(stack(out, ["x", "y"]), mean[0], cov, "reconstructions")
-    same(stack(model.reconstruct(**{k: v[:2] for k, v in rows.items()}, keep_style=keep_style, means=True), ["x", "y"]), mean.expand(2, -1))
+    same(
+        stack(model.reconstruct(**{k: v[:2] for k, v in rows.items()}, keep_style=keep_style, means=True), ["x", "y"]),
+        mean.expand(2, -1),
+    )
 
 
 def test_reconstruct_one_modality_and_three():

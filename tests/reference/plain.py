@@ -24,7 +24,10 @@ class Weights:
         h, i = torch.cat([p.flatten(1) for p in parents], 1), 0
         while f"{factor}.network.layers.{i}.weight" in self.state:
             h = torch.relu(h) if i else h
-            h = h @ self.state[f"{factor}.network.layers.{i}.weight"].T + self.state[f"{factor}.network.layers.{i}.bias"]
+            h = (
+                h @ self.state[f"{factor}.network.layers.{i}.weight"].T
+                + self.state[f"{factor}.network.layers.{i}.bias"]
+            )
             i += 1
         return h
 
@@ -58,7 +61,9 @@ def draw(q: tuple[Tensor, Tensor], noise: Tensor) -> Tensor:
     return q[0] + q[1].sqrt() * noise
 
 
-def wyner_vae(w: Weights, x: Tensor, y: Tensor, e: dict[str, Tensor], lam: float, a: dict[str, float], d_x: Tensor, d_y: Tensor) -> Tensor:
+def wyner_vae(
+    w: Weights, x: Tensor, y: Tensor, e: dict[str, Tensor], lam: float, a: dict[str, float], d_x: Tensor, d_y: Tensor
+) -> Tensor:
     """Equation (15), entropies dropped: one number, the mean over the batch.
 
     Args:
@@ -69,8 +74,8 @@ def wyner_vae(w: Weights, x: Tensor, y: Tensor, e: dict[str, Tensor], lam: float
         d_x, d_y: decoder variances.
     """
     p_z, p_u, p_v = w.prior("p(z)"), w.prior("p(u)"), w.prior("p(v)")
-    rec_x = lambda z, u: -log_normal(x, w.network("p(x|z,u)", z, u), d_x)  # noqa: E731
-    rec_y = lambda z, v: -log_normal(y, w.network("p(y|z,v)", z, v), d_y)  # noqa: E731
+    rec_x = lambda z, u: -log_normal(x, w.network("p(x|z,u)", z, u), d_x)
+    rec_y = lambda z, v: -log_normal(y, w.network("p(y|z,v)", z, v), d_y)
 
     q_z = w.gaussian("q(z|x,y)", x, y)
     z = draw(q_z, e["z"])

@@ -42,7 +42,9 @@ def compare(model: wyner.Model, given: dict[str, Tensor], noise: list[Tensor], b
         assert (a is None) == (b is None), name
         if a is not None and b is not None:
             assert bool((b != 0).any()), name
-            torch.testing.assert_close(a, b, rtol=10 * rel, atol=10 * rel * float(b.abs().max()), msg=lambda m, n=name: f"{n}: {m}")
+            torch.testing.assert_close(
+                a, b, rtol=10 * rel, atol=10 * rel * float(b.abs().max()), msg=lambda m, n=name: f"{n}: {m}"
+            )
 
 
 @torch.no_grad()
@@ -53,7 +55,9 @@ def shake(model: wyner.Model) -> None:
             p.add_(0.4 * torch.randn(p.shape))
 
 
-def named(program: wyner.objectives.Program, names: dict[str, str], like: Tensor) -> tuple[list[Tensor], dict[str, Tensor]]:
+def named(
+    program: wyner.objectives.Program, names: dict[str, str], like: Tensor
+) -> tuple[list[Tensor], dict[str, Tensor]]:
     """Fresh noise in the order of the program, and by name; draws from one factor under other parents are numbered in order."""
     noise, seen, e = program.noise((B,), like), {}, {}
     for factor, n in zip(program.plan.draws, noise, strict=True):
@@ -108,7 +112,9 @@ def test_the_second_stage_is_equation_13(tolerance):
     by_hand = plain.wyner_vae(w, x, y, e, 0.0, one, half, half) - plain.wyner_vae(w, x, y, e, 0.0, zero, half, half)
     loss, _ = program({"x": x, "y": y}, noise, torch.ones(2))
     own = [p for n, p in model.named_parameters() if n.startswith(("factors.q(z|x).", "factors.q(z|y)."))]
-    assert float(loss.detach()) == pytest.approx(float(by_hand.detach()), rel=10 * tolerance)  # by_hand is a difference of two losses
+    assert float(loss.detach()) == pytest.approx(
+        float(by_hand.detach()), rel=10 * tolerance
+    )  # by_hand is a difference of two losses
     for a, b in zip(torch.autograd.grad(loss, own), torch.autograd.grad(by_hand, own), strict=True):
         torch.testing.assert_close(a, b, rtol=10 * tolerance, atol=10 * tolerance * float(b.abs().max()))
 
@@ -132,7 +138,9 @@ def test_jmvae(tolerance):
 
 def test_cvae(tolerance):
     laws = {"cond": ("q(x,y) q(v|y,x)", "q(x) p(v|x) p(y|v,x)")}
-    model = wyner.Model(observed={"x": Real(5), "y": Real(4)}, latent={"v": Real(3)}, laws=laws, objective=KL("cond"), networks=NETWORKS)
+    model = wyner.Model(
+        observed={"x": Real(5), "y": Real(4)}, latent={"v": Real(3)}, laws=laws, objective=KL("cond"), networks=NETWORKS
+    )
     x, y = torch.randn(B, 5), torch.randn(B, 4)
     noise = model.objective.noise((B,), x)
     compare(model, {"x": x, "y": y}, noise, plain.cvae(plain.Weights(model), x, y, noise[0]), tolerance)
@@ -141,7 +149,9 @@ def test_cvae(tolerance):
 def test_vcca_private(tolerance):
     laws = {"joint": ("q(x,y) q(z|x) q(u|x) q(v|y)", "p(z) p(u) p(v) p(x|z,u) p(y|z,v)")}
     latent = {"z": Real(3), "u": Real(2), "v": Real(2)}
-    model = wyner.Model(observed={"x": Real(5), "y": Real(4)}, latent=latent, laws=laws, objective=KL("joint"), networks=NETWORKS)
+    model = wyner.Model(
+        observed={"x": Real(5), "y": Real(4)}, latent=latent, laws=laws, objective=KL("joint"), networks=NETWORKS
+    )
     shake(model)
     x, y = torch.randn(B, 5), torch.randn(B, 4)
     noise, e = named(model.objective, {"q(z|x)": "z", "q(u|x)": "u", "q(v|y)": "v"}, x)
@@ -158,4 +168,6 @@ def test_images_and_bits(tolerance):
     shake(model)
     x, bits = torch.rand(B, 2, 3, 4), torch.bernoulli(torch.full((B, 3, 2), 0.4))
     noise = model.objective.noise((B,), x)
-    compare(model, {"x": x, "b": bits}, noise, plain.beta_image_vae(plain.Weights(model), x, bits, noise[0], 4.0), tolerance)
+    compare(
+        model, {"x": x, "b": bits}, noise, plain.beta_image_vae(plain.Weights(model), x, bits, noise[0], 4.0), tolerance
+    )

@@ -35,7 +35,9 @@ print("done", flush=True)
 
 def start(out: str, *arguments: str) -> subprocess.Popen:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(out), *arguments], stdout=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(out), *arguments], stdout=subprocess.PIPE, text=True, env=environment
+    )
 
 
 def outcome(folder) -> tuple[dict, list]:

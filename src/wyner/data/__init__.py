@@ -53,7 +53,7 @@ def load(name: str, **options: Any) -> Dataset:
         0.500402
     """
     if name.endswith(".npz"):
-        make: Callable[..., Dataset] = lambda **o: from_npz(name, **o)  # noqa: E731
+        make: Callable[..., Dataset] = lambda **o: from_npz(name, **o)
         known = set(inspect.signature(from_npz).parameters) - {"path"}
     elif name in TABLE:
         make = TABLE[name]

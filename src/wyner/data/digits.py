@@ -24,7 +24,9 @@ CREDIT = "Digits: MNIST, Y. LeCun and C. Cortes, CC BY-SA 3.0."
 def embedded() -> Digits:
     """The digits inside the package: 6,000 to train, 1,000 to test, uint8 `(N, 28, 28)`."""
     with resources.files("wyner.data").joinpath("embedded/digits.npz").open("rb") as f, np.load(f) as z:
-        return Digits(z["train_images"], z["train_labels"].astype(np.int64), z["test_images"], z["test_labels"].astype(np.int64))
+        return Digits(
+            z["train_images"], z["train_labels"].astype(np.int64), z["test_images"], z["test_labels"].astype(np.int64)
+        )
 
 
 def halves(full: bool = False, validation: int | None = None, seed: int = 0) -> Dataset:
@@ -54,7 +56,14 @@ def halves(full: bool = False, validation: int | None = None, seed: int = 0) -> 
     )  # fmt: skip
 
 
-def add1(full: bool = False, train: int | None = None, validation: int | None = None, test: int = 1000, pad: int = 2, seed: int = 0) -> Dataset:
+def add1(
+    full: bool = False,
+    train: int | None = None,
+    validation: int | None = None,
+    test: int = 1000,
+    pad: int = 2,
+    seed: int = 0,
+) -> Dataset:
     """Pairs of digits with label(y) = label(x) + 1 mod 10, otherwise independent; `Image(1, 28 + 2 pad, 28 + 2 pad)` in [0, 1].
 
     The pair shares only the label, which can be read from each side: C_GK = I = J = H(label), nearly log 10 = 2.3026 nats.
@@ -78,7 +87,7 @@ def add1(full: bool = False, train: int | None = None, validation: int | None = 
         i = np.concatenate([rng.permutation(len(images)) for _ in range(-(-n // len(images)))])[:n]
         label = labels[i]
         j = np.array([rng.choice(classes[(k + 1) % 10]) for k in label])
-        scaled = lambda index: np.pad(images[index], border)[:, None].astype(np.float32) / 255  # noqa: E731
+        scaled = lambda index: np.pad(images[index], border)[:, None].astype(np.float32) / 255
         return {"x": scaled(i), "y": scaled(j), "label": label}
 
     cut = len(digits.train_images) // 12

@@ -45,7 +45,9 @@ def mnist() -> Digits:
     files = {name: read_idx(find(name)) for name in MD5}
     a, b, c, d = (files[n] for n in MD5)
     if a.shape[1:] != (28, 28) or len(a) != len(b) or len(c) != len(d):
-        raise DataError(f"MNIST: expected 28x28 images with as many labels, got {a.shape}, {b.shape}, {c.shape}, {d.shape}")
+        raise DataError(
+            f"MNIST: expected 28x28 images with as many labels, got {a.shape}, {b.shape}, {c.shape}, {d.shape}"
+        )
     return Digits(a, b.astype(np.int64), c, d.astype(np.int64))
 
 
@@ -60,10 +62,16 @@ def find(name: str) -> Path:
 
     url = os.environ.get("WYNER_MNIST_URL", MIRROR).rstrip("/") + "/"
     try:
-        return Path(pooch.retrieve(url + name, f"md5:{MD5[name]}", fname=name, path=pooch.os_cache("wyner") / "mnist", progressbar=False))
+        return Path(
+            pooch.retrieve(
+                url + name, f"md5:{MD5[name]}", fname=name, path=pooch.os_cache("wyner") / "mnist", progressbar=False
+            )
+        )
     except Exception as e:  # pooch passes on whatever its downloaders raise
         where = f"{root}/mnist" if root else "a folder named by WYNER_DATA_DIR, under mnist/"
-        raise DataError(f"cannot get {name}: {e}. Put the four MNIST files into {where}, or use the embedded digits (digits-halves, digits-add1)") from e
+        raise DataError(
+            f"cannot get {name}: {e}. Put the four MNIST files into {where}, or use the embedded digits (digits-halves, digits-add1)"
+        ) from e
 
 
 def read_idx(path: Path) -> np.ndarray:

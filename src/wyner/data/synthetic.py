@@ -69,7 +69,9 @@ def gaussian(
     r = np.atleast_1d(np.asarray(correlations, dtype=float))
     dx, dy = dx or len(r), dy or len(r)
     if len(r) > min(dx, dy) or np.any(np.abs(r) >= 1):
-        raise OptionError(f"gaussian: expected at most {min(dx, dy)} correlations between -1 and 1, got {list(map(float, r))}")
+        raise OptionError(
+            f"gaussian: expected at most {min(dx, dy)} correlations between -1 and 1, got {list(map(float, r))}"
+        )
     exact = gaussian_information(correlations=[float(v) for v in r])
     rng = np.random.default_rng(mix(seed, DATA))
 

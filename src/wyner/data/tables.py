@@ -18,7 +18,9 @@ from wyner.variables import Binary, Image, Real, Space, check_finite
 LABELS = ("label", "labels")
 
 
-def from_npz(path: str | Path, *, standardise: bool = True, validation: float = 0.1, test: float = 0.1, seed: int = 0) -> Dataset:
+def from_npz(
+    path: str | Path, *, standardise: bool = True, validation: float = 0.1, test: float = 0.1, seed: int = 0
+) -> Dataset:
     """Pairs from an `.npz` file with arrays of any names, one row an example: `numpy.savez("pairs.npz", x=..., y=...)`.
 
     Args:
@@ -36,7 +38,9 @@ def from_npz(path: str | Path, *, standardise: bool = True, validation: float = 
         raise DataError(f"there is no file {path}") from None
     except ValueError as e:
         if "Object arrays" in str(e):
-            raise DataError(f"{path} holds Python objects; expected arrays of numbers: encode texts as numbers first") from e
+            raise DataError(
+                f"{path} holds Python objects; expected arrays of numbers: encode texts as numbers first"
+            ) from e
         raise DataError(f"cannot read {path}: {e}; expected a file written by numpy.savez") from e
     except Exception as e:  # zipfile and zlib raise their own kinds
         raise DataError(f"cannot read {path}: {e}; expected a file written by numpy.savez") from e
@@ -46,7 +50,13 @@ def from_npz(path: str | Path, *, standardise: bool = True, validation: float = 
 
 
 def from_arrays(
-    arrays: Mapping[str, Any], *, name: str = "pairs", standardise: bool = True, validation: float = 0.1, test: float = 0.1, seed: int = 0
+    arrays: Mapping[str, Any],
+    *,
+    name: str = "pairs",
+    standardise: bool = True,
+    validation: float = 0.1,
+    test: float = 0.1,
+    seed: int = 0,
 ) -> Dataset:
     """Pairs from arrays with the same number of rows.
 
@@ -71,7 +81,9 @@ def from_arrays(
     values = {k: _numbers(arrays[k], k) for k in arrays}
     rows = {k: len(v) for k, v in values.items()}
     if len(set(rows.values())) > 1:
-        raise DataError(f"{name}: expected the same number of rows in every array, got {', '.join(f'{n} of {k}' for k, n in rows.items())}")
+        raise DataError(
+            f"{name}: expected the same number of rows in every array, got {', '.join(f'{n} of {k}' for k, n in rows.items())}"
+        )
     count = rows[names[0]]
     empty = [k for k in names if values[k].size == 0]
     if count == 0 or empty:
@@ -87,7 +99,10 @@ def from_arrays(
     for k in names:
         there = values.get(f"{k}_mask")
         used = np.ones(count, bool) if there is None else there.reshape(-1).astype(bool)
-        check_finite(torch.from_numpy(np.where(used.reshape(-1, *[1] * (values[k].ndim - 1)), values[k], 0).astype(np.float64)), k)
+        check_finite(
+            torch.from_numpy(np.where(used.reshape(-1, *[1] * (values[k].ndim - 1)), values[k], 0).astype(np.float64)),
+            k,
+        )
         spaces[k], values[k] = _space(values[k], used)
         if isinstance(spaces[k], Real):
             families[k] = Gaussian(Trainable(per="coordinate"))
@@ -100,7 +115,11 @@ def from_arrays(
     notes = [f"{count} rows, of which {len(parts[1])} for validation and {len(parts[2])} to test."]
     if scale and standardise:
         shift = {k: float(np.log(s).sum()) for k, (_, s) in scale.items()}
-        notes.append("Real columns are standardised; add " + ", ".join(f"{v:.3f} nats to the nll of {k}" for k, v in shift.items()) + " for the original units.")
+        notes.append(
+            "Real columns are standardised; add "
+            + ", ".join(f"{v:.3f} nats to the nll of {k}" for k, v in shift.items())
+            + " for the original units."
+        )
     return Dataset(
         name, made[0], made[1] if len(parts[1]) else {}, made[2] if len(parts[2]) else made[0], spaces, {}, {"name": name}, families, tuple(notes),
         "image" if both_images else "vector", scale if standardise else {},
@@ -127,7 +146,7 @@ def _space(array: np.ndarray, used: np.ndarray) -> tuple[Space, np.ndarray]:
         return Image(*array.shape[1:]), array.astype(np.float32) / 255
     if array.dtype == np.uint8 and len(shape) == 2:
         return Image(1, *shape), array[:, None].astype(np.float32) / 255
-    if array.dtype == bool or bool(np.isin(array[used], (0, 1)).all()) and len(np.unique(array[used])) == 2:
+    if array.dtype == bool or (bool(np.isin(array[used], (0, 1)).all()) and len(np.unique(array[used])) == 2):
         return Binary(*shape), np.where(used.reshape(-1, *[1] * len(shape)), array, 0).astype(np.float32)
     return Real(*shape), array.astype(np.float64)
 

@@ -20,7 +20,13 @@ EVALUATION = "evaluation.json"
 
 
 def run(
-    experiment: Experiment, out: str | Path, *, resume: bool = False, progress: bool = True, report: bool = True, dataset: Dataset | None = None
+    experiment: Experiment,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    progress: bool = True,
+    report: bool = True,
+    dataset: Dataset | None = None,
 ) -> tuple[Run, list[Number]]:
     """Trains, evaluates on the test rows, and writes `evaluation.json` and `report.html` into the run.
 
@@ -44,7 +50,14 @@ def run(
     return trained, numbers
 
 
-def evaluate_run(folder: str | Path, *, samples: int | None = None, rows: int | None = None, data: str | None = None, report: bool = True) -> list[Number]:
+def evaluate_run(
+    folder: str | Path,
+    *,
+    samples: int | None = None,
+    rows: int | None = None,
+    data: str | None = None,
+    report: bool = True,
+) -> list[Number]:
     """Evaluates a finished run again, on its own test rows or on another data set, and rewrites its report.
 
     Raises:

@@ -1,17 +1,17 @@
 """An experiment as a file: data, model, networks, training, evaluation. One TOML file, or the same keys as flags.
 
-    [data]                      # name, and options of the function that makes it
-    name = "mog"
-    [model]                     # name, and arguments of the model besides spaces and networks
-    name = "WynerVAE"
-    lam = 0.05
-    [networks]                  # kind, and its arguments
-    kind = "MLPs"
-    hidden = [256, 256, 256]
-    [fit]                       # fields of wyner.training.Settings
-    epochs = 60
-    [evaluate]                  # samples, rows
-    samples = 500
+[data]                      # name, and options of the function that makes it
+name = "mog"
+[model]                     # name, and arguments of the model besides spaces and networks
+name = "WynerVAE"
+lam = 0.05
+[networks]                  # kind, and its arguments
+kind = "MLPs"
+hidden = [256, 256, 256]
+[fit]                       # fields of wyner.training.Settings
+epochs = 60
+[evaluate]                  # samples, rows
+samples = 500
 """
 
 from __future__ import annotations
@@ -26,16 +26,18 @@ from typing import Any
 
 import torch
 
-from wyner import data, models, networks
+from wyner import data, models
 from wyner.data import Dataset
 from wyner.errors import OptionError, unknown
 from wyner.models import Model
+from wyner.networks import Builder, Convolutional, MLPs
+from wyner.schedules import Linear
 from wyner.seeds import INITIAL, mix
 from wyner.training import Settings
 from wyner.variables import Image
 
 SECTIONS = ("data", "model", "networks", "fit", "evaluate")
-BUILDERS = {"MLPs": networks.MLPs, "Convolutional": networks.Convolutional}
+BUILDERS: dict[str, type[Builder]] = {"MLPs": MLPs, "Convolutional": Convolutional}
 
 
 @dataclass(frozen=True)
@@ -79,13 +81,18 @@ class Experiment:
         for name, value in _sizes(dataset).items():
             if name in known:
                 options.setdefault(name, value)
-        given = {"x": dataset.spaces["x"], "y": dataset.spaces["y"]} if dataset.modalities == ["x", "y"] else {"modalities": dataset.spaces}
+        given = (
+            {"x": dataset.spaces["x"], "y": dataset.spaces["y"]}
+            if dataset.modalities == ["x", "y"]
+            else {"modalities": dataset.spaces}
+        )
+        options = {k: Linear(**v) if isinstance(v, dict) and "end" in v else v for k, v in options.items()}
         families = {**dataset.families, **_decoders(options.pop("families", {}))}
         with torch.random.fork_rng([]):
             torch.manual_seed(mix(int(self.fit.get("seed", 0)), INITIAL))
             return kind(**given, **options, networks=self._builder(dataset), families=families)
 
-    def _builder(self, dataset: Dataset) -> networks.Builder:
+    def _builder(self, dataset: Dataset) -> Builder:
         options = dict(self.networks)
         convolve = all(isinstance(s, Image) and s.shape[1] % 8 == s.shape[2] % 8 == 0 for s in dataset.spaces.values())
         kind = BUILDERS[options.pop("kind", "Convolutional" if convolve and not options else "MLPs")]
@@ -102,10 +109,13 @@ class Experiment:
         return {name: dict(getattr(self, name)) for name in SECTIONS}
 
     def changed(self, **sections: Mapping[str, Any]) -> Experiment:
-        """The same experiment with some keys replaced."""
+        """The same experiment with some keys replaced; a number in place of a path sets where the path ends."""
         made = self.as_dict()
         for name, values in sections.items():
-            made[name].update(values)
+            for key, value in values.items():
+                old = made[name].get(key)
+                path = isinstance(old, dict) and "end" in old and isinstance(value, (int, float))
+                made[name][key] = {**old, "end": value} if path and isinstance(old, dict) else value
         return Experiment(**made)
 
 
@@ -121,7 +131,10 @@ def _decoders(variances: Mapping[str, Any]) -> dict[str, Any]:
     """Families from `{modality: variance}`: a number for a fixed variance, "trained" for one per coordinate."""
     from wyner.families import Fixed, Gaussian, Trainable
 
-    return {k: Gaussian(Trainable(per="coordinate")) if v == "trained" else Gaussian(Fixed(float(v))) for k, v in variances.items()}
+    return {
+        k: Gaussian(Trainable(per="coordinate")) if v == "trained" else Gaussian(Fixed(float(v)))
+        for k, v in variances.items()
+    }
 
 
 def read(path: str | Path) -> Experiment:
@@ -155,4 +168,6 @@ def _text(path: str | Path) -> tuple[str, str]:
 
 def shipped() -> list[str]:
     """Names of the experiments inside the package."""
-    return sorted(p.name.removesuffix(".toml") for p in resources.files("wyner.experiments").iterdir() if p.name.endswith(".toml"))
+    return sorted(
+        p.name.removesuffix(".toml") for p in resources.files("wyner.experiments").iterdir() if p.name.endswith(".toml")
+    )

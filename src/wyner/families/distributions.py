@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -35,7 +36,7 @@ class Distribution(ABC):
 
     @abstractmethod
     def log_prob(self, value: Tensor) -> Tensor:
-        """log p(value) in nats, summed over the event: `(*leading)`."""
+        """Log p(value) in nats, summed over the event: `(*leading)`."""
 
     @abstractmethod
     def rsample(self, noise: Tensor | None) -> Tensor:
@@ -53,11 +54,13 @@ class Distribution(ABC):
             return self.exact(draw_noise(self.noise, full, like)).expand(full)
 
 
-def draw_noise(kind: str | None, shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None) -> Tensor | None:
+def draw_noise(
+    kind: str | None, shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None
+) -> Tensor | None:
     """Noise of one kind with the type and device of `like`; None for a deterministic draw."""
     if kind is None:
         return None
-    options = {"dtype": like.dtype, "device": like.device, "generator": generator}
+    options: Any = {"dtype": like.dtype, "device": like.device, "generator": generator}
     if kind == "normal":
         return torch.randn(shape, **options)
     uniform = torch.rand(shape, **options)
@@ -100,7 +103,7 @@ class Normal(Distribution):
         return torch.addcmul(self.loc, torch.exp(self.log_scale), noise)
 
     def entropy(self) -> Tensor:
-        """h = sum_j log s_j + (d/2) log(2 pi e) in nats, `(*leading)`."""
+        """H = sum_j log s_j + (d/2) log(2 pi e) in nats, `(*leading)`."""
         return (total(self.log_scale, self.event) + 0.5 * (LOG_2PI + 1) * math.prod(self.event)).expand(self.leading)
 
 
@@ -127,7 +130,9 @@ class Bernoulli(Distribution):
         return -sum_last(F.binary_cross_entropy_with_logits(logits, value, reduction="none"), len(self.event))
 
     def rsample(self, noise: Tensor | None) -> Tensor:
-        raise LawError("Bernoulli variables have no draw that gradients pass through; use Categorical(n, 2) for a latent")
+        raise LawError(
+            "Bernoulli variables have no draw that gradients pass through; use Categorical(n, 2) for a latent"
+        )
 
     def exact(self, noise: Tensor | None) -> Tensor:
         assert noise is not None
@@ -163,9 +168,11 @@ class Categorical(Distribution):
         return sum_last(value * self.log_p, len(self.event))
 
     def rsample(self, noise: Tensor | None) -> Tensor:
+        assert noise is not None
         return torch.softmax((self.log_p + noise) / self.temperature, -1)
 
     def exact(self, noise: Tensor | None) -> Tensor:
+        assert noise is not None
         codes = (self.log_p + noise).argmax(-1)
         return F.one_hot(codes, self.event[-1]).to(self.log_p.dtype)
 
@@ -214,7 +221,11 @@ def kl_categorical(q: Categorical, p: Categorical) -> Tensor:
     return sum_last(q.log_p.exp() * (q.log_p - p.log_p), len(q.event))
 
 
-CLOSED_FORMS = {(Normal, Normal): kl_normal, (Bernoulli, Bernoulli): kl_bernoulli, (Categorical, Categorical): kl_categorical}
+CLOSED_FORMS = {
+    (Normal, Normal): kl_normal,
+    (Bernoulli, Bernoulli): kl_bernoulli,
+    (Categorical, Categorical): kl_categorical,
+}
 
 
 def kl(q: Distribution, p: Distribution) -> Tensor:

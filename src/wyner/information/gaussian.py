@@ -88,7 +88,7 @@ class GaussianInformation:
         return total
 
     def lagrangian(self, lam: float) -> Lagrangian:
-        """min over Z of I(X;Y|Z) + lam I(X,Y;Z) for 0 < lam: coordinates with r > lam keep a residual correlation of lam.
+        """Min over Z of I(X;Y|Z) + lam I(X,Y;Z) for 0 < lam: coordinates with r > lam keep a residual correlation of lam.
 
         Raises:
             OptionError: lam is not positive.
@@ -126,10 +126,12 @@ def gaussian(
     if (correlations is None) == (covariance is None):
         raise OptionError("gaussian: expected either correlations= or covariance= with dims=(dx, dy)")
     if correlations is None:
-        correlations = canonical_correlations(covariance, dims)
+        correlations = canonical_correlations(covariance, dims).tolist()
     r = np.sort(np.abs(np.asarray(correlations, dtype=float).reshape(-1)))[::-1]
     if not np.all(r < 1):
-        raise OptionError(f"correlations: expected numbers between -1 and 1, not included, got {r.max():g}; the information is then infinite")
+        raise OptionError(
+            f"correlations: expected numbers between -1 and 1, not included, got {r.max():g}; the information is then infinite"
+        )
     return GaussianInformation(tuple(float(v) for v in r))
 
 
@@ -147,5 +149,7 @@ def canonical_correlations(covariance: Any, dims: tuple[int, int] | None) -> np.
         lx, ly = np.linalg.cholesky(s[:dx, :dx]), np.linalg.cholesky(s[dx:, dx:])
         np.linalg.cholesky(s)
     except np.linalg.LinAlgError:
-        raise DataError("covariance: expected a positive definite matrix; drop redundant columns or add a small ridge") from None
+        raise DataError(
+            "covariance: expected a positive definite matrix; drop redundant columns or add a small ridge"
+        ) from None
     return np.linalg.svd(np.linalg.solve(ly, np.linalg.solve(lx, s[:dx, dx:]).T), compute_uv=False)

@@ -53,9 +53,11 @@ def parse(text: str, where: str = "law") -> Law:
     while at < len(stripped):
         match = FACTOR.match(text, at)
         if match is None:
-            raise LawError(f"{where}: cannot read {stripped[at:].strip()!r}; expected factors such as q(z|x,y) or p(x), got {text!r}")
+            raise LawError(
+                f"{where}: cannot read {stripped[at:].strip()!r}; expected factors such as q(z|x,y) or p(x), got {text!r}"
+            )
         head, of, given = match.groups()
-        split = lambda s: tuple(n.strip() for n in s.split(",")) if s else ()  # noqa: E731 - two uses, one line
+        split = lambda s: tuple(n.strip() for n in s.split(",")) if s else ()
         terms.append(Term(head, split(of), split(given)))
         at = match.end()
     if not terms:
@@ -88,9 +90,13 @@ def check(law: Law, variables: Iterable[str], observed: Iterable[str], where: st
             if name not in known:
                 raise LawError(f"{where}: {term.name}: {unknown('variable', name, known)}")
         if twice := drawn.intersection(term.of):
-            raise LawError(f"{where}: {term.name} draws {_names(twice)} a second time; every variable stands on the left of one factor")
+            raise LawError(
+                f"{where}: {term.name} draws {_names(twice)} a second time; every variable stands on the left of one factor"
+            )
         if len(term.of) > 1 and not is_data(term, observed):
-            raise LawError(f"{where}: {term.name} draws {len(term.of)} variables at once; only data may: write one factor for each")
+            raise LawError(
+                f"{where}: {term.name} draws {len(term.of)} variables at once; only data may: write one factor for each"
+            )
         if term.head == "q" and not term.given and not is_data(term, observed):
             raise LawError(
                 f"{where}: {term.name} is the aggregate of a latent, which has no density; write a prior p({','.join(term.of)}) "

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -74,7 +74,9 @@ class Planner:
         features: a module per observed variable whose factors read features instead of the values.
     """
 
-    def __init__(self, variables: Collection[str], observed: Collection[str], factors: Mapping[str, nn.Module], features: Collection[str]) -> None:
+    def __init__(
+        self, variables: Collection[str], observed: Collection[str], factors: nn.ModuleDict, features: nn.ModuleDict
+    ) -> None:
         self.variables, self.observed, self.factors, self.features = variables, observed, factors, features
         self.plan = Plan()
 
@@ -96,7 +98,11 @@ class Planner:
             None unless `draw_targets`.
         """
         check(law, self.variables, self.observed, where, given)
-        terms = [t for t in law.terms if not is_data(t, self.observed) and not (t.of[0] in given and t.of[0] not in self.observed)]
+        terms = [
+            t
+            for t in law.terms
+            if not is_data(t, self.observed) and not (t.of[0] in given and t.of[0] not in self.observed)
+        ]
         if missing := {v for t in law.terms if is_data(t, self.observed) for v in t.of} - set(given):
             raise LawError(f"{where}: needs values of {', '.join(sorted(missing))}")
         needed, parents = set(targets), set[str]()
@@ -125,7 +131,9 @@ class Planner:
         data_p = [t for t in p.terms if is_data(t, self.observed)]
         read = tuple(v for t in data_q for v in t.of)
         if len(data_q) > 1:
-            raise LawError(f"{where}: q holds {len(data_q)} data laws; one law draws all its data together: write q({','.join(read)})")
+            raise LawError(
+                f"{where}: q holds {len(data_q)} data laws; one law draws all its data together: write q({','.join(read)})"
+            )
         if extra := sorted({v for t in data_p for v in t.of} - set(read)):
             raise LawError(
                 f"{where}: the density of the data q({','.join(extra)}) stands in p and does not cancel: its entropy is unknown; "
@@ -155,9 +163,15 @@ class Planner:
             own = term_of[name]
             self._scorable(own, where)
             if set(term.given) <= before[name] and self._closed(own, term):
-                scores.append(Score(f"KL({own.name} || {term.name})", self.plan.add("kl", "", dist[name], target, value[name])))
+                scores.append(
+                    Score(f"KL({own.name} || {term.name})", self.plan.add("kl", "", dist[name], target, value[name]))
+                )
             else:
-                scores.append(Score(f"log {own.name} - log {term.name}", self.plan.add("ratio", "", dist[name], target, value[name])))
+                scores.append(
+                    Score(
+                        f"log {own.name} - log {term.name}", self.plan.add("ratio", "", dist[name], target, value[name])
+                    )
+                )
         self.plan.scores[where], self.plan.needs[where] = scores, read
         self.plan.constants[where] = _entropies(read, [t.of for t in data_p])
 
@@ -178,8 +192,10 @@ def _same_variables(where: str, q: Law, p: Law) -> None:
     in_q, in_p = set(q.variables), set(p.variables)
     if in_q == in_p:
         return
-    show = lambda names: ",".join(sorted(names))  # noqa: E731 - three uses in one message
-    lacks = [f"{side} lacks a factor for {show(rest)}" for side, rest in (("p", in_q - in_p), ("q", in_p - in_q)) if rest]
+    show = lambda names: ",".join(sorted(names))
+    lacks = [
+        f"{side} lacks a factor for {show(rest)}" for side, rest in (("p", in_q - in_p), ("q", in_p - in_q)) if rest
+    ]
     raise LawError(f"{where}: q is a law of ({show(in_q)}) but p of ({show(in_p)}); {' and '.join(lacks)}")
 
 
@@ -196,8 +212,8 @@ def _entropies(read: tuple[str, ...], data_p: Sequence[tuple[str, ...]]) -> str:
 
 def run(
     plan: Plan,
-    factors: Mapping[str, nn.Module],
-    features: Mapping[str, nn.Module],
+    factors: nn.ModuleDict,
+    features: nn.ModuleDict,
     given: Mapping[str, Tensor],
     noise: Sequence[Tensor | None],
     pointwise: bool = False,
@@ -243,8 +259,8 @@ def _featured(module: nn.Module, value: Tensor) -> Tensor:
 
 
 def noise_for(
-    plan: Plan, factors: Mapping[str, nn.Module], lead: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None
+    plan: Plan, factors: nn.ModuleDict, lead: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None
 ) -> list[Tensor | None]:
     """Fresh noise for every draw of a plan, with leading shape `lead`, in the order in which `run` uses it."""
-    heads = [factors[name].head for name in plan.draws]
-    return [draw_noise(h.distribution.noise, (*lead, *h.event), like, generator) for h in heads]  # type: ignore[union-attr]
+    heads: list[Any] = [factors[name].head for name in plan.draws]
+    return [draw_noise(h.distribution.noise, (*lead, *h.event), like, generator) for h in heads]

@@ -15,12 +15,12 @@ from wyner.config import encode as to_json
 from wyner.errors import LawError, OptionError, unknown
 from wyner.families import Distribution, Family
 from wyner.families import default as default_family
-from wyner.training.phases import Phase
 from wyner.laws import Factor, Law, Planner, Term, check, is_data, parse
 from wyner.networks import Builder, MLPs
 from wyner.objectives import Objective, Program
 from wyner.tasks import Likelihood
 from wyner.tasks.arrays import Array
+from wyner.training.phases import Phase
 from wyner.variables import Space
 
 
@@ -38,7 +38,6 @@ class Model(nn.Module):
         modules: a user's own networks by factor (`"q(z|x,y)"`), called with the parents in the order written and returning
             `(..., m * event[0], *event[1:])`.
         phases: how to train; by default one phase with the objective and every factor.
-        wanted: further laws (q, p) that answer questions but are trained by no term.
 
     Raises:
         LawError: malformed laws. ShapeError: a network of the wrong output. OptionError: an unknown name.
@@ -96,7 +95,9 @@ class Model(nn.Module):
             if feature is not None:
                 feature.event = space.event_shape  # type: ignore[assignment]
                 self.features[name] = feature
-        self.factors = nn.ModuleDict({name: self._factor(term, networks, families, modules.get(name)) for name, term in terms.items()})
+        self.factors = nn.ModuleDict(
+            {name: self._factor(term, networks, families, modules.get(name)) for name, term in terms.items()}
+        )
         self.phases = tuple(phases) or (Phase("main", objective),)
         self._check_phases()
         # not a submodule: it shares the factors, which would otherwise be stored twice
@@ -115,7 +116,9 @@ class Model(nn.Module):
         for name, term in terms.items():
             key = (term.head, term.of, frozenset(term.given))
             if key in seen:
-                raise LawError(f"{seen[key]} and {name} would be two networks for the same conditional; write the parents in one order")
+                raise LawError(
+                    f"{seen[key]} and {name} would be two networks for the same conditional; write the parents in one order"
+                )
             seen[key] = name
         return terms
 
@@ -124,18 +127,24 @@ class Model(nn.Module):
             if name not in known:
                 raise OptionError(unknown(f"name for a {kind}", name, known))
 
-    def _factor(self, term: Term, networks: Builder, families: Mapping[str, Family], module: nn.Module | None) -> Factor:
+    def _factor(
+        self, term: Term, networks: Builder, families: Mapping[str, Family], module: nn.Module | None
+    ) -> Factor:
         (name,) = term.of
         space = self.variables[name]
         family = families.get(term.name, families.get(name)) or default_family(space, name in self.observed)
         if not term.given and module is None and (prior := family.prior(space)) is not None:
             return Factor(term.name, prior, None, ())
         head = family.head(space)
-        events = [self.features[g].output if g in self.features else self.variables[g].event_shape for g in term.given]
+        events: list[tuple[int, ...]] = [self._seen(g) for g in term.given]
         network = module or networks.factor(space, events, head.raw_shape, name in self.observed)
         factor = Factor(term.name, head, network, [len(e) for e in events])
         factor.probe(events, torch.zeros(()))
         return factor
+
+    def _seen(self, name: str) -> tuple[int, ...]:
+        """Event shape of a parent as networks see it: its features' if it has any."""
+        return tuple(self.features[name].output) if name in self.features else self.variables[name].event_shape  # type: ignore[arg-type]
 
     def _check_phases(self) -> None:
         names = [p.name for p in self.phases]
@@ -165,18 +174,40 @@ class Model(nn.Module):
         """Pairs from the model, `{modality: (n, *event)}`; see `wyner.tasks.generate`."""
         return tasks.generate(self, n, **options)
 
-    def translate(self, *, n: int = 1, to: str | None = None, sample: bool = False, means: bool = False, seed: int | None = None, **given: Array) -> Array:
+    def translate(
+        self,
+        *,
+        n: int = 1,
+        to: str | None = None,
+        sample: bool = False,
+        means: bool = False,
+        seed: int | None = None,
+        **given: Array,
+    ) -> Array:
         """Draws of one modality given others, `(n, B, *event)`; see `wyner.tasks.translate`."""
         return tasks.translate(self, given, n=n, to=to, sample=sample, means=means, seed=seed)
 
     def restyle(
-        self, *, like: Mapping[str, Array], to: str | None = None, sample: bool = False, means: bool = True, seed: int | None = None, **given: Array
+        self,
+        *,
+        like: Mapping[str, Array],
+        to: str | None = None,
+        sample: bool = False,
+        means: bool = True,
+        seed: int | None = None,
+        **given: Array,
     ) -> Array:
         """Content of the given rows, style of the rows in `like`, `(B, *event)`; see `wyner.tasks.restyle`."""
         return tasks.restyle(self, given, like, to=to, sample=sample, means=means, seed=seed)
 
     def reconstruct(
-        self, *, keep_style: bool = False, sample: bool = False, means: bool = False, seed: int | None = None, **given: Array
+        self,
+        *,
+        keep_style: bool = False,
+        sample: bool = False,
+        means: bool = False,
+        seed: int | None = None,
+        **given: Array,
     ) -> dict[str, Array]:
         """Joint stochastic reconstruction, `{modality: (B, *event)}`; see `wyner.tasks.reconstruct`."""
         return tasks.reconstruct(self, given, keep_style=keep_style, sample=sample, means=means, seed=seed)
@@ -185,7 +216,9 @@ class Model(nn.Module):
         """Posteriors of the latents given any subset that the model can take; see `wyner.tasks.encode`."""
         return tasks.encode(self, given, draws=draws, seed=seed)
 
-    def log_likelihood(self, *, given: Mapping[str, Array] | None = None, samples: int = 100, seed: int | None = None, **targets: Array) -> Likelihood:
+    def log_likelihood(
+        self, *, given: Mapping[str, Array] | None = None, samples: int = 100, seed: int | None = None, **targets: Array
+    ) -> Likelihood:
         """Importance-sampled log p in nats per row, with effective sample sizes; see `wyner.tasks.log_likelihood`."""
         return tasks.log_likelihood(self, targets, given=given, samples=samples, seed=seed)
 

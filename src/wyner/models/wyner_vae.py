@@ -20,11 +20,11 @@ from torch import nn
 
 from wyner.errors import OptionError, unknown
 from wyner.families import Family
-from wyner.training.phases import After, Alternating, Jointly, Phase
 from wyner.models.base import Model
 from wyner.networks import Builder
 from wyner.objectives import KL, Objective
 from wyner.schedules import Schedule
+from wyner.training.phases import After, Alternating, Jointly, Phase
 from wyner.variables import Real, Space
 
 
@@ -126,7 +126,12 @@ def _laws(names: Sequence[str], style: Mapping[str, str]) -> dict[str, tuple[str
     return laws
 
 
-def _phases(objective: Objective, weights: Mapping[str, object], names: Sequence[str], when: After | Alternating | Jointly | None) -> tuple[Phase, ...]:
+def _phases(
+    objective: Objective,
+    weights: Mapping[str, object],
+    names: Sequence[str],
+    when: After | Alternating | Jointly | None,
+) -> tuple[Phase, ...]:
     """The main phase, and one for the marginal encoders that no term of the objective trains."""
     trained = {law.split("2")[0] for law, weight in weights.items() if weight != 0}
     left = [m for m in names if m not in trained]
@@ -150,7 +155,9 @@ def _modalities(modalities: Mapping[str, Space] | None, x: Space | None, y: Spac
         raise OptionError(f"WynerVAE: expected at least two modalities, got {len(modalities)}")
     for name in modalities:
         if name == "z" or name.startswith("u_") or "2" in name or not name.isidentifier():
-            raise OptionError(f"WynerVAE: {name!r} cannot name a modality; use a word other than z, without 2 and not starting with u_")
+            raise OptionError(
+                f"WynerVAE: {name!r} cannot name a modality; use a word other than z, without 2 and not starting with u_"
+            )
     return dict(modalities)
 
 

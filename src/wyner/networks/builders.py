@@ -26,7 +26,9 @@ class Builder(ABC):
         return None
 
     @abstractmethod
-    def factor(self, of: Space, parents: Sequence[tuple[int, ...]], output: tuple[int, ...], observed: bool) -> nn.Module:
+    def factor(
+        self, of: Space, parents: Sequence[tuple[int, ...]], output: tuple[int, ...], observed: bool
+    ) -> nn.Module:
         """A network from parents of these event shapes to an array of shape `output`."""
 
 
@@ -40,7 +42,9 @@ class MLPs(Builder):
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden", tuple(self.hidden))
 
-    def factor(self, of: Space, parents: Sequence[tuple[int, ...]], output: tuple[int, ...], observed: bool) -> nn.Module:
+    def factor(
+        self, of: Space, parents: Sequence[tuple[int, ...]], output: tuple[int, ...], observed: bool
+    ) -> nn.Module:
         return MLP(parents, output, self.hidden, self.activation)
 
 
@@ -65,10 +69,14 @@ class Convolutional(Builder):
     def features(self, space: Space) -> nn.Module | None:
         return OuterEncoder(space.event_shape, self.width, self.blocks) if _is_image(space) else None
 
-    def factor(self, of: Space, parents: Sequence[tuple[int, ...]], output: tuple[int, ...], observed: bool) -> nn.Module:
+    def factor(
+        self, of: Space, parents: Sequence[tuple[int, ...]], output: tuple[int, ...], observed: bool
+    ) -> nn.Module:
         if not (observed and _is_image(of)):
             return MLP(parents, output, self.hidden, self.activation)
-        outer = OuterDecoder(output, self.width, self.blocks, sigmoid=isinstance(of, Image) and output == of.event_shape)
+        outer = OuterDecoder(
+            output, self.width, self.blocks, sigmoid=isinstance(of, Image) and output == of.event_shape
+        )
         return Chain(MLP(parents, outer.input, self.hidden, self.activation), outer)
 
 

@@ -33,7 +33,8 @@ class Residual(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            _block(nn.Conv2d(channels, channels, 3, 1, 1), channels), _block(nn.Conv2d(channels, channels, 3, 1, 1), channels, False)
+            _block(nn.Conv2d(channels, channels, 3, 1, 1), channels),
+            _block(nn.Conv2d(channels, channels, 3, 1, 1), channels, False),
         )
 
     def forward(self, x: Tensor) -> Tensor:

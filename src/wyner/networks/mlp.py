@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -47,7 +48,9 @@ class MLP(nn.Module):
 
     any_leading = True
 
-    def __init__(self, inputs: Sequence[tuple[int, ...]], output: tuple[int, ...], hidden: Sequence[int] = (), act: str = "relu") -> None:
+    def __init__(
+        self, inputs: Sequence[tuple[int, ...]], output: tuple[int, ...], hidden: Sequence[int] = (), act: str = "relu"
+    ) -> None:
         super().__init__()
         self.events, self.output = [tuple(e) for e in inputs], tuple(output)
         self.sizes = [math.prod(e) for e in self.events]
@@ -55,25 +58,26 @@ class MLP(nn.Module):
         self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in zip(widths[:-1], widths[1:], strict=True))
         self.act = activation(act)
         for layer in self.layers:
-            nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            nn.init.xavier_uniform_(layer.weight)  # type: ignore[arg-type]
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
     def forward(self, *parents: Tensor) -> Tensor:
         flat = [
             p if len(e) == 1 else p.reshape(*p.shape[: p.ndim - len(e)], n)
             for p, e, n in zip(parents, self.events, self.sizes, strict=True)
         ]
-        first = self.layers[0]
+        layers: list[Any] = list(self.layers)
+        first = layers[0]
         if not flat:
-            h = first.bias  # type: ignore[assignment]
+            h = first.bias
         elif len(flat) == 1:
             h = first(flat[0])
         elif all(f.shape[:-1] == flat[0].shape[:-1] for f in flat):
             h = first(torch.cat(flat, -1))
         else:
-            parts = zip(flat, first.weight.split(self.sizes, 1), strict=True)  # type: ignore[operator]
-            h = sum((F.linear(f, w) for f, w in parts), start=first.bias)  # type: ignore[arg-type]
-        for layer in self.layers[1:]:
+            parts = zip(flat, first.weight.split(self.sizes, 1), strict=True)
+            h = sum((F.linear(f, w) for f, w in parts), start=first.bias)
+        for layer in layers[1:]:
             h = layer(self.act(h))
         return h if len(self.output) == 1 else h.reshape(*h.shape[:-1], *self.output)
 

@@ -27,7 +27,14 @@ class Program(nn.Module):
 
     incidence: Tensor
 
-    def __init__(self, objective: Objective, laws: Mapping[str, tuple[Law, Law]], planner: Planner, factors: nn.ModuleDict, features: nn.ModuleDict) -> None:
+    def __init__(
+        self,
+        objective: Objective,
+        laws: Mapping[str, tuple[Law, Law]],
+        planner: Planner,
+        factors: nn.ModuleDict,
+        features: nn.ModuleDict,
+    ) -> None:
         super().__init__()
         self.objective, self.factors, self.features, self.plan = objective, factors, features, planner.plan
         for term in objective.terms:
@@ -40,7 +47,9 @@ class Program(nn.Module):
         self.divergences = [t.law for t in objective.active]
         self.ops = sorted({s.op for n in self.divergences for s in self.plan.scores[n]})
         if not self.ops:
-            raise LawError(f"objective: {', '.join(self.divergences)}: both laws are the same, so there is nothing to train")
+            raise LawError(
+                f"objective: {', '.join(self.divergences)}: both laws are the same, so there is nothing to train"
+            )
         table = [[float(sum(s.op == op for s in self.plan.scores[n])) for op in self.ops] for n in self.divergences]
         self.register_buffer("incidence", torch.tensor(table), persistent=False)
         self.owner = [next(i for i, row in enumerate(table) if row[k]) for k in range(len(self.ops))]
@@ -59,13 +68,17 @@ class Program(nn.Module):
         """Factors that the objective evaluates."""
         return tuple(dict.fromkeys(op.name for op in self.plan.ops if op.kind == "dist"))
 
-    def noise(self, lead: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None) -> list[Tensor | None]:
+    def noise(
+        self, lead: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None
+    ) -> list[Tensor | None]:
         """Noise for one evaluation; drawn outside the compiled function, so that compiled and eager steps see the same."""
-        return noise_for(self.plan, self.factors, lead, like, generator)  # type: ignore[arg-type]
+        return noise_for(self.plan, self.factors, lead, like, generator)
 
-    def scores(self, given: Mapping[str, Tensor], noise: Sequence[Tensor | None], pointwise: bool = False, means: bool = False) -> dict[str, Tensor]:
+    def scores(
+        self, given: Mapping[str, Tensor], noise: Sequence[Tensor | None], pointwise: bool = False, means: bool = False
+    ) -> dict[str, Tensor]:
         """Each term by printed name, `(*leading)` in nats, constants dropped."""
-        results = run(self.plan, self.factors, self.features, given, noise, pointwise, means)  # type: ignore[arg-type]
+        results = run(self.plan, self.factors, self.features, given, noise, pointwise, means)
         return {name: results[op] for name, op in zip(self.names, self.ops, strict=True)}
 
     def forward(
@@ -86,7 +99,7 @@ class Program(nn.Module):
         Returns:
             The weighted loss, a scalar, and the batch mean of every term in the order of `names`, `(terms,)`, in nats.
         """
-        results = run(self.plan, self.factors, self.features, given, noise)  # type: ignore[arg-type]
+        results = run(self.plan, self.factors, self.features, given, noise)
         batch = next(iter(given.values())).shape[0]
         rows = [results[op] for op in self.ops]
         terms = torch.stack([(r if r.ndim == 1 else r.mean(tuple(range(r.ndim - 1)))).expand(batch) for r in rows])
@@ -113,6 +126,4 @@ class Program(nn.Module):
                 text += (sign + body) if text else s.text
             lines.append((weight, term.law, text or "0", self.plan.constants[term.law]))
         w, n = max(len(a[0]) for a in lines), max(len(a[1]) for a in lines)
-        return "\n".join(
-            f"{a:>{w}} * {b:<{n}} = {c}" + (f"   [dropped: {d}]" if d else "") for a, b, c, d in lines
-        )
+        return "\n".join(f"{a:>{w}} * {b:<{n}} = {c}" + (f"   [dropped: {d}]" if d else "") for a, b, c, d in lines)

@@ -23,13 +23,20 @@ def curves(history: Rows) -> list[Part]:
     phases = list(dict.fromkeys(str(r["phase"]) for r in history if "phase" in r))
     if not phases:
         return [Refusal("Training", "No rows were logged, so there are no curves to show.")]
-    return [_loss(history, phases), *(p for k, phase in enumerate(phases) if (p := _terms(history, phase, _stem(phases, k))) is not None)]
+    return [
+        _loss(history, phases),
+        *(p for k, phase in enumerate(phases) if (p := _terms(history, phase, _stem(phases, k))) is not None),
+    ]
 
 
 def _line(rows: Rows, phase: str, split: str, term: str | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Epochs and values of the loss, or of a term."""
     found = [r for r in rows if str(r.get("phase")) == phase and r.get("split") == split]
-    pairs = [(r["epoch"], r["loss"] if term is None else r["terms"][term]) for r in found if term is None or term in r.get("terms", {})]
+    pairs = [
+        (r["epoch"], r["loss"] if term is None else r["terms"][term])
+        for r in found
+        if term is None or term in r.get("terms", {})
+    ]
     table = np.array(sorted(pairs, key=lambda p: p[0]), dtype=np.float64).reshape(-1, 2)
     return table[:, 0], table[:, 1]
 
@@ -41,21 +48,32 @@ def _draw(ax: Any, at: tuple[np.ndarray, np.ndarray], **options: Any) -> None:
 
 def _loss(history: Rows, phases: list[str]) -> Picture:
     made = figure(10, 2.9 * len(phases))
+    enlarged = False
     for axes, phase in zip(made.subplots(len(phases), 2, squeeze=False), phases, strict=True):
         lines = {split: _line(history, phase, split) for split in ("train", "validation")}
         half = max((float(at[-1]) for at, _ in lines.values() if len(at)), default=0.0) / 2
         name = f"phase “{phase}”" if len(phases) > 1 else ""
-        axes[1].set_visible(any((at >= half).sum() > 2 for at, _ in lines.values()))
-        for ax, since, title in ((axes[0], 0.0, name or "all epochs"), (axes[1], half, f"{name}, later half" if name else "later half")):
+        late = any((at >= half).sum() > 2 for at, _ in lines.values())
+        axes[1].set_visible(late)
+        enlarged |= late
+        for ax, since, title in (
+            (axes[0], 0.0, name or "all epochs"),
+            (axes[1], half, f"{name}, later half" if name else "later half"),
+        ):
             for (split, (at, value)), colour in zip(lines.items(), (DATA, MODEL), strict=True):
                 if len(at):
-                    _draw(ax, (at[at >= since], value[at >= since]), color=colour, linewidth=1.5, label=f"{split}, last {value[-1]:.2f}")
+                    _draw(
+                        ax,
+                        (at[at >= since], value[at >= since]),
+                        color=colour,
+                        linewidth=1.5,
+                        label=f"{split}, last {value[-1]:.2f}",
+                    )
             dress(ax, "epoch of the phase", "loss (nats per example)" if ax is axes[0] else "", title)
             _epochs(ax)
             legend(ax, loc="upper right")
-    caption = (
-        "What was minimised, weights included and constants left out, by epoch; lower is better. The right side enlarges the later half."
-    )
+    caption = "What was minimised, weights included and constants left out, by epoch; lower is better."
+    caption += " The right side enlarges the later half." if enlarged else ""
     if any(len(_line(history, p, "validation")[0]) for p in phases):
         caption += " Training values are means since the value before, so they lag behind. A rising validation curve means overfitting."
     return Picture("loss", "Loss", caption, png(made))
@@ -66,7 +84,9 @@ def _epochs(ax: Any) -> None:
     from matplotlib.ticker import MaxNLocator
 
     low, high = ax.get_xlim()
-    ax.xaxis.set_major_locator(MaxNLocator("auto", integer=high - low >= 1))
+    if high - low < 0.2:  # a single value
+        low, high = ax.set_xlim((low + high) / 2 - 0.6, (low + high) / 2 + 0.6)
+    ax.xaxis.set_major_locator(MaxNLocator("auto", integer=high - low >= 1, min_n_ticks=1))
 
 
 def _stem(phases: list[str], k: int) -> str:
@@ -96,7 +116,7 @@ def _terms(history: Rows, phase: str, stem: str) -> Picture | None:
             best = validation if len(validation[0]) else train
             held |= len(validation[0]) > 0
             if len(validation[0]):
-                ax.plot(*train, color=colour, linewidth=0.9, alpha=0.45)
+                _draw(ax, train, color=colour, linewidth=0.9, alpha=0.45)
             _draw(ax, best, color=colour, linewidth=1.5, label=f"{short:<{width}} {best[1][-1]:8.2f}")
             values += [train[1], validation[1]]
         if bounds := limits(values):

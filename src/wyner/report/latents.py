@@ -29,7 +29,9 @@ def _rates(about: Subject) -> Picture:
     given, found = first_answer(*(lambda s=s: (s, rate_per_dimension(about.model, s)) for s in _subsets(about)))  # type: ignore[misc]
     rates = {k: np.sort(numpy(v))[::-1] for k, v in found.items()}
     if not rates:
-        raise TaskError(f"{about.model.title} has no Gaussian latent with a Gaussian prior, so there is no rate per dimension")
+        raise TaskError(
+            f"{about.model.title} has no Gaussian latent with a Gaussian prior, so there is no rate per dimension"
+        )
     used = {k: int((r > USED).sum()) for k, r in rates.items()}
     across = min(4, len(rates))
     down = -(-len(rates) // across)
@@ -78,7 +80,12 @@ def _means(about: Subject) -> Picture:
         (points,), shares = plane(mean)
         colours = _scatter(ax, points, about.labels) or colours
         one = mean.shape[1] == 1
-        dress(ax, f"1st principal direction ({100 * shares[0]:.0f} % of variance)", "" if one else f"2nd ({100 * shares[1]:.0f} %)", name)
+        dress(
+            ax,
+            f"1st principal direction ({100 * shares[0]:.0f} % of variance)",
+            "" if one else f"2nd ({100 * shares[1]:.0f} %)",
+            name,
+        )
         if one:
             ax.set_yticks([])
     for ax in axes[len(means) :]:
@@ -87,7 +94,11 @@ def _means(about: Subject) -> Picture:
         bar = made.colorbar(colours, ax=list(axes[: len(means)]), shrink=0.8, pad=0.01)
         bar.set_label("label", fontsize=9, color=INK)
         bar.ax.tick_params(labelsize=8, labelcolor=INK)
-    flat = "The height of dots of a single dimension means nothing. " if any(m.shape[1] == 1 for m in means.values()) else ""
+    flat = (
+        "The height of dots of a single dimension means nothing. "
+        if any(m.shape[1] == 1 for m in means.values())
+        else ""
+    )
     kind = (
         ""
         if about.labels is None
@@ -123,7 +134,10 @@ def _scatter(ax: Any, points: np.ndarray, labels: np.ndarray | None) -> Any:
     colours = np.array([CLASSES[k] for k in np.searchsorted(names, labels)])
     ax.scatter(*points[order].T, s=dot, c=colours[order], alpha=0.65, linewidths=0)
     middles = np.stack([np.median(points[labels == value], 0) for value in names])
-    corner, size = np.array([ax.get_xlim()[0], ax.get_ylim()[0]]), np.array([np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())])
+    corner, size = (
+        np.array([ax.get_xlim()[0], ax.get_ylim()[0]]),
+        np.array([np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())]),
+    )
     for k, (value, at) in enumerate(zip(names, _apart((middles - corner) / size) * size + corner, strict=True)):
         ring = {"boxstyle": "circle,pad=0.22", "facecolor": "white", "edgecolor": CLASSES[k], "linewidth": 1.8}
         ax.annotate(f"{value:g}", at, ha="center", va="center", fontsize=8.5, fontweight="bold", color=INK, bbox=ring)

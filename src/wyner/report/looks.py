@@ -113,7 +113,13 @@ def look(about: Subject) -> Look | None:
         low, high = float(value.min(initial=0.0)), float(value.max(initial=0.0))
         ranges[name] = (0.0, 1.0) if low >= 0 and high <= 1 else (low, high)
         grey.append(value.ndim == 3 or value.shape[1] < 3)
-    note = " What the model drew is blue." if all(grey) else " Grey pictures are blue where the model drew them." if any(grey) else ""
+    note = (
+        " What the model drew is blue."
+        if all(grey)
+        else " Grey pictures are blue where the model drew them."
+        if any(grey)
+        else ""
+    )
     same = arrays[a].shape[-2] == arrays[b].shape[-2]
     kind: type[Look] = Halves if about.dataset.kind == "halves" and same else Separate
     return kind((a, b), ranges, {k: v[:1] for k, v in arrays.items()}, note)

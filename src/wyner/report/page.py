@@ -49,7 +49,9 @@ def page(
         ("repeat", "How to repeat this", _repeat(model, dataset, about)),
     ]
     links = "\n".join(f'<a href="#{key}">{escape(name)}</a>' for key, name, _ in sections)
-    body = "\n".join(f'<section id="{key}">\n<h2>{escape(name)}</h2>\n{text}\n</section>' for key, name, text in sections)
+    body = "\n".join(
+        f'<section id="{key}">\n<h2>{escape(name)}</h2>\n{text}\n</section>' for key, name, text in sections
+    )
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -80,7 +82,7 @@ def _lead(model: Model, dataset: Dataset, about: Mapping[str, Any]) -> str:
     size = about.get("parameters") or sum(p.numel() for p in model.parameters())
     text = f"{model.title}, {count(size)} parameters, trained on {rows:,} rows of {dataset.name}"
     if about.get("epochs"):
-        text += f" for {about['epochs']} epochs"
+        text += f" for {about['epochs']} epoch{'s' * (about['epochs'] != 1)}"
     if about.get("seconds") is not None:
         text += f" in {duration(about['seconds'])}"
     spaces = " and ".join(f"{k} in {v!r}" for k, v in dataset.spaces.items())
@@ -110,7 +112,9 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Collectio
     """A table of HTML cells; the columns in `right` are numbers. Without heads the first column says what the second is."""
 
     def line(cells: Sequence[str], tag: str) -> str:
-        return "".join(f"<{tag} class='number'>{c}</{tag}>" if i in right else f"<{tag}>{c}</{tag}>" for i, c in enumerate(cells))
+        return "".join(
+            f"<{tag} class='number'>{c}</{tag}>" if i in right else f"<{tag}>{c}</{tag}>" for i, c in enumerate(cells)
+        )
 
     head = f"<thead><tr>{line(heads, 'th')}</tr></thead>\n" if heads else ""
     body = "\n".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
@@ -141,7 +145,9 @@ def _equation(model: Model) -> str:
         program = model.program(phase.objective)
         trained = [f for f in (phase.train or program.used) if f not in phase.freeze]
         learned = [f for f in trained if any(True for _ in model.factors[f].parameters())]
-        phases.append([escape(phase.name), escape(when(phase, i == 0)), f"<code>{escape('  '.join(learned) or 'none')}</code>"])
+        phases.append(
+            [escape(phase.name), escape(when(phase, i == 0)), f"<code>{escape('  '.join(learned) or 'none')}</code>"]
+        )
         if str(program) != str(model.objective):
             others.append(f"<p>Objective of phase “{escape(phase.name)}”:</p>\n<pre>{escape(str(program))}</pre>")
     return "\n".join(
@@ -181,7 +187,9 @@ def _repeat(model: Model, dataset: Dataset, about: Mapping[str, Any]) -> str:
     out = []
     if command := str(about.get("command") or ""):
         program, *rest = command.split(" ", 1)
-        out.append(f'<pre class="wrap">{escape(" ".join([program.replace(chr(92), "/").rsplit("/", 1)[-1], *rest]))}</pre>')
+        out.append(
+            f'<pre class="wrap">{escape(" ".join([program.replace(chr(92), "/").rsplit("/", 1)[-1], *rest]))}</pre>'
+        )
     rows = {
         "data": str(dataset),
         "made by": plain(dataset.source) if dataset.source else None,
@@ -189,16 +197,25 @@ def _repeat(model: Model, dataset: Dataset, about: Mapping[str, Any]) -> str:
         "epochs": about.get("epochs"),
     }
     rows["parameters"] = f"{about['parameters']:,}" if about.get("parameters") else None
-    rows["training time"] = f"{duration(about['seconds'])} ({about['seconds']:.1f} s)" if about.get("seconds") is not None else None
+    rows["training time"] = (
+        f"{duration(about['seconds'])} ({about['seconds']:.1f} s)" if about.get("seconds") is not None else None
+    )
     rows["versions"] = ", ".join(f"{k} {v}" for k, v in about.get("versions", {}).items()) or None
     rows |= {k: v for k, v in about.items() if k not in rows and k not in ("seconds", "command", "fit")}
     out.append(_table([], [[escape(k), escape(plain(v))] for k, v in rows.items() if v is not None]))
     if dataset.notes:
-        out.append("<h3>Notes and licences</h3>\n<ul>" + "".join(f"<li>{escape(n)}</li>" for n in dataset.notes) + "</ul>")
-    for name, values in (("Settings of the training", about.get("fit")), ("Configuration of the model", model.config.get("arguments"))):
+        out.append(
+            "<h3>Notes and licences</h3>\n<ul>" + "".join(f"<li>{escape(n)}</li>" for n in dataset.notes) + "</ul>"
+        )
+    for name, values in (
+        ("Settings of the training", about.get("fit")),
+        ("Configuration of the model", model.config.get("arguments")),
+    ):
         if values:
             lines = "\n".join(f"{k} = {plain(v)}" for k, v in values.items())
             out.append(f'<details><summary>{name}</summary>\n<pre class="wrap">{escape(lines)}</pre></details>')
-    out.append('<p class="note">Pictures are drawn with seed 0; they are also in <code>pictures/</code> beside this page.')
+    out.append(
+        '<p class="note">Pictures are drawn with seed 0; they are also in <code>pictures/</code> beside this page.'
+    )
     out.append("Equal seeds give bit-identical runs on a CPU with the same versions.</p>")
     return "\n".join(out)

@@ -55,7 +55,7 @@ def draw(grid: Grid, size: int = 84) -> bytes:
     from matplotlib.figure import Figure
 
     heights = [max((c.shape[0] for c in row if c is not None), default=1) for row in grid.rows]
-    widths = [max((row[k].shape[1] for row in grid.rows if row[k] is not None), default=1) for k in range(len(grid.rows[0]))]  # type: ignore[union-attr]
+    widths = [max((c.shape[1] for c in column if c is not None), default=1) for column in zip(*grid.rows, strict=True)]
     scale = max(1, round(size / max(heights)))
     em = FONT * DPI / 72
     left = round(max(map(_width, grid.sides)) + 0.8 * em) if grid.sides else 0
@@ -93,7 +93,16 @@ def draw(grid: Grid, size: int = 84) -> bytes:
             parse_math=False,
         )
     for side, y, h in zip(grid.sides, ys, heights, strict=False):
-        ax.text(left - 0.6 * em, y + scale * h / 2, side, ha="right", va="center", fontsize=FONT, color=TEXT, parse_math=False)
+        ax.text(
+            left - 0.6 * em,
+            y + scale * h / 2,
+            side,
+            ha="right",
+            va="center",
+            fontsize=FONT,
+            color=TEXT,
+            parse_math=False,
+        )
     buffer = io.BytesIO()
     made.savefig(buffer, format="png", dpi=DPI, transparent=True, metadata={"Software": None})
     return buffer.getvalue()
@@ -127,7 +136,9 @@ def coloured(images: np.ndarray, drawn: bool, low: float = 0.0, high: float = 1.
         images = images[:, None]
     unit = np.clip((images - low) / max(high - low, 1e-12), 0, 1)
     colour = (
-        np.moveaxis(unit[:, :3], 1, -1) if unit.shape[1] >= 3 else unit[:, :1, :, :].mean(1)[..., None] * (DRAWN if drawn else np.ones(3))
+        np.moveaxis(unit[:, :3], 1, -1)
+        if unit.shape[1] >= 3
+        else unit[:, :1, :, :].mean(1)[..., None] * (DRAWN if drawn else np.ones(3))
     )
     return np.concatenate([colour, np.ones_like(colour[..., :1])], -1).astype(np.float32)
 

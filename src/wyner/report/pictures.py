@@ -21,7 +21,10 @@ def pictures(about: Subject, look: Look) -> list[Part]:
     return [
         attempt(f"From {a} to {b}", lambda: _translations(about, look, a, b)),
         attempt(f"From {b} to {a}", lambda: _translations(about, look, b, a)),
-        attempt("Style control", lambda: first_answer(lambda: _styles(about, look, a, b), lambda: _styles(about, look, b, a))),
+        attempt(
+            "Style control",
+            lambda: first_answer(lambda: _styles(about, look, a, b), lambda: _styles(about, look, b, a)),
+        ),
         attempt("New pairs", lambda: _joint(about, look)),
         attempt("Reconstructions", lambda: _reconstructions(about, look)),
     ]
@@ -39,7 +42,11 @@ def _translations(about: Subject, look: Look, source: str, target: str) -> Pictu
         [[*(c[i] for c in first), *(c[i] for c in answers)] for i in range(len(rows))],
         [(0, 0, names[0]), (1, 1, names[1]), (2, 1 + len(answers), f"{len(answers)} draws of {target}")], after_columns=(1,),
     )  # fmt: skip
-    what = "the true picture, the given half," if look.whole else f"the given {source}, the {target} that truly belongs to it,"
+    what = (
+        "the true picture, the given half,"
+        if look.whole
+        else f"the given {source}, the {target} that truly belongs to it,"
+    )
     caption = (
         f"Each row: {what} and {len(answers)} answers of the model for {look.noun(target)}, one for each draw of its latents "
         f"(the decoder's mean, without pixel noise). Good draws differ from each other and all fit what was given.{look.note}"
@@ -80,7 +87,11 @@ def _joint(about: Subject, look: Look) -> Picture:
     made = {k: numpy(v) for k, v in about.model.generate(PAIRS, seed=SEED).items()}
     cells = look.pair({k: made[k] for k in look.names}, look.names)
     rows = [list(cells[i : i + 8]) for i in range(0, len(cells), 8)]
-    fit = "The halves of each should make one picture." if look.whole else f"{a} left, {b} right; the two of a pair should belong together."
+    fit = (
+        "The halves of each should make one picture."
+        if look.whole
+        else f"{a} left, {b} right; the two of a pair should belong together."
+    )
     caption = f"{PAIRS} pairs drawn from the model with nothing given (the decoders' means). {fit}{look.note}"
     after = () if look.whole else tuple(range(7))
     return Picture("joint", "New pairs", caption, draw(Grid(rows, after_columns=after)), plot=False)
@@ -94,7 +105,8 @@ def _reconstructions(about: Subject, look: Look) -> Picture:
     def ask(keep: bool) -> np.ndarray:
         reconstruct: Callable[..., Mapping[str, object]] = about.model.reconstruct
         made = first_answer(
-            lambda: reconstruct(**values, keep_style=keep, seed=SEED), lambda: reconstruct(**shown, keep_style=keep, seed=SEED)
+            lambda: reconstruct(**values, keep_style=keep, seed=SEED),
+            lambda: reconstruct(**shown, keep_style=keep, seed=SEED),
         )
         return look.pair({k: numpy(made[k]) for k in look.names}, look.names)
 

@@ -109,7 +109,9 @@ def subject(model: Model, dataset: Dataset) -> Subject:
             complete &= np.asarray(found[f"{name}_mask"]).reshape(-1).astype(bool)
     index = np.flatnonzero(complete)[:ROWS]
     arrays = {k: numpy(model.observed[k].prepare(torch.as_tensor(np.asarray(found[k])[index]), k)) for k in names}
-    labels = next((np.asarray(found[k]).reshape(len(complete), -1)[index, 0] for k in ("label", "labels") if k in found), None)
+    labels = next(
+        (np.asarray(found[k]).reshape(len(complete), -1)[index, 0] for k in ("label", "labels") if k in found), None
+    )
     return Subject(model, dataset, part, arrays, labels)
 
 
@@ -135,7 +137,9 @@ def first_answer(*questions: Callable[[], T]) -> T:
     raise refused or TaskError("there is nothing to ask")
 
 
-def translated(about: Subject, source: str, target: str, values: dict[str, np.ndarray], n: int, sample: bool = False) -> np.ndarray:
+def translated(
+    about: Subject, source: str, target: str, values: dict[str, np.ndarray], n: int, sample: bool = False
+) -> np.ndarray:
     """Draws of the target, `(n, B, *event)`, from the source; from all other modalities if the source alone is not enough."""
     rest = {k: v for k, v in values.items() if k != target}
     ask: Callable[..., object] = about.model.translate

@@ -50,9 +50,12 @@ def _directions(shares: list[float], of: str) -> tuple[str, str]:
 def _joint(about: Subject, drawn: dict[str, np.ndarray]) -> Picture:
     names = about.shown
     data, model = _flat(about.arrays, names), _flat(drawn, names)
-    where = "coordinate by coordinate"
-    across, up = (f"{k}[{i}]" if n > 1 else k for k in names for n in [about.arrays[k][0].size] for i in range(n)) if data.shape[1] == 2 else ("", "")
-    if not across:
+    if data.shape[1] == 2:
+        across, up = (
+            f"{k}[{i}]" if about.arrays[k][0].size > 1 else k for k in names for i in range(about.arrays[k][0].size)
+        )
+        where = "by its two coordinates"
+    else:
         (data, model), shares = plane(data, model)
         across, up = _directions(shares, ",".join(names))
         where = "in the two directions in which the data differ most"
@@ -85,19 +88,32 @@ def _translations(about: Subject, source: str, target: str) -> Picture:
         title = f"given {source} of {about.part} row {rows[i]}"
         if one:
             ax.hist(cloud[:, 0], bins=30, density=True, color=DATA, alpha=0.4, label=f"all {target} of the data")
-            ax.hist(placed[:, i, 0], bins=30, density=True, histtype="step", color=MODEL, label=f"{n} draws of {target}")
+            ax.hist(
+                placed[:, i, 0], bins=30, density=True, histtype="step", color=MODEL, label=f"{n} draws of {target}"
+            )
             ax.axvline(true[i, 0], color=TRUTH, label=f"the true {target}")
             dress(ax, f"{target}, centred" if last else "", "density" if i % 3 == 0 else "", title)
             continue
         ax.scatter(*cloud.T, s=5, color="#b8b8b8", linewidths=0, label=f"all {target} of the data")
         ax.scatter(*placed[:, i].T, s=7, color=MODEL, alpha=0.55, linewidths=0, label=f"{n} draws of {target}")
-        ax.scatter(*true[i], s=120, marker="X", color=TRUTH, edgecolors="white", linewidths=1.0, label=f"the true {target}", zorder=3)
+        ax.scatter(
+            *true[i],
+            s=120,
+            marker="X",
+            color=TRUTH,
+            edgecolors="white",
+            linewidths=1.0,
+            label=f"the true {target}",
+            zorder=3,
+        )
         dress(ax, across if last else "", up if i % 3 == 0 else "", title)
         ax.xaxis.label.set_fontsize(8)
     for ax in axes[b:]:
         ax.set_visible(False)
     handles, texts = axes[0].get_legend_handles_labels()
-    made.legend(handles, texts, loc="outside upper center", ncols=3, frameon=False, fontsize=9, labelcolor=INK, markerscale=1.2)
+    made.legend(
+        handles, texts, loc="outside upper center", ncols=3, frameon=False, fontsize=9, labelcolor=INK, markerscale=1.2
+    )
     caption = (
         f"For {b} {about.part} rows: {n} draws of {target} given {source}, with the noise of the decoder, over all {target} of the data. "
         f"The cross is the {target} that truly belongs to this {source}; it should look like one draw among the others."
@@ -124,7 +140,10 @@ def _moments(about: Subject, drawn: dict[str, np.ndarray]) -> Picture:
         at = _chosen(data.shape[1])
         few |= len(at) < data.shape[1]
         place = np.arange(len(at))
-        for values, shift, colour, marker, text in ((data, -0.14, INK, "o", f"{about.part} data"), (model, 0.14, MODEL, "s", "model")):
+        for values, shift, colour, marker, text in (
+            (data, -0.14, INK, "o", f"{about.part} data"),
+            (model, 0.14, MODEL, "s", "model"),
+        ):
             ax.errorbar(
                 place + shift,
                 values[:, at].mean(0),
@@ -151,7 +170,7 @@ def _moments(about: Subject, drawn: dict[str, np.ndarray]) -> Picture:
 def _correlations(about: Subject, drawn: dict[str, np.ndarray]) -> Picture:
     names = about.shown
     chosen = {k: _chosen(about.arrays[k][0].size) for k in names}
-    pick = lambda v: {k: v[k].reshape(len(v[k]), -1)[:, chosen[k]] for k in names}  # noqa: E731 - two uses
+    pick = lambda v: {k: v[k].reshape(len(v[k]), -1)[:, chosen[k]] for k in names}
     data, model = (_correlation(_flat(pick(v), names)) for v in (about.arrays, drawn))
     made = figure(10, 4.5)
     axes = made.subplots(1, 2, sharex=True, sharey=True)

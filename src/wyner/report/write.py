@@ -71,7 +71,9 @@ def _drawn(model: Model, dataset: Dataset) -> tuple[list[Part], list[Part]]:
 
     about = subject(model, dataset)
     if about.count < 2:
-        none: list[Part] = [Refusal("Pictures", f"{dataset.name} has fewer than two complete rows that this model can take.")]
+        none: list[Part] = [
+            Refusal("Pictures", f"{dataset.name} has fewer than two complete rows that this model can take.")
+        ]
         return none, none
     found = look(about)
     with asking(model, SEED):

@@ -26,7 +26,9 @@ def to_tensor(array: Array, name: str) -> Tensor:
         return array
     array = np.asarray(array)
     if array.dtype.kind not in "buif":
-        kind = {"O": "objects", "U": "strings", "S": "bytes", "c": "complex numbers", "M": "dates"}.get(array.dtype.kind, str(array.dtype))
+        kind = {"O": "objects", "U": "strings", "S": "bytes", "c": "complex numbers", "M": "dates"}.get(
+            array.dtype.kind, str(array.dtype)
+        )
         raise DataError(f"{name}: expected an array of numbers, got {kind}; encode them as numbers first")
     if array.dtype == np.uint16 or array.dtype == np.uint32 or array.dtype == np.uint64:
         array = array.astype(np.int64)
@@ -75,11 +77,15 @@ def given_values(model: Model, arrays: Mapping[str, Array], what: str) -> dict[s
         value = space.prepare(to_tensor(array, name), name).to(like.device, like.dtype)
         if value.ndim != len(space.event_shape) + 1:
             shown = ", ".join(["rows", *map(str, space.event_shape)])
-            raise ShapeError(f"{what}: {name} needs shape ({shown}), got {tuple(value.shape)}; add a batch axis for one example")
+            raise ShapeError(
+                f"{what}: {name} needs shape ({shown}), got {tuple(value.shape)}; add a batch axis for one example"
+            )
         out[name] = value
     rows = {k: len(v) for k, v in out.items()}
     if len(set(rows.values())) > 1:
-        raise ShapeError(f"{what}: expected the same number of rows, got {', '.join(f'{n} of {k}' for k, n in rows.items())}")
+        raise ShapeError(
+            f"{what}: expected the same number of rows, got {', '.join(f'{n} of {k}' for k, n in rows.items())}"
+        )
     if not next(iter(rows.values())):
         raise DataError(f"{what}: the arrays have no rows")
     return out

@@ -42,7 +42,9 @@ def generative_law(model: Model, given: Iterable[str], targets: Iterable[str]) -
     """The p-law whose data are exactly `given` and that draws all `targets`, with as few other outputs as possible."""
     given, targets = frozenset(given), frozenset(targets)
     found = [
-        (name, p) for name, (_, p) in model.laws.items() if data_of(model, p) == given and targets <= outputs_of(model, p)
+        (name, p)
+        for name, (_, p) in model.laws.items()
+        if data_of(model, p) == given and targets <= outputs_of(model, p)
     ]
     return min(found, key=lambda item: len(outputs_of(model, item[1])), default=None)
 
@@ -65,14 +67,20 @@ def must(found: tuple[str, Law] | None, model: Model, task: str, why: str) -> tu
 
 def inferable(model: Model) -> list[str]:
     """Subsets of the modalities that the model can encode."""
-    return sorted({show(data_of(model, q)) for q, _ in model.laws.values() if data_of(model, q) and not outputs_of(model, q)})
+    return sorted(
+        {show(data_of(model, q)) for q, _ in model.laws.values() if data_of(model, q) and not outputs_of(model, q)}
+    )
 
 
 def abilities(model: Model) -> dict[str, str]:
     """What the model can be asked: a short answer per task, `-` where it has no law."""
     names = list(model.observed)
     translations = sorted(
-        {f"{show(data_of(model, p))}->{show(outputs_of(model, p))}" for _, p in model.laws.values() if data_of(model, p) and outputs_of(model, p)}
+        {
+            f"{show(data_of(model, p))}->{show(outputs_of(model, p))}"
+            for _, p in model.laws.values()
+            if data_of(model, p) and outputs_of(model, p)
+        }
     )
     scores = []
     for _, (q, p) in model.laws.items():
@@ -101,5 +109,6 @@ def _styled(model: Model, given: str, targets: str) -> bool:
         return False
     styles = style_latents(model, found[1])
     return bool(styles) and any(
-        inference_law(model, s.split(","), styles) for s in (targets, ",".join(sorted({*given.split(","), *targets.split(",")})))
+        inference_law(model, s.split(","), styles)
+        for s in (targets, ",".join(sorted({*given.split(","), *targets.split(",")})))
     )

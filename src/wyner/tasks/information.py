@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from wyner.models.base import Model
 
 
-def common_information(model: Model, given: Mapping[str, Array], *, limit: int = 10_000, seed: int | None = 0) -> dict[str, float]:
+def common_information(
+    model: Model, given: Mapping[str, Array], *, limit: int = 10_000, seed: int | None = 0
+) -> dict[str, float]:
     """Estimates of I_q(X,Y;Z) under q(x,y) q(z|x,y), each by name.
 
         I41 = mean_i KL( q(z|x_i,y_i) || p(z) )                            an upper bound of I_q           (41)
@@ -61,7 +63,7 @@ def common_information(model: Model, given: Mapping[str, Array], *, limit: int =
             blocks.append(run(planner.plan, model.factors, model.features, part, noise, pointwise=True))
         for name in model.common:
             prior = model.factors[f"p({name})"]()
-            dist, value = drawn[name]
+            dist, _ = drawn[name]
             posteriors = [r[dist] for r in blocks]
             i41 += float(torch.cat([kl(q, prior).expand(q.leading) for q in posteriors]).mean())
             if isinstance(prior, Normal) and all(isinstance(q, Normal) for q in posteriors):
@@ -70,7 +72,11 @@ def common_information(model: Model, given: Mapping[str, Array], *, limit: int =
                 gaussian = False
         aggregate = _aggregate(
             [[r[drawn[name][0]] for r in blocks] for name in model.common],
-            [torch.cat([r[drawn[name][1]] for r in blocks])[:limit] for name in model.common],
+            [
+                torch.cat([r[value] for r in blocks])[:limit]
+                for _, value in (drawn[name] for name in model.common)
+                if value is not None
+            ],
             min(rows, limit),
         )
     out = {"I41": i41, "aggregate": aggregate}
@@ -83,10 +89,10 @@ def _aggregate(posteriors: list[list[Distribution]], draws: list[torch.Tensor], 
     step = max(1, 2**22 // m)
     for i in range(0, m, step):
         j = min(m, i + step)
-        log_q = 0.0
-        for dists, z in zip(posteriors, draws, strict=True):
-            cols = [d.log_prob(z[i:j, None]) for d in dists]
-            log_q = log_q + torch.cat(cols, 1)[:, :m]
+        parts = zip(posteriors, draws, strict=True)
+        log_q = torch.stack([torch.cat([d.log_prob(z[i:j, None]) for d in dists], 1)[:, :m] for dists, z in parts]).sum(
+            0
+        )
         index = torch.arange(i, j, device=draws[0].device)
         own += float(log_q[index - i, index].sum())
         total += float((torch.logsumexp(log_q, 1) - math.log(m)).sum())

@@ -54,7 +54,7 @@ def log_likelihood(
     samples: int = 100,
     seed: int | None = None,
 ) -> Likelihood:
-    """log p(targets | given) by importance sampling.
+    """Log p(targets | given) by importance sampling.
 
         log p  ~  log (1/S) sum_s w_s,   w_s = p(targets, latents_s | given) / q(latents_s | targets, given)
 
@@ -95,7 +95,9 @@ def log_likelihood(
     return Likelihood(like_input(value, example), like_input(ess, example), samples, text)
 
 
-def _estimate(model: Model, planner: Planner, where: str, values: Mapping[str, Tensor], samples: int, rows: int) -> tuple[Tensor, Tensor]:
+def _estimate(
+    model: Model, planner: Planner, where: str, values: Mapping[str, Tensor], samples: int, rows: int
+) -> tuple[Tensor, Tensor]:
     """log-mean of the weights and effective samples, from blocks of samples."""
     batch = len(next(iter(values.values())))
     like = next(model.parameters())

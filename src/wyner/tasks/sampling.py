@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 
 
 def generate(
-    model: Model, n: int, *, like: Mapping[str, Array] | None = None, sample: bool = False, means: bool = False, seed: int | None = None
+    model: Model,
+    n: int,
+    *,
+    like: Mapping[str, Array] | None = None,
+    sample: bool = False,
+    means: bool = False,
+    seed: int | None = None,
 ) -> dict[str, Array]:
     """Joint generation: (x, y) ~ p(x, y), latents from their priors.
 
@@ -46,21 +52,34 @@ def generate(
         raise TaskError(f"generate: expected a positive number of examples, got {n}")
     names = list(model.observed)
     where, law = must(generative_law(model, (), names), model, "generate", f"it has no joint law p({show(names)})")
-    with asking(model, seed) as device:
+    with asking(model, seed):
         given: dict[str, Tensor] = {}
         if like is not None:
             values = given_values(model, like, "generate")
-            given = _rows(_styles(model, values, [s for s in style_latents(model, law) if s not in model.common], means), n)
+            given = _rows(
+                _styles(model, values, [s for s in style_latents(model, law) if s not in model.common], means), n
+            )
         blocks = []
         for i in range(0, n, block_rows(model)):
             rows = min(block_rows(model), n - i)
-            blocks.append(_sampled(model, law, where, {k: v[i : i + rows] for k, v in given.items()}, names, (rows,), sample, means))
+            blocks.append(
+                _sampled(
+                    model, law, where, {k: v[i : i + rows] for k, v in given.items()}, names, (rows,), sample, means
+                )
+            )
     example = next(iter(like.values())) if like else None
     return {k: like_input(torch.cat([b[k] for b in blocks]), example) for k in names}
 
 
 def translate(
-    model: Model, given: Mapping[str, Array], *, n: int = 1, to: str | None = None, sample: bool = False, means: bool = False, seed: int | None = None
+    model: Model,
+    given: Mapping[str, Array],
+    *,
+    n: int = 1,
+    to: str | None = None,
+    sample: bool = False,
+    means: bool = False,
+    seed: int | None = None,
 ) -> Array:
     """Conditional generation: n draws of y given x (or the other way), y ~ r(y|x) = int q(z|x) p(v) p(y|z,v).
 
@@ -85,12 +104,22 @@ def translate(
     where, law = must(generative_law(model, values, (target,)), model, f"translate {show(values)} to {target}", why)
     rows = max(1, block_rows(model) // n)
     with asking(model, seed):
-        blocks = [_sampled(model, law, where, part, (target,), (n, len(next(iter(part.values())))), sample, means)[target] for part in _parts(values, rows)]
+        blocks = [
+            _sampled(model, law, where, part, (target,), (n, len(next(iter(part.values())))), sample, means)[target]
+            for part in _parts(values, rows)
+        ]
     return like_input(torch.cat(blocks, 1), next(iter(given.values())))
 
 
 def restyle(
-    model: Model, given: Mapping[str, Array], like: Mapping[str, Array], *, to: str | None = None, sample: bool = False, means: bool = True, seed: int | None = None
+    model: Model,
+    given: Mapping[str, Array],
+    like: Mapping[str, Array],
+    *,
+    to: str | None = None,
+    sample: bool = False,
+    means: bool = True,
+    seed: int | None = None,
 ) -> Array:
     """Conditional generation with the style of a reference: y_th(z_j, v0), z_j ~ q(z|x_j), z0 ~ q(z|y0), v0 ~ q(v|z0, y0).
 
@@ -124,7 +153,9 @@ def restyle(
     parents = {g for t in law.terms if t.of == (target,) for g in t.given}
     wanted = [s for s in style_latents(model, law) if s in parents]
     if not wanted:
-        raise TaskError(f"{model.title} cannot restyle {target}: {where} draws no latent of its own for it, so there is no style to keep")
+        raise TaskError(
+            f"{model.title} cannot restyle {target}: {where} draws no latent of its own for it, so there is no style to keep"
+        )
     with asking(model, seed):
         latents = _rows(_styles(model, styled, wanted, means), rows)
         blocks = [
@@ -135,7 +166,13 @@ def restyle(
 
 
 def reconstruct(
-    model: Model, given: Mapping[str, Array], *, keep_style: bool = False, sample: bool = False, means: bool = False, seed: int | None = None
+    model: Model,
+    given: Mapping[str, Array],
+    *,
+    keep_style: bool = False,
+    sample: bool = False,
+    means: bool = False,
+    seed: int | None = None,
 ) -> dict[str, Array]:
     """Joint stochastic reconstruction: z ~ q(z|x,y), local latents from their priors; with `keep_style`, inferred as well.
 
@@ -164,7 +201,9 @@ def reconstruct(
     return {k: like_input(torch.cat([b[k] for b in blocks]), example) for k in values}
 
 
-def encode(model: Model, given: Mapping[str, Array], *, draws: bool = False, seed: int | None = None) -> dict[str, Distribution]:
+def encode(
+    model: Model, given: Mapping[str, Array], *, draws: bool = False, seed: int | None = None
+) -> dict[str, Distribution]:
     """Posteriors of the latents: q(z|x,y), q(u|z,x), ... for the modalities that are given.
 
     Args:
@@ -187,27 +226,44 @@ def encode(model: Model, given: Mapping[str, Array], *, draws: bool = False, see
         return {k: d for k, (d, _) in _posterior(model, law, where, values, latents, not draws).items()}
 
 
-def _posterior(model: Model, law: Law, where: str, values: Mapping[str, Tensor], latents: Sequence[str], means: bool) -> dict[str, tuple[Distribution, Tensor]]:
+def _posterior(
+    model: Model, law: Law, where: str, values: Mapping[str, Tensor], latents: Sequence[str], means: bool
+) -> dict[str, tuple[Distribution, Tensor]]:
     planner = Planner(model.variables, model.observed, model.factors, model.features)
     drawn = planner.sample(law, where, values, latents)
     rows = len(next(iter(values.values())))
-    noise = noise_for(planner.plan, model.factors, (rows,), next(model.parameters()))
+    noise = _noise(model, planner, (rows,), means)
     r = run(planner.plan, model.factors, model.features, values, noise, pointwise=True, means=means)
     return {k: (r[d], r[v]) for k, (d, v) in drawn.items() if k in latents and v is not None}
 
 
+def _noise(model: Model, planner: Planner, lead: tuple[int, ...], means: bool) -> list[Tensor | None]:
+    """Noise for the draws; none is taken from the caller's random state where means are used."""
+    if means:
+        return [None] * len(planner.plan.draws)
+    return noise_for(planner.plan, model.factors, lead, next(model.parameters()))
+
+
 def _styles(model: Model, values: Mapping[str, Tensor], latents: Sequence[str], means: bool) -> dict[str, Tensor]:
     where, law = must(
-        inference_law(model, values, latents), model, f"infer {show(latents)} from {show(values)}", f"it has no law q of {show(latents)} given {show(values)}"
+        inference_law(model, values, latents),
+        model,
+        f"infer {show(latents)} from {show(values)}",
+        f"it has no law q of {show(latents)} given {show(values)}",
     )
     return {k: v for k, (_, v) in _posterior(model, law, where, values, latents, means).items()}
 
 
-def _with_content(model: Model, values: Mapping[str, Tensor], where: str, law: Law, everything: bool = False) -> tuple[str, Law]:
+def _with_content(
+    model: Model, values: Mapping[str, Tensor], where: str, law: Law, everything: bool = False
+) -> tuple[str, Law]:
     """A generative law whose common latents (or all latents) are inferred from the data instead of drawn."""
     wanted = [v for v in law.variables if v not in model.observed and (everything or v in model.common)]
     _, q = must(
-        inference_law(model, values, wanted), model, f"infer {show(wanted)} from {show(values)}", f"it can encode {'; '.join(inferable(model))}"
+        inference_law(model, values, wanted),
+        model,
+        f"infer {show(wanted)} from {show(values)}",
+        f"it can encode {'; '.join(inferable(model))}",
     )
     need = set(wanted)
     for term in reversed(q.terms):
@@ -215,7 +271,9 @@ def _with_content(model: Model, values: Mapping[str, Tensor], where: str, law: L
             need.update(term.given)
     head = [t for t in q.terms if is_data(t, model.observed) or t.of[0] in need]
     have = {v for t in head if not is_data(t, model.observed) for v in t.of}
-    terms = tuple(t for t in head if not is_data(t, model.observed)) + tuple(t for t in law.terms if t.of[0] not in have)
+    terms = tuple(t for t in head if not is_data(t, model.observed)) + tuple(
+        t for t in law.terms if t.of[0] not in have
+    )
     return where, Law(terms, " ".join(t.name for t in terms))
 
 
@@ -231,13 +289,20 @@ def _target(model: Model, values: Mapping[str, Tensor], to: str | None) -> str:
 
 
 def _sampled(
-    model: Model, law: Law, where: str, given: Mapping[str, Tensor], targets: Sequence[str], lead: tuple[int, ...], sample: bool, means: bool
+    model: Model,
+    law: Law,
+    where: str,
+    given: Mapping[str, Tensor],
+    targets: Sequence[str],
+    lead: tuple[int, ...],
+    sample: bool,
+    means: bool,
 ) -> dict[str, Tensor]:
     """Values of the targets, `(*lead, *event)`: decoder means, or draws of them."""
     planner = Planner(model.variables, model.observed, model.factors, model.features)
     like = next(model.parameters())
     drawn = planner.sample(law, where, given, targets, draw_targets=False)
-    noise = noise_for(planner.plan, model.factors, lead, like)
+    noise = _noise(model, planner, lead, means)
     results = run(planner.plan, model.factors, model.features, given, noise, pointwise=True, means=means)
     out = {}
     for name in targets:

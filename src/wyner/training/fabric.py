@@ -18,14 +18,18 @@ def launch(settings: Settings, loggers: Sequence[Any] | None, folder: RunFolder 
     try:
         from lightning_fabric import Fabric
     except ImportError:  # the full Lightning package carries the same class
-        from lightning.fabric import Fabric
+        from lightning.fabric import Fabric  # type: ignore[no-redef]
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     if loggers is None:
         loggers = [] if folder is None else _tensorboard(folder)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fabric = Fabric(
-            accelerator=settings.accelerator, devices=settings.devices, strategy=settings.strategy, precision=settings.precision, loggers=list(loggers)  # type: ignore[arg-type]
+            accelerator=settings.accelerator,
+            devices=settings.devices,
+            strategy=settings.strategy,
+            precision=settings.precision,  # type: ignore[arg-type]
+            loggers=list(loggers),  # type: ignore[arg-type]
         )
         fabric.launch()
     return fabric
@@ -36,7 +40,7 @@ def _tensorboard(folder: RunFolder) -> list[Any]:
         try:
             from lightning_fabric.loggers import TensorBoardLogger
         except ImportError:
-            from lightning.fabric.loggers import TensorBoardLogger
+            from lightning.fabric.loggers import TensorBoardLogger  # type: ignore[no-redef]
         return [TensorBoardLogger(root_dir=folder.path, name="tensorboard", version="")]
     except ImportError:
         return []

@@ -15,14 +15,15 @@ import torch
 from torch import Tensor
 
 from wyner.errors import Diverged, OptionError, RunError
+from wyner.models.base import Model
+from wyner.runs import Run, RunFolder
+from wyner.seeds import GLOBAL, ROWS, SPLIT, mix
 from wyner.training.phases import After, epochs_plan
 from wyner.training.rows import Rows, rows_of, warn_constant
 from wyner.training.settings import Settings
 from wyner.training.show import progress as make_progress
-from wyner.seeds import GLOBAL, ROWS, SPLIT, mix
 from wyner.training.trainer import Trainer
-from wyner.models.base import Model
-from wyner.runs import Run, RunFolder
+
 
 def fit(
     model: Model,
@@ -91,7 +92,9 @@ def _only(term: Any) -> Any:
 def _split(data: Any, validation: Any, seed: int) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
     if not isinstance(data, Mapping):
         if not hasattr(data, "train"):
-            raise OptionError(f"data: expected a dictionary of arrays or a record from wyner.data.load, got {type(data).__name__}")
+            raise OptionError(
+                f"data: expected a dictionary of arrays or a record from wyner.data.load, got {type(data).__name__}"
+            )
         held = data.validation if validation is None else validation
         data = data.train
     else:
@@ -103,7 +106,7 @@ def _split(data: Any, validation: Any, seed: int) -> tuple[Mapping[str, Any], Ma
     count = len(next(iter(data.values())))
     order = torch.randperm(count, generator=torch.Generator().manual_seed(mix(seed, SPLIT)))
     cut = max(1, round(held * count))
-    pick = lambda index: {k: (v if isinstance(v, Tensor) else _array(v))[index] for k, v in data.items()}  # noqa: E731
+    pick = lambda index: {k: (v if isinstance(v, Tensor) else _array(v))[index] for k, v in data.items()}
     return pick(order[cut:].sort().values), pick(order[:cut].sort().values)
 
 
@@ -144,7 +147,15 @@ class _Loop:
         self.plan = epochs_plan(model.phases, epochs)
         totals = [sum(i in entry for entry in self.plan) * self.per_epoch for i in range(len(model.phases))]
         self.trainers = [Trainer(self.fabric, model, p, i, totals[i], settings) for i, p in enumerate(model.phases)]
-        self.state: dict[str, Any] = {"entry": 0, "batch": 0, "seconds": 0.0, "best": {}, "waited": {}, "stopped": [], "finished": False}
+        self.state: dict[str, Any] = {
+            "entry": 0,
+            "batch": 0,
+            "seconds": 0.0,
+            "best": {},
+            "waited": {},
+            "stopped": [],
+            "finished": False,
+        }
         self.best: dict[str, dict[str, Tensor]] = {}
         self.history: list[dict[str, Any]] = []
         self.stop_asked = False
@@ -175,7 +186,9 @@ class _Loop:
         return Run(self.model, self.history, None if self.folder is None else self.folder.path)
 
     def _train(self) -> None:
-        done = sum(len(e) for e in self.plan[: self.state["entry"]]) * self.per_epoch + self.state["batch"] * self._width()
+        done = (
+            sum(len(e) for e in self.plan[: self.state["entry"]]) * self.per_epoch + self.state["batch"] * self._width()
+        )
         bar = make_progress(self.show and self.fabric.is_global_zero, sum(map(len, self.plan)) * self.per_epoch, done)
         self.clock, self.saved, self.shown = time.monotonic(), time.monotonic(), 0.0
         try:
@@ -187,7 +200,10 @@ class _Loop:
                     self._after_epoch(entry, group)
                 else:
                     done += len(entry) * self.per_epoch
-                last = self.state["entry"] + 1 == len(self.plan) or self._group(self.plan[self.state["entry"] + 1]) != group
+                last = (
+                    self.state["entry"] + 1 == len(self.plan)
+                    or self._group(self.plan[self.state["entry"] + 1]) != group
+                )
                 self.state["entry"], self.state["batch"] = self.state["entry"] + 1, 0
                 if last:
                     self._best_weights(group)
@@ -205,7 +221,10 @@ class _Loop:
 
     def _epoch(self, entry: tuple[int, ...], bar: Any, done: int) -> int:
         s = self.settings
-        order = torch.randperm(self.rows.count, generator=torch.Generator().manual_seed(mix(s.seed, ROWS, entry[0], self._epoch_number(entry))))
+        order = torch.randperm(
+            self.rows.count,
+            generator=torch.Generator().manual_seed(mix(s.seed, ROWS, entry[0], self._epoch_number(entry))),
+        )
         order = order.to(self.fabric.device)
         trainers = [self.trainers[i] for i in entry]
         trainers[0].activate()
@@ -292,12 +311,19 @@ class _Loop:
         if self.folder is None or not self.fabric.is_global_zero:
             return
         if not all(bool(torch.isfinite(p).all()) for p in self.model.parameters()):
-            raise Diverged("the weights are not numbers any more; the checkpoint before stays as it was. Try a smaller lr or clip=1.0")
+            raise Diverged(
+                "the weights are not numbers any more; the checkpoint before stays as it was. Try a smaller lr or clip=1.0"
+            )
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         tensors["rng"] = torch.random.get_rng_state()
         for key, weights in self.best.items():
             tensors |= {f"best.{key}.{k}": v for k, v in weights.items()}
-        meta: dict[str, Any] = {**self.state, "seconds": self._seconds(), "fingerprint": self.fingerprint, "trainers": {}}
+        meta: dict[str, Any] = {
+            **self.state,
+            "seconds": self._seconds(),
+            "fingerprint": self.fingerprint,
+            "trainers": {},
+        }
         for t in self.trainers:
             state, about = t.state()
             tensors |= {f"phase.{t.phase.name}.{k}": v for k, v in state.items()}
@@ -309,10 +335,16 @@ class _Loop:
         assert self.folder is not None
         tensors, meta, self.history = self.folder.read_checkpoint()
         if meta["fingerprint"] != self.fingerprint:
-            raise RunError(f"{self.folder.path} was trained on other data; give the same arrays to continue it, or another folder")
-        pick = lambda prefix: {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}  # noqa: E731
+            raise RunError(
+                f"{self.folder.path} was trained on other data; give the same arrays to continue it, or another folder"
+            )
+        pick = lambda prefix: {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
         self.model.load_state_dict(pick("model."))
-        self.best = {key: {k: v.to(self.fabric.device) for k, v in pick(f"best.{key}.").items()} for key in meta["best"] if pick(f"best.{key}.")}
+        self.best = {
+            key: {k: v.to(self.fabric.device) for k, v in pick(f"best.{key}.").items()}
+            for key in meta["best"]
+            if pick(f"best.{key}.")
+        }
         for t in self.trainers:
             t.restore(pick(f"phase.{t.phase.name}."), meta["trainers"][t.phase.name])
         self.state = {k: meta[k] for k in self.state}
@@ -328,7 +360,9 @@ class _Loop:
     def _interrupted(self) -> None:
         if self.folder is None:
             raise KeyboardInterrupt("interrupted; nothing was saved because no folder (out=) was given")
-        raise KeyboardInterrupt(f"interrupted and saved; continue with resume=True, or: wyner train --resume {self.folder.path}")
+        raise KeyboardInterrupt(
+            f"interrupted and saved; continue with resume=True, or: wyner train --resume {self.folder.path}"
+        )
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:

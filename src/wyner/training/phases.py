@@ -33,7 +33,9 @@ class Alternating:
 
     def __post_init__(self) -> None:
         if self.every < 1 or self.epochs < 1:
-            raise OptionError(f"Alternating: expected positive whole numbers, got every={self.every}, epochs={self.epochs}")
+            raise OptionError(
+                f"Alternating: expected positive whole numbers, got every={self.every}, epochs={self.epochs}"
+            )
 
 
 @dataclass(frozen=True)

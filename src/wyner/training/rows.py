@@ -32,7 +32,7 @@ class Rows:
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Rows:
         """The same rows on a device."""
-        move = lambda d: {k: v.to(device, dtype) for k, v in d.items()}  # noqa: E731 - two uses in one line
+        move = lambda d: {k: v.to(device, dtype) for k, v in d.items()}
         return Rows(move(self.values), None if self.masks is None else move(self.masks), self.count)
 
     def take(self, index: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor] | None]:
@@ -68,10 +68,14 @@ def rows_of(model: Model, data: Mapping[str, Any], needs: tuple[str, ...], what:
     arrays = {k: to_tensor(data[k], k) for k in model.observed if k in data}
     counts = {k: (len(a) if a.ndim else 0) for k, a in arrays.items()}
     if len(set(counts.values())) > 1:
-        raise DataError(f"{what}: expected the same number of rows, got {', '.join(f'{n} of {k}' for k, n in counts.items())}")
+        raise DataError(
+            f"{what}: expected the same number of rows, got {', '.join(f'{n} of {k}' for k, n in counts.items())}"
+        )
     count = next(iter(counts.values()))
     if count == 0 or any(a.numel() == 0 for a in arrays.values()):
-        raise DataError(f"{what}: the arrays are empty: {', '.join(f'{k} {tuple(a.shape)}' for k, a in arrays.items())}")
+        raise DataError(
+            f"{what}: the arrays are empty: {', '.join(f'{k} {tuple(a.shape)}' for k, a in arrays.items())}"
+        )
     if count == 1:
         raise DataError(f"{what}: one row is not enough to train on; expected at least 2")
     masks = _masks(data, arrays, count, what)
@@ -82,7 +86,9 @@ def rows_of(model: Model, data: Mapping[str, Any], needs: tuple[str, ...], what:
             array[masks[name] == 0] = 0
         values[name] = model.observed[name].prepare(array, name)
         if len(values[name]) != count or values[name].ndim != len(model.observed[name].event_shape) + 1:
-            raise DataError(f"{what}: {name} needs shape (rows, *{model.observed[name].event_shape}), got {tuple(array.shape)}")
+            raise DataError(
+                f"{what}: {name} needs shape (rows, *{model.observed[name].event_shape}), got {tuple(array.shape)}"
+            )
     return Rows(values, masks, count)
 
 
@@ -95,7 +101,9 @@ def warn_constant(model: Model, rows: Rows) -> list[str]:
             constant = (flat == flat[0]).all(0).nonzero().flatten().tolist()
             if constant:
                 shown = ", ".join(map(str, constant[:5])) + (", ..." if len(constant) > 5 else "")
-                found.append(f"{name}: {len(constant)} constant column{'s' * (len(constant) > 1)} ({shown}); they carry no information")
+                found.append(
+                    f"{name}: {len(constant)} constant column{'s' * (len(constant) > 1)} ({shown}); they carry no information"
+                )
     for text in found:
         warnings.warn(text, stacklevel=3)
     return found

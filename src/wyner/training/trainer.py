@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from wyner.errors import Diverged, OptionError
-from wyner.training.phases import Phase
-from wyner.training.settings import Settings
 from wyner.schedules import learning_rate
 from wyner.seeds import HELD_NOISE, NOISE, mix
+from wyner.training.phases import Phase
+from wyner.training.settings import Settings
 
 if TYPE_CHECKING:
-    from wyner.training.rows import Rows
     from wyner.models.base import Model
+    from wyner.training.rows import Rows
 
 CHECK_EVERY = 20
 """Steps between looks at the loss on devices that would have to wait for it."""
@@ -34,12 +34,21 @@ class Trainer:
     """
 
     def __init__(self, fabric: Any, model: Model, phase: Phase, index: int, total: int, settings: Settings) -> None:
-        self.fabric, self.model, self.phase, self.index, self.total, self.settings = fabric, model, phase, index, max(1, total), settings
+        self.fabric, self.model, self.phase, self.index, self.total, self.settings = (
+            fabric,
+            model,
+            phase,
+            index,
+            max(1, total),
+            settings,
+        )
         self.program = model.program(phase.objective).to(fabric.device)
         self.trained = self._trained()
         self.names = ["loss", *self.program.names]
         self.parameters = {
-            f"{part}.{name}.{k}": p for part, name in self.trained for k, p in getattr(model, part)[name].named_parameters()
+            f"{part}.{name}.{k}": p
+            for part, name in self.trained
+            for k, p in getattr(model, part)[name].named_parameters()
         }
         if not self.parameters:
             raise OptionError(f"phase {phase.name!r} trains no parameter")
@@ -50,7 +59,13 @@ class Trainer:
         self.activate()
         optimiser = torch.optim.AdamW if settings.weight_decay else torch.optim.Adam
         fused = fabric.device.type in ("cpu", "cuda")
-        adam = optimiser(list(self.parameters.values()), lr=settings.lr, betas=settings.betas, weight_decay=settings.weight_decay, fused=fused)
+        adam = optimiser(
+            list(self.parameters.values()),
+            lr=settings.lr,
+            betas=settings.betas,
+            weight_decay=settings.weight_decay,
+            fused=fused,
+        )
         # Fabric recognises the compiled module inside its wrapper, so that precision and distribution stay outside it
         module = torch.compile(self.program, dynamic=False) if settings.compile else self.program
         self.module, self.adam = fabric.setup(module, adam)
@@ -83,7 +98,7 @@ class Trainer:
     def _anneal(self, progress: float) -> None:
         for factor in self.model.factors.values():
             if hasattr(factor.head, "anneal"):
-                factor.head.anneal(progress)
+                factor.head.anneal(progress)  # type: ignore[operator, union-attr]
 
     def noise(self, rows: int, *seed: int) -> list[Tensor | None]:
         """Noise for a batch: a function of the seed, the process and the numbers given."""

@@ -1,0 +1,76 @@
+"""Who can do what: the table of abilities, and refusals that say what the model lacks."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from oracle.cases import build
+from wyner.errors import TaskError
+
+ABILITIES = {
+    "WynerVAE": {
+        "generate": "yes", "translate": "x->y y->x", "restyle": "x y", "encode": "(x) (x,y) (y)",
+        "log_likelihood": "p(x) p(x,y) p(x|y) p(y) p(y|x)", "common_information": "yes",
+    },
+    "WynerVAE-no-local": {
+        "generate": "yes", "translate": "x->y y->x", "restyle": "-", "encode": "(x) (x,y) (y)",
+        "log_likelihood": "p(x) p(x,y) p(x|y) p(y) p(y|x)", "common_information": "yes",
+    },
+    "WynerVAE-3": {
+        "generate": "yes", "translate": "a->b,c b->a,c c->a,b", "encode": "(a) (a,b,c) (b) (c)", "common_information": "yes",
+        "log_likelihood": "p(a) p(a,b,c) p(a,b|c) p(a,c|b) p(b) p(b,c|a) p(c)",
+    },
+    "VAE": {"generate": "yes", "translate": "-", "encode": "(x)", "log_likelihood": "p(x)", "common_information": "yes"},
+    "CVAE": {
+        "generate": "-", "translate": "x->y", "restyle": "y", "encode": "(x,y)", "log_likelihood": "p(y|x)", "common_information": "-",
+    },
+    "JMVAE": {
+        "generate": "yes", "translate": "x->y", "restyle": "-", "encode": "(x) (x,y)",
+        "log_likelihood": "p(x) p(x,y) p(y|x)", "common_information": "yes",
+    },
+    "VCCA-private": {
+        "generate": "yes", "translate": "x->y", "encode": "(x,y)", "log_likelihood": "p(x,y) p(y|x)", "common_information": "-",
+    },
+    "VIB": {"generate": "-", "translate": "x->y", "restyle": "-", "log_likelihood": "p(y|x)", "common_information": "-"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ABILITIES)
+def test_table_of_abilities(name):
+    can = build(name, 1)[0].abilities()
+    assert {k: can[k] for k in ABILITIES[name]} == ABILITIES[name]
+
+
+X, Y = torch.zeros(3, 2), torch.zeros(3, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "call", "words"),
+    [
+        ("CVAE", lambda m: m.generate(3), r"Model cannot generate: it has no joint law p\(x,y\)"),
+        ("CVAE", lambda m: m.translate(y=Y), "Model cannot translate y to x: it has no law of x given y"),
+        ("CVAE", lambda m: m.encode(x=X), r"Model cannot encode \(x\): it can encode \(x,y\)"),
+        ("CVAE", lambda m: m.log_likelihood(x=X, y=Y), r"Model cannot score log p\(x,y\): it has no pair of laws for it"),
+        ("CVAE", lambda m: m.log_likelihood(x=X, given={"y": Y}), r"Model cannot score log p\(x\|y\)"),
+        ("CVAE", lambda m: m.restyle(x=X, like={"y": Y}), "Model cannot infer v from y"),
+        ("CVAE", lambda m: m.reconstruct(x=X, y=Y), r"Model cannot reconstruct x,y: it has no law p\(x,y\)"),
+        ("CVAE", lambda m: m.common_information(x=X, y=Y), "Model cannot measure its common information"),
+        ("JMVAE", lambda m: m.restyle(x=X, like={"y": Y}), "Model cannot restyle y: x2y draws no latent of its own"),
+        ("JMVAE", lambda m: m.encode(y=Y), r"Model cannot encode \(y\): it can encode \(x\); \(x,y\)"),
+        ("VCCA-private", lambda m: m.encode(x=X), r"it can encode \(x,y\)"),
+        ("WynerVAE-3", lambda m: m.translate(a=X, b=torch.zeros(3, 1)), "WynerVAE cannot translate a,b to c: it has no law of c given a,b"),
+    ],
+)  # fmt: skip
+def test_refusals_say_what_the_model_lacks(name, call, words):
+    with pytest.raises(TaskError, match=words):
+        call(build(name, 1)[0])
+
+
+@pytest.mark.parametrize("name", ["WynerVAE-no-local", "JMVAE", "VAE"])
+def test_a_model_without_local_latents_has_no_style_to_keep(name):
+    """The only latents are common; there is nothing of `like` that could be kept."""
+    model, data = build(name, 2)
+    rows = {k: v.float() for k, v in data.sample(2).items()}
+    with pytest.raises(TaskError, match="style"):
+        model.generate(2, like=rows)
