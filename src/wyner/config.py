@@ -51,6 +51,14 @@ def encode(value: Any) -> Any:
             if isinstance(value, variables.Space):
                 return {"kind": name, "shape": list(value.shape)}
             return {"kind": name, **{f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}}  # type: ignore[arg-type]
+    from wyner.families import Family
+    from wyner.networks import Builder
+    from wyner.schedules import Schedule
+
+    if isinstance(
+        value, (Family, Builder, Schedule)
+    ):  # of the user's own class: like a network, its code is not stored
+        return {"kind": MODULE, "text": type(value).__name__}
     raise RunError(
         f"cannot store {value!r} of type {type(value).__name__} in a configuration; pass numbers, texts or objects of wyner"
     )

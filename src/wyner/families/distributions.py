@@ -22,6 +22,8 @@ class Distribution(ABC):
     """One distribution per leading index. `noise` names what `rsample` is fed with: normal, uniform, gumbel or None."""
 
     noise: str | None = None
+    differentiable: bool = True
+    """Whether `rsample` lets gradients through."""
     event: tuple[int, ...]
 
     @property
@@ -110,7 +112,7 @@ class Normal(Distribution):
 class Bernoulli(Distribution):
     """Independent bits with probabilities sigmoid(logits). Values between 0 and 1 score as cross-entropies."""
 
-    noise = "uniform"
+    noise, differentiable = "uniform", False
 
     def __init__(self, logits: Tensor, event: tuple[int, ...]) -> None:
         self.logits, self.event = logits, event

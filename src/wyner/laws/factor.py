@@ -51,7 +51,7 @@ class Factor(nn.Module):
             raw = self.network(*zeros)
         self.train()
         want = self.head.raw_shape
-        if not isinstance(raw, Tensor) or tuple(raw.shape[raw.ndim - len(want) :]) != want:
+        if not isinstance(raw, Tensor) or tuple(raw.shape) != ((2, *want) if zeros else want):
             got = tuple(raw.shape) if isinstance(raw, Tensor) else type(raw).__name__
             m = self.head.parameters_per_coordinate
             raise ShapeError(

@@ -89,7 +89,7 @@ def check(law: Law, variables: Iterable[str], observed: Iterable[str], where: st
         for name in (*term.of, *term.given):
             if name not in known:
                 raise LawError(f"{where}: {term.name}: {unknown('variable', name, known)}")
-        if twice := drawn.intersection(term.of):
+        if twice := drawn.intersection(term.of) | {n for n in term.of if term.of.count(n) > 1}:
             raise LawError(
                 f"{where}: {term.name} draws {_names(twice)} a second time; every variable stands on the left of one factor"
             )
@@ -102,6 +102,8 @@ def check(law: Law, variables: Iterable[str], observed: Iterable[str], where: st
                 f"{where}: {term.name} is the aggregate of a latent, which has no density; write a prior p({','.join(term.of)}) "
                 "or match it by a density ratio"
             )
+        if len(set(term.given)) < len(term.given):
+            raise LawError(f"{where}: {term.name} names a parent twice; write each parent once")
         if missing := [g for g in term.given if g not in seen]:
             raise LawError(
                 f"{where}: {term.name} needs {_names(missing)}, which no factor before it draws; there is {_names(seen) or 'nothing yet'}"

@@ -105,10 +105,12 @@ class Planner:
         ]
         if missing := {v for t in law.terms if is_data(t, self.observed) for v in t.of} - set(given):
             raise LawError(f"{where}: needs values of {', '.join(sorted(missing))}")
-        needed, parents = set(targets), set[str]()
+        needed, read_later, parents = set(targets), set[str](), set[str]()
         for term in reversed(terms):
             if term.of[0] in needed:
-                parents.update(term.given)
+                if term.of[0] in read_later:  # by a factor after it; a factor before it reads the given value
+                    parents.add(term.of[0])
+                read_later.update(term.given)
                 needed.update(term.given)
         value = {v: self.plan.add("given", v) for v in sorted(given) if v in needed}
         drawn: dict[str, tuple[int, int | None]] = {}

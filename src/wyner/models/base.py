@@ -77,6 +77,9 @@ class Model(nn.Module):
         self.observed, self.latent, self.common = dict(observed), dict(latent), tuple(common)
         if both := set(self.observed) & set(self.latent):
             raise LawError(f"{', '.join(sorted(both))} cannot be both observed and latent")
+        for name in self.common:
+            if name not in self.latent:
+                raise LawError(f"common: {unknown('latent', name, self.latent)}")
         self.variables: dict[str, Space] = {**self.observed, **self.latent}
         self.laws: dict[str, tuple[Law, Law]] = {}
         for name, pair in laws.items():

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from wyner.errors import LawError, unknown
+from wyner.families import Distribution
 from wyner.laws import Law, Planner, noise_for, run
 from wyner.objectives.terms import Objective
 from wyner.schedules import Schedule
@@ -42,6 +43,11 @@ class Program(nn.Module):
                 raise LawError(f"objective: {unknown('pair of laws', term.law, laws)}")
         for term in objective.active:
             planner.kl(term.law, *laws[term.law])
+            for t in laws[term.law][0].terms:
+                if t.name in factors and not _kind(factors, t.name).differentiable:
+                    raise LawError(
+                        f"{term.law}: {t.name} draws bits, which no gradient passes through; use Categorical(n, 2)"
+                    )
         if not objective.active:
             raise LawError("objective: every weight is 0, so there is nothing to train")
         self.divergences = [t.law for t in objective.active]
@@ -127,3 +133,7 @@ class Program(nn.Module):
             lines.append((weight, term.law, text or "0", self.plan.constants[term.law]))
         w, n = max(len(a[0]) for a in lines), max(len(a[1]) for a in lines)
         return "\n".join(f"{a:>{w}} * {b:<{n}} = {c}" + (f"   [dropped: {d}]" if d else "") for a, b, c, d in lines)
+
+
+def _kind(factors: nn.ModuleDict, name: str) -> type[Distribution]:
+    return factors[name].head.distribution  # type: ignore[union-attr, return-value]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from wyner.families import Distribution, kl
+from wyner.errors import TaskError
+from wyner.families import kl
 from wyner.families.distributions import Normal
 from wyner.laws import Planner, noise_for, run
 from wyner.tasks.arrays import Array, asking, block_rows, given_values
@@ -62,6 +63,15 @@ def common_information(
             noise = noise_for(planner.plan, model.factors, (n,), like)
             blocks.append(run(planner.plan, model.factors, model.features, part, noise, pointwise=True))
         for name in model.common:
+            if f"p({name})" not in model.factors:
+                raise TaskError(
+                    f"{model.title} cannot measure its common information: no law has a prior p({name}) of {name}"
+                )
+            if hidden := _latent_parents(planner, drawn, name) - set(model.common):
+                raise TaskError(
+                    f"{model.title} cannot measure its common information: {name} is drawn from {show(hidden)}, "
+                    "which are not common, so its density given the data is not known"
+                )
             prior = model.factors[f"p({name})"]()
             dist, _ = drawn[name]
             posteriors = [r[dist] for r in blocks]
@@ -70,30 +80,46 @@ def common_information(
                 i40 += float(prior.entropy() - torch.cat([q.entropy() for q in posteriors]).mean())
             else:
                 gaussian = False
-        aggregate = _aggregate(
-            [[r[drawn[name][0]] for r in blocks] for name in model.common],
-            [
-                torch.cat([r[value] for r in blocks])[:limit]
-                for _, value in (drawn[name] for name in model.common)
-                if value is not None
-            ],
-            min(rows, limit),
-        )
+        aggregate = _aggregate(model, planner, drawn, blocks, min(rows, limit))
     out = {"I41": i41, "aggregate": aggregate}
     return {"I40": i40, **out} if gaussian else out
 
 
-def _aggregate(posteriors: list[list[Distribution]], draws: list[torch.Tensor], m: int) -> float:
-    """mean_i [ log q(z_i|i) - log (1/M) sum_m q(z_i|m) ] over the first m rows, in blocks of i."""
+Drawn = Mapping[str, tuple[int, int | None]]
+"""The operations that make the distribution and the value of each latent."""
+
+
+def _latent_parents(planner: Planner, drawn: Drawn, name: str) -> set[str]:
+    """Latents that the factor of `name` reads."""
+    draw_of = {v: k for k, (_, v) in drawn.items() if v is not None}
+    return {draw_of[a] for a in planner.plan.ops[drawn[name][0]].args if a in draw_of}
+
+
+def _aggregate(model: Model, planner: Planner, drawn: Drawn, blocks: list[list], m: int) -> float:
+    """mean_i [ log q(z_i|i) - log (1/M) sum_m q(z_i|m) ] over the first m rows, in blocks of i.
+
+    A common latent that is drawn from another one is scored at the draws of row i under the data of row m.
+    """
+    ops = planner.plan.ops
+    draw_of = {v: k for k, (_, v) in drawn.items() if v is not None}
+
+    def first(at: int | None) -> torch.Tensor:
+        return torch.cat([r[at] for r in blocks if at is not None])[:m]
+
+    z = {name: first(drawn[name][1]) for name in model.common}
     own = total = 0.0
     step = max(1, 2**22 // m)
     for i in range(0, m, step):
         j = min(m, i + step)
-        parts = zip(posteriors, draws, strict=True)
-        log_q = torch.stack([torch.cat([d.log_prob(z[i:j, None]) for d in dists], 1)[:, :m] for dists, z in parts]).sum(
-            0
-        )
-        index = torch.arange(i, j, device=draws[0].device)
+        log_q = z[model.common[0]].new_zeros(j - i, m)
+        for name in model.common:
+            dist, here = drawn[name][0], z[name][i:j, None]
+            if any(a in draw_of for a in ops[dist].args):
+                parents = [z[draw_of[a]][i:j, None] if a in draw_of else first(a)[None] for a in ops[dist].args]
+                log_q = log_q + model.factors[ops[dist].name](*parents).log_prob(here)
+            else:
+                log_q = log_q + torch.cat([r[dist].log_prob(here) for r in blocks], 1)[:, :m]
+        index = torch.arange(i, j, device=log_q.device)
         own += float(log_q[index - i, index].sum())
         total += float((torch.logsumexp(log_q, 1) - math.log(m)).sum())
     return (own - total) / m

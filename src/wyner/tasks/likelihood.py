@@ -77,6 +77,8 @@ def log_likelihood(
     if samples < 1:
         raise TaskError(f"log_likelihood: expected a positive number of samples, got {samples}")
     given = given or {}
+    if not targets:
+        raise TaskError(f"log_likelihood: expected at least one of {', '.join(model.observed)} to score")
     if both := set(targets) & set(given):
         raise TaskError(f"log_likelihood: {show(both)} cannot be both scored and given")
     text = f"log p({show(targets)}{'|' + show(given) if given else ''})"

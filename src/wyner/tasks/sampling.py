@@ -56,9 +56,10 @@ def generate(
         given: dict[str, Tensor] = {}
         if like is not None:
             values = given_values(model, like, "generate")
-            given = _rows(
-                _styles(model, values, [s for s in style_latents(model, law) if s not in model.common], means), n
-            )
+            wanted = [s for s in style_latents(model, law) if s not in model.common]
+            if not wanted:
+                raise TaskError(f"{model.title} has no latent besides {show(model.common)}: there is no style to keep")
+            given = _rows(_styles(model, values, wanted, means), n)
         blocks = []
         for i in range(0, n, block_rows(model)):
             rows = min(block_rows(model), n - i)
@@ -306,8 +307,12 @@ def _sampled(
     results = run(planner.plan, model.factors, model.features, given, noise, pointwise=True, means=means)
     out = {}
     for name in targets:
-        dist, event = results[drawn[name][0]], model.observed[name].event_shape
-        value = dist.exact(draw_noise(dist.noise, (*lead, *event), like)) if sample else dist.mean
+        (at, drawn_at), event = drawn[name], model.observed[name].event_shape
+        if drawn_at is not None:  # another output was drawn from this value: the two belong together
+            value = results[drawn_at]
+        else:
+            dist = results[at]
+            value = dist.exact(draw_noise(dist.noise, (*lead, *event), like)) if sample else dist.mean
         out[name] = value.expand(*lead, *event)
     return out
 
