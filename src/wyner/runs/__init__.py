@@ -1,0 +1,5 @@
+"""Runs: folders with everything that a trained model needs."""
+
+from wyner.runs.folder import Run, RunFolder, build, load, read_config, read_history, save_model, versions
+
+__all__ = ["Run", "RunFolder", "build", "load", "read_config", "read_history", "save_model", "versions"]

@@ -1,0 +1,202 @@
+"""A run on disk: config.json, model.safetensors, checkpoint/, metrics.jsonl. Nothing in it is ever unpickled."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from wyner import config
+from wyner.errors import RunError, unknown
+from wyner.files import append_line, read_json, read_tensors, write_json, write_tensors
+
+if TYPE_CHECKING:
+    from wyner.training.settings import Settings
+    from wyner.models.base import Model
+
+FORMAT = 1
+"""Version of the layout; raised when a change makes older runs unreadable."""
+
+WEIGHTS, CONFIG, METRICS, CHECKPOINT = "model.safetensors", "config.json", "metrics.jsonl", Path("checkpoint") / "state.safetensors"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a training leaves: the trained `model`, the logged rows `history`, and the `folder` (None if in memory)."""
+
+    model: Model
+    history: list[dict[str, Any]]
+    folder: Path | None
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computes."""
+    import wyner
+
+    return {"wyner": wyner.__version__, "torch": torch.__version__, "python": platform.python_version()}
+
+
+class RunFolder:
+    """The files of one run while it is being written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is something to resume from."""
+        return (self.path / CHECKPOINT).exists()
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether the final weights are there."""
+        return (self.path / WEIGHTS).exists()
+
+    def open(self, model: Model, settings: Settings, fingerprint: str, about: dict[str, Any], resume: bool) -> None:
+        """Starts a new run, or checks that an old one is the same.
+
+        Raises:
+            RunError: the folder is not empty, cannot be written to, or holds a run of another model or other settings.
+        """
+        description = {
+            "format": FORMAT, "model": model.config, "fit": config.encode(dataclasses.asdict(settings) | {"schedule": settings.schedule}),
+            "fingerprint": fingerprint, "about": about,
+        }  # fmt: skip
+        description = json.loads(json.dumps(description))
+        if self.path.exists() and not self.path.is_dir():
+            raise RunError(f"{self.path} is a file; expected a new or empty folder")
+        if resume and (self.path / CONFIG).exists():
+            self._compare(read_config(self.path), description)
+            return
+        if self.path.exists() and any(self.path.iterdir()):
+            hint = "continue it with resume=True (--resume), or choose another folder" if (self.path / CONFIG).exists() else "choose another folder"
+            raise RunError(f"{self.path} is not empty; {hint}")
+        write_json(self.path / CONFIG, {**description, "versions": versions(), "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])})
+
+    def _compare(self, old: dict[str, Any], new: dict[str, Any]) -> None:
+        for part in ("model", "fit"):
+            if old.get(part) != new[part]:
+                a, b = old.get(part) or {}, new[part]
+                a, b = (a.get("arguments", {}), b.get("arguments", {})) if part == "model" and a.get("name") == b.get("name") else (a, b)
+                names = sorted(k for k in {*a, *b} if a.get(k) != b.get(k))
+                shown = ", ".join(f"{k} was {a.get(k)!r} and is now {b.get(k)!r}" for k in names[:3])
+                raise RunError(f"{self.path} cannot be resumed exactly with other settings: {shown}; use the old ones or another folder")
+
+    def log(self, row: dict[str, Any]) -> None:
+        """Appends a row to the metrics."""
+        append_line(self.path / METRICS, row)
+
+    def save_checkpoint(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+        """Replaces the checkpoint, atomically. It remembers how long the metrics were."""
+        metrics = self.path / METRICS
+        write_tensors(self.path / CHECKPOINT, tensors, {**meta, "metrics_bytes": metrics.stat().st_size if metrics.exists() else 0})
+
+    def read_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any], list[dict[str, Any]]]:
+        """Tensors, metadata and history of the last checkpoint; metrics that came after it are cut off."""
+        tensors, meta = read_tensors(self.path / CHECKPOINT)
+        metrics = self.path / METRICS
+        if metrics.exists():
+            os.truncate(metrics, min(meta["metrics_bytes"], metrics.stat().st_size))
+        return tensors, meta, read_history(self.path)
+
+    def finish(self, model: Model) -> None:
+        """Writes the final weights."""
+        write_tensors(self.path / WEIGHTS, model.state_dict(), {"format": FORMAT})
+
+
+def save_model(model: Model, folder: Path) -> Path:
+    """Writes a model by itself: configuration and weights."""
+    if (folder / METRICS).exists():
+        raise RunError(f"{folder} holds a training run; choose another folder for the model")
+    write_json(folder / CONFIG, {"format": FORMAT, "model": model.config, "versions": versions()})
+    write_tensors(folder / WEIGHTS, model.state_dict(), {"format": FORMAT})
+    return folder
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The configuration of a run.
+
+    Raises:
+        RunError: no such run, or one of another version.
+    """
+    if not folder.is_dir():
+        raise RunError(f"there is no run at {folder}")
+    found = read_json(folder / CONFIG)
+    if not isinstance(found, dict) or "model" not in found:
+        raise RunError(f"{folder / CONFIG} does not describe a run; the file is damaged")
+    if found.get("format") != FORMAT:
+        raise RunError(
+            f"{folder} was written in format {found.get('format')} by wyner {found.get('versions', {}).get('wyner', 'of another version')}; "
+            f"this version reads format {FORMAT}"
+        )
+    return found
+
+
+def read_history(folder: Path) -> list[dict[str, Any]]:
+    """The logged rows of a run; a half-written last line is left out."""
+    path = folder / METRICS
+    rows = []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows
+
+
+def build(description: dict[str, Any], folder: Path) -> Model:
+    """A model with fresh weights from its stored configuration."""
+    from wyner.models import TABLE, Model
+
+    name = description.get("name")
+    known = {**TABLE, "Model": Model}
+    if name not in known:
+        raise RunError(f"{folder}: {unknown('model', str(name), known)}; for a model of your own: wyner.load(folder, into=model)")
+    return known[name](**config.decode(description["arguments"]))
+
+
+def load(folder: str | Path, into: Model | None = None, checkpoint: bool = False) -> Model:
+    """A trained model from the folder of a run or of `model.save`.
+
+    Args:
+        folder: where it is.
+        into: a model built the same way, needed when it has classes or networks of your own.
+        checkpoint: take the last checkpoint of a run that is not finished.
+
+    Returns:
+        The model, in evaluation mode, on the CPU.
+
+    Raises:
+        RunError: no run, an unfinished or damaged one, or one of another version or another model.
+    """
+    folder = Path(folder)
+    description = read_config(folder)
+    model = into if into is not None else build(description["model"], folder)
+    if (folder / WEIGHTS).exists() and not checkpoint:
+        weights, _ = read_tensors(folder / WEIGHTS)
+    elif (folder / CHECKPOINT).exists():
+        if not checkpoint:
+            raise RunError(f"{folder} is not finished; continue it with wyner train --resume {folder}, or wyner.load(folder, checkpoint=True)")
+        tensors, _ = read_tensors(folder / CHECKPOINT)
+        weights = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
+    else:
+        raise RunError(f"{folder} is incomplete: it has neither {WEIGHTS} nor a checkpoint")
+    expected = model.state_dict()
+    wrong = sorted(k for k in {*expected, *weights} if k not in expected or k not in weights or expected[k].shape != weights[k].shape)
+    if wrong:
+        shown = "; ".join(f"{k}: {_shape(weights.get(k))} stored, {_shape(expected.get(k))} expected" for k in wrong[:2])
+        raise RunError(f"{folder}: the weights are of another model: {shown}" + (f"; and {len(wrong) - 2} more" if len(wrong) > 2 else ""))
+    model.load_state_dict(weights)
+    return model.eval()
+
+
+def _shape(tensor: Tensor | None) -> str:
+    return "nothing" if tensor is None else str(tuple(tensor.shape))
