@@ -25,7 +25,12 @@ def make(seed: int = 0, **options) -> WynerVAE:
 
 
 def test_saved_and_loaded_models_answer_the_same(tmp_path) -> None:
-    m = make(lam=wyner.schedules.Linear(0, 0.3), alpha={"x2y": 0.5}, marginals=Alternating(2, 1), families={"x": Gaussian(Trainable(2.0))})
+    m = make(
+        lam=wyner.schedules.Linear(0, 0.3),
+        alpha={"x2y": 0.5},
+        marginals=Alternating(2, 1),
+        families={"x": Gaussian(Trainable(2.0))},
+    )
     m.save(tmp_path / "m")
     again = wyner.load(tmp_path / "m")
     assert str(again.objective) == str(m.objective)
@@ -53,7 +58,9 @@ def test_adhoc_models_are_stored_whole(tmp_path) -> None:
     again = wyner.load(tmp_path / "m")
     assert str(again.objective) == str(m.objective)
     assert again.phases == m.phases
-    assert torch.equal(again.log_likelihood(x=torch.zeros(2, 2), seed=0).value, m.log_likelihood(x=torch.zeros(2, 2), seed=0).value)
+    assert torch.equal(
+        again.log_likelihood(x=torch.zeros(2, 2), seed=0).value, m.log_likelihood(x=torch.zeros(2, 2), seed=0).value
+    )
 
 
 def test_own_networks_need_their_code(tmp_path) -> None:

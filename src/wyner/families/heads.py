@@ -94,6 +94,9 @@ class Head(nn.Module, ABC):
         """What a network must return for one value of the parents."""
         return (self.parameters_per_coordinate * self.event[0], *self.event[1:])
 
+    def settle(self, last: nn.Linear) -> None:
+        """Adapts the start of a default network's last layer, whose rows are the parameters of this head in order."""
+
     @abstractmethod
     def forward(self, raw: Tensor) -> D.Distribution: ...
 
@@ -118,6 +121,10 @@ class Gaussian(Family):
 
 class _PredictedNormal(Head):
     parameters_per_coordinate, distribution = 2, D.Normal
+
+    def settle(self, last: nn.Linear) -> None:
+        """Scales start at 1 whatever the parents are: a random start makes some of them e^4, and their draws drown the rest."""
+        nn.init.zeros_(last.weight[len(last.weight) // 2 :].data)
 
     def forward(self, raw: Tensor) -> D.Normal:
         loc, log_scale = raw.chunk(2, dim=-len(self.event))

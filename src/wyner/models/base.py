@@ -16,7 +16,7 @@ from wyner.errors import LawError, OptionError, unknown
 from wyner.families import Distribution, Family
 from wyner.families import default as default_family
 from wyner.laws import Factor, Law, Planner, Term, check, is_data, parse
-from wyner.networks import Builder, MLPs
+from wyner.networks import MLP, Builder, MLPs
 from wyner.objectives import Objective, Program
 from wyner.tasks import Likelihood
 from wyner.tasks.arrays import Array
@@ -141,6 +141,8 @@ class Model(nn.Module):
         head = family.head(space)
         events: list[tuple[int, ...]] = [self._seen(g) for g in term.given]
         network = module or networks.factor(space, events, head.raw_shape, name in self.observed)
+        if module is None and isinstance(network, MLP):
+            head.settle(network.last)
         factor = Factor(term.name, head, network, [len(e) for e in events])
         factor.probe(events, torch.zeros(()))
         return factor

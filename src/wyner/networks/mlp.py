@@ -81,5 +81,10 @@ class MLP(nn.Module):
             h = layer(self.act(h))
         return h if len(self.output) == 1 else h.reshape(*h.shape[:-1], *self.output)
 
+    @property
+    def last(self) -> nn.Linear:
+        """The layer that makes the output."""
+        return self.layers[-1]  # type: ignore[return-value]
+
     def extra_repr(self) -> str:
         return f"inputs={self.events}, output={self.output}"

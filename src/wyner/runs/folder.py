@@ -19,13 +19,18 @@ from wyner.errors import RunError, unknown
 from wyner.files import append_line, read_json, read_tensors, write_json, write_tensors
 
 if TYPE_CHECKING:
-    from wyner.training.settings import Settings
     from wyner.models.base import Model
+    from wyner.training.settings import Settings
 
 FORMAT = 1
 """Version of the layout; raised when a change makes older runs unreadable."""
 
-WEIGHTS, CONFIG, METRICS, CHECKPOINT = "model.safetensors", "config.json", "metrics.jsonl", Path("checkpoint") / "state.safetensors"
+WEIGHTS, CONFIG, METRICS, CHECKPOINT = (
+    "model.safetensors",
+    "config.json",
+    "metrics.jsonl",
+    Path("checkpoint") / "state.safetensors",
+)
 
 
 @dataclass(frozen=True)
@@ -77,18 +82,31 @@ class RunFolder:
             self._compare(read_config(self.path), description)
             return
         if self.path.exists() and any(self.path.iterdir()):
-            hint = "continue it with resume=True (--resume), or choose another folder" if (self.path / CONFIG).exists() else "choose another folder"
+            hint = (
+                "continue it with resume=True (--resume), or choose another folder"
+                if (self.path / CONFIG).exists()
+                else "choose another folder"
+            )
             raise RunError(f"{self.path} is not empty; {hint}")
-        write_json(self.path / CONFIG, {**description, "versions": versions(), "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])})
+        write_json(
+            self.path / CONFIG,
+            {**description, "versions": versions(), "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])},
+        )
 
     def _compare(self, old: dict[str, Any], new: dict[str, Any]) -> None:
         for part in ("model", "fit"):
             if old.get(part) != new[part]:
                 a, b = old.get(part) or {}, new[part]
-                a, b = (a.get("arguments", {}), b.get("arguments", {})) if part == "model" and a.get("name") == b.get("name") else (a, b)
+                a, b = (
+                    (a.get("arguments", {}), b.get("arguments", {}))
+                    if part == "model" and a.get("name") == b.get("name")
+                    else (a, b)
+                )
                 names = sorted(k for k in {*a, *b} if a.get(k) != b.get(k))
                 shown = ", ".join(f"{k} was {a.get(k)!r} and is now {b.get(k)!r}" for k in names[:3])
-                raise RunError(f"{self.path} cannot be resumed exactly with other settings: {shown}; use the old ones or another folder")
+                raise RunError(
+                    f"{self.path} cannot be resumed exactly with other settings: {shown}; use the old ones or another folder"
+                )
 
     def log(self, row: dict[str, Any]) -> None:
         """Appends a row to the metrics."""
@@ -97,7 +115,11 @@ class RunFolder:
     def save_checkpoint(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
         """Replaces the checkpoint, atomically. It remembers how long the metrics were."""
         metrics = self.path / METRICS
-        write_tensors(self.path / CHECKPOINT, tensors, {**meta, "metrics_bytes": metrics.stat().st_size if metrics.exists() else 0})
+        write_tensors(
+            self.path / CHECKPOINT,
+            tensors,
+            {**meta, "metrics_bytes": metrics.stat().st_size if metrics.exists() else 0},
+        )
 
     def read_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any], list[dict[str, Any]]]:
         """Tensors, metadata and history of the last checkpoint; metrics that came after it are cut off."""
@@ -159,7 +181,9 @@ def build(description: dict[str, Any], folder: Path) -> Model:
     name = description.get("name")
     known = {**TABLE, "Model": Model}
     if name not in known:
-        raise RunError(f"{folder}: {unknown('model', str(name), known)}; for a model of your own: wyner.load(folder, into=model)")
+        raise RunError(
+            f"{folder}: {unknown('model', str(name), known)}; for a model of your own: wyner.load(folder, into=model)"
+        )
     return known[name](**config.decode(description["arguments"]))
 
 
@@ -184,16 +208,27 @@ def load(folder: str | Path, into: Model | None = None, checkpoint: bool = False
         weights, _ = read_tensors(folder / WEIGHTS)
     elif (folder / CHECKPOINT).exists():
         if not checkpoint:
-            raise RunError(f"{folder} is not finished; continue it with wyner train --resume {folder}, or wyner.load(folder, checkpoint=True)")
+            raise RunError(
+                f"{folder} is not finished; continue it with wyner train --resume {folder}, or wyner.load(folder, checkpoint=True)"
+            )
         tensors, _ = read_tensors(folder / CHECKPOINT)
         weights = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
     else:
         raise RunError(f"{folder} is incomplete: it has neither {WEIGHTS} nor a checkpoint")
     expected = model.state_dict()
-    wrong = sorted(k for k in {*expected, *weights} if k not in expected or k not in weights or expected[k].shape != weights[k].shape)
+    wrong = sorted(
+        k
+        for k in {*expected, *weights}
+        if k not in expected or k not in weights or expected[k].shape != weights[k].shape
+    )
     if wrong:
-        shown = "; ".join(f"{k}: {_shape(weights.get(k))} stored, {_shape(expected.get(k))} expected" for k in wrong[:2])
-        raise RunError(f"{folder}: the weights are of another model: {shown}" + (f"; and {len(wrong) - 2} more" if len(wrong) > 2 else ""))
+        shown = "; ".join(
+            f"{k}: {_shape(weights.get(k))} stored, {_shape(expected.get(k))} expected" for k in wrong[:2]
+        )
+        raise RunError(
+            f"{folder}: the weights are of another model: {shown}"
+            + (f"; and {len(wrong) - 2} more" if len(wrong) > 2 else "")
+        )
     model.load_state_dict(weights)
     return model.eval()
 
