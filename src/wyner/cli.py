@@ -111,6 +111,9 @@ def train(
         raise OptionError(
             "expected what to train on: --data NAME or --data pairs.npz, or an experiment file; see wyner list data"
         )
+    elif recipe := _recipe(data):
+        base = read(recipe).changed(**sections)
+        print(f"settings that are not given come from the experiment {recipe!r}")
     else:
         base = Experiment(**_defaults(sections))
     _train(base, out or _free(Path("runs") / Path(base.data["name"]).stem), False, not quiet, report)
@@ -228,6 +231,13 @@ def _defaults(sections: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     else:
         sections["fit"] = {"schedule": "one-cycle", "lr": 2e-3} | sections["fit"]
     return sections
+
+
+def _recipe(data: str) -> str | None:
+    """The shipped experiment on this data set, if there is one."""
+    from wyner.experiments import read, shipped
+
+    return next((name for name in shipped() if read(name).data["name"] == data), None)
 
 
 def _free(path: Path) -> Path:

@@ -150,6 +150,28 @@ def test_an_experiment_file_and_flags_over_it(folder) -> None:
     assert config["model"]["arguments"]["networks"]["hidden"] == [4]
 
 
+def test_a_named_set_takes_its_recipe_and_flags_over_it(folder) -> None:
+    options = [
+        "--epochs",
+        "1",
+        "--lam",
+        "0.25",
+        "--set",
+        "data.train=64",
+        "--set",
+        "data.validation=16",
+        "--set",
+        "data.test=16",
+        "--set",
+        "fit.batch_size=32",
+    ]
+    done = wyner("train", "--data", "mog", *options, "--samples", "3", "--out", folder / "recipe", "-q", "--no-report")
+    assert done.returncode == 0, done.stderr
+    stored = json.loads((folder / "recipe" / "config.json").read_text())["about"]["experiment"]
+    assert stored["networks"]["hidden"] == [256, 256, 256]
+    assert stored["model"]["lam"] == {**read("mog").model["lam"], "end": 0.25}
+
+
 def write(folder, name: str, **arrays):
     np.savez(folder / name, **arrays)
     return folder / name
