@@ -94,8 +94,12 @@ class Normal(Distribution):
         return tuple(self.loc.shape[: self.loc.ndim - len(self.event)])
 
     def log_prob(self, value: Tensor) -> Tensor:
+        size = math.prod(self.event)
+        constant = 0.5 * LOG_2PI * size
+        if self.log_scale.ndim == 0:  # one scale for all: the sum is scaled, not every coordinate
+            square = sum_last((value - self.loc).square(), len(self.event))
+            return square * (-0.5 * torch.exp(-2 * self.log_scale)) - (size * self.log_scale + constant)
         square = (value - self.loc).mul(torch.exp(-self.log_scale)).square()
-        constant = 0.5 * LOG_2PI * math.prod(self.event)
         if self.log_scale.shape == square.shape:
             return sum_last(torch.add(self.log_scale, square, alpha=0.5), len(self.event)).neg() - constant
         return -0.5 * sum_last(square, len(self.event)) - (total(self.log_scale, self.event) + constant)

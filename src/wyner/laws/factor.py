@@ -27,15 +27,16 @@ class Factor(nn.Module):
         self.name, self.head, self.network, self.ranks = name, head, network, tuple(ranks)
 
     def forward(self, *parents: Tensor) -> Distribution:
-        if self.network is None:
-            return self.head(None)
-        if getattr(self.network, "any_leading", False) or not parents:
-            raw = self.network(*parents)
+        network, head = self.network, self.head
+        if network is None:
+            return head(None)
+        if getattr(network, "any_leading", False) or not parents:
+            raw = network(*parents)
         else:
-            raw = flattened(self.network, parents, self.ranks)
-        if raw.dtype in (torch.bfloat16, torch.float16):
+            raw = flattened(network, parents, self.ranks)
+        if raw.dtype is torch.bfloat16 or raw.dtype is torch.float16:
             raw = raw.float()  # products may be short, densities and their sums may not
-        return self.head(raw)
+        return head(raw)
 
     def probe(self, events: Sequence[tuple[int, ...]], like: Tensor) -> None:
         """Calls the network once on zeros, so that a wrong shape is found when the model is built.

@@ -139,7 +139,7 @@ class Planner:
         if extra := sorted({v for t in data_p for v in t.of} - set(read)):
             raise LawError(
                 f"{where}: the density of the data q({','.join(extra)}) stands in p and does not cancel: its entropy is unknown; "
-                "use a density ratio (SymmetricKL) instead of KL"
+                "use a density ratio instead of KL"
             )
         value = {v: self.plan.add("given", v) for v in sorted(read)}
         before: dict[str, set[str]] = {}
@@ -183,7 +183,7 @@ class Planner:
     def _scorable(self, term: Term, where: str) -> None:
         if self._family(term) is Delta:
             raise LawError(
-                f"{where}: {term.name} is deterministic and has no density; match the laws by a density ratio (SymmetricKL) instead of KL"
+                f"{where}: {term.name} is deterministic and has no density; match the laws by a density ratio instead of KL"
             )
 
     def _closed(self, q: Term, p: Term) -> bool:

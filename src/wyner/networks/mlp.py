@@ -72,13 +72,14 @@ class MLP(nn.Module):
             h = first.bias
         elif len(flat) == 1:
             h = first(flat[0])
-        elif all(f.shape[:-1] == flat[0].shape[:-1] for f in flat):
+        elif all(f.shape[:-1] == flat[0].shape[:-1] for f in flat[1:]):
             h = first(torch.cat(flat, -1))
         else:
             parts = zip(flat, first.weight.split(self.sizes, 1), strict=True)
             h = sum((F.linear(f, w) for f, w in parts), start=first.bias)
+        act = self.act
         for layer in layers[1:]:
-            h = layer(self.act(h))
+            h = layer(act(h))
         return h if len(self.output) == 1 else h.reshape(*h.shape[:-1], *self.output)
 
     @property

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from wyner.errors import LawError, unknown
 from wyner.families import Distribution
-from wyner.laws import Law, Planner, noise_for, run
+from wyner.families.distributions import draw_noise
+from wyner.laws import Law, Planner, run
 from wyner.objectives.terms import Objective
 from wyner.schedules import Schedule
 
@@ -61,6 +63,9 @@ class Program(nn.Module):
         self.owner = [next(i for i, row in enumerate(table) if row[k]) for k in range(len(self.ops))]
         self.names = [f"{self.divergences[i]}: {self._text(i, op)}" for i, op in zip(self.owner, self.ops, strict=True)]
 
+        heads: list[Any] = [factors[name].head for name in self.plan.draws]
+        self.drawn = [(h.distribution.noise, h.event) for h in heads]
+
     def _text(self, divergence: int, op: int) -> str:
         return next(s.text for s in self.plan.scores[self.divergences[divergence]] if s.op == op)
 
@@ -78,7 +83,7 @@ class Program(nn.Module):
         self, lead: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None
     ) -> list[Tensor | None]:
         """Noise for one evaluation; drawn outside the compiled function, so that compiled and eager steps see the same."""
-        return noise_for(self.plan, self.factors, lead, like, generator)
+        return [draw_noise(kind, (*lead, *event), like, generator) for kind, event in self.drawn]
 
     def scores(
         self, given: Mapping[str, Tensor], noise: Sequence[Tensor | None], pointwise: bool = False, means: bool = False
@@ -108,7 +113,7 @@ class Program(nn.Module):
         results = run(self.plan, self.factors, self.features, given, noise)
         batch = next(iter(given.values())).shape[0]
         rows = [results[op] for op in self.ops]
-        terms = torch.stack([(r if r.ndim == 1 else r.mean(tuple(range(r.ndim - 1)))).expand(batch) for r in rows])
+        terms = torch.stack([r if r.shape == (batch,) else _per_row(r).expand(batch) for r in rows])
         incidence = self.incidence.to(terms)
         if masks is None:
             means = terms.mean(1)
@@ -133,6 +138,11 @@ class Program(nn.Module):
             lines.append((weight, term.law, text or "0", self.plan.constants[term.law]))
         w, n = max(len(a[0]) for a in lines), max(len(a[1]) for a in lines)
         return "\n".join(f"{a:>{w}} * {b:<{n}} = {c}" + (f"   [dropped: {d}]" if d else "") for a, b, c, d in lines)
+
+
+def _per_row(term: Tensor) -> Tensor:
+    """Mean over the draws, `(K, B)` to `(B,)`; a term of the model alone, `()`, stays."""
+    return term if term.ndim < 2 else term.mean(tuple(range(term.ndim - 1)))
 
 
 def _kind(factors: nn.ModuleDict, name: str) -> type[Distribution]:
