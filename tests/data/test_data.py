@@ -151,6 +151,7 @@ def test_downloads_are_verified(idx_folder, tmp_path, monkeypatch) -> None:
         (gzip.compress(b"\x00\x00\x08\x01\x00\x00\x00\x09abc"), "cut off"),
         (gzip.compress(b"\x00\x00\x08\x01")[:-3], "cannot read"),
     ],
+    ids=["text", "short", "broken gzip"],  # the content holds the time, so it cannot name the case
 )
 def test_damaged_idx_files(tmp_path, content: bytes, message: str) -> None:
     (tmp_path / "f").write_bytes(content)
