@@ -169,7 +169,11 @@ def _train(experiment: Any, out: Path, resume: bool, progress: bool, report: boo
     dataset = experiment.load()
     print(f"{dataset}")
     print(f"model: {experiment.model.get('name', 'WynerVAE')}, run: {out}")
-    trained, numbers = run(experiment, out, resume=resume, progress=progress, report=report, dataset=dataset)
+    try:
+        trained, numbers = run(experiment, out, resume=resume, progress=progress, report=report, dataset=dataset)
+    except KeyboardInterrupt as e:  # typer would swallow the sentence that says how to go on
+        print(f"\n{e}" if str(e) else "\ninterrupted", file=sys.stderr)
+        raise typer.Exit(130) from None
     print(f"\n{trained.model.objective}\n")
     _table(numbers)
     if trained.history:
@@ -262,9 +266,6 @@ def main() -> None:
             raise
         print(f"error: {e}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt as e:
-        print(f"\n{e}", file=sys.stderr)
-        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -98,6 +100,53 @@ def test_resume_of_a_finished_run_and_of_settings_given_twice(run) -> None:
     done = wyner("train", "--resume", run, "--lr", "1")
     assert done.returncode == 2
     assert "takes everything from the run" in done.stderr
+
+
+def test_ctrl_c_saves_says_how_to_go_on_and_resumes(folder) -> None:
+    out = folder / "stopped"
+    command = [
+        "train",
+        "--data",
+        folder / "pairs.npz",
+        "--epochs",
+        3000,
+        "--hidden",
+        "8",
+        "--out",
+        out,
+        "-q",
+        "--no-report",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "wyner.cli", *map(str, command)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for _ in range(600):
+        if (out / "metrics.jsonl").exists():
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"wyner train --resume {out}" in err
+    assert "Traceback" not in err
+    before = len((out / "metrics.jsonl").read_text().splitlines())
+    process = subprocess.Popen(
+        [sys.executable, "-m", "wyner.cli", "train", "--resume", str(out), "-q", "--no-report"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for _ in range(600):
+        if len((out / "metrics.jsonl").read_text().splitlines()) > before:
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    assert "wyner train --resume" in process.communicate(timeout=60)[1]
+    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    steps = [r["step"] for r in rows if r["split"] == "train"]
+    assert steps == sorted(set(steps))
 
 
 @pytest.mark.parametrize("what", ["models", "data", "experiments"])
