@@ -95,3 +95,9 @@ def block_rows(model: Model) -> int:
     """How many rows a task evaluates at a time, so that memory stays bounded (about 2^23 numbers in the widest layer)."""
     largest = max(s.size for s in model.observed.values())
     return max(256, 2**23 // max(512, 16 * largest))
+
+
+def parts_of(values: Mapping[str, Tensor], rows: int) -> list[dict[str, Tensor]]:
+    """The same arrays in blocks of at most `rows` rows."""
+    total = len(next(iter(values.values())))
+    return [{k: v[i : i + rows] for k, v in values.items()} for i in range(0, total, rows)]

@@ -15,7 +15,7 @@ from wyner.errors import TaskError
 from wyner.families import kl
 from wyner.families.distributions import Normal
 from wyner.laws import Planner, noise_for, run
-from wyner.tasks.arrays import Array, asking, block_rows, given_values
+from wyner.tasks.arrays import Array, asking, block_rows, given_values, parts_of
 from wyner.tasks.choice import inference_law, must, show
 
 if TYPE_CHECKING:
@@ -57,8 +57,7 @@ def common_information(
     with asking(model, seed):
         like = next(model.parameters())
         blocks = []
-        for i in range(0, rows, block):
-            part = {k: v[i : i + block] for k, v in values.items()}
+        for part in parts_of(values, block):
             n = len(next(iter(part.values())))
             noise = noise_for(planner.plan, model.factors, (n,), like)
             blocks.append(run(planner.plan, model.factors, model.features, part, noise, pointwise=True))

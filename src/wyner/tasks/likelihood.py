@@ -11,7 +11,7 @@ from torch import Tensor
 
 from wyner.errors import TaskError
 from wyner.laws import Planner, noise_for, run
-from wyner.tasks.arrays import Array, asking, block_rows, given_values, like_input
+from wyner.tasks.arrays import Array, asking, block_rows, given_values, like_input, parts_of
 from wyner.tasks.choice import likelihood_pair, show
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def log_likelihood(
     rows = block_rows(model)
     per_row = max(1, rows // min(samples, rows))
     with asking(model, seed):
-        parts = [_estimate(model, planner, where, part, samples, rows) for part in _blocks(values, per_row)]
+        parts = [_estimate(model, planner, where, part, samples, rows) for part in parts_of(values, per_row)]
     example = next(iter(targets.values()))
     value, ess = (torch.cat([p[i] for p in parts]) for i in (0, 1))
     return Likelihood(like_input(value, example), like_input(ess, example), samples, text)
@@ -116,8 +116,3 @@ def _estimate(
         done += k
     log_s = torch.log(torch.tensor(float(samples), dtype=first.dtype))
     return first - log_s.to(first.device), torch.exp(2 * first - second)
-
-
-def _blocks(values: Mapping[str, Tensor], rows: int) -> list[dict[str, Tensor]]:
-    total = len(next(iter(values.values())))
-    return [{k: v[i : i + rows] for k, v in values.items()} for i in range(0, total, rows)]

@@ -16,7 +16,7 @@ from wyner.errors import TaskError
 from wyner.families import Distribution
 from wyner.families.distributions import draw_noise
 from wyner.laws import Law, Planner, is_data, noise_for, run
-from wyner.tasks.arrays import Array, asking, block_rows, given_values, like_input
+from wyner.tasks.arrays import Array, asking, block_rows, given_values, like_input, parts_of
 from wyner.tasks.choice import generative_law, inferable, inference_law, must, show, style_latents
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def translate(
     with asking(model, seed):
         blocks = [
             _sampled(model, law, where, part, (target,), (n, len(next(iter(part.values())))), sample, means)[target]
-            for part in _parts(values, rows)
+            for part in parts_of(values, rows)
         ]
     return like_input(torch.cat(blocks, 1), next(iter(given.values())))
 
@@ -161,7 +161,7 @@ def restyle(
         latents = _rows(_styles(model, styled, wanted, means), rows)
         blocks = [
             _sampled(model, law, where, part, (target,), (len(next(iter(part.values()))),), sample, means)[target]
-            for part in _parts({**values, **latents}, block_rows(model))
+            for part in parts_of({**values, **latents}, block_rows(model))
         ]
     return like_input(torch.cat(blocks), next(iter(given.values())))
 
@@ -196,7 +196,7 @@ def reconstruct(
     with asking(model, seed):
         blocks = [
             _sampled(model, law, where, part, tuple(values), (len(next(iter(part.values()))),), sample, means)
-            for part in _parts(values, block_rows(model))
+            for part in parts_of(values, block_rows(model))
         ]
     example = next(iter(given.values()))
     return {k: like_input(torch.cat([b[k] for b in blocks]), example) for k in values}
@@ -315,11 +315,6 @@ def _sampled(
             value = dist.exact(draw_noise(dist.noise, (*lead, *event), like)) if sample else dist.mean
         out[name] = value.expand(*lead, *event)
     return out
-
-
-def _parts(values: Mapping[str, Tensor], rows: int) -> list[dict[str, Tensor]]:
-    total = len(next(iter(values.values())))
-    return [{k: v[i : i + rows] for k, v in values.items()} for i in range(0, total, rows)]
 
 
 def _rows(latents: Mapping[str, Tensor], n: int) -> dict[str, Tensor]:

@@ -18,6 +18,7 @@ from wyner.errors import Diverged, OptionError, RunError
 from wyner.models.base import Model
 from wyner.runs import Run, RunFolder
 from wyner.seeds import GLOBAL, ROWS, SPLIT, mix
+from wyner.tasks.choice import data_of
 from wyner.training.phases import After, epochs_plan
 from wyner.training.rows import Rows, rows_of, warn_constant
 from wyner.training.settings import Settings
@@ -76,17 +77,12 @@ def fit(
     """
     chosen = Settings.of({"epochs": epochs, "batch_size": batch_size, "lr": lr, "seed": seed, **settings})
     train, held = _split(data, validation, chosen.seed)
-    needs = tuple(sorted({v for p in model.phases for t in p.objective.active for v in model.program(_only(t)).needs}))
+    laws = [model.laws[t.law][0] for p in model.phases for t in p.objective.active]
+    needs = tuple(sorted(frozenset().union(*(data_of(model, q) for q in laws))))
     rows = rows_of(model, train, needs)
     held_rows = None if held is None else rows_of(model, held, needs, "validation")
     warn_constant(model, rows)
     return _Loop(model, rows, held_rows, chosen, out, resume, progress, loggers, dict(about or {})).run()
-
-
-def _only(term: Any) -> Any:
-    from wyner.objectives import Objective
-
-    return Objective((type(term)(term.law),))
 
 
 def _split(data: Any, validation: Any, seed: int) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
