@@ -21,7 +21,7 @@ def _kinds() -> dict[str, type]:
     from wyner.training import phases
 
     found: dict[str, type] = {}
-    for module in (variables, families.heads, networks.builders, objectives.terms, schedules, phases):
+    for module in (variables, families.heads, families.experts, networks.builders, networks.autoencoder, objectives.terms, schedules, phases):
         prefix = module.__name__.rsplit(".", 1)[-1]
         for name, value in vars(module).items():
             ours = isinstance(value, type) and value.__module__ == module.__name__
@@ -85,4 +85,5 @@ def decode(value: Any) -> Any:
     if kind is None:
         raise RunError(f"unknown kind {value['kind']!r} in a configuration; it was written by another version")
     rest = {k: decode(v) for k, v in value.items() if k != "kind"}
-    return kind(*rest["shape"]) if issubclass(kind, variables.Space) else kind(**rest)
+    listed = rest.pop("shape" if issubclass(kind, variables.Space) else "members", [])
+    return kind(*listed, **rest)

@@ -52,6 +52,42 @@ class Exponential(Schedule):
 
 
 @dataclass(frozen=True)
+class Decay(Schedule):
+    """end + (start - end) exp(-rate * progress): from `start` towards `end`, with a time constant of 1/rate of the training."""
+
+    start: float = 1.0
+    end: float = 0.0
+    rate: float = 5.0
+
+    def __call__(self, progress: float) -> float:
+        return self.end + (self.start - self.end) * math.exp(-self.rate * progress)
+
+
+@dataclass(frozen=True)
+class Path(Schedule):
+    """Straight lines through knots (share of the training, value), constant before the first and after the last."""
+
+    knots: tuple[tuple[float, float], ...]
+
+    def __post_init__(self) -> None:
+        knots = tuple((float(a), float(b)) for a, b in self.knots)
+        object.__setattr__(self, "knots", knots)
+        shares = [a for a, _ in knots]
+        if not knots or shares != sorted(set(shares)) or shares[0] < 0 or shares[-1] > 1:
+            raise OptionError(f"Path: expected knots (share, value) with rising shares in [0, 1], got {self.knots!r}")
+
+    def __call__(self, progress: float) -> float:
+        before = self.knots[0]
+        for after in self.knots:
+            if progress <= after[0]:
+                width = after[0] - before[0]
+                share = (progress - before[0]) / width if width > 0 else 1.0
+                return before[1] + (after[1] - before[1]) * min(1.0, max(0.0, share))
+            before = after
+        return before[1]
+
+
+@dataclass(frozen=True)
 class Cosine(Schedule):
     """Half a cosine from `start` to `end`."""
 

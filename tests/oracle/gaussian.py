@@ -15,7 +15,9 @@ import torch
 from torch import Tensor
 
 from wyner import Model
-from wyner.laws import Law, Term
+from wyner.families import Mixture
+from wyner.laws import Law, Term, parse
+from wyner.laws.factor import Combined
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,16 @@ def random_joint(sizes: Mapping[str, int], seed: int) -> Joint:
 
 def affine(model: Model, term: Term) -> Affine:
     """Reads a factor off its outputs at zero and at unit vectors; fails if it is not affine with a constant variance."""
-    factor, sizes = model.factors[term.name], [model.variables[g].size for g in term.given]
+    (found,) = components(model, term)
+    return found
+
+
+def components(model: Model, term: Term) -> list[Affine]:
+    """A factor as an equal mixture of affine ones: one for each member of a mixture of experts, itself for any other."""
+    factor = model.factors[term.name]
+    if (several := experts(model, term)) != [term]:
+        return [c for m in several for c in components(model, m)]
+    sizes = [model.variables[g].size for g in term.given]
     total = sum(sizes)
     probes = torch.cat([torch.zeros(1, total), torch.eye(total), torch.randn(3, total)])
     parents = [
@@ -150,8 +161,21 @@ def affine(model: Model, term: Term) -> Affine:
     bias = mean[0]
     matrix = (mean[1 : total + 1] - bias).T
     torch.testing.assert_close(mean, probes[: len(mean)] @ matrix.T + bias, rtol=1e-10, atol=1e-10)
-    torch.testing.assert_close(variance, variance[:1].expand_as(variance), rtol=0, atol=0)
-    return Affine(dict(zip(term.given, matrix.split(sizes, 1), strict=True)), bias, variance[0])
+    torch.testing.assert_close(variance, variance[:1].expand_as(variance), rtol=1e-12, atol=0)
+    return [Affine(dict(zip(term.given, matrix.split(sizes, 1), strict=True)), bias, variance[0])]
+
+
+def experts(model: Model, term: Term) -> list[Term]:
+    """The factors that a mixture of experts is made of; any other factor itself."""
+    factor = model.factors[term.name]
+    if isinstance(factor, Combined) and isinstance(factor.family, Mixture):
+        return [parse(m).terms[0] for m in factor.family.members]
+    return [term]
+
+
+def is_mixture(model: Model, *laws: Law) -> bool:
+    """Whether a factor of the laws is a mixture of experts."""
+    return any(experts(model, t) != [t] for law in laws for t in law.terms if not is_data(model, t))
 
 
 def is_data(model: Model, term: Term) -> bool:
@@ -161,13 +185,32 @@ def is_data(model: Model, term: Term) -> bool:
 
 def joint_of(model: Model, law: Law, data: Joint, silent: Iterable[str] = ()) -> Joint:
     """The joint Gaussian of a law, where the data are `data`; variables in `silent` get no noise of their own."""
-    joint = empty()
+    (joint,) = joints_of(model, law, data, silent)
+    return joint
+
+
+def joints_of(model: Model, law: Law, data: Joint, silent: Iterable[str] = ()) -> list[Joint]:
+    """The law as an equal mixture of joint Gaussians: one for each choice of experts, one if there is nothing to choose."""
+    joints = [empty()]
     for term in law.terms:
         if is_data(model, term):
-            joint = joint.with_independent(data.marginal(term.of))
+            joints = [j.with_independent(data.marginal(term.of)) for j in joints]
         else:
-            joint = joint.with_factor(term.of[0], affine(model, term), term.of[0] in set(silent))
-    return joint
+            joints = [
+                j.with_factor(term.of[0], c, term.of[0] in set(silent)) for c in components(model, term) for j in joints
+            ]
+    return joints
+
+
+def mixed_moments(joints: Sequence[Joint], names: Sequence[str], values: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Means `(B, d)` and covariances `(B, d, d)` of some variables given rows of others, under an equal mixture.
+
+    What is given must not tell the components apart: it is the data of all of them.
+    """
+    each = [j.conditional(names, values) for j in joints]
+    means = torch.stack([m.reshape(-1, m.shape[-1]) for m, _ in each])
+    off = means - means.mean(0)
+    return means.mean(0), torch.stack([s for _, s in each]).mean(0) + (off[..., :, None] * off[..., None, :]).mean(0)
 
 
 def constant(text: str, entropy: Callable[[list[str]], float]) -> float:

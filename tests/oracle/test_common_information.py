@@ -9,7 +9,7 @@ import torch
 
 import wyner
 from oracle.cases import AFFINE, NAMES, build, randomise
-from oracle.gaussian import affine, joint_of, random_joint
+from oracle.gaussian import affine, experts, joint_of, random_joint
 from wyner import KL, Real
 from wyner.errors import TaskError
 from wyner.laws import parse
@@ -17,14 +17,28 @@ from wyner.tasks import rate_per_dimension
 
 pytestmark = pytest.mark.usefixtures("float64")
 
-MEASURED = [name for name in NAMES if build(name, 1)[0].common]
-
 
 def posterior_law(model):
+    """The library asks the law with the most variables."""
     names = set(model.observed)
-    return next(
-        q for q, _ in model.laws.values() if set(q.terms[0].of) == names and set(model.common) <= set(q.variables)
+    found = [q for q, _ in model.laws.values() if set(q.terms[0].of) == names and set(model.common) <= set(q.variables)]
+    return max(
+        (q for q in found if set(q.variables) - names <= set(model.latent)),
+        key=lambda q: len(q.variables),
+        default=None,
     )
+
+
+def measured(name):
+    """Whether the model has a common latent with a Gaussian posterior; mixtures are examined in test_mixtures.py."""
+    model, _ = build(name, 1)
+    if not model.common or posterior_law(model) is None:
+        return False
+    term = next(t for t in posterior_law(model).terms if t.of == model.common)
+    return experts(model, term) == [term]
+
+
+MEASURED = [name for name in NAMES if measured(name)]
 
 
 @pytest.mark.parametrize("name", MEASURED)
@@ -163,3 +177,17 @@ def test_rate_per_dimension_adds_up_to_the_rate():
     torch.testing.assert_close(rates["z"], each, rtol=1e-9, atol=0)
     assert float(rates["z"].sum()) == pytest.approx(model.common_information(**rows)["I41"], rel=1e-9)
     assert set(rates) == {"z", "u", "v"}
+
+
+@pytest.mark.parametrize(
+    ("common", "words"), [(("z",), "z is drawn from w"), (("w", "z"), "experts that read other latents")]
+)
+def test_experts_that_read_another_latent_are_refused(common, words):
+    """q(z|w,x) is a product whose member reads w; the density of z given the data is another integral."""
+    model = wyner.Model(
+        observed={"x": Real(2)}, latent={"w": Real(1), "z": Real(1)}, objective=KL("elbo"), common=common, networks=AFFINE,
+        laws={"elbo": ("q(x) q(w|x) q(z|w,x)", "p(w) p(z) p(x|z,w)")},
+        families={"q(z|w,x)": wyner.families.Product("e(z|w)", "e(z|x)")},
+    )  # fmt: skip
+    with pytest.raises(TaskError, match=words):
+        model.common_information(x=torch.zeros(4, 2))

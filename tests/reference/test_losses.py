@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import pytest
@@ -10,9 +11,9 @@ from torch import Tensor
 
 import wyner
 from reference import plain
-from wyner import KL, Binary, Image, Real
+from wyner import KL, Binary, Categorical, Image, Real
 from wyner.families import Gaussian, Trainable
-from wyner.models import WynerVAE
+from wyner.models import CVAE, DMVAE, IIAE, JMVAE, MMVAE, MVAE, MVTCAE, SSVAE, VIB, WVAE, VCCAPrivate, WynerVAE
 from wyner.networks import MLPs
 
 NETWORKS = MLPs(hidden=(16, 12))
@@ -30,11 +31,18 @@ def tolerance(request: pytest.FixtureRequest) -> Iterator[float]:
         torch.set_default_dtype(before)
 
 
-def compare(model: wyner.Model, given: dict[str, Tensor], noise: list[Tensor], by_hand: Tensor, rel: float) -> None:
+def compare(
+    model: wyner.Model,
+    given: dict[str, Tensor],
+    noise: list[Tensor],
+    by_hand: Tensor,
+    rel: float,
+    progress: float = 0.0,
+) -> None:
     """Loss to `rel`; every gradient to ten times that, relative to the largest entry (its entries are sums over the batch)."""
     program = model.objective
     parameters = dict(model.named_parameters())
-    loss, _ = program(given, noise, torch.tensor(program.objective.weights(0.0)))
+    loss, _ = program(given, noise, torch.tensor(program.objective.weights(progress)))
     assert float(loss.detach()) == pytest.approx(float(by_hand.detach()), rel=rel)
     ours = torch.autograd.grad(loss, parameters.values(), allow_unused=True)
     theirs = torch.autograd.grad(by_hand, parameters.values(), allow_unused=True)
@@ -119,43 +127,113 @@ def test_the_second_stage_is_equation_13(tolerance):
         torch.testing.assert_close(a, b, rtol=10 * tolerance, atol=10 * tolerance * float(b.abs().max()))
 
 
-def test_jmvae(tolerance):
-    laws = {
-        "joint": ("q(x,y) q(w|x,y)", "p(w) p(x|w) p(y|w)"),
-        "x": ("q(x,y) q(w|x,y)", "q(x,y) q(w|x)"),
-        "y": ("q(x,y) q(w|x,y)", "q(x,y) q(w|y)"),
-    }
-    model = wyner.Model(
-        observed={"x": Real(5), "y": Real(4)}, latent={"w": Real(3)}, laws=laws, objective=KL("joint") + 0.1 * (KL("x") + KL("y")),
-        networks=NETWORKS,
-    )  # fmt: skip
+def pair() -> tuple[Tensor, Tensor]:
+    return torch.randn(B, 5), torch.randn(B, 4)
+
+
+SPACES = {"x": Real(5), "y": Real(4)}
+
+
+def test_jmvae_is_42_and_43(tolerance):
+    model = JMVAE(**SPACES, w=3, c=0.1, networks=NETWORKS)
     shake(model)
-    x, y = torch.randn(B, 5), torch.randn(B, 4)
+    x, y = pair()
     noise = model.objective.noise((B,), x)
     assert len(noise) == 1
     compare(model, {"x": x, "y": y}, noise, plain.jmvae(plain.Weights(model), x, y, noise[0], 0.1), tolerance)
 
 
-def test_cvae(tolerance):
-    laws = {"cond": ("q(x,y) q(v|y,x)", "q(x) p(v|x) p(y|v,x)")}
-    model = wyner.Model(
-        observed={"x": Real(5), "y": Real(4)}, latent={"v": Real(3)}, laws=laws, objective=KL("cond"), networks=NETWORKS
-    )
-    x, y = torch.randn(B, 5), torch.randn(B, 4)
+def test_cvae_is_45(tolerance):
+    model = CVAE(**SPACES, v=3, networks=NETWORKS)
+    x, y = pair()
     noise = model.objective.noise((B,), x)
     compare(model, {"x": x, "y": y}, noise, plain.cvae(plain.Weights(model), x, y, noise[0]), tolerance)
 
 
-def test_vcca_private(tolerance):
-    laws = {"joint": ("q(x,y) q(z|x) q(u|x) q(v|y)", "p(z) p(u) p(v) p(x|z,u) p(y|z,v)")}
-    latent = {"z": Real(3), "u": Real(2), "v": Real(2)}
-    model = wyner.Model(
-        observed={"x": Real(5), "y": Real(4)}, latent=latent, laws=laws, objective=KL("joint"), networks=NETWORKS
-    )
+def test_vcca_private_is_48(tolerance):
+    model = VCCAPrivate(**SPACES, z=3, u=2, v=2, networks=NETWORKS)
     shake(model)
-    x, y = torch.randn(B, 5), torch.randn(B, 4)
+    x, y = pair()
     noise, e = named(model.objective, {"q(z|x)": "z", "q(u|x)": "u", "q(v|y)": "v"}, x)
     compare(model, {"x": x, "y": y}, noise, plain.vcca_private(plain.Weights(model), x, y, e), tolerance)
+
+
+def test_vib_is_51(tolerance):
+    model = VIB(**SPACES, z=3, beta=0.3, networks=NETWORKS)
+    shake(model)
+    x, y = pair()
+    (noise,) = model.objective.noise((B,), x)
+    compare(model, {"x": x, "y": y}, [noise], plain.vib(plain.Weights(model), x, y, noise, 0.3), tolerance)
+
+
+def test_ssvae_is_46_and_47(tolerance):
+    model = SSVAE(x=Categorical(1, 3), y=Real(4), v=2, alpha=1.7, unlabelled=0.6, networks=NETWORKS)
+    shake(model)
+    x, y = torch.eye(3)[torch.randint(3, (B,))][:, None], torch.randn(B, 4)
+    noise = model.objective.noise((B,), y)
+    by_hand = plain.ssvae(plain.Weights(model), x, y, noise[0], noise[2], 0.6, 1.7)
+    compare(model, {"x": x, "y": y}, noise, by_hand, 5 * tolerance)  # sums of probabilities times log-probabilities
+
+
+def test_w_vae_is_loss_1(tolerance):
+    model = WVAE(**SPACES, z=(2, 3), u=(1, 4), v=(2, 2), lam=0.25, networks=NETWORKS)
+    x, y = pair()
+    noise, e = named(model.objective, {"q(z|x,y)": "z", "q(u|x,y)": "u", "q(v|x,y)": "v"}, x)
+    by_hand = plain.wvae(plain.Weights(model), x, y, e, 0.25, tau=1.0, eps2=5e-5)
+    compare(model, {"x": x, "y": y}, noise, by_hand, 5 * tolerance)  # squares times 1e4
+
+
+def test_w_vae_anneals_its_temperature(tolerance):
+    """tau = exp(-0.75 share), at least 0.5: exp(-3e-5 step) over 25,000 steps."""
+    model = WVAE(**SPACES, z=(2, 3), u=(1, 4), v=(2, 2), networks=NETWORKS)
+    for factor in model.factors.values():
+        if hasattr(factor.head, "anneal"):
+            factor.head.anneal(0.4)
+    x, y = pair()
+    noise, e = named(model.objective, {"q(z|x,y)": "z", "q(u|x,y)": "u", "q(v|x,y)": "v"}, x)
+    by_hand = plain.wvae(plain.Weights(model), x, y, e, 0.0, tau=math.exp(-3e-5 * 0.4 * 25_000), eps2=5e-5)
+    compare(model, {"x": x, "y": y}, noise, by_hand, 5 * tolerance)
+
+
+@pytest.mark.parametrize("progress", [0.0, 0.25, 1.0])
+def test_iiae_is_the_loss_of_the_code(tolerance, progress):
+    model = IIAE(**SPACES, z=3, u=2, v=2, lam=0.8, beta=0.4, warm=5.0, networks=NETWORKS)
+    x, y = pair()
+    noise, e = named(model.objective, {"q(z|x,y)": "z", "q(u|x)": "u", "q(v|y)": "v"}, x)
+    reg = 1 - math.exp(-5.0 * progress)
+    by_hand = plain.iiae(plain.Weights(model), x, y, e, 0.8, 0.4, reg)
+    compare(model, {"x": x, "y": y}, noise, by_hand, 50 * tolerance, progress)  # weights of one KL that cancel in part
+
+
+EXPERTS = {
+    "q(z|x,y)": "z", "q(z|x)": "z1", "q(z|y)": "z2", "q(u|x)": "u", "q(v|y)": "v",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "by_hand"), [(MVAE, plain.mvae), (MMVAE, plain.mmvae)])
+def test_models_with_experts(tolerance, kind, by_hand):
+    model = kind(**SPACES, z=3, networks=NETWORKS)
+    shake(model)
+    x, y = pair()
+    noise, e = named(model.objective, EXPERTS, x)
+    compare(model, {"x": x, "y": y}, noise, by_hand(plain.Weights(model), x, y, e), 5 * tolerance)
+
+
+def test_mvtcae(tolerance):
+    model = MVTCAE(**SPACES, z=3, alpha=0.8, beta=1.5, networks=NETWORKS)
+    shake(model)
+    x, y = pair()
+    (noise,) = model.objective.noise((B,), x)
+    by_hand = plain.mvtcae(plain.Weights(model), x, y, noise, 0.8, 1.5)
+    compare(model, {"x": x, "y": y}, [noise], by_hand, 10 * tolerance)
+
+
+def test_dmvae(tolerance):
+    model = DMVAE(**SPACES, z=3, u=2, v=2, networks=NETWORKS)
+    shake(model)
+    x, y = pair()
+    noise, e = named(model.objective, EXPERTS, x)
+    compare(model, {"x": x, "y": y}, noise, plain.dmvae(plain.Weights(model), x, y, e), 5 * tolerance)
 
 
 def test_images_and_bits(tolerance):

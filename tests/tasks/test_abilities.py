@@ -7,6 +7,12 @@ import torch
 
 from oracle.cases import build
 from wyner.errors import TaskError
+from wyner.models import TABLE
+
+EVERYTHING = {
+    "generate": "yes", "translate": "x->y y->x", "encode": "(x) (x,y) (y)",
+    "log_likelihood": "p(x) p(x,y) p(x|y) p(y) p(y|x)", "common_information": "yes",
+}  # fmt: skip
 
 ABILITIES = {
     "WynerVAE": {
@@ -25,14 +31,37 @@ ABILITIES = {
     "CVAE": {
         "generate": "-", "translate": "x->y", "restyle": "y", "encode": "(x,y)", "log_likelihood": "p(y|x)", "common_information": "-",
     },
-    "JMVAE": {
-        "generate": "yes", "translate": "x->y", "restyle": "-", "encode": "(x) (x,y)",
-        "log_likelihood": "p(x) p(x,y) p(y|x)", "common_information": "yes",
+    "VCCAPrivate": {
+        "generate": "yes", "translate": "x->y", "restyle": "y", "encode": "(x) (x,y) (y)", "log_likelihood": "p(x) p(x,y) p(y|x)",
+        "common_information": "yes",
     },
-    "VCCA-private": {
-        "generate": "yes", "translate": "x->y", "encode": "(x,y)", "log_likelihood": "p(x,y) p(y|x)", "common_information": "-",
+    "VIB": {
+        "generate": "-", "translate": "x->y", "restyle": "-", "encode": "(x) (x,y)", "log_likelihood": "p(y|x)", "common_information": "-",
     },
-    "VIB": {"generate": "-", "translate": "x->y", "restyle": "-", "log_likelihood": "p(y|x)", "common_information": "-"},
+    "SSVAE": {
+        "generate": "yes", "translate": "x->y y->x", "restyle": "y", "encode": "(x,y)",
+        "log_likelihood": "p(x,y) p(x|y) p(y) p(y|x)", "common_information": "-",
+    },
+    "ADGM": {
+        "generate": "yes", "translate": "x->y y->x", "restyle": "y", "encode": "(x,y)",
+        "log_likelihood": "p(x,y) p(x|y) p(y) p(y|x)", "common_information": "-",
+    },
+    "BCDE": {
+        "generate": "yes", "translate": "x->y", "restyle": "-", "encode": "(x) (x,y) (y)",
+        "log_likelihood": "p(x) p(x,y) p(y) p(y|x)", "common_information": "yes",
+    },
+    "JVAE": {**EVERYTHING, "restyle": "-"},
+    "JMVAE": {**EVERYTHING, "restyle": "-"},
+    "BiVCCAPrivate": {**EVERYTHING, "restyle": "x y"},
+    "JointBetaVAE": {**EVERYTHING, "restyle": "x y"},
+    "WVAE": {**EVERYTHING, "restyle": "x y"},
+    "IIAE": {**EVERYTHING, "restyle": "x y"},
+    "MVAE": {**EVERYTHING, "restyle": "-"},
+    "MMVAE": {**EVERYTHING, "restyle": "-"},
+    "MoPoE": {**EVERYTHING, "restyle": "-"},
+    "MVTCAE": {**EVERYTHING, "restyle": "-"},
+    "DMVAE": {**EVERYTHING, "restyle": "x y"},
+    "MMVAEPlus": {**EVERYTHING, "restyle": "x y"},
 }  # fmt: skip
 
 
@@ -42,23 +71,30 @@ def test_table_of_abilities(name):
     assert {k: can[k] for k in ABILITIES[name]} == ABILITIES[name]
 
 
+def test_the_table_of_abilities_names_every_model():
+    assert set(TABLE) <= set(ABILITIES)
+
+
 X, Y = torch.zeros(3, 2), torch.zeros(3, 3)
 
 
 @pytest.mark.parametrize(
     ("name", "call", "words"),
     [
-        ("CVAE", lambda m: m.generate(3), r"Model cannot generate: it has no joint law p\(x,y\)"),
-        ("CVAE", lambda m: m.translate(y=Y), "Model cannot translate y to x: it has no law of x given y"),
-        ("CVAE", lambda m: m.encode(x=X), r"Model cannot encode \(x\): it can encode \(x,y\)"),
-        ("CVAE", lambda m: m.log_likelihood(x=X, y=Y), r"Model cannot score log p\(x,y\): it has no pair of laws for it"),
-        ("CVAE", lambda m: m.log_likelihood(x=X, given={"y": Y}), r"Model cannot score log p\(x\|y\)"),
-        ("CVAE", lambda m: m.restyle(x=X, like={"y": Y}), "Model cannot infer v from y"),
-        ("CVAE", lambda m: m.reconstruct(x=X, y=Y), r"Model cannot reconstruct x,y: it has no law p\(x,y\)"),
-        ("CVAE", lambda m: m.common_information(x=X, y=Y), "Model cannot measure its common information"),
-        ("JMVAE", lambda m: m.restyle(x=X, like={"y": Y}), "Model cannot restyle y: x2y draws no latent of its own"),
-        ("JMVAE", lambda m: m.encode(y=Y), r"Model cannot encode \(y\): it can encode \(x\); \(x,y\)"),
-        ("VCCA-private", lambda m: m.encode(x=X), r"it can encode \(x,y\)"),
+        ("CVAE", lambda m: m.generate(3), r"CVAE cannot generate: it has no joint law p\(x,y\)"),
+        ("CVAE", lambda m: m.translate(y=Y), "CVAE cannot translate y to x: it has no law of x given y"),
+        ("CVAE", lambda m: m.encode(x=X), r"CVAE cannot encode \(x\): it can encode \(x,y\)"),
+        ("CVAE", lambda m: m.log_likelihood(x=X, y=Y), r"CVAE cannot score log p\(x,y\): it has no pair of laws for it"),
+        ("CVAE", lambda m: m.log_likelihood(x=X, given={"y": Y}), r"CVAE cannot score log p\(x\|y\)"),
+        ("CVAE", lambda m: m.restyle(x=X, like={"y": Y}), "CVAE cannot infer v from y"),
+        ("CVAE", lambda m: m.reconstruct(x=X, y=Y), r"CVAE cannot reconstruct x,y: it has no law p\(x,y\)"),
+        ("CVAE", lambda m: m.common_information(x=X, y=Y), "CVAE cannot measure its common information"),
+        ("JMVAE", lambda m: m.restyle(x=X, like={"y": Y}), "JMVAE cannot restyle y: x2y draws no latent of its own"),
+        ("VCCAPrivate", lambda m: m.translate(y=Y), "VCCAPrivate cannot translate y to x: it has no law of x given y"),
+        ("VIB", lambda m: m.encode(y=Y), r"VIB cannot encode \(y\): it can encode \(x\); \(x,y\)"),
+        ("VIB", lambda m: m.generate(3), r"VIB cannot generate: it has no joint law p\(x,y\)"),
+        ("BCDE", lambda m: m.translate(y=Y), "BCDE cannot translate y to x: it has no law of x given y"),
+        ("SSVAE", lambda m: m.encode(y=Y), r"SSVAE cannot encode \(y\): it can encode \(x,y\)"),
         ("WynerVAE-3", lambda m: m.translate(a=X, b=torch.zeros(3, 1)), "WynerVAE cannot translate a,b to c: it has no law of c given a,b"),
     ],
 )  # fmt: skip

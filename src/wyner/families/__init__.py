@@ -1,6 +1,7 @@
 """Families of distributions: the values, their closed-form KLs, and the heads that make them from network outputs."""
 
 from wyner.families.distributions import Distribution, kl
+from wyner.families.experts import Combination, Mixture, Product
 from wyner.families.heads import (
     Bernoulli,
     Categorical,
@@ -17,13 +18,16 @@ from wyner.families.heads import (
 __all__ = [
     "Bernoulli",
     "Categorical",
+    "Combination",
     "Deterministic",
     "Distribution",
     "Family",
     "Fixed",
     "Gaussian",
     "Head",
+    "Mixture",
     "Predicted",
+    "Product",
     "Trainable",
     "default",
     "kl",

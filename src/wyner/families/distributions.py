@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -24,6 +25,8 @@ class Distribution(ABC):
     noise: str | None = None
     differentiable: bool = True
     """Whether `rsample` lets gradients through."""
+    summed: bool = False
+    """Whether training sums over all values in place of a draw; see `Summed`."""
     event: tuple[int, ...]
 
     @property
@@ -65,11 +68,24 @@ def draw_noise(
     options: Any = {"dtype": like.dtype, "device": like.device, "generator": generator}
     if kind == "normal":
         return torch.randn(shape, **options)
+    if kind == "component":  # normal noise of the event, and one more number that chooses the component
+        return torch.randn((*shape[:-1], shape[-1] + 1), **options)
     uniform = torch.rand(shape, **options)
-    if kind == "gumbel":
-        tiny = torch.finfo(like.dtype).tiny
-        return -torch.log((-torch.log(uniform.clamp_min(tiny))).clamp_min(tiny))
-    return uniform
+    return _gumbel(uniform) if kind == "gumbel" else uniform
+
+
+def _gumbel(uniform: Tensor) -> Tensor:
+    """Gumbel noise -log(-log U), kept finite."""
+    tiny = torch.finfo(uniform.dtype).tiny
+    return -torch.log((-torch.log(uniform.clamp_min(tiny))).clamp_min(tiny))
+
+
+def _from_normal(kind: str | None, normal: Tensor) -> Tensor | None:
+    """Noise of one kind from normal noise: U = Phi(normal), kept below 1."""
+    if kind is None or kind == "normal":
+        return normal if kind else None
+    uniform = torch.special.ndtr(normal).clamp_max(1 - torch.finfo(normal.dtype).eps)
+    return _gumbel(uniform) if kind == "gumbel" else uniform
 
 
 class Normal(Distribution):
@@ -187,6 +203,62 @@ class Categorical(Distribution):
         return -sum_last(self.log_p.exp() * self.log_p, len(self.event))
 
 
+class Summed(Categorical):
+    """A categorical variable whose expectation is taken exactly while training: E_q f(x) = sum_x q(x) f(x).
+
+    In place of a draw, `rsample` gives every value, `(k^n, 1, ..., 1, n, k)`; what is computed from it has one leading axis
+    more, over which the terms are summed with the probabilities. Tasks draw as from any categorical variable.
+    """
+
+    summed = True
+
+    def rsample(self, noise: Tensor | None) -> Tensor:
+        assert noise is not None
+        return noise
+
+
+def all_values(lead: int, event: tuple[int, ...], like: Tensor) -> Tensor:
+    """Every value of n k-ary variables as one-hot arrays, `(k^n, 1, ..., 1, n, k)` with `lead` ones between."""
+    n, k = event
+    codes = torch.cartesian_prod(*[torch.arange(k, device=like.device)] * n).reshape(-1, n)
+    return F.one_hot(codes, k).to(like.dtype).reshape(len(codes), *[1] * lead, n, k)
+
+
+class Mixture(Distribution):
+    """(1/M) sum_m q_m with components of one kind over one event: it is scored, and drawn in tasks; no gradient passes a draw."""
+
+    noise, differentiable = "component", False
+
+    def __init__(self, components: Sequence[Distribution]) -> None:
+        self.components, self.event = list(components), components[0].event
+
+    @property
+    def mean(self) -> Tensor:
+        return sum(c.mean for c in self.components) / len(self.components)  # type: ignore[return-value]
+
+    @property
+    def leading(self) -> tuple[int, ...]:
+        return tuple(torch.broadcast_shapes(*(c.leading for c in self.components)))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        each = torch.broadcast_tensors(*(c.log_prob(value) for c in self.components))
+        return torch.logsumexp(torch.stack(each), 0) - math.log(len(each))
+
+    def rsample(self, noise: Tensor | None) -> Tensor:
+        raise LawError(
+            "a draw from a mixture of experts has no gradient for the choice of the expert; draw from each expert in a law of its own"
+        )
+
+    def exact(self, noise: Tensor | None) -> Tensor:
+        assert noise is not None
+        m, rank = len(self.components), len(self.event)
+        uniform = torch.special.ndtr(noise.flatten(noise.ndim - rank)[..., -1])
+        chosen = (uniform * m).long().clamp(max=m - 1).reshape(*uniform.shape, *[1] * rank)
+        own = _from_normal(self.components[0].noise, noise[..., :-1])
+        draws = torch.stack(torch.broadcast_tensors(*(c.exact(own) for c in self.components)))
+        return draws.gather(0, chosen[None].expand(1, *draws.shape[1:]))[0]
+
+
 class Delta(Distribution):
     """A point mass at `value`: it can be drawn, not scored."""
 
@@ -231,6 +303,8 @@ CLOSED_FORMS = {
     (Normal, Normal): kl_normal,
     (Bernoulli, Bernoulli): kl_bernoulli,
     (Categorical, Categorical): kl_categorical,
+    (Summed, Categorical): kl_categorical,
+    (Summed, Summed): kl_categorical,
 }
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from wyner import variables
 from wyner.errors import OptionError
 from wyner.families import distributions as D
-from wyner.schedules import Schedule
+from wyner.schedules import Schedule, at
 from wyner.variables import Space
 
 LOG_SCALE_RANGE = (-6.0, 4.0)
@@ -28,13 +28,19 @@ LOG_SCALE_RANGE = (-6.0, 4.0)
 
 @dataclass(frozen=True)
 class Fixed:
-    """A variance that is not trained, the same for every coordinate."""
+    """A variance that is not trained, the same for every coordinate.
 
-    variance: float = 0.5
+    Args:
+        variance: a number, or a schedule over training: coarse to fine, from a large variance, at which only what is worth
+            its nats is encoded, down to the one that the model is meant to have.
+    """
+
+    variance: float | Schedule = 0.5
 
     def __post_init__(self) -> None:
-        if not self.variance > 0:
-            raise OptionError(f"Fixed({self.variance}): a variance must be positive")
+        for value in (at(self.variance, 0.0), at(self.variance, 1.0)):
+            if not value > 0:
+                raise OptionError(f"Fixed({self.variance}): a variance must be positive")
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,10 @@ class Predicted:
 
 
 Variance = Fixed | Trainable | Predicted
+
+
+MOST_VALUES = 4096
+"""A categorical variable with more values is not summed over."""
 
 
 class Family(ABC):
@@ -117,7 +127,7 @@ class Gaussian(Family):
         return _PredictedNormal(space) if isinstance(self.variance, Predicted) else _SharedNormal(space, self.variance)
 
     def prior(self, space: Space) -> Head:
-        return _PriorNormal(space, isinstance(self.variance, Fixed), getattr(self.variance, "variance", 1.0))
+        return _PriorNormal(space, isinstance(self.variance, Fixed), at(getattr(self.variance, "variance", 1.0), 1.0))
 
 
 class _PredictedNormal(Head):
@@ -138,7 +148,8 @@ class _SharedNormal(Head):
 
     def __init__(self, space: Space, variance: Fixed | Trainable) -> None:
         super().__init__(space)
-        start = 0.5 * math.log(variance.variance)
+        self.schedule = variance.variance if isinstance(variance.variance, Schedule) else None
+        start = 0.5 * math.log(at(variance.variance, 0.0))
         if isinstance(variance, Fixed):
             self.floor = -math.inf
             self.register_buffer("log_scale", torch.tensor(start))
@@ -147,6 +158,11 @@ class _SharedNormal(Head):
             ones = (1,) * (len(self.event) - 1)
             shape = {"channel": (self.event[0], *ones), "coordinate": self.event, "event": ()}[variance.per]
             self.log_scale = nn.Parameter(torch.full(shape, start))
+
+    def anneal(self, progress: float) -> None:
+        """Sets a scheduled variance for a share `progress` in [0, 1] of the training."""
+        if self.schedule is not None:
+            self.log_scale.fill_(0.5 * math.log(self.schedule(progress)))
 
     def forward(self, raw: Tensor) -> D.Normal:
         log_scale = self.log_scale if self.floor == -math.inf else self.log_scale.clamp_min(self.floor)
@@ -195,18 +211,26 @@ class Categorical(Family):
 
     Args:
         temperature: of the relaxation; a number or a schedule over training.
+        summed: no draws in training: terms are summed over all k^n values, with their probabilities.
+        trained: whether a prior of this family is trained, from uniform; else it stays uniform, and values that the
+            posterior never uses cost likelihood and rate.
     """
 
     temperature: float | Schedule = 0.5
+    summed: bool = False
+    trained: bool = False
     distribution: ClassVar[type[D.Distribution]] = D.Categorical
 
     def head(self, space: Space) -> Head:
         if not isinstance(space, variables.Categorical):
             raise OptionError(f"the Categorical family needs a Categorical(n, k) variable, got {space!r}")
-        return _Categorical(space, self.temperature)
+        n, k = space.event_shape
+        if self.summed and k**n > MOST_VALUES:
+            raise OptionError(f"{space!r} has {k}^{n} values, too many to sum over; expected at most {MOST_VALUES}")
+        return _Summed(space) if self.summed else _Categorical(space, self.temperature)
 
     def prior(self, space: Space) -> Head:
-        return _UniformCategorical(space)
+        return _PriorCategorical(space, self.trained)
 
 
 class _Categorical(Head):
@@ -228,13 +252,25 @@ class _Categorical(Head):
         return D.Categorical(raw, self.temperature, self.event)
 
 
-class _UniformCategorical(Head):
+class _Summed(Head):
+    distribution = D.Summed
+
+    def forward(self, raw: Tensor) -> D.Summed:
+        return D.Summed(raw, 1.0, self.event)
+
+
+class _PriorCategorical(Head):
+    """Probabilities that do not depend on anything: uniform, or trained from there."""
+
     distribution = D.Categorical
     logits: Tensor
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: Space, trained: bool) -> None:
         super().__init__(space)
-        self.register_buffer("logits", torch.zeros(self.event), persistent=False)
+        if trained:
+            self.logits = nn.Parameter(torch.zeros(self.event))
+        else:
+            self.register_buffer("logits", torch.zeros(self.event), persistent=False)
 
     def forward(self, raw: Tensor | None = None) -> D.Categorical:
         return D.Categorical(self.logits, 1.0, self.event)

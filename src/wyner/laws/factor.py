@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from wyner.errors import ShapeError
-from wyner.families import Distribution, Head
+from wyner.families import Combination, Distribution, Head
 from wyner.networks import flattened
 
 
@@ -59,3 +60,46 @@ class Factor(nn.Module):
                 f"{self.name}: its network must return (..., {', '.join(map(str, want))}): {m} parameter{'s' * (m > 1)} per "
                 f"coordinate of {self.head.event}, stacked along the first axis; it returned {got}"
             )
+
+
+class Combined(nn.Module):
+    """A factor without a network of its own, made of other factors: a product or mixture of experts.
+
+    Args:
+        name: canonical text of the factor.
+        family: how the members' distributions become one.
+        members: the factors that it is made of, with the positions of their parents among this factor's parents.
+        event: event shape of the variable.
+
+    Raises:
+        LawError: members that the family cannot combine.
+    """
+
+    network = None
+
+    def __init__(
+        self,
+        name: str,
+        family: Combination,
+        members: Sequence[tuple[Factor | Combined, Sequence[int]]],
+        event: tuple[int, ...],
+    ) -> None:
+        super().__init__()
+        family.check(name, [m.head.distribution for m, _ in members])
+        self.name, self.family, self.event = name, family, event
+        self.distribution: type[Distribution] = family.distribution
+        # not submodules: their parameters belong to the members
+        self.members: tuple[tuple[Any, tuple[int, ...]], ...]
+        object.__setattr__(self, "members", tuple((m, tuple(at)) for m, at in members))
+
+    @property
+    def head(self) -> Combined:
+        """What draws and scores: this factor itself."""
+        return self
+
+    def combine(self, *members: Distribution) -> Distribution:
+        """The distribution made of those of the members, in order."""
+        return self.family.combine(members)
+
+    def forward(self, *parents: Tensor) -> Distribution:
+        return self.combine(*(m(*(parents[i] for i in at)) for m, at in self.members))

@@ -65,6 +65,18 @@ def parse(text: str, where: str = "law") -> Law:
     return Law(tuple(terms), " ".join(t.name for t in terms))
 
 
+def read_term(text: str, where: str = "factor") -> Term:
+    """Reads one factor, such as `"q(z|x)"`.
+
+    Raises:
+        LawError: not one factor.
+    """
+    terms = parse(text, where).terms
+    if len(terms) != 1:
+        raise LawError(f"{where}: expected one factor such as q(z|x), got {text!r}")
+    return terms[0]
+
+
 def is_data(term: Term, observed: Iterable[str]) -> bool:
     """Whether a factor is the distribution of the data: an unconditional q over observed variables."""
     return term.head == "q" and not term.given and set(term.of) <= set(observed)

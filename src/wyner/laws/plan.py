@@ -23,11 +23,12 @@ from torch import Tensor, nn
 from wyner.errors import LawError
 from wyner.families import Distribution
 from wyner.families.distributions import CLOSED_FORMS, Delta, draw_noise, kl
-from wyner.laws.notation import Law, Term, check, is_data
+from wyner.laws.factor import Combined
+from wyner.laws.notation import Law, Term, check, is_data, read_term
 
 
 class Op(NamedTuple):
-    """One operation on earlier results. `kind` is given, feature, dist, draw, nll, kl, ratio or logq."""
+    """One operation on earlier results. `kind` is given, feature, dist, combine, draw, nll, kl or ratio."""
 
     kind: str
     name: str
@@ -58,6 +59,15 @@ class Plan:
             self.ops.append(op)
         return self.ops.index(op)
 
+    def after(self, draw: int) -> set[int]:
+        """Operations whose result depends on the value of a draw. A closed-form KL does not depend on the draw it is for."""
+        found = {draw}
+        for i, op in enumerate(self.ops):
+            args = op.args[:2] if op.kind == "kl" else op.args
+            if found.intersection(args):
+                found.add(i)
+        return found
+
     @property
     def draws(self) -> list[str]:
         """Factors drawn from, one entry per draw, in order: the noise that `run` needs."""
@@ -83,6 +93,10 @@ class Planner:
     def _dist(self, term: Term, value: Mapping[str, int], where: str) -> int:
         if term.name not in self.factors:
             raise LawError(f"{where}: no network for {term.name}; there is {', '.join(sorted(self.factors)) or 'none'}")
+        factor = self.factors[term.name]
+        if isinstance(factor, Combined):
+            members = [self._dist(read_term(m), value, where) for m in factor.family.members]
+            return self.plan.add("combine", term.name, *members)
         args = [self.plan.add("feature", g, value[g]) if g in self.features else value[g] for g in term.given]
         return self.plan.add("dist", term.name, *args)
 
@@ -239,6 +253,8 @@ def run(
             r.append(_featured(features[name], r[a[0]]))
         elif kind == "dist":
             r.append(factors[name](*[r[i] for i in a]))
+        elif kind == "combine":
+            r.append(factors[name].combine(*[r[i] for i in a]))  # type: ignore[operator]
         elif kind == "draw":
             eps = next(left)
             r.append(r[a[0]].mean if means else r[a[0]].exact(eps) if pointwise else r[a[0]].rsample(eps))

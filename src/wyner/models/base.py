@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from wyner import tasks
 from wyner.config import encode as to_json
 from wyner.errors import LawError, OptionError, unknown
-from wyner.families import Distribution, Family
+from wyner.families import Combination, Distribution, Family
 from wyner.families import default as default_family
-from wyner.laws import Factor, Law, Planner, Term, check, is_data, parse
-from wyner.networks import MLP, Builder, MLPs
+from wyner.laws import Combined, Factor, Law, Planner, Term, check, is_data, parse, read_term
+from wyner.networks import MLP, Autoencoded, Builder, Chain, CodeDecoder, MLPs, freeze
 from wyner.objectives import Objective, Program
+from wyner.seeds import ROWS, mix
 from wyner.tasks import Likelihood
 from wyner.tasks.arrays import Array
 from wyner.training.phases import Phase
@@ -34,7 +35,7 @@ class Model(nn.Module):
         objective: a weighted sum of `KL(name)` terms.
         common: latents that all modalities share; what `common_information` measures and `reconstruct` infers.
         networks: makes the default networks.
-        families: families by variable (`"x"`) or by factor (`"q(z|x)"`).
+        families: families by variable (`"x"`) or by factor (`"q(z|x)"`); a factor may be a product or mixture of others.
         modules: a user's own networks by factor (`"q(z|x,y)"`), called with the parents in the order written and returning
             `(..., m * event[0], *event[1:])`.
         phases: how to train; by default one phase with the objective and every factor.
@@ -69,7 +70,7 @@ class Model(nn.Module):
         objective: Objective,
         common: Sequence[str] = (),
         networks: Builder | None = None,
-        families: Mapping[str, Family] | None = None,
+        families: Mapping[str, Family | Combination] | None = None,
         modules: Mapping[str, nn.Module] | None = None,
         phases: Sequence[Phase] = (),
     ) -> None:
@@ -87,8 +88,9 @@ class Model(nn.Module):
                 raise LawError(f"{name}: expected a pair of laws (q, p), got {len(pair)}")
             self.laws[name] = parse(pair[0], f"{name}: q"), parse(pair[1], f"{name}: p")
         terms = self._terms()
-        networks = networks or MLPs()
+        self.networks = networks = networks or MLPs()
         families, modules = dict(families or {}), dict(modules or {})
+        self._members(terms, families)
         self._known(families, {*terms, *self.variables}, "family")
         self._known(modules, set(terms), "network")
         self.features = nn.ModuleDict()
@@ -98,9 +100,9 @@ class Model(nn.Module):
             if feature is not None:
                 feature.event = space.event_shape  # type: ignore[assignment]
                 self.features[name] = feature
-        self.factors = nn.ModuleDict(
-            {name: self._factor(term, networks, families, modules.get(name)) for name, term in terms.items()}
-        )
+        self.factors = nn.ModuleDict()
+        for term in terms.values():
+            self._add_factor(term, terms, networks, families, modules)
         self.phases = tuple(phases) or (Phase("main", objective),)
         self._check_phases()
         # not a submodule: it shares the factors, which would otherwise be stored twice
@@ -125,10 +127,48 @@ class Model(nn.Module):
             seen[key] = name
         return terms
 
+    def _members(self, terms: dict[str, Term], families: Mapping[str, Family | Combination]) -> None:
+        """Adds the factors that combinations are made of, which no law may name."""
+        left = list(terms.values())
+        while left:
+            term = left.pop()
+            family = families.get(term.name)
+            if not isinstance(family, Combination):
+                continue
+            for text in family.members:
+                member = read_term(text, f"{term.name}: member")
+                if member.of != term.of or not set(member.given) <= set(term.given) or member == term:
+                    raise LawError(
+                        f"{term.name}: its member {member.name} must be another factor of {','.join(term.of)} whose parents "
+                        f"are among {','.join(term.given) or 'none'}"
+                    )
+                if member.name not in terms:
+                    terms[member.name] = member
+                    left.append(member)
+
     def _known(self, names: Mapping[str, object], known: set[str], kind: str) -> None:
         for name in names:
             if name not in known:
                 raise OptionError(unknown(f"name for a {kind}", name, known))
+
+    def _add_factor(
+        self, term: Term, terms: Mapping[str, Term], networks: Builder, families: Mapping[str, Family | Combination], modules: Mapping[str, nn.Module]
+    ) -> None:  # fmt: skip
+        """Makes a factor, and before it the members that it is a combination of."""
+        if term.name in self.factors:
+            return
+        family = families.get(term.name)
+        if not isinstance(family, Combination):
+            plain = {k: f for k, f in families.items() if not isinstance(f, Combination)}
+            self.factors[term.name] = self._factor(term, networks, plain, modules.get(term.name))
+            return
+        members: list[tuple[Any, list[int]]] = []
+        for text in family.members:
+            member = read_term(text)
+            self._add_factor(terms[member.name], terms, networks, families, modules)
+            members.append((self.factors[member.name], [term.given.index(g) for g in member.given]))
+        (name,) = term.of
+        self.factors[term.name] = Combined(term.name, family, members, self.variables[name].event_shape)
 
     def _factor(
         self, term: Term, networks: Builder, families: Mapping[str, Family], module: nn.Module | None
@@ -159,6 +199,32 @@ class Model(nn.Module):
             for name in (*(phase.train or ()), *phase.freeze):
                 if name not in self.factors:
                     raise OptionError(f"phase {phase.name!r}: {unknown('factor', name, self.factors)}")
+
+    def prepare(
+        self, values: Mapping[str, Tensor], masks: Mapping[str, Tensor] | None, seed: int, trained: bool
+    ) -> None:
+        """Trains and freezes the parts that come before the model, if its networks have such parts (`Autoencoded`).
+
+        Args:
+            values: training rows by modality, `(N, *event)`, on the model's device.
+            masks: by modality, `(N,)`; rows without a modality are left out.
+            seed: of the order of the rows.
+            trained: whether the weights are there already, so that freezing is enough.
+        """
+        if not isinstance(self.networks, Autoencoded):
+            return
+        for name, encoder in self.features.items():
+            chains = [f.network for key, f in self.factors.items() if read_term(key).of == (name,)]
+            decoders = [c.outer for c in chains if isinstance(c, Chain) and isinstance(c.outer, CodeDecoder)]
+            if trained:
+                freeze(encoder, *decoders)
+            elif decoders:
+                rows = values[name] if masks is None else values[name][masks[name] > 0]
+                generator = torch.Generator().manual_seed(mix(seed, ROWS, list(self.observed).index(name)))
+                self.networks.pretrain(encoder, decoders[0], rows, generator)
+                for other in decoders[1:]:
+                    other.load_state_dict(decoders[0].state_dict())
+                    freeze(other)
 
     def program(self, objective: Objective) -> Program:
         """An objective compiled over this model's laws and factors; it shares the parameters."""

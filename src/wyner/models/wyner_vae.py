@@ -2,6 +2,7 @@
 
     L = KL( q(x,y) q(z|x,y) q(u|z,x) q(v|z,y)  ||  p(z) p(u) p(v) p(x|z,u) p(y|z,v) )            (7)   joint
       + lam  KL( q(x,y) q(z|x,y)               ||  q(x,y) p(z) )                                 (11)  rate
+      + w    KL( q(x,y) q(z|x,y) q(u|z,x) q(v|z,y)  ||  q(x,y) q(z|x,y) p(u) p(v) )              ours  private
       + a_xx KL( q(x) q(z|x) q(u|z,x)          ||  p(z) p(u) p(x|z,u) )  + the same for y        (13)  x2x, y2y
       + a_xy KL( q(x,y) q(z|x,y) q(v|z,y)      ||  q(x) q(z|x) p(v) p(y|z,v) )  + x and y swapped (14)  x2y, y2x
 
@@ -10,6 +11,7 @@ x, y     the pair                     (B, *event)  "x", "y"
 z        common to x and y            (B, dz)      "z"
 u, v     local to x, local to y       (B, du)      "u", "v"
 lam      price of I(X,Y;Z) per nat    number       lam
+w        price of u and v per nat     number       private, besides the 1 that they pay in (7)
 """
 
 from __future__ import annotations
@@ -19,13 +21,14 @@ from collections.abc import Mapping, Sequence
 from torch import nn
 
 from wyner.errors import OptionError, unknown
-from wyner.families import Family
+from wyner.families import Combination, Family
 from wyner.models.base import Model
+from wyner.models.parts import When, latents, local_sizes, modalities_of, needed, two_stage
 from wyner.networks import Builder
 from wyner.objectives import KL, Objective
 from wyner.schedules import Schedule
-from wyner.training.phases import After, Alternating, Jointly, Phase
-from wyner.variables import Real, Space
+from wyner.training.phases import Phase
+from wyner.variables import Space
 
 
 class WynerVAE(Model):
@@ -41,6 +44,8 @@ class WynerVAE(Model):
         u, v: sizes of the local latents; 0 for none.
         local: sizes of the local latents by modality, instead of `u` and `v`; one number for all.
         lam: lambda >= 0, the weight of the rate I(X,Y;Z), a number or a schedule. The useful range is [0, 1).
+        private: weight of the rates of the local latents, besides theirs in (7), a number or a schedule. A path from above 0
+            down to 0 lets z take what is shared before u and v can (our choice).
         alpha: weights of the marginal and conditional terms, one number for all of them or `{"x2y": 1.0, ...}`. With all at
             0 (the paper's two-stage scheme) the encoders q(z|x), q(z|y) are fitted to the frozen joint model.
         marginals: when they are fitted in the two-stage scheme: `After(share)`, `Alternating(every, epochs)`, `Jointly()`.
@@ -70,28 +75,25 @@ class WynerVAE(Model):
         v: int | Space = 10,
         local: int | Mapping[str, int | Space] | None = None,
         lam: float | Schedule = 0.0,
+        private: float | Schedule = 0.0,
         alpha: float | Mapping[str, float | Schedule] = 0.0,
-        marginals: After | Alternating | Jointly | None = None,
+        marginals: When | None = None,
         networks: Builder | None = None,
-        families: Mapping[str, Family] | None = None,
+        families: Mapping[str, Family | Combination] | None = None,
         modules: Mapping[str, nn.Module] | None = None,
     ) -> None:
-        observed = _modalities(modalities, x, y)
+        observed = modalities_of("WynerVAE", modalities, x, y)
         names = list(observed)
-        pair = names == ["x", "y"]
-        if local is None:
-            sizes = {"x": u, "y": v} if pair else dict.fromkeys(names, u)
-        else:
-            sizes = dict(local) if isinstance(local, Mapping) else dict.fromkeys(names, local)
-        for name in sizes:
-            if name not in observed:
-                raise OptionError(f"local: {unknown('modality', name, observed)}")
-        style = {m: {"x": "u", "y": "v"}[m] if pair else f"u_{m}" for m in names if sizes.get(m, 0) != 0}
-        latent = {"z": _space(z, "z"), **{style[m]: _space(sizes[m], style[m]) for m in style}}
+        style, sizes = local_sizes(names, u, v, local)
+        latent = needed(z=z) | latents(**sizes)
 
         laws = _laws(names, style)
-        weights = _alpha(alpha, [n for n in laws if n not in ("joint", "rate")])
+        weights = _alpha(alpha, [n for n in laws if n not in ("joint", "rate", "private")])
         objective: Objective = KL("joint") + lam * KL("rate")
+        if style and private != 0:
+            objective = objective + private * KL("private")
+        else:
+            del laws["private"]
         for law, weight in weights.items():
             objective = objective + weight * KL(law)
         super().__init__(
@@ -115,6 +117,10 @@ def _laws(names: Sequence[str], style: Mapping[str, str]) -> dict[str, tuple[str
     laws = {
         "joint": (f"q({everything}) q(z|{everything}) {infer(names)}", f"p(z) {decode(names)}"),
         "rate": (f"q({everything}) q(z|{everything})", f"q({everything}) p(z)"),
+        "private": (
+            f"q({everything}) q(z|{everything}) {infer(names)}",
+            f"q({everything}) q(z|{everything}) {' '.join(f'p({style[m]})' for m in names if m in style)}",
+        ),
     }
     for m in names:
         laws[f"{m}2{m}"] = (f"q({m}) q(z|{m}) {infer([m])}", f"p(z) {decode([m])}")
@@ -130,43 +136,14 @@ def _phases(
     objective: Objective,
     weights: Mapping[str, object],
     names: Sequence[str],
-    when: After | Alternating | Jointly | None,
+    when: When | None,
 ) -> tuple[Phase, ...]:
     """The main phase, and one for the marginal encoders that no term of the objective trains."""
     trained = {law.split("2")[0] for law, weight in weights.items() if weight != 0}
     left = [m for m in names if m not in trained]
-    phases = (Phase("joint", objective),)
     if not left:
-        return phases
-    fit: Objective = KL(f"{left[0]}2{left[0]}")
-    for m in left[1:]:
-        fit = fit + KL(f"{m}2{m}")
-    return (*phases, Phase("marginal", fit, train=tuple(f"q(z|{m})" for m in left), when=when or After()))
-
-
-def _modalities(modalities: Mapping[str, Space] | None, x: Space | None, y: Space | None) -> dict[str, Space]:
-    if modalities is None:
-        if x is None or y is None:
-            raise OptionError("WynerVAE: expected x= and y=, or modalities={name: space, ...}")
-        return {"x": x, "y": y}
-    if x is not None or y is not None:
-        raise OptionError("WynerVAE: expected either x= and y= or modalities=, not both")
-    if len(modalities) < 2:
-        raise OptionError(f"WynerVAE: expected at least two modalities, got {len(modalities)}")
-    for name in modalities:
-        if name == "z" or name.startswith("u_") or "2" in name or not name.isidentifier():
-            raise OptionError(
-                f"WynerVAE: {name!r} cannot name a modality; use a word other than z, without 2 and not starting with u_"
-            )
-    return dict(modalities)
-
-
-def _space(size: int | Space, name: str) -> Space:
-    if isinstance(size, Space):
-        return size
-    if size < 1:
-        raise OptionError(f"WynerVAE: {name} needs a positive size, got {size}")
-    return Real(size)
+        return (Phase("joint", objective),)
+    return two_stage(objective, [f"{m}2{m}" for m in left], [f"q(z|{m})" for m in left], when)
 
 
 def _alpha(alpha: float | Mapping[str, float | Schedule], laws: Sequence[str]) -> dict[str, float | Schedule]:

@@ -10,10 +10,15 @@ from torch import Tensor, nn
 
 from wyner.errors import LawError, unknown
 from wyner.families import Distribution
-from wyner.families.distributions import draw_noise
+from wyner.families.distributions import Mixture, all_values, draw_noise
 from wyner.laws import Law, Planner, run
 from wyner.objectives.terms import Objective
 from wyner.schedules import Schedule
+
+WHY_NOT = {
+    False: "draws bits, which no gradient passes through; use Categorical(n, 2)",
+    True: "draws from a mixture, and no gradient passes the choice of the expert; write one law for each of its members",
+}
 
 
 class Program(nn.Module):
@@ -47,9 +52,7 @@ class Program(nn.Module):
             planner.kl(term.law, *laws[term.law])
             for t in laws[term.law][0].terms:
                 if t.name in factors and not _kind(factors, t.name).differentiable:
-                    raise LawError(
-                        f"{term.law}: {t.name} draws bits, which no gradient passes through; use Categorical(n, 2)"
-                    )
+                    raise LawError(f"{term.law}: {t.name} {WHY_NOT[_kind(factors, t.name) is Mixture]}")
         if not objective.active:
             raise LawError("objective: every weight is 0, so there is nothing to train")
         self.divergences = [t.law for t in objective.active]
@@ -64,7 +67,33 @@ class Program(nn.Module):
         self.names = [f"{self.divergences[i]}: {self._text(i, op)}" for i, op in zip(self.owner, self.ops, strict=True)]
 
         heads: list[Any] = [factors[name].head for name in self.plan.draws]
-        self.drawn = [(h.distribution.noise, h.event) for h in heads]
+        self.drawn = [("values" if h.distribution.summed else h.distribution.noise, h.event) for h in heads]
+        self.sums = self._sums()
+
+    def _sums(self) -> list[tuple[int, int, frozenset[int]]]:
+        """For each variable that is summed over: its distribution, its values, and the scores that depend on it."""
+        draws = [i for i, op in enumerate(self.plan.ops) if op.kind == "draw"]
+        found: list[tuple[int, int, frozenset[int]]] = []
+        for draw, (kind, _) in zip(draws, self.drawn, strict=True):
+            if kind != "values":
+                continue
+            dist, after = self.plan.ops[draw].args[0], self.plan.after(draw)
+            for other, _, theirs in found:
+                if after & theirs or other in after:
+                    names = " and ".join(self.plan.ops[i].name for i in (other, dist))
+                    raise LawError(
+                        f"objective: {names} are both summed over in one term; make one variable of them: Categorical(2, k)"
+                    )
+            found.append((dist, draw, frozenset(after) & frozenset(self.ops)))
+        return found
+
+    def _expected(self, results: list) -> list:
+        """Scores with the summed variables summed out: sum_z q(z) score(z)."""
+        for dist, values, scores in self.sums:
+            weight = torch.exp(results[dist].log_prob(results[values]))
+            for op in scores:
+                results[op] = (weight * results[op]).sum(0)
+        return results
 
     def _text(self, divergence: int, op: int) -> str:
         return next(s.text for s in self.plan.scores[self.divergences[divergence]] if s.op == op)
@@ -83,13 +112,20 @@ class Program(nn.Module):
         self, lead: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None
     ) -> list[Tensor | None]:
         """Noise for one evaluation; drawn outside the compiled function, so that compiled and eager steps see the same."""
-        return [draw_noise(kind, (*lead, *event), like, generator) for kind, event in self.drawn]
+        return [
+            all_values(len(lead), event, like)
+            if kind == "values"
+            else draw_noise(kind, (*lead, *event), like, generator)
+            for kind, event in self.drawn
+        ]
 
     def scores(
         self, given: Mapping[str, Tensor], noise: Sequence[Tensor | None], pointwise: bool = False, means: bool = False
     ) -> dict[str, Tensor]:
         """Each term by printed name, `(*leading)` in nats, constants dropped."""
         results = run(self.plan, self.factors, self.features, given, noise, pointwise, means)
+        if not pointwise:
+            results = self._expected(results)
         return {name: results[op] for name, op in zip(self.names, self.ops, strict=True)}
 
     def forward(
@@ -110,7 +146,7 @@ class Program(nn.Module):
         Returns:
             The weighted loss, a scalar, and the batch mean of every term in the order of `names`, `(terms,)`, in nats.
         """
-        results = run(self.plan, self.factors, self.features, given, noise)
+        results = self._expected(run(self.plan, self.factors, self.features, given, noise))
         batch = next(iter(given.values())).shape[0]
         rows = [results[op] for op in self.ops]
         terms = torch.stack([r if r.shape == (batch,) else _per_row(r).expand(batch) for r in rows])

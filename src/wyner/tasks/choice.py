@@ -22,6 +22,11 @@ def outputs_of(model: Model, law: Law) -> frozenset[str]:
     return frozenset(t.of[0] for t in law.terms if t.of[0] in model.observed and not is_data(t, model.observed))
 
 
+def scored(model: Model, q: Law, p: Law) -> frozenset[str]:
+    """Observed variables whose density the importance weights p/q estimate: p draws them, q takes them from the data."""
+    return outputs_of(model, p) - outputs_of(model, q)
+
+
 def show(names: Iterable[str]) -> str:
     """Names in a fixed order, for messages."""
     return ",".join(sorted(names))
@@ -53,7 +58,7 @@ def likelihood_pair(model: Model, targets: Iterable[str], given: Iterable[str]) 
     """The pair of laws whose importance weights estimate log p(targets | given): p draws the targets, q has seen them."""
     targets, given = frozenset(targets), frozenset(given)
     for name, (q, p) in model.laws.items():
-        if data_of(model, q) == targets | given and data_of(model, p) == given and outputs_of(model, p) == targets:
+        if data_of(model, q) == targets | given and data_of(model, p) == given and scored(model, q, p) == targets:
             return name
     return None
 
@@ -84,7 +89,7 @@ def abilities(model: Model) -> dict[str, str]:
     )
     scores = []
     for _, (q, p) in model.laws.items():
-        targets, given = outputs_of(model, p), data_of(model, p)
+        targets, given = scored(model, q, p), data_of(model, p)
         if targets and data_of(model, q) == targets | given:
             scores.append(f"p({show(targets)}{'|' + show(given) if given else ''})")
     restyle = [t.split("->")[1] for t in translations if _styled(model, *t.split("->"))]

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from wyner.errors import TaskError
-from wyner.families import kl
-from wyner.families.distributions import Normal
+from wyner.families import Distribution, kl
+from wyner.families.distributions import CLOSED_FORMS, Normal
 from wyner.laws import Planner, noise_for, run
 from wyner.tasks.arrays import Array, asking, block_rows, given_values, parts_of
 from wyner.tasks.choice import inference_law, must, show
@@ -47,6 +47,8 @@ def common_information(
     """
     values = given_values(model, given, "common_information")
     why = f"it needs an encoder of its common latent from ({show(model.observed)}), and all modalities given"
+    if not model.common:
+        why = "it has no latent that is common to all modalities"
     found = inference_law(model, values, model.common) if model.common and set(values) == set(model.observed) else None
     where, law = must(found, model, "measure its common information", why)
     planner = Planner(model.variables, model.observed, model.factors, model.features)
@@ -73,8 +75,14 @@ def common_information(
                 )
             prior = model.factors[f"p({name})"]()
             dist, _ = drawn[name]
+            if planner.plan.ops[dist].kind == "combine" and _latent_parents(planner, drawn, name):
+                raise TaskError(
+                    f"{model.title} cannot measure its common information: {name} is drawn from experts that read other latents"
+                )
             posteriors = [r[dist] for r in blocks]
-            i41 += float(torch.cat([kl(q, prior).expand(q.leading) for q in posteriors]).mean())
+            closed = (type(posteriors[0]), type(prior)) in CLOSED_FORMS
+            rates = [kl(r[dist], prior) if closed else _one_sample(r, dist, drawn[name][1], prior) for r in blocks]
+            i41 += float(torch.cat([rate.expand(q.leading) for rate, q in zip(rates, posteriors, strict=True)]).mean())
             if isinstance(prior, Normal) and all(isinstance(q, Normal) for q in posteriors):
                 i40 += float(prior.entropy() - torch.cat([q.entropy() for q in posteriors]).mean())
             else:
@@ -84,6 +92,12 @@ def common_information(
     return {"I40": i40, **out} if gaussian else out
 
 
+def _one_sample(results: list, dist: int, draw: int | None, prior: Distribution) -> torch.Tensor:
+    """Log q(z) - log p(z) at the draw, where KL(q || p) has no closed form."""
+    assert draw is not None
+    return results[dist].log_prob(results[draw]) - prior.log_prob(results[draw])
+
+
 Drawn = Mapping[str, tuple[int, int | None]]
 """The operations that make the distribution and the value of each latent."""
 
@@ -91,7 +105,13 @@ Drawn = Mapping[str, tuple[int, int | None]]
 def _latent_parents(planner: Planner, drawn: Drawn, name: str) -> set[str]:
     """Latents that the factor of `name` reads."""
     draw_of = {v: k for k, (_, v) in drawn.items() if v is not None}
-    return {draw_of[a] for a in planner.plan.ops[drawn[name][0]].args if a in draw_of}
+    return {draw_of[a] for a in _read(planner, drawn[name][0]) if a in draw_of}
+
+
+def _read(planner: Planner, dist: int) -> set[int]:
+    """Values that a distribution is computed from; those of its members, for a combination of experts."""
+    op = planner.plan.ops[dist]
+    return set(op.args) if op.kind == "dist" else {a for member in op.args for a in _read(planner, member)}
 
 
 def _aggregate(model: Model, planner: Planner, drawn: Drawn, blocks: list[list], m: int) -> float:

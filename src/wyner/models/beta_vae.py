@@ -1,0 +1,71 @@
+"""Joint beta-VAE: appendix B.2 of the Wyner VAE paper, equations (37)-(39). All latents pay, not the common one alone.
+
+    L = KL( q(x,y) q(z|x,y) q(u|z,x) q(v|z,y)  ||  p(z) p(u) p(v) p(x|z,u) p(y|z,v) )          joint
+      + (beta - 1) KL( q(x,y) q(z|x,y) q(u|z,x) q(v|z,y)  ||  q(x,y) p(z) p(u) p(v) )   (38)  rate
+
+    The rate bounds I(X,Y;Z,U,V); in the Wyner VAE it bounds I(X,Y;Z).
+
+symbol   meaning                      shape        code
+z        common to x and y            (B, dz)      "z"
+u, v     local to x, local to y       (B, du)      "u", "v"
+beta     price of a nat in z, u, v    number       beta
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import nn
+
+from wyner.families import Combination, Family
+from wyner.models.base import Model
+from wyner.models.parts import When, latents, needed, two_stage, without
+from wyner.networks import Builder
+from wyner.objectives import KL
+from wyner.variables import Space
+
+INFER = "q(x,y) q(z|x,y) q(u|z,x) q(v|z,y)"
+LAWS = {
+    "joint": (INFER, "p(z) p(u) p(v) p(x|z,u) p(y|z,v)"),
+    "rate": (INFER, "q(x,y) p(z) p(u) p(v)"),
+    "x2x": ("q(x) q(z|x) q(u|z,x)", "p(z) p(u) p(x|z,u)"),
+    "y2y": ("q(y) q(z|y) q(v|z,y)", "p(z) p(v) p(y|z,v)"),
+    "x2y": ("q(x,y) q(z|x,y) q(v|z,y)", "q(x) q(z|x) p(v) p(y|z,v)"),
+    "y2x": ("q(x,y) q(z|x,y) q(u|z,x)", "q(y) q(z|y) p(u) p(x|z,u)"),
+}
+
+
+class JointBetaVAE(Model):
+    """The Wyner VAE's joint model with a price on the whole bottleneck (z, u, v); its encoders of one side come afterwards.
+
+    Args:
+        x, y: spaces of the pair.
+        z: size of the common latent.
+        u, v: sizes of the local latents; 0 for none.
+        beta: weight of all three rates; 1 is the Wyner VAE at lambda = 0.
+        marginals: when q(z|x), q(z|y) are fitted: `After(share)`, `Alternating(every, epochs)`, `Jointly()`.
+        networks, families, modules: as in `Model`.
+    """
+
+    def __init__(
+        self,
+        *,
+        x: Space,
+        y: Space,
+        z: int | Space = 10,
+        u: int | Space = 10,
+        v: int | Space = 10,
+        beta: float = 1.1,
+        marginals: When | None = None,
+        networks: Builder | None = None,
+        families: Mapping[str, Family | Combination] | None = None,
+        modules: Mapping[str, nn.Module] | None = None,
+    ) -> None:
+        latent = needed(z=z) | latents(u=u, v=v)
+        objective = KL("joint") + (beta - 1) * KL("rate")
+        super().__init__(
+            observed={"x": x, "y": y}, latent=latent, objective=objective, common=("z",),
+            laws=without(LAWS, {"u", "v"} - set(latent)),
+            phases=two_stage(objective, ("x2x", "y2y"), ("q(z|x)", "q(z|y)"), marginals),
+            networks=networks, families=families, modules=modules,
+        )  # fmt: skip

@@ -1,0 +1,143 @@
+"""What the model files share: sizes of latents, laws of latents that a user switched off, phases of marginal encoders."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from wyner.errors import OptionError, unknown
+from wyner.laws import Law, Term, parse
+from wyner.objectives import KL, Objective
+from wyner.training.phases import After, Alternating, Jointly, Phase
+from wyner.variables import Real, Space
+
+When = After | Alternating | Jointly
+Laws = Mapping[str, tuple[str, str]]
+
+
+def latents(**sizes: int | Space) -> dict[str, Space]:
+    """Spaces of latents by name from sizes or spaces; those of size 0 are left out.
+
+    Raises:
+        OptionError: a negative size.
+    """
+    for name, size in sizes.items():
+        if not isinstance(size, Space) and size < 0:
+            raise OptionError(f"{name} needs a positive size, got {size}; 0 leaves it out")
+    return {k: s if isinstance(s, Space) else Real(s) for k, s in sizes.items() if isinstance(s, Space) or s > 0}
+
+
+def needed(**sizes: int | Space) -> dict[str, Space]:
+    """The same for latents that the model cannot do without.
+
+    Raises:
+        OptionError: a size of 0.
+    """
+    found = latents(**sizes)
+    for name in sizes:
+        if name not in found:
+            raise OptionError(f"{name} needs a positive size, got 0")
+    return found
+
+
+def without(laws: Laws, absent: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Laws in which some latents do not occur: neither drawn nor as parents."""
+
+    def cut(text: str) -> str:
+        kept = [
+            Term(t.head, t.of, tuple(g for g in t.given if g not in absent))
+            for t in parse(text).terms
+            if not absent or t.of[0] not in absent
+        ]
+        return " ".join(t.name for t in Law(tuple(kept), "").terms)
+
+    return {name: (cut(q), cut(p)) for name, (q, p) in laws.items()}
+
+
+def one(*names: str) -> Objective:
+    """KL(name) + KL(name) + ..., each with weight 1."""
+    return total({n: 1.0 for n in names})
+
+
+def total(weights: Mapping[str, float]) -> Objective:
+    """sum_d weight_d KL(d)."""
+    (first, w), *rest = weights.items()
+    found = w * KL(first)
+    for name, weight in rest:
+        found = found + weight * KL(name)
+    return found
+
+
+def two_stage(
+    objective: Objective, marginal: Sequence[str], train: Sequence[str], when: When | None
+) -> tuple[Phase, ...]:
+    """The joint model, then encoders of one side fitted to it while everything else is frozen.
+
+    Args:
+        objective: of the main phase.
+        marginal: pairs of laws that fit the encoders.
+        train: their factors.
+        when: by default when the joint model is finished.
+    """
+    fit = Phase("marginal", one(*marginal), train=tuple(train), when=when or After())
+    return Phase("joint", objective), fit
+
+
+def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """Non-empty subsets in order of size, the whole last."""
+    found: list[tuple[str, ...]] = []
+    for code in range(1, 2 ** len(names)):
+        found.append(tuple(n for i, n in enumerate(names) if code >> i & 1))
+    return sorted(found, key=lambda s: (len(s), [names.index(n) for n in s]))
+
+
+def check_names(names: Sequence[str], model: str, reserved: Collection[str] = ("z",)) -> None:
+    """Refuses names of modalities that would read as a law's or a latent's name.
+
+    Raises:
+        OptionError: fewer than two modalities, or such a name.
+    """
+    if len(names) < 2:
+        raise OptionError(f"{model}: expected at least two modalities, got {len(names)}")
+    for name in names:
+        if name in reserved or name.startswith("u_") or "2" in name or not name.isidentifier():
+            raise OptionError(
+                f"{model}: {name!r} cannot name a modality; use a word other than {', '.join(sorted(reserved))}, without 2 and not starting with u_"
+            )
+
+
+def modalities_of(
+    model: str, modalities: Mapping[str, Space] | None, x: Space | None, y: Space | None
+) -> dict[str, Space]:
+    """The observed spaces, from x and y or from a dictionary.
+
+    Raises:
+        OptionError: neither, or both.
+    """
+    if modalities is None:
+        if x is None or y is None:
+            raise OptionError(f"{model}: expected x= and y=, or modalities={{name: space, ...}}")
+        return {"x": x, "y": y}
+    if x is not None or y is not None:
+        raise OptionError(f"{model}: expected either x= and y= or modalities=, not both")
+    check_names(list(modalities), model)
+    return dict(modalities)
+
+
+def local_sizes(
+    names: Sequence[str], u: int | Space, v: int | Space, local: int | Mapping[str, int | Space] | None
+) -> tuple[dict[str, str], dict[str, int | Space]]:
+    """Names of the local latents by modality, and their sizes: u and v for a pair x, y; u_a, u_b, ... for other names.
+
+    Raises:
+        OptionError: `local` names a modality that does not exist.
+    """
+    pair = list(names) == ["x", "y"]
+    if local is None:
+        sizes: dict[str, int | Space] = {"x": u, "y": v} if pair else dict.fromkeys(names, u)
+    else:
+        sizes = dict(local) if isinstance(local, Mapping) else dict.fromkeys(names, local)
+    for name in sizes:
+        if name not in names:
+            raise OptionError(f"local: {unknown('modality', name, names)}")
+    style = {n: {"x": "u", "y": "v"}[n] if pair else f"u_{n}" for n in names if sizes.get(n, 0) != 0}
+    return style, {style[n]: sizes[n] for n in style}
