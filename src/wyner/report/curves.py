@@ -96,7 +96,8 @@ def _stem(phases: list[str], k: int) -> str:
 
 
 def _terms(history: Rows, phase: str, stem: str) -> Picture | None:
-    names = list(dict.fromkeys(name for r in history if str(r.get("phase")) == phase for name in r.get("terms", {})))
+    rows = [r for r in history if str(r.get("phase")) == phase and r.get("split") != "probe"]
+    names = list(dict.fromkeys(name for r in rows for name in r.get("terms", {})))
     groups: dict[str, list[str]] = {}
     for name in names:
         groups.setdefault(name.split(":")[0].strip() if ":" in name else "", []).append(name)

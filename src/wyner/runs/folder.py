@@ -6,8 +6,9 @@ import dataclasses
 import json
 import os
 import platform
+import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,21 +26,27 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Version of the layout; raised when a change makes older runs unreadable."""
 
-WEIGHTS, CONFIG, METRICS, CHECKPOINT = (
+WEIGHTS, CONFIG, METRICS, GRID, CHECKPOINT = (
     "model.safetensors",
     "config.json",
     "metrics.jsonl",
+    "grid.json",
     Path("checkpoint") / "state.safetensors",
 )
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a training leaves: the trained `model`, the logged rows `history`, and the `folder` (None if in memory)."""
+    """What a training leaves: the trained `model`, the logged rows `history`, and the `folder` (None if in memory).
+
+    Of a grid: the best member's, with all that finished in `members`; each member knows its `point` of the grid.
+    """
 
     model: Model
     history: list[dict[str, Any]]
     folder: Path | None
+    members: tuple[Run, ...] = ()
+    point: dict[str, Any] = field(default_factory=dict)
 
 
 def versions() -> dict[str, str]:
@@ -81,7 +88,7 @@ class RunFolder:
         if resume and (self.path / CONFIG).exists():
             self._compare(read_config(self.path), description)
             return
-        if self.path.exists() and any(self.path.iterdir()):
+        if occupied(self.path):
             hint = (
                 "continue it with resume=True (--resume), or choose another folder"
                 if (self.path / CONFIG).exists()
@@ -112,26 +119,38 @@ class RunFolder:
         """Appends a row to the metrics."""
         append_line(self.path / METRICS, row)
 
-    def save_checkpoint(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
-        """Replaces the checkpoint, atomically. It remembers how long the metrics were."""
+    @property
+    def logged(self) -> int:
+        """Length of the metrics in bytes."""
         metrics = self.path / METRICS
-        write_tensors(
-            self.path / CHECKPOINT,
-            tensors,
-            {**meta, "metrics_bytes": metrics.stat().st_size if metrics.exists() else 0},
-        )
+        return metrics.stat().st_size if metrics.exists() else 0
 
-    def read_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any], list[dict[str, Any]]]:
-        """Tensors, metadata and history of the last checkpoint; metrics that came after it are cut off."""
-        tensors, meta = read_tensors(self.path / CHECKPOINT)
-        metrics = self.path / METRICS
-        if metrics.exists():
-            os.truncate(metrics, min(meta["metrics_bytes"], metrics.stat().st_size))
-        return tensors, meta, read_history(self.path)
+    def cut(self, size: int) -> list[dict[str, Any]]:
+        """Cuts the metrics off after `size` bytes and returns the rows that are left."""
+        if self.logged > size:
+            os.truncate(self.path / METRICS, size)
+        return read_history(self.path)
+
+    def save_checkpoint(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+        """Replaces the checkpoint, atomically."""
+        write_tensors(self.path / CHECKPOINT, tensors, meta)
+
+    def read_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and metadata of the last checkpoint."""
+        return read_tensors(self.path / CHECKPOINT)
+
+    def drop_checkpoint(self) -> None:
+        """Removes the checkpoint of a training that is over."""
+        shutil.rmtree((self.path / CHECKPOINT).parent, ignore_errors=True)
 
     def finish(self, model: Model) -> None:
         """Writes the final weights."""
         write_tensors(self.path / WEIGHTS, model.state_dict(), {"format": FORMAT})
+
+
+def occupied(path: Path) -> bool:
+    """Whether something stands in a folder, besides what a killed process left of its first file."""
+    return path.exists() and any(not p.name.startswith((f".{CONFIG}.", f".{GRID}.")) for p in path.iterdir())
 
 
 def save_model(model: Model, folder: Path) -> Path:

@@ -29,21 +29,34 @@ class Rows:
     values: dict[str, Tensor]
     masks: dict[str, Tensor] | None
     count: int
+    index: Tensor | None = None
+    """The rows that count, if not all; several parts share their values."""
+
+    def part(self, index: Tensor) -> Rows:
+        """Some of the rows, without a copy of them."""
+        return Rows(self.values, self.masks, len(index), self.where(index))
+
+    def where(self, index: Tensor) -> Tensor:
+        """Places of rows in the values."""
+        return index if self.index is None else self.index[index]
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Rows:
         """The same rows on a device."""
         move = lambda d: {k: v.to(device, dtype) for k, v in d.items()}
-        return Rows(move(self.values), None if self.masks is None else move(self.masks), self.count)
+        index = None if self.index is None else self.index.to(device)
+        return Rows(move(self.values), None if self.masks is None else move(self.masks), self.count, index)
 
     def take(self, index: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor] | None]:
         """Values and masks of some rows."""
+        index = self.where(index)
         values = {k: v.index_select(0, index) for k, v in self.values.items()}
         return values, None if self.masks is None else {k: v.index_select(0, index) for k, v in self.masks.items()}
 
     def fingerprint(self) -> str:
         """A short hash of all values, so that a run is not resumed on other data."""
         h = hashlib.blake2b(digest_size=8)
-        for part in (self.values, self.masks or {}):
+        values, masks = (self.values, self.masks) if self.index is None else self.take(torch.arange(self.count))
+        for part in (values, masks or {}):
             for name in sorted(part):
                 h.update(name.encode())
                 h.update(part[name].cpu().contiguous().numpy().tobytes())
@@ -105,7 +118,7 @@ def warn_constant(model: Model, rows: Rows) -> list[str]:
                     f"{name}: {len(constant)} constant column{'s' * (len(constant) > 1)} ({shown}); they carry no information"
                 )
     for text in found:
-        warnings.warn(text, stacklevel=3)
+        warnings.warn(text, stacklevel=5)
     return found
 
 

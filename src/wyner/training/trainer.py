@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,8 +23,25 @@ CHECK_EVERY = 20
 """Steps between looks at the loss on devices that would have to wait for it."""
 
 
-class Trainer:
-    """Steps of one phase.
+def plain(settings: Settings, fabric: Any) -> bool:
+    """Whether one process computes in float32, without anything of Fabric's."""
+    return fabric.world_size == 1 and settings.precision == "32-true" and settings.strategy == "auto"
+
+
+def optimiser(parameters: Sequence[Tensor], settings: Settings, device: torch.device) -> torch.optim.Adam:
+    """Fused Adam, or AdamW if weights decay."""
+    kind = torch.optim.AdamW if settings.weight_decay else torch.optim.Adam
+    return kind(
+        list(parameters),
+        lr=settings.lr,
+        betas=settings.betas,
+        weight_decay=settings.weight_decay,
+        fused=device.type in ("cpu", "cuda"),
+    )
+
+
+class Course:
+    """One phase of one model: what is computed, from which noise, with which weights; not how the parameters move.
 
     Args:
         fabric: a launched Lightning Fabric.
@@ -34,50 +52,28 @@ class Trainer:
     """
 
     def __init__(self, fabric: Any, model: Model, phase: Phase, index: int, total: int, settings: Settings) -> None:
-        self.fabric, self.model, self.phase, self.index, self.total, self.settings = (
-            fabric,
-            model,
-            phase,
-            index,
-            max(1, total),
-            settings,
-        )
+        self.fabric, self.model, self.phase, self.index, self.settings = fabric, model, phase, index, settings
+        self.total = max(1, total)
         self.program = model.program(phase.objective).to(fabric.device)
         self.trained = self._trained()
         self.names = ["loss", *self.program.names]
+        frozen = {id(p) for m in model.modules() if getattr(m, "frozen", False) for p in m.parameters()}
         self.parameters = {
             f"{part}.{name}.{k}": p
             for part, name in self.trained
             for k, p in getattr(model, part)[name].named_parameters()
+            if id(p) not in frozen
         }
         if not self.parameters:
             raise OptionError(f"phase {phase.name!r} trains no parameter")
-        self.step = 0
         self.schedule = learning_rate(settings.schedule)
         self.fixed = all(isinstance(t.weight, (int, float)) for t in phase.objective.terms)
-        heads: list[Any] = [f.head for f in model.factors.values()]
+        # frozen factors keep their temperatures and variances: the phase before has brought them to their ends
+        heads: list[Any] = [getattr(model, part)[name].head for part, name in self.trained if part == "factors"]
         self.annealed = [h for h in heads if hasattr(h, "anneal")]
         self.generator = torch.Generator(fabric.device)
-        self.activate()
-        optimiser = torch.optim.AdamW if settings.weight_decay else torch.optim.Adam
-        fused = fabric.device.type in ("cpu", "cuda")
-        adam = optimiser(
-            list(self.parameters.values()),
-            lr=settings.lr,
-            betas=settings.betas,
-            weight_decay=settings.weight_decay,
-            fused=fused,
-        )
-        # Fabric recognises the compiled module inside its wrapper, so that precision and distribution stay outside it
-        module = torch.compile(self.program, dynamic=False) if settings.compile else self.program
-        # one process in float32 needs nothing of Fabric's wrapper, which costs 0.1 to 0.2 ms a step
-        plain = fabric.world_size == 1 and settings.precision == "32-true" and settings.strategy == "auto"
-        wrapped: tuple[Any, Any] = (module, adam) if plain else fabric.setup(module, adam)
-        self.module, self.adam = wrapped
-        self.weights = self._weights(0.0)
+        self.step, self.count = 0, 0
         self.sum = torch.zeros(len(self.names), device=fabric.device)
-        self.count = 0
-        self.recent: list[tuple[Tensor, Tensor]] = []
 
     def _trained(self) -> list[tuple[str, str]]:
         model, phase = self.model, self.phase
@@ -97,10 +93,21 @@ class Trainer:
         for part, name in self.trained:
             getattr(self.model, part)[name].train()
 
-    def _weights(self, progress: float) -> Tensor:
+    def rate(self, step: int) -> float:
+        """Learning rate of a step."""
+        return self.settings.lr * self.schedule(step / self.total)
+
+    @property
+    def lr(self) -> float:
+        """Learning rate of the last step."""
+        return self.rate(max(0, self.step - 1))
+
+    def weights(self, progress: float) -> Tensor:
+        """Weights of the divergences, `(D,)`, at a share of the training."""
         return torch.tensor(self.phase.objective.weights(progress), device=self.fabric.device)
 
-    def _anneal(self, progress: float) -> None:
+    def anneal(self, progress: float) -> None:
+        """Sets scheduled temperatures and variances for a share of the training."""
         for head in self.annealed:
             head.anneal(progress)
 
@@ -110,17 +117,63 @@ class Trainer:
         lead = (rows,) if self.settings.samples == 1 else (self.settings.samples, rows)
         return self.program.noise(lead, next(iter(self.parameters.values())), self.generator)
 
+    def means(self) -> dict[str, float]:
+        """Mean loss and terms since the last call, over all processes; starts anew."""
+        mean = self.fabric.all_reduce(self.sum / max(1, self.count), reduce_op="mean")
+        self.sum.zero_()
+        self.count = 0
+        return dict(zip(self.names, mean.tolist(), strict=True))
+
+    @torch.no_grad()
+    def evaluate(self, rows: Rows, block: int = 1000) -> dict[str, float]:
+        """Mean loss and terms over validation rows, with final weights and the same noise every time."""
+        self.model.eval()
+        self.anneal(1.0)
+        weights = self.weights(1.0)
+        total = torch.zeros(len(self.names), dtype=torch.float64)
+        for i, start in enumerate(range(0, rows.count, block)):
+            index = torch.arange(start, min(start + block, rows.count), device=self.fabric.device)
+            values, masks = rows.take(index)
+            loss, terms = self.program(values, self.noise(len(index), HELD_NOISE, i), weights, masks)
+            total += torch.cat([loss[None], terms]).double().cpu() * len(index)
+        self.activate()
+        return dict(zip(self.names, (total / rows.count).tolist(), strict=True))
+
+    def refuse(self, means: dict[str, float]) -> None:
+        """Raises `Diverged` with the terms that are no number."""
+        bad = [k for k, v in means.items() if not math.isfinite(v) and k != "loss"] or ["loss"]
+        shown = "; ".join(f"{k} = {means[k]}" for k in bad[:3])
+        raise Diverged(
+            f"phase {self.phase.name!r}, step {self.step}: the loss is not a number any more: {shown}. "
+            "Try a smaller learning rate (lr) or a limit on gradients (clip=1.0)"
+        )
+
+
+class Trainer(Course):
+    """Steps of one phase of one model. Arguments as of `Course`."""
+
+    def __init__(self, fabric: Any, model: Model, phase: Phase, index: int, total: int, settings: Settings) -> None:
+        super().__init__(fabric, model, phase, index, total, settings)
+        self.activate()
+        adam = optimiser(list(self.parameters.values()), settings, fabric.device)
+        # Fabric recognises the compiled module inside its wrapper, so that precision and distribution stay outside it
+        module = torch.compile(self.program, dynamic=False) if settings.compile else self.program
+        # one process in float32 needs nothing of Fabric's wrapper, which costs 0.1 to 0.2 ms a step
+        wrapped: tuple[Any, Any] = (module, adam) if plain(settings, fabric) else fabric.setup(module, adam)
+        self.module, self.adam = wrapped
+        self.now = self.weights(0.0)
+        self.recent: list[tuple[Tensor, Tensor]] = []
+
     def train(self, values: dict[str, Tensor], masks: dict[str, Tensor] | None) -> Tensor:
         """One step of the optimiser; returns the loss, in nats per row."""
         progress = self.step / self.total
-        lr = self.settings.lr * self.schedule(progress)
         for group in self.adam.param_groups:
-            group["lr"] = lr
+            group["lr"] = self.rate(self.step)
         if not self.fixed:
-            self.weights = self._weights(progress)
-        self._anneal(progress)
+            self.now = self.weights(progress)
+        self.anneal(self.step / max(1, self.total - 1))  # the last step is taken at the end of the schedule
         noise = self.noise(len(next(iter(values.values()))), NOISE, self.step)
-        loss, terms = self.module(values, noise, self.weights, masks)
+        loss, terms = self.module(values, noise, self.now, masks)
         detached, means = loss.detach(), terms.detach()
         self._check(detached, means)
         self.adam.zero_grad()
@@ -143,36 +196,6 @@ class Trainer:
                 self.refuse(dict(zip(self.names, [float(seen), *parts.tolist()], strict=True)))
         self.recent.clear()
 
-    def means(self) -> dict[str, float]:
-        """Mean loss and terms since the last call, over all processes; starts anew."""
-        mean = self.fabric.all_reduce(self.sum / max(1, self.count), reduce_op="mean")
-        self.sum.zero_()
-        self.count = 0
-        return dict(zip(self.names, mean.tolist(), strict=True))
-
-    @torch.no_grad()
-    def evaluate(self, rows: Rows, block: int = 1000) -> dict[str, float]:
-        """Mean loss and terms over validation rows, with final weights and the same noise every time."""
-        self.model.eval()
-        weights = self._weights(1.0)
-        total = torch.zeros(len(self.names), dtype=torch.float64)
-        for i, start in enumerate(range(0, rows.count, block)):
-            index = torch.arange(start, min(start + block, rows.count), device=self.fabric.device)
-            values, masks = rows.take(index)
-            loss, terms = self.program(values, self.noise(len(index), HELD_NOISE, i), weights, masks)
-            total += torch.cat([loss[None], terms]).double().cpu() * len(index)
-        self.activate()
-        return dict(zip(self.names, (total / rows.count).tolist(), strict=True))
-
-    def refuse(self, means: dict[str, float]) -> None:
-        """Raises `Diverged` with the terms that are no number."""
-        bad = [k for k, v in means.items() if not math.isfinite(v) and k != "loss"] or ["loss"]
-        shown = "; ".join(f"{k} = {means[k]}" for k in bad[:3])
-        raise Diverged(
-            f"phase {self.phase.name!r}, step {self.step}: the loss is not a number any more: {shown}. "
-            "Try a smaller learning rate (lr) or a limit on gradients (clip=1.0)"
-        )
-
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Optimiser state and accumulated means, for a checkpoint."""
         tensors = {"sum": self.sum}
@@ -189,4 +212,4 @@ class Trainer:
             prefix = f"adam.{name}."
             found = {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
             if found:
-                self.adam.state[p] = {k: v.clone() if k == "step" else v.to(p.device).clone() for k, v in found.items()}
+                self.adam.state[p] = {k: v.to(p.device).clone() for k, v in found.items()}

@@ -1,0 +1,129 @@
+"""Which models can be one batched program: the same structure, and networks that PyTorch can map over stacked parameters."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from wyner.models.base import Model
+from wyner.objectives import Objective, Program, Weighted
+from wyner.training.member import forked
+from wyner.training.rows import Rows
+from wyner.training.settings import Settings
+
+
+def united(models: Sequence[Model], objectives: Sequence[Objective]) -> Program:
+    """The program of every divergence that any of these objectives uses, over the first model's factors."""
+    active = {t.law for o in objectives for t in o.active}
+    return models[0].program(Objective(tuple(Weighted(t.law) for t in objectives[0].terms if t.law in active)))
+
+
+def operations(programs: Sequence[Program]) -> tuple[list[list[int]], list[list[int]]]:
+    """Numbers for the scores and for the draws of each program; what computes the same has the same number in all."""
+    known: dict[tuple, int] = {}
+    scores, draws = [], []
+    for program in programs:
+        own: list[int] = []
+        for op in program.plan.ops:
+            own.append(known.setdefault((op.kind, op.name, tuple(own[a] for a in op.args)), len(known)))
+        scores.append([own[op] for op in program.ops])
+        draws.append([k for k, op in zip(own, program.plan.ops, strict=True) if op.kind == "draw"])
+    return scores, draws
+
+
+def structure(model: Model, settings: Settings) -> Hashable:
+    """What models must have in common to be one program: everything but numbers in parameters and buffers, seeds, and weights."""
+    same = dataclasses.replace(settings, seed=0)
+    plain = lambda m: {k: repr(v) for k, v in vars(m).items() if not k.startswith("_") and k != "training"}
+    parts: list[Any] = [repr(same), repr(model.laws)]
+    parts += [(p.name, p.train, p.freeze, repr(p.when), tuple(t.law for t in p.objective.terms)) for p in model.phases]
+    for kind in (model.factors, model.features):
+        parts += [(name, type(m), tuple(sorted(plain(m).items()))) for name, m in kind.named_modules()]
+    parts += [(n, tuple(t.shape), t.dtype) for n, t in (*model.named_parameters(), *model.named_buffers())]
+    return tuple(parts)
+
+
+def unitable(models: Sequence[Model], masked: bool) -> bool:
+    """Whether models of one structure train the same factors and log the same means when they share one program.
+
+    A divergence that only some of them use may bring in factors that the others must not touch, and with missing rows a term
+    that several divergences share is averaged over the rows of the first of them.
+    """
+    for phases in zip(*(m.phases for m in models), strict=True):
+        whole = united(models, [p.objective for p in phases])
+        programs = [m.program(p.objective) for m, p in zip(models, phases, strict=True)]
+        scores, _ = operations([whole, *programs])
+        owners = {k: whole.divergences[o] for k, o in zip(scores[0], whole.owner, strict=True)}
+        for phase, program, own in zip(phases, programs, scores[1:], strict=True):
+            if phase.train is None and set(program.used) != set(whole.used):
+                return False
+            mine = [program.divergences[o] for o in program.owner]
+            if masked and [owners[k] for k in own] != mine:
+                return False
+    return True
+
+
+def together(models: Sequence[Model], settings: Sequence[Settings], masked: bool) -> list[list[int]]:
+    """Models by index, in groups that can each be one program, in the order of their first members."""
+    alike: dict[Hashable, list[int]] = {}
+    for i, (m, s) in enumerate(zip(models, settings, strict=True)):
+        alike.setdefault(structure(m, s), []).append(i)
+    found: list[list[int]] = []
+    for group in alike.values():
+        if len(group) == 1 or unitable([models[i] for i in group], masked):
+            found.append(group)
+            continue
+        active: dict[Hashable, list[int]] = {}
+        for i in group:
+            active.setdefault(tuple(tuple(t.law for t in p.objective.active) for p in models[i].phases), []).append(i)
+        found += active.values()
+    return sorted(found)
+
+
+def obstacle(model: Model, settings: Settings, rows: Rows) -> str:
+    """Why copies of a model cannot train as one program; empty if they can.
+
+    Every phase is tried on two rows: its networks must leave their buffers alone (batch normalisation does not), draw no random
+    numbers of their own (dropout does), and take part in `torch.func.vmap`.
+    """
+    if settings.devices != 1 or settings.strategy != "auto" or settings.precision != "32-true":
+        return "a batched program runs on one device in float32 (devices=1, strategy='auto', precision='32-true')"
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    if any(getattr(m, h) for m in model.modules() for h in hooks):
+        return "its networks have hooks"
+    values, masks = rows.take(torch.arange(2))
+    for k in range(len(model.phases)):
+        with forked(0):
+            if reason := _tried(copy.deepcopy(model), k, values, masks):
+                return f"phase {model.phases[k].name!r}: {reason}"
+    return ""
+
+
+def _tried(model: Model, k: int, values: dict[str, Tensor], masks: dict[str, Tensor] | None) -> str:
+    program = model.program(model.phases[k].objective)
+    like = next(model.parameters())
+    values = {n: v.to(like) for n, v in values.items()}
+    noise, weights = program.noise((2,), like), torch.ones(len(program.divergences)).to(like)
+    model.train()
+    state: dict[str, Tensor] = {n: p.detach()[None] for n, p in program.named_parameters()}
+    try:
+        vmap(lambda s: functional_call(program, s, (values, noise, weights, masks)))(state)
+    except (RuntimeError, ValueError, NotImplementedError) as e:
+        text = str(e).strip().split("\n")[0]
+        return "its networks draw random numbers of their own (dropout)" if "random" in text else text
+    before = {n: b.clone() for n, b in model.named_buffers()}
+    with torch.no_grad():
+        program(values, noise, weights, masks)
+    changed = [n for n, b in model.named_buffers() if not torch.equal(b, before[n])]
+    return f"its networks keep running statistics ({changed[0]})" if changed else ""
+
+
+def size(model: nn.Module) -> int:
+    """Number of parameters."""
+    return sum(p.numel() for p in model.parameters())
