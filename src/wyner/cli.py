@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -92,11 +94,8 @@ def train(
         "evaluate": {"samples": samples, "rows": rows},
     }  # fmt: skip
     sections = {s: {k: v for k, v in values.items() if v is not None} for s, values in sections.items()}
-    for text in option or []:
-        section, key, value = _setting(text)
-        if section not in sections:
-            raise OptionError(f"--set {text}: expected one of {', '.join(sections)} before the dot")
-        sections[section][key] = value
+    for section, added in _sections(option).items():
+        sections[section] |= added
     if resume is not None:
         if experiment is not None or any(sections.values()):
             raise OptionError("--resume takes everything from the run; leave the other settings out")
@@ -111,11 +110,8 @@ def train(
         raise OptionError(
             "expected what to train on: --data NAME or --data pairs.npz, or an experiment file; see wyner list data"
         )
-    elif recipe := _recipe(data):
-        base = read(recipe).changed(**sections)
-        print(f"settings that are not given come from the experiment {recipe!r}")
     else:
-        base = Experiment(**_defaults(sections))
+        base = _experiment_on(data, sections)
     _train(base, out or _free(Path("runs") / Path(base.data["name"]).stem), False, not quiet, report)
 
 
@@ -149,18 +145,110 @@ def sample(
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
 ) -> None:
     """Generate pairs, translate, keep a style, or reconstruct; arrays go to an .npz file."""
-    from wyner import sampling
+    from wyner.commands import sampling
 
     shapes = sampling.sample_run(run, to, n=n, given=given, like=like, reconstruct=reconstruct, draw=draw, seed=seed)
     print(f"wrote {to}: " + ", ".join(f"{k} {v}" for k, v in shapes.items()))
 
 
+@app.command(
+    epilog="Examples: wyner reproduce mog | wyner reproduce mog --rows wyner-0,jvae --seeds 2 --epochs 1 | wyner reproduce halves --protocol paper"
+)
+def reproduce(
+    experiment: Annotated[str, typer.Argument(help="mog or halves.")],
+    protocol: Annotated[str, typer.Option(help="short or paper.")] = "short",
+    rows: Annotated[str | None, typer.Option(help="Rows by name, separated by commas; all by default.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Models a row, from seed 0 up.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Fewer for a quick look.")] = None,
+    samples: Annotated[int | None, typer.Option(help="Importance samples of the table.")] = None,
+    test_rows: Annotated[int | None, typer.Option(help="Test rows of the table.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="One of the protocol's data sets, instead of the best there is.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where the table and the figures go.")] = Path("results"),
+    runs: Annotated[Path, typer.Option(help="Where the trained models go; what is there is not trained again.")] = Path(
+        "runs"
+    )
+    / "reproduce",
+    figures: Annotated[bool, typer.Option(help="Draw the figures.")] = True,
+    quiet: Quiet = False,
+) -> None:
+    """Train a table of the paper again, several seeds a row, and print it beside the published one."""
+    from wyner.experiments import reproduce as tables
+
+    picked = [r.strip() for r in (rows or "").split(",") if r.strip()]
+    plan = tables.read(experiment, protocol)
+    options: dict[str, Any] = {
+        "rows": picked,
+        "seeds": seeds,
+        "epochs": epochs,
+        "samples": samples,
+        "test_rows": test_rows,
+        "data": data,
+    }
+    with _interruptible():
+        folder = tables.reproduce(plan, out=out, runs=runs, figures=figures, progress=not quiet, **options)
+    print(f"\n{(folder / f'{protocol}.md').read_text()}")
+    print(f"table, numbers and figures: {folder}")
+
+
+@app.command(
+    epilog="Examples: wyner sweep --data pairs.npz | wyner sweep --data mog --lam 0,0.05,0.1 --seeds 5 --epochs 40 | wyner sweep --data mog --over z=2,5,10"
+)
+def sweep(
+    data: Annotated[str, typer.Option(help="A named data set (wyner list data) or an .npz file with arrays x and y.")],
+    model: Annotated[str | None, typer.Option(help="Name of the model; WynerVAE by default.")] = None,
+    lam: Annotated[
+        str | None, typer.Option(help="Values of lambda, separated by commas; the default without --over.")
+    ] = None,
+    over: Annotated[list[str] | None, typer.Option(help="Any other argument or setting: key=v1,v2,...")] = None,
+    seeds: Annotated[int, typer.Option(help="Models a value.")] = 3,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
+    samples: Annotated[int, typer.Option(help="Importance samples of the numbers.")] = 50,
+    rows: Annotated[int, typer.Option(help="Validation rows of the numbers, at most.")] = 1000,
+    option: Annotated[list[str] | None, typer.Option("--set", help="Any key of an experiment file, not swept.")] = None,
+    prune: Annotated[bool, typer.Option(help="Drop hopeless values after a quarter and half of the epochs.")] = True,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder; the same command again goes on in it.")] = Path(
+        "runs"
+    )
+    / "sweep",
+    quiet: Quiet = False,
+) -> None:
+    """Choose lambda, or any argument, on validation rows; test rows are not looked at."""
+    from wyner.experiments import sweep as sweeps
+
+    sections = _sections(option)
+    if epochs is not None:
+        sections["fit"]["epochs"] = epochs
+    if model is not None:
+        sections["model"]["name"] = model
+    values = dict(sweeps.parse_values(text) for text in over or [])
+    if lam is not None or not over:
+        values["lam"] = sweeps.parse_values(f"lam={lam}")[1] if lam else list(sweeps.LAMBDAS)
+    base = _experiment_on(data, sections)
+    with _interruptible():
+        found = sweeps.sweep(
+            base, values, seeds=seeds, samples=samples, rows=rows, prune=prune, out=out, progress=not quiet
+        )
+    print(f"\n{(found.folder / 'sweep.md').read_text()}")
+    print(f"best: {found.best.label}; chosen: {found.chosen.label}; table, numbers and figure: {found.folder}")
+
+
 @app.command("list", epilog="Example: wyner list data")
 def list_(what: Annotated[str, typer.Argument(help="models, data or experiments.")]) -> None:
     """What there is: models with what each can do, data sets, experiments."""
-    from wyner import listing
+    from wyner.commands import listing
 
     listing.show(what)
+
+
+def _experiment_on(data: str, sections: dict[str, dict[str, Any]]) -> Any:
+    from wyner.experiments.defaults import experiment_on
+
+    base, recipe = experiment_on(data, sections)
+    if recipe:
+        print(f"settings that are not given come from the experiment {recipe!r}")
+    return base
 
 
 def _train(experiment: Any, out: Path, resume: bool, progress: bool, report: bool) -> None:
@@ -169,17 +257,24 @@ def _train(experiment: Any, out: Path, resume: bool, progress: bool, report: boo
     dataset = experiment.load()
     print(f"{dataset}")
     print(f"model: {experiment.model.get('name', 'WynerVAE')}, run: {out}")
-    try:
+    with _interruptible():
         trained, numbers = run(experiment, out, resume=resume, progress=progress, report=report, dataset=dataset)
-    except KeyboardInterrupt as e:  # typer would swallow the sentence that says how to go on
-        print(f"\n{e}" if str(e) else "\ninterrupted", file=sys.stderr)
-        raise typer.Exit(130) from None
     print(f"\n{trained.model.objective}\n")
     _table(numbers)
     if trained.history:
         print(f"\ntrained in {trained.history[-1]['seconds']:.0f} s")
     if report:
         print(f"report: {out / 'report.html'}")
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C ends with the sentence that says how to go on, which typer would swallow."""
+    try:
+        yield
+    except KeyboardInterrupt as e:
+        print(f"\n{e}" if str(e) else "\ninterrupted", file=sys.stderr)
+        raise typer.Exit(130) from None
 
 
 def _table(numbers: list[Any]) -> None:
@@ -208,6 +303,19 @@ def _widths(text: str) -> list[int]:
         raise OptionError(f"--hidden: expected widths such as 256,256, got {text!r}") from None
 
 
+def _sections(option: list[str] | None) -> dict[str, dict[str, Any]]:
+    """Keys of an experiment file by section, from `--set`."""
+    from wyner.experiments.spec import SECTIONS
+
+    sections: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
+    for text in option or []:
+        section, key, value = _setting(text)
+        if section not in sections:
+            raise OptionError(f"--set {text}: expected one of {', '.join(sections)} before the dot")
+        sections[section][key] = value
+    return sections
+
+
 def _setting(text: str) -> tuple[str, str, Any]:
     import tomllib
 
@@ -219,29 +327,6 @@ def _setting(text: str) -> tuple[str, str, Any]:
         return section, key, tomllib.loads(f"v = {value}")["v"]
     except tomllib.TOMLDecodeError:
         return section, key, value.strip()
-
-
-def _defaults(sections: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Settings that suit a user's own table, whatever its size: a number of steps instead of epochs, moderate networks."""
-    sections["model"].setdefault("alpha", 1.0)
-    if sections["data"]["name"].endswith(".npz"):
-        length = {} if "epochs" in sections["fit"] else {"steps": 6000}
-        sections["fit"] = {**length, "schedule": "one-cycle", "lr": 2e-3, "batch_size": 64} | sections["fit"]
-        sections["networks"] = (
-            {"hidden": [128, 128]} | sections["networks"]
-            if not sections["networks"].get("kind")
-            else sections["networks"]
-        )
-    else:
-        sections["fit"] = {"schedule": "one-cycle", "lr": 2e-3} | sections["fit"]
-    return sections
-
-
-def _recipe(data: str) -> str | None:
-    """The shipped experiment on this data set, if there is one."""
-    from wyner.experiments import read, shipped
-
-    return next((name for name in shipped() if read(name).data["name"] == data), None)
 
 
 def _free(path: Path) -> Path:

@@ -21,7 +21,16 @@ def _kinds() -> dict[str, type]:
     from wyner.training import phases
 
     found: dict[str, type] = {}
-    for module in (variables, families.heads, families.experts, networks.builders, networks.autoencoder, objectives.terms, schedules, phases):
+    for module in (
+        variables,
+        families.heads,
+        families.experts,
+        networks.builders,
+        networks.autoencoder,
+        objectives.terms,
+        schedules,
+        phases,
+    ):
         prefix = module.__name__.rsplit(".", 1)[-1]
         for name, value in vars(module).items():
             ours = isinstance(value, type) and value.__module__ == module.__name__

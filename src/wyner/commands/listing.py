@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
 
 from wyner import data, models
-from wyner.errors import OptionError, unknown
+from wyner.errors import OptionError, TaskError, unknown
 from wyner.experiments import read, shipped
+from wyner.models import Model
 from wyner.tasks import abilities
 from wyner.variables import Real
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
 WHAT = ("models", "data", "experiments")
+COLUMNS = {
+    "generate": "generate", "translate": "translate", "restyle": "restyle", "encode": "encode", "log_likelihood": "score",
+    "common_information": "measure",
+}  # fmt: skip
+"""Tasks in the order of the table, and the words above its columns."""
 
 
 def show(what: str) -> None:
@@ -18,31 +31,23 @@ def show(what: str) -> None:
     if what not in WHAT:
         raise OptionError(unknown("list", what, WHAT))
     from rich.console import Console
-    from rich.table import Table
 
     console = Console(width=None)
     if what == "models":
-        table = Table(
-            "model",
-            "generate",
-            "translate",
-            "restyle",
-            "encode",
-            "log_likelihood",
-            "common_information",
-            box=None,
-            header_style="bold",
-            pad_edge=False,
-        )
-        for name, kind in models.TABLE.items():
-            can = abilities(kind(x=Real(2), y=Real(2)))  # type: ignore[call-arg]
-            table.add_row(name, *can.values())
+        built = {name: kind(x=Real(2), y=Real(2)) for name, kind in models.TABLE.items()}  # type: ignore[call-arg]
+        table = _table("model", *COLUMNS.values())
+        for name, model in built.items():
+            can = abilities(model)
+            table.add_row(name, *(can[task] for task in COLUMNS))
         console.print(table)
-        console.print("x->y: y given x. (x): from x alone. Questions that a model has no law for say so.")
+        console.print(
+            "\nx->y: y given x. (x): from x alone. p(y|x): by importance sampling. What is missing, and why:\n"
+        )
+        for name, model in built.items():
+            for reason in why_not(model):
+                console.print(f"  {name} {reason}", markup=False, highlight=False)
         return
-    table = Table(
-        what.rstrip("s") if what == "experiments" else "data set", "what", box=None, header_style="bold", pad_edge=False
-    )
+    table = _table(what.rstrip("s") if what == "experiments" else "data set", "what")
     if what == "data":
         for name, make in data.TABLE.items():
             table.add_row(name, _first_line(make))
@@ -58,6 +63,35 @@ def show(what: str) -> None:
                 f"{e.model.get('name', 'WynerVAE')} on {e.data['name']}, {e.fit.get('epochs', 50)} epochs: wyner train {name}",
             )
     console.print(table)
+
+
+def why_not(model: Model) -> list[str]:
+    """Why a model of a pair x, y cannot be asked something, in its own words: each task is tried on two rows of zeros."""
+    zero: dict[str, Any] = {k: torch.zeros(2, *s.event_shape) for k, s in model.observed.items()}
+    x, y = zero["x"], zero["y"]
+    tries: list[Callable[[], Any]] = [
+        lambda: model.generate(2),
+        lambda: model.translate(x=x, to="y"),
+        lambda: model.translate(y=y, to="x"),
+        lambda: model.restyle(x=x, like=zero, to="y"),
+        lambda: model.encode(x=x),
+        lambda: model.encode(y=y),
+        lambda: model.log_likelihood(**zero, samples=1),
+        lambda: model.common_information(**zero),
+    ]
+    found = []
+    for attempt in tries:
+        try:
+            attempt()
+        except TaskError as e:
+            found.append(str(e).removeprefix(f"{model.title} "))
+    return list(dict.fromkeys(found))
+
+
+def _table(*columns: str) -> Table:
+    from rich.table import Table
+
+    return Table(*columns, box=None, header_style="bold", pad_edge=False)
 
 
 def _first_line(thing: object) -> str:

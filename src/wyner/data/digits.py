@@ -12,11 +12,12 @@ from importlib import resources
 import numpy as np
 
 from wyner.data.dataset import Dataset
-from wyner.data.mnist import Digits, mnist
-from wyner.errors import OptionError
+from wyner.data.mnist import Digits, mnist, static
+from wyner.errors import OptionError, unknown
 from wyner.seeds import DATA, mix
 from wyner.variables import Binary, Image
 
+BINARISATIONS = ("threshold", "static")
 CREDIT = "Digits: MNIST, Y. LeCun and C. Cortes, CC BY-SA 3.0."
 
 
@@ -29,16 +30,31 @@ def embedded() -> Digits:
         )
 
 
-def halves(full: bool = False, validation: int | None = None, seed: int = 0) -> Dataset:
+def halves(
+    full: bool = False, validation: int | None = None, seed: int = 0, binarisation: str = "threshold"
+) -> Dataset:  # fmt: skip
     """Left and right halves of digits, `Binary(28, 14)` each: x the left, y the right; pixels above 127 are 1.
 
-    Threshold binarisation is not the sampled static binarisation of the published tables; nll's compare within this data set.
+    Threshold binarisation is not the sampled static binarisation of the published tables; nll's compare within a data set.
 
     Args:
         full: all of MNIST instead of the embedded digits.
         validation: rows set aside from the training images; a twelfth by default.
         seed: of that choice.
+        binarisation: "threshold", or "static" for the split of the published tables (50,000, 10,000 and 10,000 rows without
+            labels), whose three files `binarized_mnist_{train,valid,test}.amat` must be in `$WYNER_DATA_DIR/mnist`; `full` only.
+
+    Raises:
+        OptionError: an unknown binarisation, or "static" with options of the other. DataError: missing files.
     """
+    if binarisation not in BINARISATIONS:
+        raise OptionError(unknown("binarisation", binarisation, BINARISATIONS))
+    if binarisation == "static":
+        if not full or validation is not None:
+            raise OptionError(
+                "binarisation='static' is a split of all of MNIST: use mnist-halves, and leave out validation"
+            )
+        return _static_halves()
     digits = mnist() if full else embedded()
     count = len(digits.train_images) // 12 if validation is None else validation
     order = np.random.default_rng(mix(seed, DATA)).permutation(len(digits.train_images))
@@ -53,6 +69,19 @@ def halves(full: bool = False, validation: int | None = None, seed: int = 0) -> 
         name, part(digits.train_images[train], digits.train_labels[train]), part(digits.train_images[held], digits.train_labels[held]),
         part(digits.test_images, digits.test_labels), {"x": Binary(28, 14), "y": Binary(28, 14)}, {},
         {"name": name, "validation": count, "seed": seed}, {}, ("Threshold-binarised digits, x the left half, y the right half. " + CREDIT,), "halves",
+    )  # fmt: skip
+
+
+def _static_halves() -> Dataset:
+    def part(bits: np.ndarray) -> dict[str, np.ndarray]:
+        bits = bits.astype(np.float32)
+        return {"x": np.ascontiguousarray(bits[:, :, :14]), "y": np.ascontiguousarray(bits[:, :, 14:])}
+
+    found = {name: part(bits) for name, bits in static().items()}
+    return Dataset(
+        "mnist-halves", found["train"], found["validation"], found["test"], {"x": Binary(28, 14), "y": Binary(28, 14)}, {},
+        {"name": "mnist-halves", "binarisation": "static"}, {},
+        ("Statically binarised digits (Larochelle and Murray 2011), x the left half, y the right half. " + CREDIT,), "halves",
     )  # fmt: skip
 
 

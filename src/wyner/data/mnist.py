@@ -1,4 +1,4 @@
-"""MNIST from its four IDX files: from a folder of the user's, or downloaded once and verified."""
+"""MNIST from its four IDX files: from a folder of the user's, or downloaded once and verified; and its static binarisation."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ MD5 = {
 
 MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 """Where the files are fetched from unless WYNER_MNIST_URL says otherwise."""
+
+
+STATIC = {"train": (50_000, "binarized_mnist_train.amat"), "validation": (10_000, "binarized_mnist_valid.amat"), "test": (10_000, "binarized_mnist_test.amat")}  # fmt: skip
+"""Rows and files of the static binarisation (Larochelle and Murray 2011): a row of 784 zeros and ones a picture, no labels."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,40 @@ def find(name: str) -> Path:
         raise DataError(
             f"cannot get {name}: {e}. Put the four MNIST files into {where}, or use the embedded digits (digits-halves, digits-add1)"
         ) from e
+
+
+def static() -> dict[str, np.ndarray]:
+    """The statically binarised digits, uint8 `(N, 28, 28)` of zeros and ones by part; never downloaded.
+
+    Raises:
+        DataError: a file is not there, or is not what it should be.
+    """
+    return {part: _amat(_place(name), rows) for part, (rows, name) in STATIC.items()}
+
+
+def _place(name: str) -> Path:
+    import pooch
+
+    root = os.environ.get("WYNER_DATA_DIR")
+    folders = [Path(root) / "mnist", Path(root)] if root else []
+    for folder in (*folders, Path(pooch.os_cache("wyner")) / "mnist"):
+        if (folder / name).exists():
+            return folder / name
+    where = f"{root}/mnist" if root else "a folder named by WYNER_DATA_DIR, under mnist/"
+    raise DataError(
+        f"there is no {name}: put {', '.join(n for _, n in STATIC.values())} into {where}, or leave out binarisation='static'"
+    )
+
+
+def _amat(path: Path, rows: int) -> np.ndarray:
+    try:
+        found = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as e:
+        raise DataError(f"cannot read {path}: {e}") from e
+    bits = found[(found != ord(" ")) & (found != ord("\n")) & (found != ord("\r"))] - ord("0")
+    if bits.size != rows * 784 or bits.max(initial=0) > 1:
+        raise DataError(f"{path}: expected {rows} rows of 784 zeros and ones, got {bits.size} characters")
+    return bits.reshape(rows, 28, 28)
 
 
 def read_idx(path: Path) -> np.ndarray:

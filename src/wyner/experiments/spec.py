@@ -32,12 +32,16 @@ from wyner.errors import OptionError, unknown
 from wyner.models import Model
 from wyner.networks import Builder, Convolutional, MLPs
 from wyner.schedules import Linear
+from wyner.schedules import Path as Knots
 from wyner.seeds import INITIAL, mix
 from wyner.training import Settings
-from wyner.variables import Image
+from wyner.training.phases import After, Alternating, Jointly
+from wyner.variables import Binary, Categorical, Image, Real, Space
 
 SECTIONS = ("data", "model", "networks", "fit", "evaluate")
 BUILDERS: dict[str, type[Builder]] = {"MLPs": MLPs, "Convolutional": Convolutional}
+SPACES: dict[str, type[Space]] = {"categorical": Categorical, "real": Real, "binary": Binary, "image": Image}
+PHASES: dict[str, Any] = {"After": After, "Alternating": Alternating, "Jointly": Jointly}
 
 
 @dataclass(frozen=True)
@@ -78,16 +82,17 @@ class Experiment:
         for name in options:
             if name not in known:
                 raise OptionError(f"{kind.__name__}: {unknown('argument', name, known)}")
-        for name, value in _sizes(dataset).items():
-            if name in known:
-                options.setdefault(name, value)
-        given = (
-            {"x": dataset.spaces["x"], "y": dataset.spaces["y"]}
-            if dataset.modalities == ["x", "y"]
-            else {"modalities": dataset.spaces}
-        )
-        options = {k: Linear(**v) if isinstance(v, dict) and "end" in v else v for k, v in options.items()}
-        families = {**dataset.families, **_decoders(options.pop("families", {}))}
+        for name, value in _sizes(dataset, kind).items():
+            options.setdefault(name, value)
+        pair = dataset.modalities == ["x", "y"]
+        if not pair and "modalities" not in known:
+            raise OptionError(
+                f"{kind.__name__} takes x and y; {dataset.name} has {', '.join(dataset.modalities)}: name two arrays x and y, "
+                "or choose a model that takes any modalities, such as WynerVAE"
+            )
+        given = dict(dataset.spaces) if pair else {"modalities": dataset.spaces}
+        options = {k: decoded(v, f"{kind.__name__}: {k}") for k, v in options.items()}
+        families = {**dataset.families, **_families(options.pop("families", {}))}
         with torch.random.fork_rng([]):
             torch.manual_seed(mix(int(self.fit.get("seed", 0)), INITIAL))
             return kind(**given, **options, networks=self._builder(dataset), families=families)
@@ -113,28 +118,77 @@ class Experiment:
         made = self.as_dict()
         for name, values in sections.items():
             for key, value in values.items():
-                old = made[name].get(key)
-                path = isinstance(old, dict) and "end" in old and isinstance(value, (int, float))
-                made[name][key] = {**old, "end": value} if path and isinstance(old, dict) else value
+                made[name][key] = ended(made[name].get(key), value)
         return Experiment(**made)
 
 
-def _sizes(dataset: Dataset) -> dict[str, int]:
-    """Latent sizes where none are given: 10 each, fewer for narrow tables."""
+def ended(path: Any, value: Any) -> Any:
+    """The new value of a key; a number in place of a path is where the path ends."""
+    if not isinstance(path, dict) or isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value
+    if "end" in path:
+        return {**path, "end": value}
+    if path.get("knots"):
+        *before, (share, _) = path["knots"]
+        return {**path, "knots": [*before, [share, value]]}
+    return value
+
+
+def decoded(value: Any, where: str) -> Any:
+    """The object that a plain value of a file stands for.
+
+        {start, end, until}                  a straight path of a weight         {knots = [[share, value], ...]}  straight pieces
+        {categorical = [n, k]}, {real = [d]} a space of a latent
+        {kind = "Alternating", every = 1}    when a phase runs; After, Jointly likewise
+
+    Raises:
+        OptionError: fields that the object does not have.
+    """
+    if not isinstance(value, dict):
+        return value
+    try:
+        if "end" in value:
+            return Linear(**value)
+        if "knots" in value:
+            return Knots(**value)
+        if len(value) == 1 and (kind := next(iter(value))) in SPACES:
+            sizes = value[kind]
+            return SPACES[kind](*(sizes if isinstance(sizes, list) else [sizes]))
+        if "kind" in value:
+            fields = dict(value)
+            if (name := fields.pop("kind")) not in PHASES:
+                raise OptionError(f"{where}: {unknown('kind', name, PHASES)}")
+            return PHASES[name](**fields)
+    except TypeError as e:
+        raise OptionError(f"{where}: cannot read {value!r}: {e}") from e
+    return {k: decoded(v, f"{where}.{k}") for k, v in value.items()}
+
+
+def _sizes(dataset: Dataset, kind: type[Model]) -> dict[str, int]:
+    """Latent sizes where none are given: 10 each, fewer for narrow tables; a single latent w gets as much as z, u and v together.
+
+    Only for arguments that are plain sizes: a model with lists of categories, say, keeps its own.
+    """
     widths = [s.size for s in dataset.spaces.values()]
+    found = {"z": min(10, max(1, *widths)), "u": min(10, min(widths))}
     if dataset.modalities == ["x", "y"]:
-        return {"z": min(10, max(1, *widths)), "u": min(10, widths[0]), "v": min(10, widths[1])}
-    return {"z": min(10, max(widths)), "u": min(10, min(widths))}
+        found |= {"u": min(10, widths[0]), "v": min(10, widths[1])}
+        found["w"] = sum(found.values())
+    plain = {k for k, p in inspect.signature(kind).parameters.items() if type(p.default) is int}
+    return {k: v for k, v in found.items() if k in plain}
 
 
-def _decoders(variances: Mapping[str, Any]) -> dict[str, Any]:
-    """Families from `{modality: variance}`: a number for a fixed variance, "trained" for one per coordinate."""
-    from wyner.families import Fixed, Gaussian, Trainable
+def _families(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Families from `{variable: choice}`: a number or a path for a fixed variance, "trained" for one per coordinate, "summed"
+    for a categorical latent that is summed over in training.
+    """
+    from wyner.families import Categorical, Fixed, Gaussian, Trainable
 
-    return {
-        k: Gaussian(Trainable(per="coordinate")) if v == "trained" else Gaussian(Fixed(float(v)))
-        for k, v in variances.items()
-    }
+    named = {"trained": Gaussian(Trainable(per="coordinate")), "summed": Categorical(summed=True, trained=True)}
+    for k, v in chosen.items():
+        if isinstance(v, str) and v not in named:
+            raise OptionError(f"families.{k}: {unknown('choice', v, named)}; or a number, the variance")
+    return {k: named[v] if isinstance(v, str) else Gaussian(Fixed(v)) for k, v in chosen.items()}
 
 
 def read(path: str | Path) -> Experiment:

@@ -67,12 +67,12 @@ class Convolutional(Builder):
         object.__setattr__(self, "hidden", tuple(self.hidden))
 
     def features(self, space: Space) -> nn.Module | None:
-        return OuterEncoder(space.event_shape, self.width, self.blocks) if _is_image(space) else None
+        return OuterEncoder(space.event_shape, self.width, self.blocks) if is_image(space) else None
 
     def factor(
         self, of: Space, parents: Sequence[tuple[int, ...]], output: tuple[int, ...], observed: bool
     ) -> nn.Module:
-        if not (observed and _is_image(of)):
+        if not (observed and is_image(of)):
             return MLP(parents, output, self.hidden, self.activation)
         outer = OuterDecoder(
             output, self.width, self.blocks, sigmoid=isinstance(of, Image) and output == of.event_shape
@@ -80,7 +80,8 @@ class Convolutional(Builder):
         return Chain(MLP(parents, outer.input, self.hidden, self.activation), outer)
 
 
-def _is_image(space: Space) -> bool:
+def is_image(space: Space) -> bool:
+    """Whether a space holds pictures that convolutions can read."""
     return isinstance(space, Image) or (isinstance(space, Binary) and len(space.shape) == 3)
 
 

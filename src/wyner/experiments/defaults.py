@@ -1,0 +1,51 @@
+"""Settings where a user gives none: those of the shipped experiment on the data set, or what suits a table of any size."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from wyner import models
+from wyner.experiments.spec import Experiment, read, shipped
+
+Sections = Mapping[str, Mapping[str, Any]]
+
+
+def experiment_on(data: str, sections: Sections) -> tuple[Experiment, str | None]:
+    """An experiment on a named data set or an `.npz` file, and the shipped experiment that gave what is missing.
+
+    Args:
+        data: name or path.
+        sections: what was given, by section and key; it goes before everything else.
+    """
+    given = {k: dict(v) for k, v in sections.items()}
+    given["data"] = {**given.get("data", {}), "name": data}
+    if (recipe := recipe_of(data)) is None:
+        return Experiment(**_suited(given)), None
+    base = read(recipe)
+    chosen = given.get("model", {}).get("name")
+    if chosen not in (None, base.model.get("name", "WynerVAE")):  # arguments of one model say nothing about another
+        base = Experiment(base.data, {}, base.networks, base.fit, base.evaluate)
+    return base.changed(**given), recipe
+
+
+def recipe_of(data: str) -> str | None:
+    """The shipped experiment on this data set, if there is one."""
+    return next((name for name in shipped() if read(name).data["name"] == data), None)
+
+
+def _suited(sections: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """For a user's own table a number of steps instead of epochs and moderate networks; for all one cycle of the learning rate."""
+    model, fit, networks = (sections.get(k, {}) for k in ("model", "fit", "networks"))
+    kind = models.TABLE.get(model.get("name", "WynerVAE"))
+    if kind is not None and "alpha" in inspect.signature(kind).parameters:
+        model = {"alpha": 1.0, **model}
+    common = {"schedule": "one-cycle", "lr": 2e-3}
+    if sections["data"]["name"].endswith(".npz"):
+        length = {} if "epochs" in fit else {"steps": 6000}
+        fit = {**length, **common, "batch_size": 64, **fit}
+        networks = networks if networks.get("kind") else {"hidden": [128, 128], **networks}
+    else:
+        fit = {**common, **fit}
+    return {**sections, "model": model, "fit": fit, "networks": networks}

@@ -1,0 +1,100 @@
+"""Numbers of a trained model on test rows, and the probe that follows them through a training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from wyner.data import Dataset
+from wyner.errors import TaskError
+from wyner.models import Model
+
+CURVES = ("nll_joint", "nll_conditional", "I41", "I40")
+"""What the probe measures, where the model can be asked."""
+
+
+@dataclass(frozen=True)
+class Ruler:
+    """The questions of a table, asked of any model on the same rows with the same random numbers.
+
+        nll_joint = -log p(x,y),   nll_conditional = -log r(y|x)    by importance sampling, in nats per row
+        I41, I40, aggregate                                         estimates of I(X,Y;Z), in nats
+
+    Where the best density of any model is known, an nll is its floor plus the mean excess over that density on the same rows: the
+    rows' own luck, which all models share, is taken out (a control variate). The plain mean stands beside it (`_plain`).
+
+    With more than two modalities the conditional is that of the last given the others.
+
+    Args:
+        rows: `{modality: (N, *event)}`.
+        samples: S.
+        offset: nats a coordinate that lead to the published scale; 0 for none.
+        coordinates: of each modality.
+    """
+
+    rows: Mapping[str, Any]
+    samples: int = 100
+    offset: float = 0.0
+    coordinates: Mapping[str, int] | None = None
+    seed: int = 0
+    truth: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, dataset: Dataset, part: str, samples: int, rows: int | None, offset: float = 0.0) -> Ruler:
+        """A ruler on the first rows of a part of a data set."""
+        sizes = {k: s.size for k, s in dataset.spaces.items()}
+        pairs = {k: torch.from_numpy(v) for k, v in dataset.pairs(part, rows).items()}
+        return cls(pairs, samples, offset, sizes, truth=dataset.truth)
+
+    def questions(self, model: Model) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+        """What is scored and what is given, by metric."""
+        rows = {k: v for k, v in self.rows.items() if k in model.observed}
+        last = list(rows)[-1]
+        return {
+            "nll_joint": (rows, {}),
+            "nll_conditional": ({last: rows[last]}, {k: v for k, v in rows.items() if k != last}),
+        }
+
+    def measure(self, model: Model) -> dict[str, float]:
+        """Every number with its standard error over the rows (`_se`), effective samples (`_ess`, `_ess_min`) and published scale."""
+        out: dict[str, float] = {}
+        for name, (targets, given) in self.questions(model).items():
+            try:
+                found = model.log_likelihood(**targets, given=given, samples=self.samples, seed=self.seed)
+            except TaskError:
+                continue
+            out |= {
+                name: found.nll, f"{name}_se": found.standard_error,
+                f"{name}_ess": float(found.ess.mean()), f"{name}_ess_min": float(found.ess.min()),
+            }  # fmt: skip
+            if (best := self._best(targets, given)) is not None and name in self.truth:
+                excess = best - found.value.double().cpu()
+                out |= {
+                    f"{name}_plain": found.nll, name: float(self.truth[name]) + float(excess.mean()),
+                    f"{name}_se": float(excess.std()) / len(excess) ** 0.5,
+                }  # fmt: skip
+            if self.offset and self.coordinates is not None:
+                out[f"{name}_published"] = out[name] + self.offset * sum(self.coordinates[k] for k in targets)
+        return out | self._information(model)
+
+    def _best(self, targets: Mapping[str, Any], given: Mapping[str, Any]) -> torch.Tensor | None:
+        """Log density of the rows under the best model, `(N,)`, where it is known."""
+        best = self.truth.get("best_log_density")
+        if best is None:
+            return None
+        ask = lambda rows: torch.from_numpy(best({k: v.numpy() for k, v in rows.items()}))
+        return ask({**given, **targets}) - (ask(given) if given else 0.0)
+
+    def _information(self, model: Model) -> dict[str, float]:
+        rows = {k: v for k, v in self.rows.items() if k in model.observed}
+        try:
+            return model.common_information(**rows, limit=2000, seed=self.seed)
+        except TaskError:
+            return {}
+
+    def probe(self) -> Callable[[Model], dict[str, float]]:
+        """The same numbers without errors, for curves."""
+        return lambda model: {k: v for k, v in self.measure(model).items() if k in CURVES}

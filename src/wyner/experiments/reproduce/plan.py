@@ -1,0 +1,249 @@
+"""A protocol as a file: the rows of a table, how each is trained and measured, what was published, what was claimed.
+
+title = "..."               # of the table
+source = "..."              # where it was published
+seeds = 10
+[[data]]                    # the first of these that can be loaded
+name = "mog"
+[networks]
+hidden = [256, 256, 256]
+[fit]                       # fields of wyner.training.Settings
+[evaluate]                  # samples, rows: of the table
+[probe]                     # every (epochs), samples, rows: of the curves
+[published]                 # offset: nats a coordinate from the proper density to the published scale; curves; seeds
+[[rows]]                    # label, slug, model = {...}, fit = {...}, joint = [mean, std], conditional = [mean, std], extra
+[[claims]]                  # text, left, right, metric, relation, margin
+[figures]                   # curves, crowded, scatter, completions
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any
+
+from wyner import data
+from wyner.data import Dataset
+from wyner.errors import DataError, OptionError, unknown
+from wyner.experiments.spec import Experiment
+
+PROTOCOLS = ("short", "paper")
+METRICS = ("nll_joint", "nll_conditional", "I41", "I40", "aggregate")
+RELATIONS = ("below", "above", "at most")
+TOP = ("title", "source", "notes", "seeds", "data", "networks", "fit", "evaluate", "probe", "published", "rows", "claims", "figures")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Published:
+    """Published nll's of a row as (mean, standard deviation over runs), in nats on the published scale; None where there is none."""
+
+    joint: tuple[float, float | None] | None = None
+    conditional: tuple[float, float | None] | None = None
+
+    def of(self, metric: str) -> tuple[float, float | None] | None:
+        """The published value of a metric."""
+        return {"nll_joint": self.joint, "nll_conditional": self.conditional}.get(metric)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table: a model and how it is trained.
+
+    Attributes:
+        label: as it stands in the table.
+        slug: for folders, `--rows` and claims.
+        model: name and arguments, as under [model] of an experiment.
+        fit, networks: what differs from the protocol's own.
+        published: what the paper has.
+        extra: whether the row goes beyond the paper.
+    """
+
+    label: str
+    slug: str
+    model: dict[str, Any]
+    fit: dict[str, Any] = field(default_factory=dict)
+    networks: dict[str, Any] = field(default_factory=dict)
+    published: Published = Published()
+    extra: bool = False
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence of the paper that numbers can decide.
+
+    below: mean(left) < mean(right) - margin.   above: mean(left) > mean(right) + margin.
+    at most: mean(left) <= mean(right) + margin.
+
+    Attributes:
+        text: the sentence.
+        left: slug of a row.
+        right: slugs it is compared with; all must agree.
+        metric: from `METRICS`.
+        relation: from `RELATIONS`.
+        margin: in nats.
+    """
+
+    text: str
+    left: str
+    right: tuple[str, ...]
+    metric: str
+    relation: str
+    margin: float = 0.0
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A table to reproduce; see the head of this module for the fields."""
+
+    experiment: str
+    name: str
+    title: str
+    source: str
+    seeds: int
+    data: tuple[dict[str, Any], ...]
+    networks: dict[str, Any]
+    fit: dict[str, Any]
+    evaluate: dict[str, int]
+    probe: dict[str, int]
+    offset: float
+    rows: tuple[Row, ...]
+    claims: tuple[Claim, ...]
+    figures: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+    def load(self) -> tuple[Dataset, dict[str, Any]]:
+        """The first data set of the list whose files are there, and the options that make it again.
+
+        Raises:
+            DataError: none is there; the reason is that of the last.
+        """
+        for k, options in enumerate(self.data):
+            try:
+                return data.load(**options), options
+            except DataError:
+                if k + 1 == len(self.data):
+                    raise
+        raise OptionError(f"{self.experiment}-{self.name}: expected at least one data set under [[data]]")
+
+    def experiment_of(self, row: Row, source: Mapping[str, Any], seed: int = 0) -> Experiment:
+        """A row as an experiment."""
+        return Experiment(
+            dict(source), dict(row.model), {**self.networks, **row.networks}, {**self.fit, **row.fit, "seed": seed}, dict(self.evaluate)
+        )  # fmt: skip
+
+    def pick(self, slugs: Sequence[str]) -> tuple[Row, ...]:
+        """Rows by slug, in the order of the table; all if none is named.
+
+        Raises:
+            OptionError: an unknown one.
+        """
+        known = {r.slug: r for r in self.rows}
+        for slug in slugs:
+            if slug not in known:
+                raise OptionError(unknown("row", slug, known))
+        return tuple(r for r in self.rows if not slugs or r.slug in slugs)
+
+
+def names() -> list[str]:
+    """Experiments that can be reproduced."""
+    return sorted({n.rsplit("-", 1)[0] for n in _files()})
+
+
+def _files() -> list[str]:
+    folder = resources.files("wyner.experiments.reproduce")
+    return [p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml")]
+
+
+def read(experiment: str, protocol: str = "short") -> Protocol:
+    """A shipped protocol.
+
+    Raises:
+        OptionError: an unknown experiment or protocol.
+    """
+    if experiment not in names():
+        raise OptionError(unknown("reproduction", experiment, names()))
+    if protocol not in PROTOCOLS:
+        raise OptionError(unknown("protocol", protocol, PROTOCOLS))
+    text = resources.files("wyner.experiments.reproduce").joinpath(f"{experiment}-{protocol}.toml").read_text()
+    return parse(text, experiment, protocol)
+
+
+def parse(text: str, experiment: str, protocol: str) -> Protocol:
+    """A protocol from the text of its file.
+
+    Raises:
+        OptionError: not TOML, or unknown or missing keys.
+    """
+    where = f"{experiment}-{protocol}"
+    try:
+        found = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as e:
+        raise OptionError(f"{where} is not TOML: {e}") from e
+    _known(found, TOP, f"{where}: key")
+    if missing := sorted({"title", "seeds", "data", "fit", "rows"} - set(found)):
+        raise OptionError(f"{where}: expected {', '.join(missing)}")
+    _known(found.get("evaluate", {}), ("samples", "rows"), f"{where}: key of [evaluate]")
+    _known(found.get("probe", {}), ("every", "samples", "rows"), f"{where}: key of [probe]")
+    _known(found.get("published", {}), ("offset",), f"{where}: key of [published]")
+    rows = tuple(_row(r, where) for r in found["rows"])
+    slugs = [r.slug for r in rows]
+    if len(set(slugs)) < len(slugs):
+        raise OptionError(f"{where}: expected rows of different names, got {', '.join(slugs)}")
+    made = Protocol(
+        experiment, protocol, found["title"], found.get("source", ""), found["seeds"], tuple(found["data"]), found.get("networks", {}), found["fit"],
+        {"samples": 100, **found.get("evaluate", {})}, {"every": 0, "samples": 20, "rows": 500, **found.get("probe", {})},
+        float(found.get("published", {}).get("offset", 0.0)), rows, tuple(_claim(c, slugs, where) for c in found.get("claims", [])),
+        found.get("figures", {}), tuple(found.get("notes", [])),
+    )  # fmt: skip
+    for row in rows:
+        made.experiment_of(row, made.data[0])
+    return made
+
+
+def _row(found: dict[str, Any], where: str) -> Row:
+    _known(
+        found, ("label", "slug", "model", "fit", "networks", "joint", "conditional", "extra"), f"{where}: key of a row"
+    )
+    if not {"label", "model"} <= set(found):
+        raise OptionError(f"{where}: expected label and model in every row, got {', '.join(sorted(found))}")
+    published = Published(_pair(found.get("joint"), where), _pair(found.get("conditional"), where))
+    slug = found.get("slug") or slug_of(found["label"])
+    return Row(
+        found["label"], slug, found["model"], found.get("fit", {}), found.get("networks", {}), published, bool(found.get("extra", False))
+    )  # fmt: skip
+
+
+def slug_of(label: str) -> str:
+    """A label as the name of a folder: `Wyner VAE (lambda = 0.05)` becomes `wyner-vae-lambda-0.05`."""
+    return re.sub(r"[^a-z0-9.]+", "-", label.lower()).strip("-.")
+
+
+def _pair(value: Any, where: str) -> tuple[float, float | None] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or len(value) not in (1, 2):
+        raise OptionError(f"{where}: a published value is [mean] or [mean, standard deviation], got {value!r}")
+    return float(value[0]), float(value[1]) if len(value) == 2 else None
+
+
+def _claim(found: dict[str, Any], slugs: Sequence[str], where: str) -> Claim:
+    _known(found, ("text", "left", "right", "metric", "relation", "margin"), f"{where}: key of a claim")
+    right = found["right"] if isinstance(found["right"], list) else [found["right"]]
+    for slug in (found["left"], *right):
+        if slug not in slugs:
+            raise OptionError(f"{where}: claim: {unknown('row', slug, slugs)}")
+    if found["metric"] not in METRICS:
+        raise OptionError(f"{where}: claim: {unknown('metric', found['metric'], METRICS)}")
+    if found["relation"] not in RELATIONS:
+        raise OptionError(f"{where}: claim: {unknown('relation', found['relation'], RELATIONS)}")
+    margin = float(found.get("margin", 0.0))
+    return Claim(found["text"], found["left"], tuple(right), found["metric"], found["relation"], margin)
+
+
+def _known(found: Mapping[str, Any], known: Sequence[str], what: str) -> None:
+    for key in found:
+        if key not in known:
+            raise OptionError(unknown(what, key, known))

@@ -1,0 +1,193 @@
+"""Protocol files: every one is parsed, every row is built and trained for two steps; what is wrong is said in one sentence."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from wyner.data import load
+from wyner.errors import OptionError
+from wyner.experiments import Experiment
+from wyner.experiments.reproduce import plan
+from wyner.training.fit import fit
+from wyner.variables import Binary
+
+FILES = [(e, p) for e in plan.names() for p in plan.PROTOCOLS]
+ROWS = [(e, p, r.slug) for e, p in FILES for r in plan.read(e, p).rows]
+
+
+@pytest.fixture(scope="module")
+def data():
+    mog = load("mog", train=32, validation=8, test=8)
+    digits = load("digits-halves")
+    cut = lambda part: {k: v[:32] for k, v in part.items()}
+    return {
+        "mog": mog,
+        "halves": dataclasses.replace(digits, train=cut(digits.train), validation=cut(digits.validation)),
+    }
+
+
+def test_there_is_a_short_and_a_paper_protocol_of_each_table():
+    assert plan.names() == ["halves", "mog"]
+    assert len(FILES) == 4
+
+
+@pytest.mark.parametrize(("experiment", "protocol", "slug"), ROWS, ids=["-".join(r) for r in ROWS])
+def test_every_row_starts(experiment, protocol, slug, data):
+    p = plan.read(experiment, protocol)
+    p = dataclasses.replace(p, networks={**p.networks, "hidden": [8]}, fit={**p.fit, "epochs": 1, "batch_size": 16})
+    (row,) = p.pick([slug])
+    made = p.experiment_of(row, p.data[-1])
+    model = made.build(data[experiment])
+    history = fit(model, data[experiment].train, progress=False, **made.fit).history
+    assert history[0]["step"] == 2
+    assert all(np.isfinite(r["loss"]) for r in history)
+
+
+def test_published_values_are_those_of_the_paper():
+    mog = {r.slug: r.published for r in plan.read("mog").rows}
+    assert mog["wyner-0.05"].joint == (32.64, 0.18)
+    assert mog["vib"].conditional == (503.91, 2.79)
+    assert mog["vib"].joint is None
+    halves = {r.slug: r.published for r in plan.read("halves").rows}
+    assert halves["wyner-0"].of("nll_joint") == (87.74, 0.05)
+    assert halves["cvae"].of("nll_conditional") == (44.73, None)
+
+
+@pytest.mark.parametrize("protocol", plan.PROTOCOLS)
+def test_latent_sizes_are_those_of_the_paper(protocol, data):
+    p = plan.read("halves", protocol)
+    sizes = {}
+    for row in p.rows:
+        made = p.experiment_of(row, p.data[-1]).build(data["halves"])
+        sizes[row.slug] = {k: s.size for k, s in made.latent.items()}
+    assert sizes["jvae"] == {"w": 50}
+    assert sizes["wyner-0.15"] == {"z": 20, "u": 15, "v": 15}
+    assert sizes["cvae"] == {"v": 15}
+    assert isinstance(data["halves"].spaces["x"], Binary)
+
+
+MINIMAL = 'title = "t"\nseeds = 1\n[[data]]\nname = "mog"\n[fit]\nepochs = 1\n'
+ROW = '[[rows]]\nlabel = "A (b = 1)"\nmodel = { name = "JVAE" }\n'
+
+
+def test_a_label_names_its_folder():
+    assert plan.parse(MINIMAL + ROW, "e", "short").rows[0].slug == "a-b-1"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[data\n", "is not TOML"),
+        ("titel = 3\n" + MINIMAL + ROW, "did you mean 'title'"),
+        ('title = "t"\nseeds = 1\n' + ROW, "expected data, fit"),
+        (MINIMAL + ROW + ROW, "different names"),
+        (MINIMAL + ROW + "joint = [1, 2, 3]\n", "published value"),
+        (MINIMAL + ROW + "jiont = [1]\n", "did you mean 'joint'"),
+        (MINIMAL + ROW.replace("JVAE", "JVAEE"), "did you mean 'JVAE'"),
+        (MINIMAL + ROW + '[[claims]]\ntext = "c"\nleft = "a"\nright = "a-b-1"\nmetric = "I41"\nrelation = "below"\n', "unknown row 'a'"),
+        (MINIMAL + ROW + '[[claims]]\ntext = "c"\nleft = "a-b-1"\nright = "a-b-1"\nmetric = "I42"\nrelation = "below"\n', "did you mean 'I41'"),
+        (MINIMAL + ROW + '[[claims]]\ntext = "c"\nleft = "a-b-1"\nright = "a-b-1"\nmetric = "I41"\nrelation = "under"\n', "unknown relation"),
+    ],
+    ids=["not-toml", "key", "missing", "twice", "published", "row-key", "model", "claim-row", "claim-metric", "claim-relation"],
+)  # fmt: skip
+def test_a_bad_protocol_is_refused(text, said):
+    with pytest.raises(OptionError, match=said):
+        plan.parse(text, "e", "short")
+
+
+def small(**model) -> Experiment:
+    return Experiment({"name": "mog", "train": 20, "validation": 4, "test": 4}, model, {"hidden": [4]})
+
+
+def test_plain_values_become_objects():
+    from wyner.schedules import Linear, Path
+    from wyner.training.phases import Alternating
+
+    e = small(
+        lam={"knots": [[0.0, -0.9], [1.0, 0.1]]}, z={"categorical": [1, 10]}, alpha={"x2y": {"start": 0, "end": 1}}
+    )
+    model = e.build(e.load())
+    weights = {t.law: t.weight for t in model.phases[0].objective.terms}
+    assert weights["rate"] == Path(((0.0, -0.9), (1.0, 0.1)))
+    assert weights["x2y"] == Linear(0, 1)
+    assert model.latent["z"].shape == (1, 10)
+    e = small(name="JVAE", marginals={"kind": "Alternating", "every": 2, "epochs": 3})
+    assert e.build(e.load()).phases[1].when == Alternating(2, 3)
+
+
+def test_a_number_in_place_of_a_path_is_where_it_ends():
+    e = small(lam={"knots": [[0.0, -0.9], [1.0, 0.1]]}).changed(model={"lam": 0.3})
+    assert e.model["lam"] == {"knots": [[0.0, -0.9], [1.0, 0.3]]}
+    e = small(lam={"start": -0.9, "end": 0.1}).changed(model={"lam": 0.3})
+    assert e.model["lam"] == {"start": -0.9, "end": 0.3}
+
+
+def test_sizes_where_none_are_given():
+    e = small(name="JVAE")
+    assert e.build(e.load()).latent["w"].size == 30
+    e = small(name="WVAE")
+    assert e.build(e.load()).latent["u"].shape == (2, 10)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ({"marginals": {"kind": "Afterwards"}}, "did you mean 'After'"),
+        ({"lam": {"end": 1.0, "untill": 0.5}}, "cannot read"),
+        ({"lam": {"knots": [[0.5, 1.0], [0.5, 2.0]]}}, "rising shares"),
+        ({"name": "CVAE", "lam": 0.5}, "unknown argument 'lam'"),
+    ],
+    ids=["phase", "linear", "path", "argument"],
+)
+def test_bad_values_of_a_model_are_refused(model, said):
+    with pytest.raises(OptionError, match=said):
+        small(**model).build(small().load())
+
+
+def test_a_model_of_a_pair_refuses_three_modalities(tmp_path):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "three.npz", **{k: rng.standard_normal((40, 2)) for k in "abc"})
+    e = Experiment({"name": str(tmp_path / "three.npz")}, {"name": "CVAE"}, {"hidden": [4]})
+    with pytest.raises(OptionError, match="CVAE takes x and y; .* a, b, c"):
+        e.build(e.load())
+    assert Experiment(e.data, {"name": "WynerVAE"}, e.networks).build(e.load()).common == ("z",)
+
+
+def write_static(folder, rows):
+    rng = np.random.default_rng(0)
+    for part, n in rows.items():
+        bits = rng.integers(0, 2, (n, 784))
+        text = "\n".join(" ".join(map(str, r)) for r in bits) + "\n"
+        (folder / f"binarized_mnist_{part}.amat").write_text(text)
+    return bits
+
+
+def test_the_static_binarisation_is_read_from_the_users_files(tmp_path, monkeypatch):
+    from wyner.data import mnist
+
+    (tmp_path / "mnist").mkdir()
+    rows = {"train": 6, "valid": 4, "test": 3}
+    last = write_static(tmp_path / "mnist", rows)
+    monkeypatch.setenv("WYNER_DATA_DIR", str(tmp_path))
+    names = {"train": "train", "validation": "valid", "test": "test"}
+    monkeypatch.setattr(mnist, "STATIC", {k: (rows[n], f"binarized_mnist_{n}.amat") for k, n in names.items()})
+    found = load("mnist-halves", binarisation="static")
+    assert [len(p["x"]) for p in (found.train, found.validation, found.test)] == [6, 4, 3]
+    whole = np.concatenate([found.test["x"], found.test["y"]], 2).reshape(3, 784)
+    assert (whole == last).all()
+    assert found.source == {"name": "mnist-halves", "binarisation": "static"}
+    assert plan.read("halves").load()[1] == {"name": "mnist-halves", "binarisation": "static"}
+
+
+def test_without_those_files_the_next_data_of_the_list_are_taken(tmp_path, monkeypatch):
+    monkeypatch.setenv("WYNER_DATA_DIR", str(tmp_path))
+    p = dataclasses.replace(
+        plan.read("halves"), data=({"name": "mnist-halves", "binarisation": "static"}, {"name": "digits-halves"})
+    )
+    import pooch
+
+    monkeypatch.setattr(pooch, "os_cache", lambda name: tmp_path / "cache")
+    assert p.load()[1] == {"name": "digits-halves"}
