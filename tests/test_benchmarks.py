@@ -14,8 +14,9 @@ ROOT = Path(__file__).parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from benchmarks.peers import exact, ours  # noqa: E402
-from benchmarks.peers.turns import Contender, race, ratio  # noqa: E402
+from benchmarks.peers import exact, hand, ours  # noqa: E402
+from benchmarks.peers.report import HAND, PEER, TARGETS, compare, markdown, text  # noqa: E402
+from benchmarks.peers.turns import Contender, Windows, race, ratio  # noqa: E402
 from benchmarks.peers.workload import D, Workload  # noqa: E402
 
 SMALL = Workload(hidden=(8, 8), batch=10, joint=3, shared=2, private=2)
@@ -75,6 +76,67 @@ def test_the_loss_of_given_draws_is_that_of_the_objective():
     assert found == pytest.approx(float(expected.mean().detach()), rel=1e-5)
 
 
+def linear(network) -> list[torch.nn.Linear]:
+    return [m for m in network.modules() if isinstance(m, torch.nn.Linear)]
+
+
+@torch.no_grad()
+def take(network, *ours_: torch.nn.Module) -> None:
+    """Copies layers; several last layers stand below each other."""
+    layers = [linear(m) for m in ours_]
+    mine, hidden = linear(network), layers[0][: len(linear(network)) - 1]
+    for a, b in zip(mine[:-1], hidden, strict=True):
+        a.load_state_dict(b.state_dict())
+    last = [m[-1] for m in (layers if len(layers) == 1 else layers[1:])]
+    mine[-1].weight.copy_(torch.cat([m.weight for m in last]))
+    mine[-1].bias.copy_(torch.cat([m.bias for m in last]))
+
+
+def test_the_loops_by_hand_minimise_the_same():
+    torch.manual_seed(0)
+    rows, batch = pairs(SMALL.batch), SMALL.batch
+    model, loop = ours.shaken(ours.jmvae(SMALL)), hand.JMVAE(SMALL)
+    take(loop.both, model.factors["q(w|x,y)"].network)
+    for side, encoder, decoder in zip("xy", loop.encoders, loop.decoders, strict=True):
+        take(encoder, model.factors[f"q(w|{side})"].network)
+        take(decoder, model.factors[f"p({side}|w)"].network)
+    eps = torch.randn(loop.noise)
+    found = loop(rows["x"], rows["y"], eps).item()
+    assert found == pytest.approx(ours.loss(model, rows, {"q(w|x,y)": eps}), rel=1e-5)
+
+    model, loop = ours.shaken(ours.dmvae(SMALL)), hand.DMVAE(SMALL)
+    for side, own, encoder, decoder in zip("xy", "uv", loop.encoders, loop.decoders, strict=True):
+        heads = (model.factors[f"q(z|{side})"].network, model.factors[f"q({own}|{side})"].network)
+        take(encoder, model.features[side], *heads)
+        take(decoder, model.factors[f"p({side}|z,{own})"].network)
+    eps = torch.randn(loop.noise)
+    z, u, v = eps.split(2, -1)
+    both, first, second = z.split(batch)
+    draws = {"q(z|x,y)": both, "q(z|x)": first, "q(z|y)": second, "q(u|x)": u[:batch], "q(v|y)": v[:batch]}
+    assert loop(rows["x"], rows["y"], eps).item() == pytest.approx(ours.loss(model, rows, draws), rel=1e-5)
+
+
+def test_a_report_says_which_targets_are_missed():
+    clock = lambda *ms: Windows(cpu=list(ms), wall=[2 * v for v in ms])
+    windows = {PEER: clock(6.0, 9.0, 12.0), f"{HAND}, eager": clock(3.0, 3.0, 4.0), "eager": clock(4.0, 6.5, 7.0)}
+    rows = compare("JMVAE", windows, 256)
+    assert [r["ratio"]["median"] for r in rows] == [1.0, 3.0, 1.5]
+    assert rows[2]["wall_ratio"]["median"] == 1.5
+    assert [r["met"] for r in rows] == [None, None, True]
+    rows += compare("joint nll", {PEER: clock(2.0), "eager": clock(1.0)}, 256)
+    assert TARGETS[256]["joint nll"]["eager"] > 2
+    assert rows[-1]["met"] is False
+    report = {
+        "command": "c", "seed": 0, "date": "d", "cpu": "c", "cores": 1, "seconds": 1.0, "yardstick_gflops": 1.0, "versions": {},
+        "widths": {256: {"rows": rows}}, "losses": {"A": {"ours": 1.0, PEER: 1.0, "relative difference": 0.0}}, "known": {"A": {"exact": 2.5}},
+    }  # fmt: skip
+    table, shown = markdown(report), "\n".join(text(report))
+    assert "| JMVAE: wyner, eager | 6.50 | 1.50 | 1.38 - 1.71 | 1.50 |  | 1.50 | met |" in table
+    assert "| missed |" in table
+    assert "MISSED" in shown
+    assert "2.5000" in shown
+
+
 def test_trainings_take_turns():
     data = pairs(40)
     steps = {"one": 3, "two seeds": 2}
@@ -82,12 +144,13 @@ def test_trainings_take_turns():
         "one": Contender(ours.training(ours.jmvae(SMALL), data, SMALL), steps["one"]),
         "two seeds": Contender(ours.training(ours.jmvae(SMALL), data, SMALL, seeds=2), steps["two seeds"], models=2),
         "private": Contender(ours.training(ours.dmvae(SMALL), data, SMALL), 1),
+        "by hand": Contender(hand.training(hand.JMVAE(SMALL), data, SMALL), 2),
     }
     found = race(contenders, rounds=4)
     for name, windows in found.items():
         assert len(windows.cpu) == 4, name
         assert not contenders[name].thread.is_alive()
-    assert ratio(found["one"], found["one"])["median"] == 1.0
+    assert ratio(found["one"].cpu, found["one"].cpu)["median"] == 1.0
 
 
 def test_a_training_that_fails_says_so():

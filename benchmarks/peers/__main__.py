@@ -1,7 +1,7 @@
 """Ours against MultiVae in one run: training steps, ten seeds at once, joint likelihood, and values that are known exactly.
 
-    python -m benchmarks.peers                # networks of three hidden layers of 256
-    python -m benchmarks.peers --hidden 64    # the same with 64
+    python -m benchmarks.peers                # networks of three hidden layers of 256, and of 64
+    python -m benchmarks.peers --hidden 64    # one of them
 
 Run it from the root of the repository, in the environment that the README of the benchmarks describes.
 """
@@ -13,6 +13,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,21 +22,19 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
-from benchmarks.peers import exact, ours
-from benchmarks.peers.turns import Contender, Windows, race, ratio, repeat
+from benchmarks.peers import exact, hand, ours
+from benchmarks.peers.report import HAND, PEER, compare, markdown, text
+from benchmarks.peers.turns import Contender, Windows, race, repeat
 from benchmarks.peers.workload import Workload
 from benchmarks.step_time import cpu_model, yardstick
 from torch import Tensor
 
 from wyner.data.synthetic import mog
 
-PEER = "MultiVae"
-TARGETS = {
-    256: {"JMVAE": {"eager": 1.5, "compiled": 1.65}, "ten seeds": {"eager": 1.7, "compiled": 1.7}, "DMVAE": {"eager": 1.75}, "joint nll": {"eager": 2.7}},
-    64: {"ten seeds": {"eager": 6.0, "compiled": 6.0}, "joint nll": {"eager": 7.0}},
-}  # fmt: skip
-"""Smallest ratios MultiVae / ours, by hidden width, part and mode."""
 SEEDS = 10
+SEED = 0
+SAMPLES = 1000
+"""Of the values that are known exactly."""
 
 
 def training(load: Workload, data: Mapping[str, Tensor], rounds: int, steps: int, compiled: bool) -> dict[str, Any]:
@@ -44,13 +43,16 @@ def training(load: Workload, data: Mapping[str, Tensor], rounds: int, steps: int
 
     modes = {"eager": False, "compiled": True} if compiled else {"eager": False}
     parts: dict[str, Any] = {}
-    for part, mine, theirs in (("JMVAE", ours.jmvae, peer.jmvae), ("DMVAE", ours.dmvae, peer.dmvae)):
-        torch.manual_seed(0)
+    kinds = (("JMVAE", ours.jmvae, peer.jmvae, hand.JMVAE), ("DMVAE", ours.dmvae, peer.dmvae, hand.DMVAE))
+    for part, mine, theirs, floor in kinds:
+        torch.manual_seed(SEED)
+        torch.compiler.reset()
         contenders = {
             PEER: Contender(peer.training(theirs(load), data, load), steps),
             f"{PEER}, fused Adam": Contender(peer.training(theirs(load), data, load, fused=True), steps),
         }
         for mode, compile in modes.items():
+            contenders[f"{HAND}, {mode}"] = Contender(hand.training(floor(load), data, load, compile), steps)
             contenders[mode] = Contender(ours.training(mine(load), data, load, compile), steps)
             if part == "JMVAE":
                 many = ours.training(mine(load), data, load, compile, SEEDS)
@@ -124,38 +126,22 @@ def known(samples: int) -> dict[str, dict[str, float]]:
     return found
 
 
-def compare(
-    part: str, windows: Mapping[str, Windows], targets: Mapping[str, Mapping[str, float]]
-) -> list[dict[str, Any]]:
-    """One row for each contender, with MultiVae / contender."""
-    rows = []
-    for name, w in windows.items():
-        many = name.startswith("ten seeds")
-        label, mode = ("ten seeds", name.split(", ")[1]) if many else (part, name)
-        target = None if name.startswith(PEER) else targets.get(label, {}).get(mode)
-        found = ratio(windows[PEER], w)
-        met = None if target is None else found["median"] >= target
-        rows.append({"part": label, "who": mode, **w.summary(), "ratio": found, "target": target, "met": met})
-    return rows
-
-
 def epochs_per_minute(row: Mapping[str, Any], steps: int) -> float:
-    """Whole epochs in a minute of this process's CPU time, ends of epochs included."""
+    """Epochs in a minute of this process's CPU time."""
     return 60_000 / (steps * row["cpu_ms"]["mean"])
 
 
-def show(rows: list[dict[str, Any]]) -> None:
-    print(
-        f"\n{'':<34} {'CPU ms':>9} {'min':>9} {'max':>9} {'wall ms':>9} {PEER + ' / it':>14} {'quartiles':>15} {'target':>7}"
-    )
-    for r in rows:
-        who = r["who"] if r["who"].startswith(PEER) else f"wyner, {r['who']}"
-        verdict = "" if r["met"] is None else f"{r['target']:7.2f} {'met' if r['met'] else 'MISSED'}"
-        cpu, found = r["cpu_ms"], r["ratio"]
-        print(
-            f"{r['part'] + ': ' + who:<34} {cpu['median']:9.3f} {cpu['min']:9.3f} {cpu['max']:9.3f} {r['wall_ms']['median']:9.3f} "
-            f"{found['median']:14.3f} {found['low']:7.3f} - {found['high']:<5.3f} {verdict}"
-        )
+def width(
+    hidden: int, data: Mapping[str, Tensor], test: Mapping[str, Tensor], args: argparse.Namespace
+) -> dict[str, Any]:
+    """All times with networks of one width."""
+    load, rows = Workload(hidden=(hidden,) * 3), []
+    for part, windows in training(load, data, args.rounds, args.steps, args.compiled).items():
+        rows += compare(part, windows, hidden)
+    steps = len(data["x"]) // load.batch
+    for row in rows:
+        row["epochs_per_minute"] = round(epochs_per_minute(row, steps), 1)
+    return {"rows": rows + compare("joint nll", likelihood(load, test, args.likelihoods), hidden)}
 
 
 def version(name: str) -> str:
@@ -165,74 +151,54 @@ def version(name: str) -> str:
         return "none"
 
 
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__.split("\n")[0])
+    add = parser.add_argument
+    add("--hidden", type=int, nargs="+", default=[256, 64], help="widths of the three hidden layers")
+    add("--steps", type=int, default=15, help="training steps in a window (of ten seeds at once: a tenth)")
+    add("--rounds", type=int, default=20, help="windows of each training")
+    add("--likelihoods", type=int, default=7, help="evaluations of the joint likelihood")
+    add("--cpu", type=int, default=None, help="core to run on; by default any, one at a time")
+    add("--compiled", action=argparse.BooleanOptionalAction, default=True, help="also time compiled steps")
+    add(
+        "--out",
+        type=Path,
+        default=Path("results/benchmarks/peers.json"),
+        help="results; a table is written beside them",
+    )
+    return parser.parse_args()
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--hidden", type=int, default=256, help="width of the three hidden layers")
-    parser.add_argument(
-        "--steps", type=int, default=50, help="training steps in a window (of ten seeds at once: a tenth)"
-    )
-    parser.add_argument("--rounds", type=int, default=20, help="windows of each training")
-    parser.add_argument("--likelihoods", type=int, default=7, help="evaluations of the joint likelihood")
-    parser.add_argument("--cpu", type=int, default=None, help="core to run on; by default the last one allowed")
-    parser.add_argument(
-        "--compiled", action=argparse.BooleanOptionalAction, default=True, help="also time compiled steps"
-    )
-    parser.add_argument(
-        "--out", type=Path, default=None, help="by default results/peers-<hidden>.json of the benchmarks"
-    )
-    args = parser.parse_args()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0)) if args.cpu is None else args.cpu})
+    args, started = options(), time.monotonic()
+    if args.cpu is not None and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {args.cpu})
     torch.set_num_threads(1)
-    torch.manual_seed(0)
-    load = Workload(hidden=(args.hidden,) * 3)
-    source = mog(validation=1, test=load.pairs)
+    torch.manual_seed(SEED)
+    source = mog(validation=1, test=Workload().pairs)
     pick = lambda arrays: {k: torch.from_numpy(arrays[k]) for k in ("x", "y")}
     data, test = pick(source.train), pick(source.test)
+    names = ("wyner", "torch", "multivae", "pythae", "numpy", "lightning-fabric")
     report: dict[str, Any] = {
-        "what": "CPU ms of one process on one core, per training step and model or per evaluation; ratio = median over windows of MultiVae / it",
-        "hidden": args.hidden, "steps": args.steps, "load_before": os.getloadavg(), "yardstick_gflops": round(yardstick(), 1),
+        "what": "CPU ms of one process, per training step and model or per evaluation; ratio = median over windows of MultiVae / it",
+        "command": " ".join(["python -m benchmarks.peers", *sys.argv[1:]]), "seed": SEED, "date": time.strftime("%Y-%m-%d"),
+        "cpu": cpu_model(), "cores": os.cpu_count(), "threads": torch.get_num_threads(),
+        "versions": {"python": platform.python_version(), **{n: version(n) for n in names}},
+        "load_before": os.getloadavg()[0], "yardstick_gflops": round(yardstick(), 1),
     }  # fmt: skip
-
-    report["losses"] = losses(load, data)
-    print("training loss, equal parameters and draws")
+    report["losses"] = losses(Workload(), data)
     for name, values in report["losses"].items():
-        print(
-            f"  {name}: ours {values['ours']:.4f}, {PEER} {values[PEER]:.4f}, relative difference {values['relative difference']:.1e}"
-        )
         if values["relative difference"] > 1e-5:
             raise SystemExit(f"{name}: the two do not minimise the same; the comparison would mean nothing")
-
-    report["known"] = known(samples=1000)
-    print("\nlinear-Gaussian models, -log p in nats per pair, 200 pairs, 1000 samples")
-    for name, values in report["known"].items():
-        for what, value in values.items():
-            print(f"  {name}, {what:<36} {value:12.4f}")
-
-    targets = TARGETS.get(args.hidden, {})
-    rows = []
-    for part, windows in training(load, data, args.rounds, args.steps, args.compiled).items():
-        rows += compare(part, windows, targets)
-    rows += compare("joint nll", likelihood(load, test, args.likelihoods), targets)
-    steps = len(data["x"]) // load.batch
-    for row in rows:
-        if row["part"] != "joint nll":
-            row["epochs_per_minute"] = round(epochs_per_minute(row, steps), 1)
-    show(rows)
-    print(f"\nepochs per minute of CPU time ({steps} steps and the end of the epoch; ten seeds: of one model)")
-    for row in rows:
-        if "epochs_per_minute" in row:
-            print(f"  {row['part']}: {row['who']:<22} {row['epochs_per_minute']:8.1f}")
-    names = ("wyner", "torch", "multivae", "pythae", "numpy", "lightning-fabric")
-    report |= {
-        "rows": rows, "versions": {"python": platform.python_version(), **{n: version(n) for n in names}},
-        "cpu": cpu_model(), "cores": os.cpu_count(), "threads": torch.get_num_threads(),
-        "load_after": os.getloadavg(), "yardstick_gflops_after": round(yardstick(), 1), "date": time.strftime("%Y-%m-%d"),
-    }  # fmt: skip
-    out = args.out or Path(__file__).parent.parent / "results" / f"peers-{args.hidden}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(report, indent=1) + "\n")
-    print(f"\nload {os.getloadavg()[0]:.2f}, yardstick {report['yardstick_gflops_after']} GFLOP/s; written to {out}")
+    report["known"] = known(SAMPLES)
+    report["widths"] = {hidden: width(hidden, data, test, args) for hidden in args.hidden}
+    report |= {"load_after": os.getloadavg()[0], "yardstick_gflops_after": round(yardstick(), 1)}
+    report["seconds"] = round(time.monotonic() - started, 1)
+    print("\n".join(text(report)))
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps(report, indent=1) + "\n")
+    args.out.with_suffix(".md").write_text(markdown(report))
+    print(f"\nwritten to {args.out}")
 
 
 if __name__ == "__main__":

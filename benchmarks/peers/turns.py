@@ -40,9 +40,9 @@ class Windows:
         return {"windows": len(self.cpu), "cpu_ms": show(self.cpu), "wall_ms": show(self.wall)}
 
 
-def ratio(slow: Windows, fast: Windows) -> dict[str, float]:
-    """Median over windows of slow / fast in CPU time, and its quartiles."""
-    each = sorted(a / b for a, b in zip(slow.cpu, fast.cpu, strict=True))
+def ratio(slow: Sequence[float], fast: Sequence[float]) -> dict[str, float]:
+    """Median over windows of slow / fast, its quartiles and extremes."""
+    each = sorted(a / b for a, b in zip(slow, fast, strict=True))
     at = lambda share: round(each[round(share * (len(each) - 1))], 4)
     return {"median": round(statistics.median(each), 4), "low": at(0.25), "high": at(0.75), "min": at(0), "max": at(1)}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from wyner import families, models, networks, schedules
 from wyner.errors import WynerError
 from wyner.models import Model
-from wyner.objectives import KL, Objective
+from wyner.objectives import KL, Information, Objective, Reconstruction, Redundancy, SymmetricKL
 from wyner.variables import Binary, Categorical, Image, Real
 
 if TYPE_CHECKING:
@@ -42,9 +42,13 @@ __all__ = [
     "Binary",
     "Categorical",
     "Image",
+    "Information",
     "Model",
     "Objective",
     "Real",
+    "Reconstruction",
+    "Redundancy",
+    "SymmetricKL",
     "WynerError",
     "data",
     "families",

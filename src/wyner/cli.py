@@ -152,11 +152,11 @@ def sample(
 
 
 @app.command(
-    epilog="Examples: wyner reproduce mog | wyner reproduce mog --rows wyner-0,jvae --seeds 2 --epochs 1 | wyner reproduce halves --protocol paper"
+    epilog="Examples: wyner reproduce mog | wyner reproduce mog --rows wyner-0,jvae --seeds 2 --epochs 1 | wyner reproduce halves --protocol paper | wyner reproduce common-information --rows mog,dsbs-0.1 --samples 10000"
 )
 def reproduce(
-    experiment: Annotated[str, typer.Argument(help="mog or halves.")],
-    protocol: Annotated[str, typer.Option(help="short or paper.")] = "short",
+    experiment: Annotated[str, typer.Argument(help="mog, halves, w-vae, w-vae-mog or common-information.")],
+    protocol: Annotated[str, typer.Option(help="short or paper; of common-information short or long.")] = "short",
     rows: Annotated[str | None, typer.Option(help="Rows by name, separated by commas; all by default.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Models a row, from seed 0 up.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Fewer for a quick look.")] = None,
@@ -174,9 +174,20 @@ def reproduce(
     quiet: Quiet = False,
 ) -> None:
     """Train a table of the paper again, several seeds a row, and print it beside the published one."""
+    from wyner.experiments import common_information
     from wyner.experiments import reproduce as tables
 
     picked = [r.strip() for r in (rows or "").split(",") if r.strip()]
+    if experiment == common_information.NAME:
+        if any(v is not None for v in (epochs, test_rows, data)):
+            raise OptionError(
+                "common-information takes --rows (tasks), --seeds and --samples (pairs a task); leave out --epochs, --test-rows and --data"
+            )
+        plan_ = common_information.protocol(protocol, picked, None if samples is None else [samples], seeds)
+        with _interruptible():
+            folder = common_information.reproduce(plan_, out=out, runs=runs, figures=figures, progress=not quiet)
+        print(f"\n{(folder / f'{protocol}.md').read_text()}\ntable, numbers and figures: {folder}")
+        return
     plan = tables.read(experiment, protocol)
     options: dict[str, Any] = {
         "rows": picked,
@@ -232,6 +243,37 @@ def sweep(
         )
     print(f"\n{(found.folder / 'sweep.md').read_text()}")
     print(f"best: {found.best.label}; chosen: {found.chosen.label}; table, numbers and figure: {found.folder}")
+
+
+@app.command(
+    epilog="Examples: wyner information table.csv --unit bits | wyner information cov.npz --covariance 3,2 | wyner information pairs.npz | wyner information runs/mog"
+)
+def information(
+    source: Annotated[
+        Path, typer.Argument(help="A table or covariance (.csv, .npy, .npz), data (.npz with x and y), or a run.")
+    ],
+    covariance: Annotated[
+        str | None, typer.Option(help="The file is a covariance: sizes of x and y, such as 3,2.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="Which array of an .npz file.")] = None,
+    unit: Annotated[str, typer.Option(help="nats or bits, for tables.")] = "nats",
+    solver: Annotated[str, typer.Option(help="penalty, alternating or admm, for tables.")] = "penalty",
+    gamma: Annotated[float | None, typer.Option(help="Also the relaxed C_gamma.")] = None,
+    lam: Annotated[float | None, typer.Option(help="Also the Lagrangian's minimum at lambda.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the solver's starts.")] = 0,
+    plot: Annotated[Path | None, typer.Option(help="A PNG file for the curve and the optimal Z, for tables.")] = None,
+) -> None:
+    """Common information of a table, a covariance, data or a run: mutual, Gacs-Korner, Wyner."""
+    from wyner.commands import information as measures
+
+    split = None
+    if covariance is not None:
+        sizes = _widths(covariance, "--covariance: expected the sizes of x and y such as 3,2")
+        if len(sizes) != 2:
+            raise OptionError(f"--covariance: expected the sizes of x and y such as 3,2, got {covariance!r}")
+        split = (sizes[0], sizes[1])
+    options: dict[str, Any] = {"unit": unit, "solver": solver, "gamma": gamma, "lam": lam, "seed": seed, "plot": plot}
+    print(measures.describe(source, covariance=split, key=key, **options))
 
 
 @app.command("list", epilog="Example: wyner list data")
@@ -296,11 +338,11 @@ def _table(numbers: list[Any]) -> None:
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
-def _widths(text: str) -> list[int]:
+def _widths(text: str, what: str = "--hidden: expected widths such as 256,256") -> list[int]:
     try:
         return [int(k) for k in text.split(",") if k.strip()]
     except ValueError:
-        raise OptionError(f"--hidden: expected widths such as 256,256, got {text!r}") from None
+        raise OptionError(f"{what}, got {text!r}") from None
 
 
 def _sections(option: list[str] | None) -> dict[str, dict[str, Any]]:

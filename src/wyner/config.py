@@ -27,6 +27,8 @@ def _kinds() -> dict[str, type]:
         families.experts,
         networks.builders,
         networks.autoencoder,
+        networks.critics,
+        objectives.measures,
         objectives.terms,
         schedules,
         phases,
@@ -61,11 +63,11 @@ def encode(value: Any) -> Any:
                 return {"kind": name, "shape": list(value.shape)}
             return {"kind": name, **{f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}}  # type: ignore[arg-type]
     from wyner.families import Family
-    from wyner.networks import Builder
+    from wyner.networks import Builder, Critics
     from wyner.schedules import Schedule
 
     if isinstance(
-        value, (Family, Builder, Schedule)
+        value, (Family, Builder, Schedule, Critics)
     ):  # of the user's own class: like a network, its code is not stored
         return {"kind": MODULE, "text": type(value).__name__}
     raise RunError(

@@ -38,6 +38,10 @@ class Diverged(WynerError):
     """A loss that stopped being a number."""
 
 
+class TrainingWarning(UserWarning):
+    """A training that goes on, but not well."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """The sentence for a name that does not exist, with the nearest one that does."""
     names = sorted(known)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-ROWS, NOISE, HELD_NOISE, SPLIT, GLOBAL, TASK, DATA, INITIAL = range(8)
+ROWS, NOISE, HELD_NOISE, SPLIT, GLOBAL, TASK, DATA, INITIAL, RIVAL = range(9)
 """What a seed is used for; part of every mix."""
 
 

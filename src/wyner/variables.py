@@ -51,12 +51,19 @@ class Space:
             DataError: NaN or infinity, with the first row and column.
         """
         value = value.to(torch.get_default_dtype()) if not value.is_floating_point() else value
+        self._check_shape(value, name)
+        check_finite(value, name)
+        return value
+
+    def store(self, value: Tensor, name: str = "value") -> Tensor:
+        """Values as they are kept between steps: checked, as floats but for 8-bit pictures. Raises as `prepare`."""
+        return self.prepare(value, name)
+
+    def _check_shape(self, value: Tensor, name: str) -> None:
         n = len(self.event_shape)
         if value.ndim < n or tuple(value.shape[value.ndim - n :]) != self.event_shape:
             shown = ", ".join(["..."] + [str(k) for k in self.event_shape])
             raise ShapeError(f"{name}: expected shape ({shown}) for {self!r}, got {tuple(value.shape)}")
-        check_finite(value, name)
-        return value
 
 
 class Real(Space):
@@ -64,12 +71,25 @@ class Real(Space):
 
 
 class Image(Space):
-    """Images `(channels, height, width)` with values in [0, 1] or standardised: `Image(1, 32, 32)`."""
+    """Images `(channels, height, width)` with values in [0, 1] or standardised: `Image(1, 32, 32)`.
+
+    Arrays of type uint8 are pictures with values 0..255 and mean the same as value / 255.
+    """
 
     def __init__(self, *shape: int) -> None:
         super().__init__(*shape)
         if len(self.shape) != 3:
             raise ShapeError(f"Image{self.shape}: expected (channels, height, width), for example Image(1, 32, 32)")
+
+    def prepare(self, value: Tensor, name: str = "value") -> Tensor:
+        return super().prepare(unit(value), name)
+
+    def store(self, value: Tensor, name: str = "value") -> Tensor:
+        """8-bit pictures stay as they are, a quarter of the memory, and become floats when a batch is taken (`unit`)."""
+        if value.dtype is not torch.uint8:
+            return self.prepare(value, name)
+        self._check_shape(value, name)
+        return value
 
 
 class Binary(Space):
@@ -118,6 +138,13 @@ class Categorical(Space):
                 )
             return torch.nn.functional.one_hot(codes.long(), self.k).to(torch.get_default_dtype())
         return super().prepare(value, name)
+
+
+def unit(value: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """8-bit pictures as floats value / 255 in [0, 1]; anything else as it is."""
+    if value.dtype is not torch.uint8:
+        return value
+    return value.to(dtype or torch.get_default_dtype()).div_(255)
 
 
 def check_finite(value: Tensor, name: str) -> None:

@@ -14,7 +14,7 @@ from wyner.experiments.reproduce import plan
 from wyner.training.fit import fit
 from wyner.variables import Binary
 
-FILES = [(e, p) for e in plan.names() for p in plan.PROTOCOLS]
+FILES = [(e, p) for e in plan.names() for p in plan.protocols(e)]
 ROWS = [(e, p, r.slug) for e, p in FILES for r in plan.read(e, p).rows]
 
 
@@ -26,18 +26,29 @@ def data():
     return {
         "mog": mog,
         "halves": dataclasses.replace(digits, train=cut(digits.train), validation=cut(digits.validation)),
+        "w-vae": load("digits-add1", train=32, validation=0, test=8, pad=0),
+        "w-vae-mog": mog,
     }
 
 
 def test_there_is_a_short_and_a_paper_protocol_of_each_table():
-    assert plan.names() == ["halves", "mog"]
-    assert len(FILES) == 4
+    assert plan.names() == ["halves", "mog", "w-vae", "w-vae-mog"]
+    assert [e for e, p in FILES if p == "paper"] == ["halves", "mog", "w-vae"]
+    assert [e for e, p in FILES if p == "short"] == plan.names()
+
+
+def test_a_protocol_that_an_experiment_lacks_is_refused():
+    with pytest.raises(OptionError, match="unknown protocol of w-vae-mog 'paper': There are: short"):
+        plan.read("w-vae-mog", "paper")
 
 
 @pytest.mark.parametrize(("experiment", "protocol", "slug"), ROWS, ids=["-".join(r) for r in ROWS])
 def test_every_row_starts(experiment, protocol, slug, data):
     p = plan.read(experiment, protocol)
-    p = dataclasses.replace(p, networks={**p.networks, "hidden": [8]}, fit={**p.fit, "epochs": 1, "batch_size": 16})
+    tiny = {"width": 2, "code": 4, "epochs": 1} if p.networks.get("kind") == "Autoencoded" else {}
+    p = dataclasses.replace(
+        p, networks={**p.networks, "hidden": [8], **tiny}, fit={**p.fit, "epochs": 1, "batch_size": 16}
+    )
     (row,) = p.pick([slug])
     made = p.experiment_of(row, p.data[-1])
     model = made.build(data[experiment])

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from wyner.errors import ShapeError
-from wyner.networks import Chain, Convolutional, OuterDecoder, OuterEncoder, flattened
+from wyner.models import WynerVAE
+from wyner.networks import LIGHT, TABLE_8, TABLE_10, Chain, Convolutional, OuterDecoder, OuterEncoder, flattened
 from wyner.networks.conv import Residual
 from wyner.variables import Binary, Image, Real
 
@@ -120,3 +122,103 @@ def test_sizes_that_cannot_be_halved_three_times_are_refused(shape):
         OuterEncoder(shape)
     with pytest.raises(ShapeError, match=r"multiples of 8, got .*pad the images"):
         OuterDecoder(shape)
+
+
+# the published networks, number by number
+
+
+def count(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+def conv(i: int, o: int, k: int, norm: bool = True) -> int:
+    """Weights and biases of a convolution, and scales and shifts of its BatchNorm."""
+    return i * o * k * k + o + 2 * o * norm
+
+
+def linear(*sizes: int) -> int:
+    return sum(i * o + o for i, o in zip(sizes[:-1], sizes[1:], strict=True))
+
+
+def outer_encoder(channels: int) -> int:
+    return conv(channels, 32, 5) + conv(32, 64, 3) + conv(64, 128, 3) + 8 * conv(128, 128, 3) + conv(128, 256, 3)
+
+
+def outer_decoder(channels: int) -> int:
+    return (
+        conv(256, 128, 3) + 8 * conv(128, 128, 3) + conv(128, 64, 3) + conv(64, 32, 3) + conv(32, channels, 5, norm=False)
+    )  # fmt: skip
+
+
+def test_every_network_of_table_8_has_its_numbers():
+    model = WynerVAE(x=Image(1, 32, 32), y=Image(3, 32, 32), z=128, u=128, v=128, networks=TABLE_8)
+    assert {k: count(m) for k, m in model.features.items()} == {"x": outer_encoder(1), "y": outer_encoder(3)}
+    head = 2 * 128
+    assert {k: count(f) for k, f in model.factors.items()} == {
+        "q(z|x,y)": linear(4096 + 4096, 512, head),
+        "q(u|z,x)": linear(128 + 4096, 512, head),
+        "q(v|z,y)": linear(128 + 4096, 512, head),
+        "q(z|x)": linear(4096, 512, head),
+        "q(z|y)": linear(4096, 512, head),
+        "p(x|z,u)": linear(256, 512, 4096) + outer_decoder(1) + 1,  # and a variance for each channel
+        "p(y|z,v)": linear(256, 512, 4096) + outer_decoder(3) + 3,
+        "p(z)": 1,
+        "p(u)": 1,
+        "p(v)": 1,
+    }
+
+
+def test_every_network_of_table_10_has_its_numbers():
+    model = WynerVAE(x=Binary(40), y=Image(3, 64, 64), z=128, u=0, v=128, networks=TABLE_10)
+    assert {k: count(m) for k, m in model.features.items()} == {"x": linear(40, 512, 512), "y": outer_encoder(3)}
+    core, head = (1024, 1024, 1024), 2 * 128
+    assert {k: count(f) for k, f in model.factors.items()} == {
+        "q(z|x,y)": linear(512 + 16384, *core, head),
+        "q(v|z,y)": linear(128 + 16384, *core, head),
+        "q(z|x)": linear(512, *core, head),
+        "q(z|y)": linear(16384, *core, head),
+        "p(x|z)": linear(128, *core, 512) + linear(512, 512, 40),
+        "p(y|z,v)": linear(256, *core, 16384) + outer_decoder(3) + 3,
+        "p(z)": 1,
+        "p(v)": 1,
+    }
+
+
+def test_outer_networks_of_vectors_share_their_features_and_end_in_logits():
+    small = Convolutional(hidden=(6,), width=2, blocks=0, vectors=(5, 4))
+    model = WynerVAE(x=Binary(3), y=Image(1, 8, 8), z=2, u=0, v=2, networks=small).eval()
+    x = torch.tensor([[0.0, 1.0, 1.0]])
+    first, second = model.features["x"].layers
+    by_hand = second(nn.functional.leaky_relu(first(x), 0.2))
+    torch.testing.assert_close(model.features["x"](x), by_hand)
+    net = model.factors["p(x|z)"].network
+    z = 30 * torch.randn(50, 2)
+    torch.testing.assert_close(net(z), net.outer(net.core(z)))
+    assert net(z).abs().max() > 1
+
+
+def test_batchnorm_before_the_sigmoid_is_an_option():
+    last = OuterDecoder((3, 8, 8), width=2, blocks=0, norm=True).body[-2]
+    assert [type(m) for m in last] == [nn.Conv2d, nn.BatchNorm2d]
+
+
+def test_light_networks_do_a_fraction_of_the_work():
+    def work(networks: Convolutional) -> int:
+        space = Image(3, 32, 32)
+        encoder, decoder = networks.features(space), OuterDecoder((3, 32, 32), networks.width, networks.blocks)
+        with FlopCounterMode(display=False) as counter:
+            encoder(torch.rand(1, 3, 32, 32).expand(2, -1, -1, -1))
+            decoder(torch.rand(2, *decoder.input))
+        return counter.get_total_flops()
+
+    assert work(TABLE_8) == 2 * 2 * (by_pixels(3, 32, 4))
+    assert work(LIGHT) == 2 * 2 * (by_pixels(3, 8, 1))
+    assert 28 < work(TABLE_8) / work(LIGHT) < 36
+
+
+def by_pixels(channels: int, w: int, blocks: int) -> int:
+    """Multiplications of an encoder and a decoder of 32x32 pictures: taps times channels in and out times places."""
+    ends = 2 * 25 * channels * w * 32**2
+    encoder = 9 * (w * 2 * w * 16**2 + 2 * w * 4 * w * 8**2 + 4 * w * 8 * w * 4**2)
+    decoder = 9 * (8 * w * 4 * w * 4**2 + 4 * w * 2 * w * 8**2 + 2 * w * w * 16**2)
+    return ends + encoder + decoder + 2 * 2 * blocks * 9 * (4 * w) ** 2 * 8**2

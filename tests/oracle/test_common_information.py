@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import wyner
-from oracle.cases import AFFINE, NAMES, build, randomise
+from oracle.cases import AFFINE, DENSE, build, randomise
 from oracle.gaussian import affine, experts, joint_of, random_joint
 from wyner import KL, Real
 from wyner.errors import TaskError
@@ -38,7 +38,7 @@ def measured(name):
     return experts(model, term) == [term]
 
 
-MEASURED = [name for name in NAMES if measured(name)]
+MEASURED = [name for name in DENSE if measured(name)]
 
 
 @pytest.mark.parametrize("name", MEASURED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from oracle.cases import NAMES, TABLE_CASES, build
+from oracle.cases import DENSE, TABLE_CASES, build
 from oracle.gaussian import affine, constant, is_data, is_mixture, joint_of, sigma_points
 from oracle.statistics import assert_mean
 from wyner import KL
@@ -51,7 +51,7 @@ def at_sigma_points(model, program, data):
 
 
 @pytest.mark.parametrize("size", [1, 2])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DENSE)
 def test_every_law_gives_the_exact_kl_term_by_term(name, size):
     model, data = build(name, size)
     for law, (q, p) in model.laws.items():
@@ -79,7 +79,7 @@ def gaussian(name):
     return not any(is_mixture(model, *model.laws[d]) for d in model.objective.divergences)
 
 
-GAUSSIAN = [name for name in NAMES if gaussian(name)]
+GAUSSIAN = [name for name in DENSE if gaussian(name)]
 
 
 @pytest.mark.parametrize("name", GAUSSIAN)

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from oracle.cases import CASES, NAMES, build, scored, set_posteriors
+from oracle.cases import CASES, DENSE, build, scored, set_posteriors
 from oracle.gaussian import joints_of
 from oracle.statistics import LIMIT, assert_mean, z_of_mean
 from wyner import Real
@@ -41,7 +41,7 @@ def exact(model, law, data, rows):
     return torch.logsumexp(torch.stack(each), 0) - math.log(len(each))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DENSE)
 def test_with_exact_posteriors_every_weight_is_the_density(name):
     reached = []
     for law in questions(build(name, 1)[0]):
@@ -56,7 +56,7 @@ def test_with_exact_posteriors_every_weight_is_the_density(name):
     assert tuple(reached) == CASES[name].exact
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DENSE)
 def test_the_mean_weight_is_the_density_and_the_estimate_a_lower_bound(name):
     for law in questions(build(name, 2)[0]):
         model, data = build(name, 2)

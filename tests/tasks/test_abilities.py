@@ -62,6 +62,7 @@ ABILITIES = {
     "MVTCAE": {**EVERYTHING, "restyle": "-"},
     "DMVAE": {**EVERYTHING, "restyle": "x y"},
     "MMVAEPlus": {**EVERYTHING, "restyle": "x y"},
+    "VariationalWyner": {**EVERYTHING, "restyle": "x y", "log_likelihood": "-"},
 }  # fmt: skip
 
 

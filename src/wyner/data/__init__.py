@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from wyner.data import digits, synthetic
+from wyner.data import celeba, digits, fashion, folders, mnist_svhn, synthetic
 from wyner.data.dataset import Dataset
 from wyner.data.tables import from_arrays, from_npz
 from wyner.errors import OptionError, unknown
@@ -29,6 +29,11 @@ TABLE: dict[str, Callable[..., Dataset]] = {
     "digits-add1": digits.add1,
     "mnist-halves": _full(digits.halves),
     "mnist-add1": _full(digits.add1),
+    "mnist-svhn": mnist_svhn.same,
+    "mnist-svhn-add1": mnist_svhn.add1,
+    "fashion-mnist": fashion.pairs,
+    "celeba": celeba.celeba,
+    "image-pairs": folders.image_pairs,
 }
 """Every named data set. A new one is a function that returns a `Dataset`, and a line here."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from wyner.variables import Space
+from wyner.variables import Image, Space
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class Dataset:
 
     Attributes:
         name: how it is called.
-        train, validation, test: arrays by name; the modalities as float32 `(N, *event)`, labels as int64 `(N,)`.
+        train, validation, test: arrays by name; the modalities as float32 `(N, *event)`, large sets of pictures as uint8 (0..255
+            for [0, 1], possibly memory-mapped), labels as int64 `(N,)`.
         spaces: where each modality lives.
         truth: exact values by name, in nats, where they are known; functions of rows are under their own names.
         source: what makes the same data again: the name and every option.
@@ -45,12 +46,17 @@ class Dataset:
         return list(self.spaces)
 
     def pairs(self, part: str = "test", rows: int | None = None) -> dict[str, np.ndarray]:
-        """The modalities of one part, without labels; the first `rows` of them."""
-        return {k: v[:rows] for k, v in getattr(self, part).items() if k in self.spaces}
+        """The modalities of one part, without labels; the first `rows` of them. Pictures as float32 in [0, 1]."""
+        return {k: _unit(v[:rows], self.spaces[k]) for k, v in getattr(self, part).items() if k in self.spaces}
 
     def __str__(self) -> str:
         sizes = f"{_rows(self.train)} train, {_rows(self.validation)} validation, {_rows(self.test)} test"
         return f"{self.name}: {', '.join(f'{k}: {v!r}' for k, v in self.spaces.items())}; {sizes}"
+
+
+def _unit(array: np.ndarray, space: Space) -> np.ndarray:
+    is_picture = array.dtype == np.uint8 and isinstance(space, Image)
+    return array.astype(np.float32) / 255 if is_picture else array
 
 
 def _rows(part: Mapping[str, np.ndarray]) -> int:

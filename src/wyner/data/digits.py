@@ -13,6 +13,7 @@ import numpy as np
 
 from wyner.data.dataset import Dataset
 from wyner.data.mnist import Digits, mnist, static
+from wyner.data.pairing import entropy, matched
 from wyner.errors import OptionError, unknown
 from wyner.seeds import DATA, mix
 from wyner.variables import Binary, Image
@@ -112,22 +113,18 @@ def add1(
     border = ((0, 0), (pad, pad), (pad, pad))
 
     def pairs(images: np.ndarray, labels: np.ndarray, n: int) -> dict[str, np.ndarray]:
-        classes = [np.flatnonzero(labels == k) for k in range(10)]
-        i = np.concatenate([rng.permutation(len(images)) for _ in range(-(-n // len(images)))])[:n]
-        label = labels[i]
-        j = np.array([rng.choice(classes[(k + 1) % 10]) for k in label])
+        i, j = matched(labels, labels, n, rng, shift=1)
         scaled = lambda index: np.pad(images[index], border)[:, None].astype(np.float32) / 255
-        return {"x": scaled(i), "y": scaled(j), "label": label}
+        return {"x": scaled(i), "y": scaled(j), "label": labels[i]}
 
     cut = len(digits.train_images) // 12
     name, shape = "mnist-add1" if full else "digits-add1", Image(1, 28 + 2 * pad, 28 + 2 * pad)
     held = pairs(digits.train_images[:cut], digits.train_labels[:cut], validation) if validation else {}
     made = pairs(digits.train_images[cut:], digits.train_labels[cut:], train)
-    share = np.bincount(made["label"], minlength=10) / train
-    entropy = float(-(share[share > 0] * np.log(share[share > 0])).sum())
+    exact = entropy(made["label"])
     return Dataset(
         name, made, held, pairs(digits.test_images, digits.test_labels, test), {"x": shape, "y": shape},
-        {"common_information": entropy, "mutual_information": entropy, "gacs_korner": entropy},
+        {"common_information": exact, "mutual_information": exact, "gacs_korner": exact},
         {"name": name, "train": train, "validation": validation, "test": test, "pad": pad, "seed": seed}, {},
         ("Pairs of digits with label(y) = label(x) + 1 mod 10. " + CREDIT,), "image",
     )  # fmt: skip

@@ -7,11 +7,13 @@ import hashlib
 import os
 import struct
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from wyner.data.fetch import asked_for, get, local, root
 from wyner.errors import DataError
 
 MD5 = {
@@ -46,36 +48,30 @@ def mnist() -> Digits:
     Raises:
         DataError: the files are not there and cannot be fetched, or are not what they should be.
     """
-    files = {name: read_idx(find(name)) for name in MD5}
+    return digits_of("MNIST", {name: read_idx(find(name)) for name in MD5})
+
+
+def digits_of(title: str, files: Mapping[str, np.ndarray]) -> Digits:
+    """Images and labels from the contents of four IDX files, by their usual names.
+
+    Raises:
+        DataError: other shapes than 28x28, or other numbers of labels than of images.
+    """
     a, b, c, d = (files[n] for n in MD5)
-    if a.shape[1:] != (28, 28) or len(a) != len(b) or len(c) != len(d):
+    if a.shape[1:] != (28, 28) or c.shape[1:] != (28, 28) or len(a) != len(b) or len(c) != len(d):
         raise DataError(
-            f"MNIST: expected 28x28 images with as many labels, got {a.shape}, {b.shape}, {c.shape}, {d.shape}"
+            f"{title}: expected 28x28 images with as many labels, got {a.shape}, {b.shape}, {c.shape}, {d.shape}"
         )
     return Digits(a, b.astype(np.int64), c, d.astype(np.int64))
 
 
 def find(name: str) -> Path:
     """The path of one of the four files; downloads it into the cache if no folder has it."""
-    root = os.environ.get("WYNER_DATA_DIR")
-    if root:
-        for path in (Path(root) / "mnist" / name, Path(root) / name, Path(root) / "mnist" / name.removesuffix(".gz")):
-            if path.exists():
-                return path
-    import pooch
-
-    url = os.environ.get("WYNER_MNIST_URL", MIRROR).rstrip("/") + "/"
-    try:
-        return Path(
-            pooch.retrieve(
-                url + name, f"md5:{MD5[name]}", fname=name, path=pooch.os_cache("wyner") / "mnist", progressbar=False
-            )
-        )
-    except Exception as e:  # pooch passes on whatever its downloaders raise
-        where = f"{root}/mnist" if root else "a folder named by WYNER_DATA_DIR, under mnist/"
-        raise DataError(
-            f"cannot get {name}: {e}. Put the four MNIST files into {where}, or use the embedded digits (digits-halves, digits-add1)"
-        ) from e
+    if (above := root()) is not None and (above / name).exists():
+        return above / name
+    url = os.environ.get("WYNER_MNIST_URL", MIRROR).rstrip("/") + "/" + name
+    remedy = "Put the four MNIST files into {where}, or use the embedded digits (digits-halves, digits-add1)"
+    return get("mnist", name, url, f"md5:{MD5[name]}", remedy)
 
 
 def static() -> dict[str, np.ndarray]:
@@ -88,17 +84,10 @@ def static() -> dict[str, np.ndarray]:
 
 
 def _place(name: str) -> Path:
-    import pooch
-
-    root = os.environ.get("WYNER_DATA_DIR")
-    folders = [Path(root) / "mnist", Path(root)] if root else []
-    for folder in (*folders, Path(pooch.os_cache("wyner")) / "mnist"):
-        if (folder / name).exists():
-            return folder / name
-    where = f"{root}/mnist" if root else "a folder named by WYNER_DATA_DIR, under mnist/"
-    raise DataError(
-        f"there is no {name}: put {', '.join(n for _, n in STATIC.values())} into {where}, or leave out binarisation='static'"
-    )
+    if (found := local("mnist", name)) is not None:
+        return found
+    files = ", ".join(n for _, n in STATIC.values())
+    raise DataError(f"there is no {name}: put {files} into {asked_for('mnist')}, or leave out binarisation='static'")
 
 
 def _amat(path: Path, rows: int) -> np.ndarray:

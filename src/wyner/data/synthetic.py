@@ -10,7 +10,7 @@ import numpy as np
 from wyner.data.dataset import Dataset
 from wyner.errors import OptionError
 from wyner.families import Fixed, Gaussian, Trainable
-from wyner.information import gaussian as gaussian_information
+from wyner.information.gaussian import gaussian as gaussian_information
 from wyner.seeds import DATA, mix
 from wyner.variables import Real
 

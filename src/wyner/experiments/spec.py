@@ -30,7 +30,8 @@ from wyner import data, models
 from wyner.data import Dataset
 from wyner.errors import OptionError, unknown
 from wyner.models import Model
-from wyner.networks import Builder, Convolutional, MLPs
+from wyner.networks import Autoencoded, Builder, Convolutional, Critics, MLPs
+from wyner.objectives import Ratio
 from wyner.schedules import Linear
 from wyner.schedules import Path as Knots
 from wyner.seeds import INITIAL, mix
@@ -39,9 +40,11 @@ from wyner.training.phases import After, Alternating, Jointly
 from wyner.variables import Binary, Categorical, Image, Real, Space
 
 SECTIONS = ("data", "model", "networks", "fit", "evaluate")
-BUILDERS: dict[str, type[Builder]] = {"MLPs": MLPs, "Convolutional": Convolutional}
+BUILDERS: dict[str, type[Builder]] = {"MLPs": MLPs, "Convolutional": Convolutional, "Autoencoded": Autoencoded}
 SPACES: dict[str, type[Space]] = {"categorical": Categorical, "real": Real, "binary": Binary, "image": Image}
-PHASES: dict[str, Any] = {"After": After, "Alternating": Alternating, "Jointly": Jointly}
+KINDS: dict[str, Any] = {
+    "After": After, "Alternating": Alternating, "Jointly": Jointly, "Critics": Critics, "Ratio": Ratio,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ class Experiment:
         for name in options:
             if name not in known:
                 raise OptionError(f"networks {kind.__name__}: {unknown('argument', name, known)}")
-        if not options and convolve:
+        if not options and kind is Convolutional:
             options = {"width": 8, "blocks": 1, "hidden": (256,)}
         return kind(**options)
 
@@ -140,6 +143,7 @@ def decoded(value: Any, where: str) -> Any:
         {start, end, until}                  a straight path of a weight         {knots = [[share, value], ...]}  straight pieces
         {categorical = [n, k]}, {real = [d]} a space of a latent
         {kind = "Alternating", every = 1}    when a phase runs; After, Jointly likewise
+        {kind = "Critics", noise = 0.25}     critics of density ratios; Ratio likewise
 
     Raises:
         OptionError: fields that the object does not have.
@@ -156,9 +160,9 @@ def decoded(value: Any, where: str) -> Any:
             return SPACES[kind](*(sizes if isinstance(sizes, list) else [sizes]))
         if "kind" in value:
             fields = dict(value)
-            if (name := fields.pop("kind")) not in PHASES:
-                raise OptionError(f"{where}: {unknown('kind', name, PHASES)}")
-            return PHASES[name](**fields)
+            if (name := fields.pop("kind")) not in KINDS:
+                raise OptionError(f"{where}: {unknown('kind', name, KINDS)}")
+            return KINDS[name](**fields)
     except TypeError as e:
         raise OptionError(f"{where}: cannot read {value!r}: {e}") from e
     return {k: decoded(v, f"{where}.{k}") for k, v in value.items()}
@@ -179,12 +183,15 @@ def _sizes(dataset: Dataset, kind: type[Model]) -> dict[str, int]:
 
 
 def _families(chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Families from `{variable: choice}`: a number or a path for a fixed variance, "trained" for one per coordinate, "summed"
-    for a categorical latent that is summed over in training.
+    """Families from `{variable: choice}` or `{factor: choice}`: a number or a path for a fixed variance, "trained" for one per
+    coordinate, "predicted" by the network, "deterministic" for none, "summed" for a categorical latent that is summed over in training.
     """
-    from wyner.families import Categorical, Fixed, Gaussian, Trainable
+    from wyner.families import Categorical, Deterministic, Fixed, Gaussian, Trainable
 
-    named = {"trained": Gaussian(Trainable(per="coordinate")), "summed": Categorical(summed=True, trained=True)}
+    named = {
+        "trained": Gaussian(Trainable(per="coordinate")), "summed": Categorical(summed=True, trained=True),
+        "predicted": Gaussian(), "deterministic": Deterministic(),
+    }  # fmt: skip
     for k, v in chosen.items():
         if isinstance(v, str) and v not in named:
             raise OptionError(f"families.{k}: {unknown('choice', v, named)}; or a number, the variance")

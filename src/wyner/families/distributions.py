@@ -270,6 +270,11 @@ class Delta(Distribution):
         return self.value
 
     @property
+    def variance(self) -> Tensor:
+        """Zero, `(*leading, *event)`."""
+        return torch.zeros_like(self.value)
+
+    @property
     def leading(self) -> tuple[int, ...]:
         return tuple(self.value.shape[: self.value.ndim - len(self.event)])
 

@@ -50,17 +50,19 @@ class Trainable:
     Args:
         variance: where it starts.
         per: "channel" (the first axis of the event), "coordinate", or "event" (one number).
-        floor: smallest variance; without one a likelihood of discrete or degenerate data is unbounded.
+        floor: smallest variance; without one a likelihood of discrete or degenerate data is unbounded. A schedule that ends low
+            goes from coarse to fine: what is common is found while errors are cheap, and the variance is its own in the end.
     """
 
     variance: float = 1.0
     per: str = "channel"
-    floor: float = 1e-4
+    floor: float | Schedule = 1e-4
 
     def __post_init__(self) -> None:
         if self.per not in ("channel", "coordinate", "event"):
             raise OptionError(f"Trainable(per={self.per!r}): expected 'channel', 'coordinate' or 'event'")
-        if not self.variance >= self.floor > 0:
+        floors = [at(self.floor, 0.0), at(self.floor, 1.0)]
+        if not (min(floors) > 0 and self.variance >= floors[0]):
             raise OptionError(f"Trainable: expected variance >= floor > 0, got {self.variance} and {self.floor}")
 
 
@@ -146,26 +148,35 @@ class _PredictedNormal(Head):
 class _SharedNormal(Head):
     distribution = D.Normal
 
+    log_floor: Tensor
+
     def __init__(self, space: Space, variance: Fixed | Trainable) -> None:
         super().__init__(space)
+        self.falling: Schedule | None = None
         self.schedule = variance.variance if isinstance(variance.variance, Schedule) else None
         start = 0.5 * math.log(at(variance.variance, 0.0))
         if isinstance(variance, Fixed):
             self.floor = -math.inf
             self.register_buffer("log_scale", torch.tensor(start))
         else:
-            self.floor = 0.5 * math.log(variance.floor)
+            self.floor = 0.5 * math.log(at(variance.floor, 0.0))
+            if isinstance(variance.floor, Schedule):
+                self.falling = variance.floor
+                self.register_buffer("log_floor", torch.tensor(self.floor))
             ones = (1,) * (len(self.event) - 1)
             shape = {"channel": (self.event[0], *ones), "coordinate": self.event, "event": ()}[variance.per]
             self.log_scale = nn.Parameter(torch.full(shape, start))
 
     def anneal(self, progress: float) -> None:
-        """Sets a scheduled variance for a share `progress` in [0, 1] of the training."""
+        """Sets a scheduled variance, or a scheduled floor, for a share `progress` in [0, 1] of the training."""
         if self.schedule is not None:
             self.log_scale.fill_(0.5 * math.log(self.schedule(progress)))
+        if self.falling is not None:
+            self.log_floor.fill_(0.5 * math.log(self.falling(progress)))
 
     def forward(self, raw: Tensor) -> D.Normal:
-        log_scale = self.log_scale if self.floor == -math.inf else self.log_scale.clamp_min(self.floor)
+        floor = self.floor if self.falling is None else self.log_floor
+        log_scale = self.log_scale if self.floor == -math.inf else self.log_scale.clamp_min(floor)
         return D.Normal(raw, log_scale, self.event)
 
 

@@ -2,6 +2,7 @@
 
 from wyner.laws.factor import Combined, Factor
 from wyner.laws.notation import Law, Term, check, is_data, parse, read_term
+from wyner.laws.order import rounds
 from wyner.laws.plan import Op, Plan, Planner, Score, noise_for, run
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "noise_for",
     "parse",
     "read_term",
+    "rounds",
     "run",
 ]

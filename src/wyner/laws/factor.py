@@ -28,16 +28,31 @@ class Factor(nn.Module):
         self.name, self.head, self.network, self.ranks = name, head, network, tuple(ranks)
 
     def forward(self, *parents: Tensor) -> Distribution:
-        network, head = self.network, self.head
+        network = self.network
         if network is None:
-            return head(None)
+            return self.head(None)
         if getattr(network, "any_leading", False) or not parents:
             raw = network(*parents)
         else:
             raw = flattened(network, parents, self.ranks)
+        return self._distribution(raw)
+
+    def _distribution(self, raw: Tensor) -> Distribution:
         if raw.dtype is torch.bfloat16 or raw.dtype is torch.float16:
             raw = raw.float()  # products may be short, densities and their sums may not
-        return head(raw)
+        return self.head(raw)
+
+    def each(self, calls: Sequence[Sequence[Tensor]]) -> list[Distribution]:
+        """The distribution for each of several values of the parents, from one pass through a network that works row by row.
+
+        Args:
+            calls: the parents' values of each, `(*leading, *event)`; passed one after the other unless all shapes are equal.
+        """
+        leads = {p.shape[: p.ndim - n] for parents in calls for p, n in zip(parents, self.ranks, strict=True)}
+        if len(leads) > 1 or not next(iter(leads)):
+            return [self(*parents) for parents in calls]
+        raw = self.network(*(torch.cat(values) for values in zip(*calls, strict=True)))  # type: ignore[misc]
+        return [self._distribution(part) for part in raw.chunk(len(calls))]
 
     def probe(self, events: Sequence[tuple[int, ...]], like: Tensor) -> None:
         """Calls the network once on zeros, so that a wrong shape is found when the model is built.

@@ -90,12 +90,13 @@ class Planner:
         self.variables, self.observed, self.factors, self.features = variables, observed, factors, features
         self.plan = Plan()
 
-    def _dist(self, term: Term, value: Mapping[str, int], where: str) -> int:
+    def dist(self, term: Term, value: Mapping[str, int], where: str) -> int:
+        """The operation that makes the distribution of a factor from the values of its parents."""
         if term.name not in self.factors:
             raise LawError(f"{where}: no network for {term.name}; there is {', '.join(sorted(self.factors)) or 'none'}")
         factor = self.factors[term.name]
         if isinstance(factor, Combined):
-            members = [self._dist(read_term(m), value, where) for m in factor.family.members]
+            members = [self.dist(read_term(m), value, where) for m in factor.family.members]
             return self.plan.add("combine", term.name, *members)
         args = [self.plan.add("feature", g, value[g]) if g in self.features else value[g] for g in term.given]
         return self.plan.add("dist", term.name, *args)
@@ -132,11 +133,26 @@ class Planner:
             (name,) = term.of
             if name not in needed:
                 continue
-            dist = self._dist(term, value, where)
+            dist = self.dist(term, value, where)
             if draw_targets or name in parents:
                 value[name] = self.plan.add("draw", name, dist)
             drawn[name] = dist, value.get(name) if draw_targets or name in parents else None
         return drawn
+
+    def values(self, law: Law, where: str) -> dict[str, int]:
+        """A draw of a whole law: the operation that makes the value of each of its variables, the data given."""
+        data = [t for t in law.terms if is_data(t, self.observed)]
+        if len(data) > 1:
+            raise LawError(
+                f"{where}: {' '.join(t.name for t in data)} are independent of each other, but rows of the data are not; draw "
+                "the data of a law with one factor"
+            )
+        given = [v for t in data for v in t.of]
+        drawn = self.sample(law, where, given, [v for v in law.variables if v not in given])
+        return {
+            **{v: self.plan.add("given", v) for v in given},
+            **{k: v for k, (_, v) in drawn.items() if v is not None},
+        }
 
     def kl(self, where: str, q: Law, p: Law) -> None:
         """Adds the terms of KL(q || p) to the plan."""
@@ -162,7 +178,7 @@ class Planner:
         for term in term_of.values():
             (name,) = term.of
             before[name] = set(value)
-            dist[name] = self._dist(term, value, where)
+            dist[name] = self.dist(term, value, where)
             value[name] = self.plan.add("draw", name, dist[name])
         scores = []
         for term in p.terms:
@@ -171,7 +187,7 @@ class Planner:
             (name,) = term.of
             if name in term_of and term.name == term_of[name].name:
                 continue
-            target = self._dist(term, value, where)
+            target = self.dist(term, value, where)
             self._scorable(term, where)
             if name not in term_of:
                 scores.append(Score(f"-log {term.name}", self.plan.add("nll", "", target, value[name])))
@@ -234,8 +250,9 @@ def run(
     noise: Sequence[Tensor | None],
     pointwise: bool = False,
     means: bool = False,
+    rounds: Sequence[tuple[int, ...]] | None = None,
 ) -> list:
-    """Evaluates every operation of a plan, in order.
+    """Evaluates every operation of a plan; returns the results in the order of the operations.
 
     Args:
         given: values by variable, `(*leading, *event)`.
@@ -243,27 +260,33 @@ def run(
         pointwise: densities at exact draws instead of closed-form KLs of relaxed ones: then minus the sum of a divergence's
             scores is a log importance weight.
         means: every draw is replaced by the mean of its distribution.
+        rounds: the order, from `wyner.laws.order.rounds`; by default that of the plan, each operation by itself.
     """
-    r: list = []
-    left = iter(noise)
-    for kind, name, a in plan.ops:
-        if kind == "given":
-            r.append(given[name])
+    r: list = [None] * len(plan.ops)
+    eps = dict(zip((i for i, op in enumerate(plan.ops) if op.kind == "draw"), noise, strict=False))
+    for step in rounds or [(i,) for i in range(len(plan.ops))]:
+        i, (kind, name, a) = step[0], plan.ops[step[0]]
+        if len(step) > 1:
+            calls = [[r[k] for k in plan.ops[j].args] for j in step]
+            for j, dist in zip(step, factors[name].each(calls), strict=True):  # type: ignore[operator]
+                r[j] = dist
+        elif kind == "given":
+            r[i] = given[name]
         elif kind == "feature":
-            r.append(_featured(features[name], r[a[0]]))
+            r[i] = _featured(features[name], r[a[0]])
         elif kind == "dist":
-            r.append(factors[name](*[r[i] for i in a]))
+            r[i] = factors[name](*[r[k] for k in a])
         elif kind == "combine":
-            r.append(factors[name].combine(*[r[i] for i in a]))  # type: ignore[operator]
+            r[i] = factors[name].combine(*[r[k] for k in a])  # type: ignore[operator]
         elif kind == "draw":
-            eps = next(left)
-            r.append(r[a[0]].mean if means else r[a[0]].exact(eps) if pointwise else r[a[0]].rsample(eps))
+            q = r[a[0]]
+            r[i] = q.mean if means else q.exact(eps[i]) if pointwise else q.rsample(eps[i])
         elif kind == "nll":
-            r.append(-r[a[0]].log_prob(r[a[1]]))
+            r[i] = -r[a[0]].log_prob(r[a[1]])
         elif kind == "kl" and not pointwise:
-            r.append(kl(r[a[0]], r[a[1]]))
+            r[i] = kl(r[a[0]], r[a[1]])
         else:
-            r.append(r[a[0]].log_prob(r[a[2]]) - r[a[1]].log_prob(r[a[2]]))
+            r[i] = r[a[0]].log_prob(r[a[2]]) - r[a[1]].log_prob(r[a[2]])
     return r
 
 

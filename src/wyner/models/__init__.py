@@ -15,6 +15,7 @@ from wyner.models.mopoe import MoPoE
 from wyner.models.mvae import MVAE
 from wyner.models.mvtcae import MVTCAE
 from wyner.models.ssvae import SSVAE
+from wyner.models.variational_wyner import VariationalWyner
 from wyner.models.vcca_private import BiVCCAPrivate, VCCAPrivate
 from wyner.models.vib import VIB
 from wyner.models.w_vae import WVAE
@@ -24,7 +25,7 @@ TABLE: dict[str, type[Model]] = {
     kind.__name__: kind
     for kind in (
         WynerVAE, JVAE, JMVAE, CVAE, VCCAPrivate, BiVCCAPrivate, VIB, JointBetaVAE, SSVAE, ADGM, BCDE, WVAE, IIAE,
-        MVAE, MMVAE, MoPoE, MVTCAE, DMVAE, MMVAEPlus,
+        MVAE, MMVAE, MoPoE, MVTCAE, DMVAE, MMVAEPlus, VariationalWyner,
     )
 }  # fmt: skip
 """Every model by the name that configurations and the command line use."""

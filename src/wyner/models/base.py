@@ -16,8 +16,10 @@ from wyner.errors import LawError, OptionError, unknown
 from wyner.families import Combination, Distribution, Family
 from wyner.families import default as default_family
 from wyner.laws import Combined, Factor, Law, Planner, Term, check, is_data, parse, read_term
-from wyner.networks import MLP, Autoencoded, Builder, Chain, CodeDecoder, MLPs, freeze
-from wyner.objectives import Objective, Program
+from wyner.networks import MLP, Autoencoded, Builder, Chain, CodeDecoder, Critics, MLPs, freeze
+from wyner.objectives import Objective, Program, RatioProgram
+from wyner.objectives.critics import CriticSet
+from wyner.objectives.sides import seen_by
 from wyner.seeds import ROWS, mix
 from wyner.tasks import Likelihood
 from wyner.tasks.arrays import Array
@@ -37,7 +39,9 @@ class Model(nn.Module):
         networks: makes the default networks.
         families: families by variable (`"x"`) or by factor (`"q(z|x)"`); a factor may be a product or mixture of others.
         modules: a user's own networks by factor (`"q(z|x,y)"`), called with the parents in the order written and returning
-            `(..., m * event[0], *event[1:])`.
+            `(..., m * event[0], *event[1:])`; or own critics by the name of their term (`"SKL(joint)"`), called with the values
+            that they see and returning `(N,)`.
+        critics: makes the critics of terms that compare laws by their draws, and says how much noise they see.
         phases: how to train; by default one phase with the objective and every factor.
 
     Raises:
@@ -54,7 +58,7 @@ class Model(nn.Module):
     """
 
     config: dict[str, Any]
-    objective: Program
+    objective: Program | RatioProgram
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Wraps the constructor, so that every model remembers the arguments it was built with."""
@@ -73,6 +77,7 @@ class Model(nn.Module):
         families: Mapping[str, Family | Combination] | None = None,
         modules: Mapping[str, nn.Module] | None = None,
         phases: Sequence[Phase] = (),
+        critics: Critics | None = None,
     ) -> None:
         super().__init__()
         self.observed, self.latent, self.common = dict(observed), dict(latent), tuple(common)
@@ -92,7 +97,9 @@ class Model(nn.Module):
         families, modules = dict(families or {}), dict(modules or {})
         self._members(terms, families)
         self._known(families, {*terms, *self.variables}, "family")
-        self._known(modules, set(terms), "network")
+        self.phases = tuple(phases) or (Phase("main", objective),)
+        seen = self._seen_by_critics(objective)
+        self._known(modules, {*terms, *seen}, "network")
         self.features = nn.ModuleDict()
         for name, space in self.observed.items():
             used = any(name in t.given for t in terms.values())
@@ -103,8 +110,11 @@ class Model(nn.Module):
         self.factors = nn.ModuleDict()
         for term in terms.values():
             self._add_factor(term, terms, networks, families, modules)
-        self.phases = tuple(phases) or (Phase("main", objective),)
         self._check_phases()
+        self.critics: CriticSet | None = None
+        if seen:
+            own = {k: m for k, m in modules.items() if k in seen}
+            self.critics = CriticSet(critics or Critics(), seen, self.variables, self.observed, own)
         # not a submodule: it shares the factors, which would otherwise be stored twice
         object.__setattr__(self, "objective", self.program(objective))
 
@@ -145,6 +155,12 @@ class Model(nn.Module):
                 if member.name not in terms:
                     terms[member.name] = member
                     left.append(member)
+
+    def _seen_by_critics(self, objective: Objective) -> dict[str, tuple[str, ...]]:
+        """What the critic of each matching and dependence of all objectives reads, by the name of its term."""
+        terms = {t.name: t for o in (objective, *(p.objective for p in self.phases)) for t in o.measured}
+        seen = {k: seen_by(t, self.laws, list(self.variables), self.observed) for k, t in terms.items()}
+        return {k: v for k, v in seen.items() if v}
 
     def _known(self, names: Mapping[str, object], known: set[str], kind: str) -> None:
         for name in names:
@@ -211,6 +227,8 @@ class Model(nn.Module):
             seed: of the order of the rows.
             trained: whether the weights are there already, so that freezing is enough.
         """
+        if self.critics is not None and not trained:
+            self.critics.measure(values)
         if not isinstance(self.networks, Autoencoded):
             return
         for name, encoder in self.features.items():
@@ -226,8 +244,12 @@ class Model(nn.Module):
                     other.load_state_dict(decoders[0].state_dict())
                     freeze(other)
 
-    def program(self, objective: Objective) -> Program:
+    def program(self, objective: Objective) -> Program | RatioProgram:
         """An objective compiled over this model's laws and factors; it shares the parameters."""
+        if objective.measured:
+            return RatioProgram(
+                objective, self.laws, self.planner(), self.factors, self.features, self.critics, self.variables
+            )
         return Program(objective, self.laws, self.planner(), self.factors, self.features)
 
     def planner(self) -> Planner:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from wyner.errors import ShapeError
 from wyner.networks.builders import Builder, Chain, is_image
 from wyner.networks.mlp import MLP
-from wyner.variables import Space
+from wyner.variables import Space, unit
 
 
 def _quartered(shape: tuple[int, ...]) -> tuple[int, int, int]:
@@ -105,7 +105,7 @@ class Autoencoded(Builder):
 
         Args:
             encoder, decoder: of one modality.
-            images: `(N, C, H, W)`.
+            images: `(N, C, H, W)`, in [0, 1] or uint8.
             generator: of the order of the rows.
             step: called with the loss after every step.
 
@@ -122,7 +122,7 @@ class Autoencoded(Builder):
             seen = torch.zeros((), device=images.device)
             blocks = order.split(self.batch_size)
             for rows in blocks:
-                x = images[rows]
+                x = unit(images[rows])
                 raw = decoder(encoder(x))
                 guess = raw if getattr(decoder, "sigmoid", True) else torch.sigmoid(raw)
                 loss = (guess - x).square().sum() / len(rows)

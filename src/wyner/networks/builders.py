@@ -56,28 +56,53 @@ class Convolutional(Builder):
         hidden: widths of the cores.
         width: channels after the first convolution; 32 in the paper, smaller for CPUs.
         blocks: residual blocks; 4 in the paper.
+        vectors: widths of the outer networks of observed vectors that stand beside pictures, the last one that of their features:
+            (512, 512) for the attributes of Table 10; none for no outer networks.
+        output_norm: whether decoders of pictures end in a BatchNorm before the sigmoid; see `OuterDecoder`.
+
+    Ready-made: `TABLE_8` (digits and house numbers), `TABLE_10` (faces), `LIGHT` (a thirtieth of the work, for CPUs).
     """
 
     hidden: tuple[int, ...] = (512,)
     activation: str = "leaky_relu"
     width: int = 32
     blocks: int = 4
+    vectors: tuple[int, ...] = ()
+    output_norm: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden", tuple(self.hidden))
+        object.__setattr__(self, "vectors", tuple(self.vectors))
 
     def features(self, space: Space) -> nn.Module | None:
-        return OuterEncoder(space.event_shape, self.width, self.blocks) if is_image(space) else None
+        if is_image(space):
+            return OuterEncoder(space.event_shape, self.width, self.blocks)
+        if not self.vectors:
+            return None
+        *hidden, last = self.vectors
+        return MLP([space.event_shape], (last,), hidden, self.activation)
 
     def factor(
         self, of: Space, parents: Sequence[tuple[int, ...]], output: tuple[int, ...], observed: bool
     ) -> nn.Module:
-        if not (observed and is_image(of)):
-            return MLP(parents, output, self.hidden, self.activation)
-        outer = OuterDecoder(
-            output, self.width, self.blocks, sigmoid=isinstance(of, Image) and output == of.event_shape
-        )
-        return Chain(MLP(parents, outer.input, self.hidden, self.activation), outer)
+        if observed and is_image(of):
+            sigmoid = isinstance(of, Image) and output == of.event_shape
+            outer = OuterDecoder(output, self.width, self.blocks, sigmoid, self.output_norm)
+            return Chain(MLP(parents, outer.input, self.hidden, self.activation), outer)
+        if observed and self.vectors:
+            *hidden, last = self.vectors
+            return Chain(
+                MLP(parents, (last,), self.hidden, self.activation), MLP([(last,)], output, hidden, self.activation)
+            )
+        return MLP(parents, output, self.hidden, self.activation)
+
+
+TABLE_8 = Convolutional()
+"""Networks of MNIST add-1 and MNIST-SVHN in the Wyner VAE paper."""
+TABLE_10 = Convolutional(hidden=(1024, 1024, 1024), vectors=(512, 512))
+"""Networks of CelebA in the Wyner VAE paper: 64x64 faces beside 40 attributes."""
+LIGHT = Convolutional(hidden=(256,), width=8, blocks=1)
+"""Networks for pictures on a CPU."""
 
 
 def is_image(space: Space) -> bool:

@@ -80,11 +80,16 @@ class OuterDecoder(nn.Module):
 
     u3s2-4w-LReLU, blocks x res-4w, u3s2-2w-LReLU, u3s2-w-LReLU, c5s1-C. The sigmoid belongs to Gaussian means; a
     Bernoulli decoder takes the logits as they are.
+
+    Read to the letter, the tables have a BatchNorm before the sigmoid too (`norm`). By default there is none (our choice): it
+    would tie the brightness of one picture to those beside it.
     """
 
     any_leading = False
 
-    def __init__(self, shape: tuple[int, ...], width: int = 32, blocks: int = 4, sigmoid: bool = True) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], width: int = 32, blocks: int = 4, sigmoid: bool = True, norm: bool = False
+    ) -> None:
         super().__init__()
         c, h, w = _check(shape)
         self.start = (8 * width, h // 8, w // 8)
@@ -95,7 +100,7 @@ class OuterDecoder(nn.Module):
             *(Residual(4 * width) for _ in range(blocks)),
             _up(4 * width, 2 * width),
             _up(2 * width, width),
-            nn.Conv2d(width, c, 5, 1, 2),
+            _block(nn.Conv2d(width, c, 5, 1, 2), c, act=False) if norm else nn.Conv2d(width, c, 5, 1, 2),
         ]
         self.body = nn.Sequential(*body, nn.Sigmoid()) if sigmoid else nn.Sequential(*body)
 

@@ -47,6 +47,8 @@ class MLP(nn.Module):
     """
 
     any_leading = True
+    by_rows = True
+    """Rows do not see each other, so that those of several calls can go through at once."""
 
     def __init__(
         self, inputs: Sequence[tuple[int, ...]], output: tuple[int, ...], hidden: Sequence[int] = (), act: str = "relu"
@@ -57,6 +59,8 @@ class MLP(nn.Module):
         widths = [sum(self.sizes), *hidden, math.prod(output)]
         self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in zip(widths[:-1], widths[1:], strict=True))
         self.act = activation(act)
+        if isinstance(self.act, nn.ReLU):
+            self.act.inplace = True  # nothing else reads what a layer returns
         for layer in self.layers:
             nn.init.xavier_uniform_(layer.weight)  # type: ignore[arg-type]
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
@@ -69,7 +73,7 @@ class MLP(nn.Module):
         layers: list[Any] = list(self.layers)
         first = layers[0]
         if not flat:
-            h = first.bias
+            h = first.bias.clone()
         elif len(flat) == 1:
             h = first(flat[0])
         elif all(f.shape[:-1] == flat[0].shape[:-1] for f in flat[1:]):

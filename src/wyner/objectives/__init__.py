@@ -1,6 +1,31 @@
-"""Objectives: weighted divergences between laws, and the program that evaluates them."""
+"""Objectives: weighted divergences between laws, and the programs that evaluate them."""
 
+from wyner.objectives.measures import Ratio
 from wyner.objectives.program import Program
-from wyner.objectives.terms import KL, Objective, Weighted
+from wyner.objectives.ratios import RatioProgram
+from wyner.objectives.terms import (
+    KL,
+    Information,
+    Measured,
+    Objective,
+    RatioKL,
+    Reconstruction,
+    Redundancy,
+    SymmetricKL,
+    Weighted,
+)
 
-__all__ = ["KL", "Objective", "Program", "Weighted"]
+__all__ = [
+    "KL",
+    "Information",
+    "Measured",
+    "Objective",
+    "Program",
+    "Ratio",
+    "RatioKL",
+    "RatioProgram",
+    "Reconstruction",
+    "Redundancy",
+    "SymmetricKL",
+    "Weighted",
+]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from wyner.errors import LawError, unknown
 from wyner.families import Distribution
 from wyner.families.distributions import Mixture, all_values, draw_noise
-from wyner.laws import Law, Planner, run
+from wyner.laws import Law, Plan, Planner, rounds, run
 from wyner.objectives.terms import Objective
 from wyner.schedules import Schedule
 
@@ -66,9 +66,9 @@ class Program(nn.Module):
         self.owner = [next(i for i, row in enumerate(table) if row[k]) for k in range(len(self.ops))]
         self.names = [f"{self.divergences[i]}: {self._text(i, op)}" for i, op in zip(self.owner, self.ops, strict=True)]
 
-        heads: list[Any] = [factors[name].head for name in self.plan.draws]
-        self.drawn = [("values" if h.distribution.summed else h.distribution.noise, h.event) for h in heads]
+        self.drawn = drawn_by(self.plan, factors)
         self.sums = self._sums()
+        self.rounds = rounds(self.plan.ops, factors)
 
     def _sums(self) -> list[tuple[int, int, frozenset[int]]]:
         """For each variable that is summed over: its distribution, its values, and the scores that depend on it."""
@@ -112,12 +112,7 @@ class Program(nn.Module):
         self, lead: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None
     ) -> list[Tensor | None]:
         """Noise for one evaluation; drawn outside the compiled function, so that compiled and eager steps see the same."""
-        return [
-            all_values(len(lead), event, like)
-            if kind == "values"
-            else draw_noise(kind, (*lead, *event), like, generator)
-            for kind, event in self.drawn
-        ]
+        return noise_of(self.drawn, lead, like, generator)
 
     def scores(
         self, given: Mapping[str, Tensor], noise: Sequence[Tensor | None], pointwise: bool = False, means: bool = False
@@ -146,17 +141,25 @@ class Program(nn.Module):
         Returns:
             The weighted loss, a scalar, and the batch mean of every term in the order of `names`, `(terms,)`, in nats.
         """
-        results = self._expected(run(self.plan, self.factors, self.features, given, noise))
-        batch = next(iter(given.values())).shape[0]
+        results = run(self.plan, self.factors, self.features, given, noise, rounds=self.rounds)
+        return self.reduce(results, next(iter(given.values())).shape[0], weights, masks)
+
+    def reduce(
+        self, results: list, batch: int, weights: Tensor, masks: Mapping[str, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Loss and terms, as `forward` gives them, from the results of the plan's operations for `batch` rows."""
+        results = self._expected(results)
         rows = [results[op] for op in self.ops]
         terms = torch.stack([r if r.shape == (batch,) else _per_row(r).expand(batch) for r in rows])
         incidence = self.incidence.to(terms)
         if masks is None:
             means = terms.mean(1)
-            return (weights @ incidence) @ means, means
+            return (
+                weights[:, None] * incidence * means
+            ).sum(), means  # a matrix product would be taken in bf16 under autocast
         rate = torch.stack([torch.stack([masks[v] for v in self.plan.needs[n]]).prod(0) for n in self.divergences])
         rate = rate / rate.sum(1, keepdim=True).clamp_min(1.0)
-        each = rate @ terms.T
+        each = (rate[:, None] * terms).sum(-1)
         loss = (weights[:, None] * incidence * each).sum()
         return loss, torch.stack([each[i, k] for k, i in enumerate(self.owner)])
 
@@ -164,16 +167,43 @@ class Program(nn.Module):
         lines = []
         for term in self.objective.terms:
             weight = "schedule" if isinstance(term.weight, Schedule) else f"{term.weight:g}"
-            if term.off:
-                lines.append((weight, term.law, "(off)", ""))
-                continue
-            text = ""
-            for s in self.plan.scores[term.law]:
-                sign, body = (" - ", s.text[1:]) if s.text.startswith("-") else (" + ", s.text)
-                text += (sign + body) if text else s.text
-            lines.append((weight, term.law, text or "0", self.plan.constants[term.law]))
-        w, n = max(len(a[0]) for a in lines), max(len(a[1]) for a in lines)
-        return "\n".join(f"{a:>{w}} * {b:<{n}} = {c}" + (f"   [dropped: {d}]" if d else "") for a, b, c, d in lines)
+            text = "(off)" if term.off else self.text(term.law)
+            lines.append((weight, term.law, text, "" if term.off else self.plan.constants[term.law]))
+        return aligned(lines)
+
+    def text(self, law: str) -> str:
+        """The terms of a divergence as they are printed."""
+        text = ""
+        for s in self.plan.scores[law]:
+            sign, body = (" - ", s.text[1:]) if s.text.startswith("-") else (" + ", s.text)
+            text += (sign + body) if text else s.text
+        return text or "0"
+
+
+def aligned(lines: Sequence[tuple[str, str, str, str]]) -> str:
+    """Lines `weight * name = text [dropped: constant]` with their columns below each other."""
+    w, n = max(len(a[0]) for a in lines), max(len(a[1]) for a in lines)
+    return "\n".join(f"{a:>{w}} * {b:<{n}} = {c}" + (f"   [dropped: {d}]" if d else "") for a, b, c, d in lines)
+
+
+Drawn = list[tuple[str | None, tuple[int, ...]]]
+"""Kind of noise and event shape of every draw, in order; "values" for a variable that is summed over."""
+
+
+def drawn_by(plan: Plan, factors: nn.ModuleDict) -> Drawn:
+    """What the draws of a plan need."""
+    heads: list[Any] = [factors[name].head for name in plan.draws]
+    return [("values" if h.distribution.summed else h.distribution.noise, h.event) for h in heads]
+
+
+def noise_of(
+    drawn: Drawn, lead: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None
+) -> list[Tensor | None]:
+    """Noise, or all values, for every draw."""
+    return [
+        all_values(len(lead), event, like) if kind == "values" else draw_noise(kind, (*lead, *event), like, generator)
+        for kind, event in drawn
+    ]
 
 
 def _per_row(term: Tensor) -> Tensor:

@@ -102,8 +102,10 @@ class RunFolder:
 
     def _compare(self, old: dict[str, Any], new: dict[str, Any]) -> None:
         for part in ("model", "fit"):
-            if old.get(part) != new[part]:
-                a, b = old.get(part) or {}, new[part]
+            a, b = old.get(part) or {}, new[part]
+            if part == "fit":  # settings that are younger than the run had their defaults
+                a = {**{k: v for k, v in _defaults().items() if k in b}, **a}
+            if a != b:
                 a, b = (
                     (a.get("arguments", {}), b.get("arguments", {}))
                     if part == "model" and a.get("name") == b.get("name")
@@ -146,6 +148,12 @@ class RunFolder:
     def finish(self, model: Model) -> None:
         """Writes the final weights."""
         write_tensors(self.path / WEIGHTS, model.state_dict(), {"format": FORMAT})
+
+
+def _defaults() -> dict[str, Any]:
+    from wyner.training.settings import Settings
+
+    return json.loads(json.dumps(config.encode(dataclasses.asdict(Settings()))))
 
 
 def occupied(path: Path) -> bool:

@@ -6,7 +6,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from wyner.errors import TaskError
+from wyner.families.distributions import Delta
 from wyner.laws import Law, is_data
+from wyner.objectives.measures import Dependence
+from wyner.objectives.terms import Objective
 
 if TYPE_CHECKING:
     from wyner.models.base import Model
@@ -25,6 +28,13 @@ def outputs_of(model: Model, law: Law) -> frozenset[str]:
 def scored(model: Model, q: Law, p: Law) -> frozenset[str]:
     """Observed variables whose density the importance weights p/q estimate: p draws them, q takes them from the data."""
     return outputs_of(model, p) - outputs_of(model, q)
+
+
+def implicit(model: Model, *laws: Law) -> list[str]:
+    """Factors without a density: they can be drawn, not scored. Those that stand in every one of several laws cancel."""
+    shared = frozenset.intersection(*(frozenset(law.terms) for law in laws)) if len(laws) > 1 else frozenset()
+    terms = dict.fromkeys(t for law in laws for t in law.terms if t not in shared and not is_data(t, model.observed))
+    return [t.name for t in terms if model.factors[t.name].head.distribution is Delta]  # type: ignore[union-attr]
 
 
 def show(names: Iterable[str]) -> str:
@@ -90,7 +100,7 @@ def abilities(model: Model) -> dict[str, str]:
     scores = []
     for _, (q, p) in model.laws.items():
         targets, given = scored(model, q, p), data_of(model, p)
-        if targets and data_of(model, q) == targets | given:
+        if targets and data_of(model, q) == targets | given and not implicit(model, q, p):
             scores.append(f"p({show(targets)}{'|' + show(given) if given else ''})")
     restyle = [t.split("->")[1] for t in translations if _styled(model, *t.split("->"))]
     return {
@@ -99,8 +109,26 @@ def abilities(model: Model) -> dict[str, str]:
         "restyle": " ".join(sorted(set(restyle))) or "-",
         "encode": " ".join(f"({s})" for s in inferable(model)) or "-",
         "log_likelihood": " ".join(sorted(set(scores))) or "-",
-        "common_information": "yes" if model.common and inference_law(model, names, model.common) else "-",
+        "common_information": "yes" if _measured(model, names) else "-",
     }
+
+
+def _measured(model: Model, names: Iterable[str]) -> bool:
+    found = inference_law(model, names, model.common) if model.common else None
+    return found is not None and (not implicit(model, found[1]) or bool(heads(model).terms))
+
+
+def heads(model: Model) -> Objective:
+    """The dependences between all modalities and the common latents for which the model has critics."""
+    between = {frozenset(model.observed), frozenset(model.common)}
+    terms = {t.name: t for p in model.phases for t in p.objective.measured}
+    found = [
+        t
+        for t in terms.values()
+        if isinstance(t.measure, Dependence) and t.measure.prior is None
+        and {frozenset(t.measure.left), frozenset(t.measure.right)} == between
+    ]  # fmt: skip
+    return Objective(tuple(found))
 
 
 def style_latents(model: Model, law: Law) -> list[str]:

@@ -15,8 +15,9 @@ from wyner.errors import TaskError
 from wyner.families import Distribution, kl
 from wyner.families.distributions import CLOSED_FORMS, Normal
 from wyner.laws import Planner, noise_for, run
+from wyner.objectives import RatioProgram
 from wyner.tasks.arrays import Array, asking, block_rows, given_values, parts_of
-from wyner.tasks.choice import inference_law, must, show
+from wyner.tasks.choice import heads, implicit, inference_law, must, show
 
 if TYPE_CHECKING:
     from wyner.models.base import Model
@@ -30,6 +31,9 @@ def common_information(
         I41 = mean_i KL( q(z|x_i,y_i) || p(z) )                            an upper bound of I_q           (41)
         I40 = h(p(z)) - mean_i h( q(z|x_i,y_i) )                           no bound; Gaussian latents only (40), corrected
         aggregate = mean_i [ log q(z_i|x_i,y_i) - log (1/M) sum_m q(z_i|x_m,y_m) ]    at most log M
+
+    Of a model whose encoder is deterministic, so that the densities above do not exist: the mean of T at draws of the law, for each
+    of its critics of I(X,Y;Z), by the name of the term; with the instance noise they were trained with, which makes them smaller.
 
     None of them is Wyner's J(X;Y): they are what this model spends on z.
 
@@ -51,6 +55,8 @@ def common_information(
         why = "it has no latent that is common to all modalities"
     found = inference_law(model, values, model.common) if model.common and set(values) == set(model.observed) else None
     where, law = must(found, model, "measure its common information", why)
+    if names := implicit(model, law):
+        return _by_ratio(model, values, names[0], seed)
     planner = Planner(model.variables, model.observed, model.factors, model.features)
     drawn = planner.sample(law, where, values, model.common)
     rows, block = len(next(iter(values.values()))), block_rows(model)
@@ -90,6 +96,26 @@ def common_information(
         aggregate = _aggregate(model, planner, drawn, blocks, min(rows, limit))
     out = {"I41": i41, "aggregate": aggregate}
     return {"I40": i40, **out} if gaussian else out
+
+
+def _by_ratio(model: Model, values: Mapping[str, torch.Tensor], name: str, seed: int | None) -> dict[str, float]:
+    """E[T] under the law of each critic of I(X,Y;Z)."""
+    terms = heads(model)
+    if not terms.terms:
+        raise TaskError(
+            f"{model.title} cannot measure its common information: {name} is deterministic and has no density, and no term "
+            f"Information('{show(model.observed)};{show(model.common)}', under=...) has trained a critic for it"
+        )
+    program, count = model.program(terms), 0
+    assert isinstance(program, RatioProgram)
+    total = dict.fromkeys((t.name for t in terms.terms), 0.0)
+    with asking(model, seed):
+        for part in parts_of(values, block_rows(model)):
+            rows = len(next(iter(part.values())))
+            found = program.ratios(part, program.noise((rows,), next(model.parameters())))
+            total = {k: total[k] + float(found[k][0].sum()) for k in total}
+            count += rows
+    return {k: v / count for k, v in total.items()}
 
 
 def _one_sample(results: list, dist: int, draw: int | None, prior: Distribution) -> torch.Tensor:

@@ -19,10 +19,11 @@ from wyner.errors import Diverged
 from wyner.models.base import Model
 from wyner.runs import RunFolder
 from wyner.seeds import NOISE
-from wyner.training.groups import operations, united
+from wyner.training.groups import operations, scored, united
 from wyner.training.loop import Loop
-from wyner.training.member import Member, Probe, under
-from wyner.training.trainer import CHECK_EVERY, Course, optimiser
+from wyner.training.member import Member, Probe
+from wyner.training.optimiser import optimiser, under
+from wyner.training.trainer import CHECK_EVERY, Course
 
 
 class Stack:
@@ -83,7 +84,7 @@ class Batch:
         self.fabric, self.settings, self.phase = first.fabric, first.settings, first.phase
         self.program = united([c.model for c in courses], [c.phase.objective for c in courses]).to(first.fabric.device)
         self.divergences = [_places(c.program.divergences, self.program.divergences) for c in courses]
-        scores, draws = operations([self.program, *(c.program for c in courses)])
+        scores, draws = operations([self.program, *(scored(c.model, c.phase.objective) for c in courses)])
         self.terms = [[1 + k for k in _places(own, scores[0])] for own in scores[1:]]
         self.draws = [_places(own, draws[0]) for own in draws[1:]]
         trained = {id(p) for p in first.parameters.values()}
@@ -305,10 +306,7 @@ class Ensemble(Loop):
 
     def _take(self, b: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Values and masks of a batch of every member, `(M, B, *event)` and `(M, B)`."""
-        index, rows = self.order[:, b * self.batch : (b + 1) * self.batch], self.members[0].rows
-        flat = index.reshape(-1)
-        pick = lambda d: {k: v.index_select(0, flat).unflatten(0, index.shape) for k, v in d.items()}
-        return pick(rows.values), pick(rows.masks or {})
+        return self.members[0].rows.batches(self.order[:, b * self.batch : (b + 1) * self.batch])
 
     def _log(self, entry: tuple[int, ...], group: int) -> None:
         self._sync()

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wyner.errors import OptionError
+from wyner.errors import DataError, OptionError
 from wyner.models.base import Model
 from wyner.runs import Run, RunFolder
 from wyner.seeds import SPLIT, mix
@@ -92,9 +92,8 @@ def fit(
         [{'seed': 0, 'lam': 0.1}, {'seed': 1, 'lam': 0.0}]
     """
     options = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "seed": seed, **settings}
-    job = Job(
-        data, validation, None if probe is None else Probe(probe, probe_every), resume, progress, dict(about or {})
-    )
+    about = {"data": data.source, **(about or {})} if hasattr(data, "source") else dict(about or {})
+    job = Job(data, validation, None if probe is None else Probe(probe, probe_every), resume, progress, about)
     if grid is not None:
         from wyner.training.grid import fit_grid
 
@@ -147,11 +146,15 @@ def train(
             f"batch_size: expected a multiple of the {fabric.world_size} processes, got {settings.batch_size}"
         )
     model.to(fabric.device)
+    if settings.channels_last:
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     like = next(model.parameters())
     rows = rows.to(fabric.device, like.dtype)
     held_rows = None if held_rows is None else held_rows.to(fabric.device, like.dtype)
     member = Member(model, rows, held_rows, settings, folder, point)
     Loop(fabric, [member], folder, fingerprint, job.progress, job.probe).run()
+    if settings.channels_last:
+        model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return Run(model, member.history, out, point=member.point)
 
 
@@ -183,9 +186,15 @@ def shares(count: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
 
 def rows_for(model: Model, arrays: Mapping[str, Any], held: Mapping[str, Any] | None) -> tuple[Rows, Rows | None]:
     """Checked rows to train and to validate on; warns of columns that never change."""
-    laws = [model.laws[t.law][0] for p in model.phases for t in p.objective.active]
+    terms = [t for p in model.phases for t in p.objective.active]
+    measured = {t.law for p in model.phases for t in p.objective.measured}  # their critics see draws of both laws
+    laws = [law for t in terms for law in model.laws[t.law][: 2 if t.law in measured else 1]]
     needs = tuple(sorted(frozenset().union(*(data_of(model, q) for q in laws))))
     rows = rows_of(model, arrays, needs)
+    if measured and rows.masks is not None:
+        raise DataError(
+            f"{model.title} compares laws by their draws, which needs complete rows; leave out those that lack a modality"
+        )
     warn_constant(model, rows)
     return rows, None if held is None else rows_of(model, held, needs, "validation")
 

@@ -21,7 +21,14 @@ from wyner.training.settings import Settings
 def united(models: Sequence[Model], objectives: Sequence[Objective]) -> Program:
     """The program of every divergence that any of these objectives uses, over the first model's factors."""
     active = {t.law for o in objectives for t in o.active}
-    return models[0].program(Objective(tuple(Weighted(t.law) for t in objectives[0].terms if t.law in active)))
+    return scored(models[0], Objective(tuple(Weighted(t.law) for t in objectives[0].terms if t.law in active)))
+
+
+def scored(model: Model, objective: Objective) -> Program:
+    """The program of an objective of divergences with densities; `solitary` leaves the others out."""
+    program = model.program(objective)
+    assert isinstance(program, Program)
+    return program
 
 
 def operations(programs: Sequence[Program]) -> tuple[list[list[int]], list[list[int]]]:
@@ -57,7 +64,7 @@ def unitable(models: Sequence[Model], masked: bool) -> bool:
     """
     for phases in zip(*(m.phases for m in models), strict=True):
         whole = united(models, [p.objective for p in phases])
-        programs = [m.program(p.objective) for m, p in zip(models, phases, strict=True)]
+        programs = [scored(m, p.objective) for m, p in zip(models, phases, strict=True)]
         scores, _ = operations([whole, *programs])
         owners = {k: whole.divergences[o] for k, o in zip(scores[0], whole.owner, strict=True)}
         for phase, program, own in zip(phases, programs, scores[1:], strict=True):
@@ -72,9 +79,12 @@ def unitable(models: Sequence[Model], masked: bool) -> bool:
 def together(models: Sequence[Model], settings: Sequence[Settings], masked: bool) -> list[list[int]]:
     """Models by index, in groups that can each be one program, in the order of their first members."""
     alike: dict[Hashable, list[int]] = {}
-    for i, (m, s) in enumerate(zip(models, settings, strict=True)):
-        alike.setdefault(structure(m, s), []).append(i)
     found: list[list[int]] = []
+    for i, (m, s) in enumerate(zip(models, settings, strict=True)):
+        if solitary(m, s):
+            found.append([i])
+        else:
+            alike.setdefault(structure(m, s), []).append(i)
     for group in alike.values():
         if len(group) == 1 or unitable([models[i] for i in group], masked):
             found.append(group)
@@ -86,14 +96,25 @@ def together(models: Sequence[Model], settings: Sequence[Settings], masked: bool
     return sorted(found)
 
 
+def solitary(model: Model, settings: Settings) -> str:
+    """What a batched program does not do; empty if it can do all that a model asks for."""
+    if any(p.objective.measured for p in model.phases):
+        return "terms that are computed from draws (SymmetricKL, Information, ...) train one model at a time"
+    return "averages of weights (ema) are kept for one model at a time" if settings.ema is not None else ""
+
+
 def obstacle(model: Model, settings: Settings, rows: Rows) -> str:
     """Why copies of a model cannot train as one program; empty if they can.
 
     Every phase is tried on two rows: its networks must leave their buffers alone (batch normalisation does not), draw no random
     numbers of their own (dropout does), and take part in `torch.func.vmap`.
     """
+    if reason := solitary(model, settings):
+        return reason
     if settings.devices != 1 or settings.strategy != "auto" or settings.precision != "32-true":
         return "a batched program runs on one device in float32 (devices=1, strategy='auto', precision='32-true')"
+    if settings.accumulate != 1 or settings.channels_last:
+        return "a batched program takes whole batches in the usual layout (accumulate=1, channels_last=False)"
     hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
     if any(getattr(m, h) for m in model.modules() for h in hooks):
         return "its networks have hooks"

@@ -16,7 +16,8 @@ from torch import Tensor
 from wyner.errors import Diverged, RunError
 from wyner.runs import RunFolder
 from wyner.seeds import GLOBAL, TASK, mix
-from wyner.training.member import Member, Probe, forked, under
+from wyner.training.member import Member, Probe, forked
+from wyner.training.optimiser import under
 from wyner.training.phases import After, epochs_plan
 from wyner.training.show import progress as make_progress
 from wyner.training.trainer import Course, Trainer
@@ -166,19 +167,22 @@ class Loop:
         if any(self.trainers[i].count for i in entry):
             self._log(entry, group)
         for m in self._running(group):
-            with self._guard(m):
+            with self._guard(m), m.averaged():
                 courses = [m.courses[i] for i in entry]
                 if m.held is not None:
                     results = [c.evaluate(m.held) for c in courses]
                     for c, r in zip(courses, results, strict=True):
                         self._write(m, c, "validation", r)
-                    if entry[0] == group:
+                    if entry[0] == group and courses[0].judged:
                         m.judge(group, courses[0], results[0])
                 self._probe(m, entry, group)
 
     def _end(self, entry: tuple[int, ...], group: int) -> None:
         for m in self.members:
             if not m.lost:
+                for i, c in enumerate(m.courses):
+                    if c.average is not None and self._group((i,)) == group:
+                        c.average.settle()
                 m.end(group)
                 if self.probe is not None and group == 0:
                     self._write(m, m.courses[0], "probe", self._ask(m))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from wyner.errors import Diverged, OptionError
 from wyner.models.base import Model
 from wyner.runs import RunFolder
 from wyner.seeds import ROWS, mix
+from wyner.training.optimiser import under
 from wyner.training.rows import Rows
 from wyner.training.settings import Settings
 from wyner.training.trainer import Course
@@ -84,6 +85,15 @@ class Member:
         generator = torch.Generator().manual_seed(mix(self.settings.seed, ROWS, phase, number))
         return torch.randperm(self.rows.count, generator=generator)
 
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The model has the averages of its weights meanwhile, if it keeps any."""
+        with ExitStack() as stack:
+            for c in self.courses:
+                if c.average is not None:
+                    stack.enter_context(c.average.inside())
+            yield
+
     def judge(self, group: int, course: Course, result: dict[str, float]) -> None:
         """Keeps the weights if they are the best so far, or loses patience.
 
@@ -139,8 +149,3 @@ class Member:
             for key in meta["best"]
             if (found := under(tensors, f"best.{key}."))
         }
-
-
-def under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The entries below a prefix, without it."""
-    return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}

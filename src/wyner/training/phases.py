@@ -62,6 +62,46 @@ class Phase:
         object.__setattr__(self, "freeze", tuple(self.freeze))
 
 
+@dataclass(frozen=True)
+class TwoPlayer(Phase):
+    """A phase in which critics learn between the steps of the model. Any phase with density ratios is one, with one step each.
+
+    Args:
+        critic: steps of the critics before those of the model.
+        model: steps of the model in a round.
+        fresh: whether every step has a batch of its own; otherwise all steps of a round see the same batch, with new draws.
+        critic_lr: highest learning rate of the critics; None for the model's.
+        critic_betas: of the critics' Adam; None for the model's.
+    """
+
+    critic: int = 1
+    model: int = 1
+    fresh: bool = False
+    critic_lr: float | None = None
+    critic_betas: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "critic_betas", None if self.critic_betas is None else tuple(self.critic_betas))
+        for name in ("critic", "model"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise OptionError(
+                    f"phase {self.name!r}: {name}: expected a positive whole number of steps, got {value!r}"
+                )
+        if self.critic_lr is not None and not self.critic_lr > 0:
+            raise OptionError(
+                f"phase {self.name!r}: critic_lr: expected a positive number or None, got {self.critic_lr!r}"
+            )
+
+    @classmethod
+    def of(cls, phase: Phase) -> TwoPlayer:
+        """The phase itself, or one step of each player for a phase that does not say."""
+        if isinstance(phase, TwoPlayer):
+            return phase
+        return cls(phase.name, phase.objective, phase.train, phase.freeze, phase.when)
+
+
 def epochs_plan(phases: tuple[Phase, ...], epochs: int) -> list[tuple[int, ...]]:
     """The training epoch by epoch: which phases run in it, by index. The main phase gets `epochs` of them.
 

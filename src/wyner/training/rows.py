@@ -13,7 +13,7 @@ from torch import Tensor
 
 from wyner.errors import DataError, unknown
 from wyner.tasks.arrays import to_tensor
-from wyner.variables import Real
+from wyner.variables import Real, unit
 
 if TYPE_CHECKING:
     from wyner.models.base import Model
@@ -24,17 +24,22 @@ EXTRA = ("label", "labels")
 
 @dataclass(frozen=True)
 class Rows:
-    """Values by modality, `(N, *event)`, and masks by modality, `(N,)`, 1 where the row has it; no masks if all rows are complete."""
+    """Values by modality, `(N, *event)`, and masks by modality, `(N,)`, 1 where the row has it; no masks if all rows are complete.
+
+    8-bit pictures stay 8-bit, also memory-mapped ones; `take` makes floats of the rows of a batch, on the device.
+    """
 
     values: dict[str, Tensor]
     masks: dict[str, Tensor] | None
     count: int
     index: Tensor | None = None
     """The rows that count, if not all; several parts share their values."""
+    dtype: torch.dtype | None = None
+    """Of the floats that `take` makes of pictures."""
 
     def part(self, index: Tensor) -> Rows:
         """Some of the rows, without a copy of them."""
-        return Rows(self.values, self.masks, len(index), self.where(index))
+        return Rows(self.values, self.masks, len(index), self.where(index), self.dtype)
 
     def where(self, index: Tensor) -> Tensor:
         """Places of rows in the values."""
@@ -42,24 +47,31 @@ class Rows:
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Rows:
         """The same rows on a device."""
-        move = lambda d: {k: v.to(device, dtype) for k, v in d.items()}
+        move = lambda d: {k: v.to(device, v.dtype if v.dtype is torch.uint8 else dtype) for k, v in d.items()}
         index = None if self.index is None else self.index.to(device)
-        return Rows(move(self.values), None if self.masks is None else move(self.masks), self.count, index)
+        return Rows(move(self.values), None if self.masks is None else move(self.masks), self.count, index, dtype)
 
     def take(self, index: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor] | None]:
         """Values and masks of some rows."""
         index = self.where(index)
-        values = {k: v.index_select(0, index) for k, v in self.values.items()}
-        return values, None if self.masks is None else {k: v.index_select(0, index) for k, v in self.masks.items()}
+        return self._gather(self.values, index), None if self.masks is None else self._gather(self.masks, index)
+
+    def _gather(self, part: Mapping[str, Tensor], index: Tensor) -> dict[str, Tensor]:
+        return {k: unit(v.index_select(0, index), self.dtype) for k, v in part.items()}
+
+    def batches(self, index: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Values and masks, if any, of rows by their places in the values: `(..., *event)` and `(...,)` for `index` `(...)`."""
+        gather = lambda d: {k: v.unflatten(0, index.shape) for k, v in self._gather(d, index.reshape(-1)).items()}
+        return gather(self.values), gather(self.masks or {})
 
     def fingerprint(self) -> str:
         """A short hash of all values, so that a run is not resumed on other data."""
         h = hashlib.blake2b(digest_size=8)
-        values, masks = (self.values, self.masks) if self.index is None else self.take(torch.arange(self.count))
-        for part in (values, masks or {}):
+        for part in (self.values, self.masks or {}):
             for name in sorted(part):
                 h.update(name.encode())
-                h.update(part[name].cpu().contiguous().numpy().tobytes())
+                found = part[name] if self.index is None else part[name].index_select(0, self.index)
+                h.update(found.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
         return h.hexdigest()
 
 
@@ -97,7 +109,7 @@ def rows_of(model: Model, data: Mapping[str, Any], needs: tuple[str, ...], what:
         if masks is not None and not bool(masks[name].all()):
             array = array.clone()
             array[masks[name] == 0] = 0
-        values[name] = model.observed[name].prepare(array, name)
+        values[name] = model.observed[name].store(array, name)
         if len(values[name]) != count or values[name].ndim != len(model.observed[name].event_shape) + 1:
             raise DataError(
                 f"{what}: {name} needs shape (rows, *{model.observed[name].event_shape}), got {tuple(array.shape)}"

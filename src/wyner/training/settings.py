@@ -25,10 +25,16 @@ class Settings:
         seed: of data order and noise; equal seeds give bit-identical runs on a CPU.
         samples: latent draws per row in the loss.
         clip: largest norm of the gradient; None for no limit.
-        weight_decay, betas: of Adam (decoupled decay, AdamW).
+        weight_decay, betas, amsgrad: of Adam (decoupled decay, AdamW).
+        ema: decay of an exponential average of the weights, which then is what is validated, probed and kept; None for none.
         patience: epochs without improvement on the validation rows before the phase ends; None to go on to the end.
         keep_best: return to the weights with the best validation loss when a phase ends (only with validation rows).
         compile: compile the step; costs 10 to 60 seconds at the start.
+        accumulate: parts into which a batch is cut, one after another, to save memory; a step is still one batch. The result is the
+            same but for rounding, unless networks look at the whole batch (batch normalisation sees a part) or rows miss data
+            (each part is averaged by itself).
+        channels_last: keep the weights of convolutions with the channels innermost in memory, and so all that passes through them;
+            GPUs and bf16 prefer it. The result is the same but for rounding.
         precision: "32-true", "bf16-mixed", ... as Lightning Fabric names them.
         accelerator, devices, strategy: as Lightning Fabric names them; "auto", 1, "auto" by default.
         log_every: steps between logged rows; 0 for one row per epoch.
@@ -45,9 +51,13 @@ class Settings:
     clip: float | None = None
     weight_decay: float = 0.0
     betas: tuple[float, float] = (0.9, 0.999)
+    amsgrad: bool = False
+    ema: float | None = None
     patience: int | None = None
     keep_best: bool = True
     compile: bool = False
+    accumulate: int = 1
+    channels_last: bool = False
     precision: str = "32-true"
     accelerator: str = "auto"
     devices: int = 1
@@ -57,10 +67,14 @@ class Settings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "betas", tuple(self.betas))
-        for name in ("epochs", "batch_size", "samples", "devices"):
+        for name in ("epochs", "batch_size", "samples", "accumulate", "devices"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise OptionError(f"{name}: expected a positive whole number, got {value!r}")
+        if self.batch_size % self.accumulate:
+            raise OptionError(
+                f"accumulate: expected a divisor of batch_size = {self.batch_size}, so that all parts are equal, got {self.accumulate}"
+            )
         if self.steps is not None and self.steps < 1:
             raise OptionError(f"steps: expected a positive whole number or None, got {self.steps!r}")
         if not self.lr > 0:
@@ -69,6 +83,8 @@ class Settings:
             raise OptionError(f"clip: expected a positive number or None, got {self.clip!r}")
         if self.patience is not None and self.patience < 1:
             raise OptionError(f"patience: expected a positive number of epochs or None, got {self.patience!r}")
+        if self.ema is not None and not 0 < self.ema < 1:
+            raise OptionError(f"ema: expected a decay between 0 and 1 or None, got {self.ema!r}")
         if not isinstance(self.seed, int) or self.seed < 0:
             raise OptionError(f"seed: expected a whole number from 0 up, got {self.seed!r}")
         if self.precision not in PRECISIONS:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from wyner.errors import Diverged, OptionError
+from wyner.objectives import RatioProgram
 from wyner.schedules import learning_rate
-from wyner.seeds import HELD_NOISE, NOISE, mix
-from wyner.training.phases import Phase
+from wyner.seeds import HELD_NOISE, NOISE, RIVAL, mix
+from wyner.training.accumulation import backward_in_parts
+from wyner.training.average import Average
+from wyner.training.optimiser import moments, optimiser, set_moments, under
+from wyner.training.phases import Phase, TwoPlayer
+from wyner.training.rival import Rival
 from wyner.training.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,18 +30,6 @@ CHECK_EVERY = 20
 def plain(settings: Settings, fabric: Any) -> bool:
     """Whether one process computes in float32, without anything of Fabric's."""
     return fabric.world_size == 1 and settings.precision == "32-true" and settings.strategy == "auto"
-
-
-def optimiser(parameters: Sequence[Tensor], settings: Settings, device: torch.device) -> torch.optim.Adam:
-    """Fused Adam, or AdamW if weights decay."""
-    kind = torch.optim.AdamW if settings.weight_decay else torch.optim.Adam
-    return kind(
-        list(parameters),
-        lr=settings.lr,
-        betas=settings.betas,
-        weight_decay=settings.weight_decay,
-        fused=device.type in ("cpu", "cuda"),
-    )
 
 
 class Course:
@@ -74,6 +66,22 @@ class Course:
         self.generator = torch.Generator(fabric.device)
         self.step, self.count = 0, 0
         self.sum = torch.zeros(len(self.names), device=fabric.device)
+        self.average: Average | None = None
+
+    @property
+    def judged(self) -> bool:
+        """Whether the loss says how good the model is, so that weights can be chosen by it."""
+        return not isinstance(self.program, RatioProgram) or self.program.judged
+
+    def _averaged(self) -> dict[str, Tensor]:
+        """Parameters and running statistics of what this phase trains, by name."""
+        buffers = {
+            f"{part}.{name}.{k}": b
+            for part, name in self.trained
+            for k, b in getattr(self.model, part)[name].named_buffers()
+            if b.is_floating_point()
+        }
+        return {**self.parameters, **buffers}
 
     def _trained(self) -> list[tuple[str, str]]:
         model, phase = self.model, self.phase
@@ -153,6 +161,7 @@ class Trainer(Course):
     """Steps of one phase of one model. Arguments as of `Course`."""
 
     def __init__(self, fabric: Any, model: Model, phase: Phase, index: int, total: int, settings: Settings) -> None:
+        self.rival: Rival | None = None
         super().__init__(fabric, model, phase, index, total, settings)
         self.activate()
         adam = optimiser(list(self.parameters.values()), settings, fabric.device)
@@ -163,6 +172,31 @@ class Trainer(Course):
         self.module, self.adam = wrapped
         self.now = self.weights(0.0)
         self.recent: list[tuple[Tensor, Tensor]] = []
+        if settings.ema is not None:
+            self.average = Average(self._averaged(), settings.ema)
+        self.last = torch.zeros((), device=fabric.device)
+        if not self.judged and settings.patience is not None:
+            raise OptionError(
+                f"patience: the loss of phase {phase.name!r} says nothing of progress, because its critics learn too; use a probe"
+            )
+        if isinstance(self.program, RatioProgram) and self.program.duels:
+            if not plain(settings, fabric):
+                raise OptionError(
+                    f"phase {phase.name!r}: critics train in one process in float32 (devices=1, strategy='auto', precision='32-true')"
+                )
+            if settings.accumulate > 1:
+                raise OptionError(
+                    f"accumulate: the critics of phase {phase.name!r} compare whole batches; use a smaller batch_size"
+                )
+            make = lambda parameters, betas: optimiser(parameters, settings, fabric.device, betas)
+            self.rival = Rival(self.program, TwoPlayer.of(phase), make, settings.lr, settings.clip)
+            self.play = torch.compile(self.program.contest, dynamic=False) if settings.compile else self.program.contest
+            self.activate()
+
+    def activate(self) -> None:
+        super().activate()
+        if self.rival is not None:
+            self.rival.activate(False)
 
     def train(self, values: dict[str, Tensor], masks: dict[str, Tensor] | None) -> Tensor:
         """One step of the optimiser; returns the loss, in nats per row."""
@@ -172,19 +206,46 @@ class Trainer(Course):
         if not self.fixed:
             self.now = self.weights(progress)
         self.anneal(self.step / max(1, self.total - 1))  # the last step is taken at the end of the schedule
-        noise = self.noise(len(next(iter(values.values()))), NOISE, self.step)
-        loss, terms = self.module(values, noise, self.now, masks)
-        detached, means = loss.detach(), terms.detach()
-        self._check(detached, means)
-        self.adam.zero_grad()
-        self.fabric.backward(loss)
+        rows = len(next(iter(values.values())))
+        if self.rival is None:
+            self._descend(values, masks, self.noise(rows, NOISE, self.step))
+        else:
+            critic, model = self.rival.turn(self.step)
+            for k in range(critic):
+                noise = self.noise(rows, RIVAL, self.step, k)
+                self.rival.learn(self.play, values, noise, self.rate(self.step))
+            for k in range(model):
+                self._descend(values, masks, self.noise(rows, NOISE, self.step, k))
+        self.step += 1
+        return self.last
+
+    def _descend(self, values: dict[str, Tensor], masks: dict[str, Tensor] | None, noise: list[Tensor | None]) -> None:
+        """One step of Adam for the model."""
+        if (parts := self.settings.accumulate) > 1:
+            self.adam.zero_grad()
+            drawn = self.program.drawn
+            detached, means = backward_in_parts(self.fabric, self.module, drawn, values, noise, self.now, masks, parts)
+            self._check(detached, means)
+        else:
+            loss, terms = self.module(values, noise, self.now, masks)
+            detached, means = loss.detach(), terms.detach()
+            self._check(detached, means)
+            self.adam.zero_grad()
+            self.fabric.backward(loss)
         if self.settings.clip is not None:
             self.fabric.clip_gradients(self.module, self.adam, max_norm=self.settings.clip, error_if_nonfinite=False)
         self.adam.step()
-        self.step += 1
+        if self.average is not None:
+            self.average.update()
         self.sum += torch.cat([detached[None], means])
         self.count += 1
-        return detached
+        self.last = detached
+
+    def means(self) -> dict[str, float]:
+        if self.rival is None:
+            return super().means()
+        found = super().means() if self.count else {}  # with fresh batches only the critics may have had their turn
+        return {**found, **self.rival.means()}
 
     def _check(self, loss: Tensor, terms: Tensor) -> None:
         """Stops before a step on a loss that is no number; where looking makes the device wait, a few steps later."""
@@ -198,18 +259,25 @@ class Trainer(Course):
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Optimiser state and accumulated means, for a checkpoint."""
-        tensors = {"sum": self.sum}
-        for name, p in self.parameters.items():
-            for key, value in self.adam.state.get(p, {}).items():
-                tensors[f"adam.{name}.{key}"] = torch.as_tensor(value)
-        return tensors, {"step": self.step, "count": self.count}
+        tensors = {"sum": self.sum, **moments(self.adam, self.parameters)}
+        meta: dict[str, Any] = {"step": self.step, "count": self.count}
+        if self.average is not None:
+            tensors |= {f"average.{k}": v for k, v in self.average.mean.items()}
+        if self.rival is not None:
+            own = {"sum": self.rival.sum, **moments(self.rival.adam, self.rival.parameters)}
+            tensors |= {f"rival.{k}": v for k, v in own.items()}
+            meta["rival"] = {"count": self.rival.count, "said": self.rival.said}
+        return tensors, meta
 
     def restore(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
         """The inverse of `state`."""
         self.step, self.count = meta["step"], meta["count"]
         self.sum.copy_(tensors["sum"])
-        for name, p in self.parameters.items():
-            prefix = f"adam.{name}."
-            found = {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
-            if found:
-                self.adam.state[p] = {k: v.to(p.device).clone() for k, v in found.items()}
+        set_moments(self.adam, self.parameters, tensors)
+        if self.average is not None:
+            self.average.restore(under(tensors, "average."))
+        if self.rival is not None:
+            own = under(tensors, "rival.")
+            set_moments(self.rival.adam, self.rival.parameters, own)
+            self.rival.sum.copy_(own["sum"])
+            self.rival.count, self.rival.said = meta["rival"]["count"], dict(meta["rival"]["said"])

@@ -10,6 +10,7 @@ import torch
 
 from wyner.data import Dataset
 from wyner.errors import TaskError
+from wyner.experiments.reproduce.judge import Judge
 from wyner.models import Model
 
 CURVES = ("nll_joint", "nll_conditional", "I41", "I40")
@@ -26,6 +27,12 @@ class Ruler:
     Where the best density of any model is known, an nll is its floor plus the mean excess over that density on the same rows: the
     rows' own luck, which all models share, is taken out (a control variate). The plain mean stands beside it (`_plain`).
 
+    With `samples = 0` nothing is scored: a decoder that is nearly deterministic has no useful density.
+
+    With a judge, samples of the last modality given the first are counted and compared as well:
+
+        accuracy    share of samples with the right label           variance    over the samples of one input, per coordinate
+
     With more than two modalities the conditional is that of the last given the others.
 
     Args:
@@ -41,13 +48,17 @@ class Ruler:
     coordinates: Mapping[str, int] | None = None
     seed: int = 0
     truth: Mapping[str, Any] = field(default_factory=dict)
+    judge: Judge | None = None
 
     @classmethod
-    def of(cls, dataset: Dataset, part: str, samples: int, rows: int | None, offset: float = 0.0) -> Ruler:
+    def of(
+        cls, dataset: Dataset, part: str, samples: int, rows: int | None, offset: float = 0.0, judge: Mapping[str, Any] | None = None
+    ) -> Ruler:  # fmt: skip
         """A ruler on the first rows of a part of a data set."""
         sizes = {k: s.size for k, s in dataset.spaces.items()}
         pairs = {k: torch.from_numpy(v) for k, v in dataset.pairs(part, rows).items()}
-        return cls(pairs, samples, offset, sizes, truth=dataset.truth)
+        chosen = Judge.of(dataset, part, **judge) if judge else None
+        return cls(pairs, samples, offset, sizes, truth=dataset.truth, judge=chosen)
 
     def questions(self, model: Model) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
         """What is scored and what is given, by metric."""
@@ -61,7 +72,7 @@ class Ruler:
     def measure(self, model: Model) -> dict[str, float]:
         """Every number with its standard error over the rows (`_se`), effective samples (`_ess`, `_ess_min`) and published scale."""
         out: dict[str, float] = {}
-        for name, (targets, given) in self.questions(model).items():
+        for name, (targets, given) in self.questions(model).items() if self.samples else ():
             try:
                 found = model.log_likelihood(**targets, given=given, samples=self.samples, seed=self.seed)
             except TaskError:
@@ -78,7 +89,8 @@ class Ruler:
                 }  # fmt: skip
             if self.offset and self.coordinates is not None:
                 out[f"{name}_published"] = out[name] + self.offset * sum(self.coordinates[k] for k in targets)
-        return out | self._information(model)
+        judged = self.judge.measure(model, self.seed) if self.judge else {}
+        return out | judged | self._information(model)
 
     def _best(self, targets: Mapping[str, Any], given: Mapping[str, Any]) -> torch.Tensor | None:
         """Log density of the rows under the best model, `(N,)`, where it is known."""

@@ -10,6 +10,7 @@ hidden = [256, 256, 256]
 [fit]                       # fields of wyner.training.Settings
 [evaluate]                  # samples, rows: of the table
 [probe]                     # every (epochs), samples, rows: of the curves
+[judge]                     # classifier, shift, images, draws: labels and variance of conditional samples of images
 [published]                 # offset: nats a coordinate from the proper density to the published scale; curves; seeds
 [[rows]]                    # label, slug, model = {...}, fit = {...}, joint = [mean, std], conditional = [mean, std], extra
 [[claims]]                  # text, left, right, metric, relation, margin
@@ -31,9 +32,9 @@ from wyner.errors import DataError, OptionError, unknown
 from wyner.experiments.spec import Experiment
 
 PROTOCOLS = ("short", "paper")
-METRICS = ("nll_joint", "nll_conditional", "I41", "I40", "aggregate")
+METRICS = ("nll_joint", "nll_conditional", "I41", "I40", "aggregate", "accuracy", "variance")
 RELATIONS = ("below", "above", "at most")
-TOP = ("title", "source", "notes", "seeds", "data", "networks", "fit", "evaluate", "probe", "published", "rows", "claims", "figures")  # fmt: skip
+TOP = ("title", "source", "notes", "seeds", "data", "networks", "fit", "evaluate", "probe", "judge", "published", "rows", "claims", "figures")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ class Protocol:
     claims: tuple[Claim, ...]
     figures: dict[str, Any]
     notes: tuple[str, ...] = ()
+    judge: dict[str, Any] = field(default_factory=dict)
 
     def load(self) -> tuple[Dataset, dict[str, Any]]:
         """The first data set of the list whose files are there, and the options that make it again.
@@ -152,6 +154,11 @@ def names() -> list[str]:
     return sorted({n.rsplit("-", 1)[0] for n in _files()})
 
 
+def protocols(experiment: str) -> list[str]:
+    """Protocols that an experiment has."""
+    return [p for p in PROTOCOLS if f"{experiment}-{p}" in _files()]
+
+
 def _files() -> list[str]:
     folder = resources.files("wyner.experiments.reproduce")
     return [p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml")]
@@ -165,8 +172,8 @@ def read(experiment: str, protocol: str = "short") -> Protocol:
     """
     if experiment not in names():
         raise OptionError(unknown("reproduction", experiment, names()))
-    if protocol not in PROTOCOLS:
-        raise OptionError(unknown("protocol", protocol, PROTOCOLS))
+    if protocol not in (known := protocols(experiment)):
+        raise OptionError(unknown(f"protocol of {experiment}", protocol, known))
     text = resources.files("wyner.experiments.reproduce").joinpath(f"{experiment}-{protocol}.toml").read_text()
     return parse(text, experiment, protocol)
 
@@ -187,6 +194,7 @@ def parse(text: str, experiment: str, protocol: str) -> Protocol:
         raise OptionError(f"{where}: expected {', '.join(missing)}")
     _known(found.get("evaluate", {}), ("samples", "rows"), f"{where}: key of [evaluate]")
     _known(found.get("probe", {}), ("every", "samples", "rows"), f"{where}: key of [probe]")
+    _known(found.get("judge", {}), ("classifier", "shift", "images", "draws"), f"{where}: key of [judge]")
     _known(found.get("published", {}), ("offset",), f"{where}: key of [published]")
     rows = tuple(_row(r, where) for r in found["rows"])
     slugs = [r.slug for r in rows]
@@ -196,7 +204,7 @@ def parse(text: str, experiment: str, protocol: str) -> Protocol:
         experiment, protocol, found["title"], found.get("source", ""), found["seeds"], tuple(found["data"]), found.get("networks", {}), found["fit"],
         {"samples": 100, **found.get("evaluate", {})}, {"every": 0, "samples": 20, "rows": 500, **found.get("probe", {})},
         float(found.get("published", {}).get("offset", 0.0)), rows, tuple(_claim(c, slugs, where) for c in found.get("claims", [])),
-        found.get("figures", {}), tuple(found.get("notes", [])),
+        found.get("figures", {}), tuple(found.get("notes", [])), found.get("judge", {}),
     )  # fmt: skip
     for row in rows:
         made.experiment_of(row, made.data[0])

@@ -127,7 +127,9 @@ class RowFolder:
         return sorted(found, key=lambda m: m.seed)
 
     def _measured(self, folder: Path, ruler: Ruler, measure: bool) -> dict[str, float] | None:
-        how = {"rows": len(next(iter(ruler.rows.values()))), "samples": ruler.samples}
+        how: dict[str, Any] = {"rows": len(next(iter(ruler.rows.values()))), "samples": ruler.samples}
+        if ruler.judge is not None:
+            how |= {"classifier": ruler.judge.classifier, "images": len(ruler.judge.given), "draws": ruler.judge.draws}
         if (folder / MEASURED).exists() and (old := read_json(folder / MEASURED))["how"] == how:
             return old["metrics"]
         if not measure:

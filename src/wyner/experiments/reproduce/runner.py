@@ -58,7 +58,8 @@ def reproduce(
     picked = {r.slug for r in protocol.pick(rows)}
     dataset, source = protocol.load()
     print(dataset)
-    ruler = Ruler.of(dataset, "test", protocol.evaluate["samples"], protocol.evaluate.get("rows"), protocol.offset)
+    how = protocol.evaluate
+    ruler = Ruler.of(dataset, "test", how["samples"], how.get("rows"), protocol.offset, protocol.judge)
     base = Path(runs) / f"{protocol.experiment}-{protocol.name}"
     folders = {r.slug: RowFolder(base / r.slug, protocol, r, dataset, source) for r in protocol.rows}
     folder = Path(out) / protocol.experiment

@@ -16,6 +16,7 @@ from wyner.runs.folder import versions
 
 NLL = {"nll_joint": "joint nll", "nll_conditional": "conditional nll"}
 INFORMATION = {"I41": "I41", "I40": "I40", "aggregate": "aggregate"}
+PICTURES = {"accuracy": "label accuracy of y given x", "variance": "variance of y given x"}
 
 
 @dataclass(frozen=True)
@@ -110,8 +111,7 @@ def _caption(found: Found) -> str:
     options = ", ".join(f"{k} = {v}" for k, v in d.source.items() if k in ("binarisation",))
     text = (
         f"{p.source}. Data: `{d.name}`{f' ({options})' if options else ''}, {sizes} rows. {' '.join(d.notes)} "
-        f"Likelihoods: importance sampling, S = {p.evaluate['samples']}, the first {rows} test rows, the same for all models. "
-        "Mean ± standard deviation over seeds, in nats per row."
+        f"{_scored(p, rows)}Mean ± standard deviation over seeds, in nats per row."
     )
     if "best_log_density" in d.truth:
         text += (
@@ -119,6 +119,19 @@ def _caption(found: Found) -> str:
             "rows; the plain means are in the JSON file (`nll_joint_plain`)."
         )
     return text.replace("  ", " ")
+
+
+def _scored(p: Protocol, rows: int) -> str:
+    text = ""
+    if p.evaluate["samples"]:
+        text += f"Likelihoods: importance sampling, S = {p.evaluate['samples']}, the first {rows} test rows, the same for all models. "
+    if p.judge:
+        j = p.judge
+        text += (
+            f"Label accuracy and variance: {j.get('draws', 10)} samples for each of {j.get('images', 500)} test rows, "
+            f"labels by the classifier `{j['classifier']}`. "
+        )
+    return text
 
 
 def _floor(found: Found, metric: str) -> float | None:
@@ -167,12 +180,13 @@ def _published(found: Found) -> list[str]:
 
 
 def _proper(found: Found) -> str:
-    used = [k for k in INFORMATION if any(found.values(r.slug, k) for r in found.rows)]
+    known = INFORMATION | PICTURES
+    used = [k for k in known if any(found.values(r.slug, k) for r in found.rows)]
     head = [
         "model",
         "joint nll",
         "conditional nll",
-        *(INFORMATION[k] for k in used),
+        *(known[k] for k in used),
         "effective samples (joint / conditional)",
         "minutes",
     ]
@@ -182,15 +196,18 @@ def _proper(found: Found) -> str:
         ess = [spread(found.values(row.slug, f"{k}_ess")) for k in NLL]
         lost = f", {found.lost[row.slug]} diverged" if row.slug in found.lost else ""
         body.append([
-            row.label + lost, *cells, " / ".join(f"{s.mean:.0f}" if s else "-" for s in ess), f"{found.seconds.get(row.slug, 0.0) / 60:.1f}",
+            row.label + lost, *cells, " / ".join(f"{s.mean:.0f}" if s else "-" for s in ess) if any(ess) else "-", f"{found.seconds.get(row.slug, 0.0) / 60:.1f}",
         ])  # fmt: skip
     floors = [_floor(found, k) for k in NLL]
     true = _floor(found, "common_information")
-    if any(f is not None for f in floors):
+    if any(f is not None for f in floors) or true is not None:
         last = [f"*{true:.6f} (J)*" if true is not None and k == "I41" else "" for k in used]
-        body.append(["*floor, true value*", *(f"*{f:.3f}*" if f is not None else "" for f in floors), *last, "", ""])
+        name = "*floor, true value*" if any(f is not None for f in floors) else "*true value*"
+        body.append([name, *(f"*{f:.3f}*" if f is not None else "" for f in floors), *last, "", ""])
     errors = {k: max((v for r in found.rows for v in found.values(r.slug, f"{k}_se")), default=None) for k in NLL}
     note = ", ".join(f"{NLL[k]} {v:.3f}" for k, v in errors.items() if v is not None)
+    if not note:
+        return _grid(head, body)
     return (
         _grid(head, body)
         + f"\n\nLargest standard errors over the test rows: {note}. They are shared by all models, which see the same rows."

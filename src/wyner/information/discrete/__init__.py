@@ -1,0 +1,1 @@
+"""Common information of tables of probabilities: the parts behind `wyner.information.pmf`."""

@@ -1,0 +1,140 @@
+"""min over Z of TC(X|Z) + lam I(X;Z), the Lagrangian of relaxed common information, for many lam and starts at once.
+
+TC is I(X;Y) for two variables. Z is an encoder p(z|x_1..x_n), so every point is exact: no constraint, no violation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wyner.information.discrete.decomposition import Decomposition
+from wyner.information.discrete.lbfgs import minimise
+from wyner.information.discrete.table import entropy
+
+TINY = 1e-300
+RARE = 1e-3
+"""Mass below which a logit is not scaled up any more."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """The best encoder found at one lam: p(z|x) with the variables' axes last, `(nz, *shape)`, residual and rate in nats."""
+
+    lam: float
+    encoder: np.ndarray
+    residual: float
+    rate: float
+
+    @property
+    def value(self) -> float:
+        """TC(X|Z) + lam I(X;Z) in nats."""
+        return self.residual + self.lam * self.rate
+
+
+class Compression:
+    """Values and gradients of residual + lam rate in the logits of p(z|x), `(R, nz * cells)`; lam `(R,)`."""
+
+    def __init__(self, p: np.ndarray, nz: int, lam: np.ndarray, device: str = "cpu") -> None:
+        self.p = torch.as_tensor(p, dtype=torch.float64, device=device)
+        self.lam = torch.as_tensor(lam, dtype=torch.float64, device=device)
+        self.nz, self.h = nz, entropy(p)
+
+    def encoder(self, points: Tensor) -> Tensor:
+        """p(z|x), `(R, nz, *shape)`."""
+        return points.view(len(points), self.nz, *self.p.shape).softmax(1)
+
+    def metric(self, points: Tensor) -> Tensor:
+        """Inverse Fisher information of the logits, 1 / (p(x) p(z|x)), kept below 1 / `RARE`; `(R, D)`."""
+        return 1 / (self.encoder(points) * self.p).clamp_min(RARE).flatten(1)
+
+    def measures(self, encoder: Tensor) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+        """TC(X|Z), I(X;Z), log p(x|z) and the list of log p(x_i|z), each shaped to broadcast with the first."""
+        joint = encoder * self.p
+        axes = list(range(2, joint.ndim))
+        log_z = joint.sum(axes, keepdim=True).clamp_min(TINY).log()
+        log_given = joint.clamp_min(TINY).log() - log_z
+        singles = []
+        for k in axes:
+            others = [j for j in axes if j != k]
+            singles.append(joint.sum(others, keepdim=True).clamp_min(TINY).log() - log_z)
+        flat = [1, *axes]
+        h_given = -(joint * log_given).sum(flat)
+        h_each = -sum((joint * s).sum(flat) for s in singles)
+        return h_each - h_given, self.h - h_given, log_given, singles
+
+    def __call__(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Values `(R,)` and gradients `(R, D)`."""
+        e = self.encoder(points)
+        residual, rate, log_given, singles = self.measures(e)
+        lam = self.lam.view(-1, *[1] * (e.ndim - 1))
+        slope = (1 + lam) * log_given - sum(singles)
+        g = self.p * e * (slope - (e * slope).sum(1, keepdim=True))
+        return residual + self.lam * rate, g.flatten(1)
+
+
+def minima(
+    p: np.ndarray, lams: np.ndarray, warm: list[np.ndarray], nz: int, starts: int, rng: np.random.Generator,
+    device: str = "cpu", steps: int = 300,
+) -> list[Point]:  # fmt: skip
+    """The best point of each lam over random and given starts, and of the points found for other lam.
+
+    Args:
+        p: the table.
+        lams: positive numbers.
+        warm: encoders to start from as well, `(nz, *shape)`.
+        nz: values of Z.
+        starts: random starts for each lam.
+    """
+    random = rng.normal(size=(len(lams) * starts, nz * p.size)) * 3.0
+    given = [np.tile(np.log(np.maximum(_padded(w, nz), 1e-6)).ravel(), (len(lams), 1)) for w in warm]
+    points = torch.from_numpy(np.concatenate([random, *given]))
+    lam = np.concatenate([np.repeat(lams, starts), *[lams for _ in warm]])
+    program = Compression(p, nz, lam, device)
+    points = points.to(device)
+    for _ in range(3):  # the metric is taken anew
+        points, _ = minimise(program, points, steps=steps // 3, tolerance=1e-8, metric=program.metric(points))
+    encoders = program.encoder(points)
+    residual, rate, *_ = program.measures(encoders)
+    r, c = residual.cpu().numpy().clip(0), rate.cpu().numpy().clip(0)
+    tc, constant = (
+        float(Compression(p, 1, np.ones(1)).measures(torch.ones(1, 1, *p.shape))[0]),
+        np.zeros((nz, *p.shape)),
+    )
+    constant[0] = 1.0
+    best = []
+    for value in lams:
+        k = int((r + value * c).argmin())  # an encoder found for one lam may be the best for another
+        if tc <= r[k] + value * c[k]:
+            best.append(Point(float(value), constant, max(tc, 0.0), 0.0))
+        else:
+            best.append(Point(float(value), encoders[k].cpu().numpy(), float(r[k]), float(c[k])))
+    return best
+
+
+def _padded(encoder: np.ndarray, nz: int) -> np.ndarray:
+    if len(encoder) >= nz:
+        order = np.argsort(-encoder.reshape(len(encoder), -1).sum(1))[:nz]
+        return encoder[order]
+    return np.concatenate([encoder, np.zeros((nz - len(encoder), *encoder.shape[1:]))])
+
+
+def encoder_of(d: Decomposition) -> np.ndarray:
+    """p(z|x) of a decomposition, `(nz, *shape)`; uniform where it puts no mass."""
+    joint = d.weights.reshape(-1, *[1] * len(d.factors)) * d.atoms
+    total = joint.sum(0)
+    return np.where(total > 0, joint / np.where(total > 0, total, 1.0), 1.0 / len(joint))
+
+
+def decoder_of(p: np.ndarray, encoder: np.ndarray) -> Decomposition:
+    """p(z) and p(x_i|z) of an encoder; their mixture is the table only if the variables are independent given Z."""
+    joint = encoder * p
+    weights = joint.reshape(len(joint), -1).sum(1)
+    kept = weights > 1e-12
+    joint, weights = joint[kept], weights[kept]
+    axes = range(1, joint.ndim)
+    sums = [joint.sum(tuple(j for j in axes if j != k)) for k in axes]
+    return Decomposition(weights / weights.sum(), tuple(s / s.sum(1, keepdims=True) for s in sums))

@@ -1,0 +1,151 @@
+"""Tables of counts: what they say about the pair once what could be chance is taken out of them. Values in nats.
+
+An empirical table has more dependence than its source: each of (kx-1)(ky-1) directions adds 1/(2n) nats to I (Miller 1955) and, which is
+far worse, about 1/sqrt(n) to J, whose slope at independence is infinite. Two reductions remove it before anything is measured:
+
+1. categories whose rows do not differ by more than chance are merged (agglomerative information bottleneck, Slonim and Tishby 1999;
+   merging rows with equal p(y|x) changes neither I nor J: what is merged is a sufficient statistic);
+2. of the canonical correlations of the table, singular values of (p(x,y) - p(x)p(y)) / sqrt(p(x)p(y)), those are kept that the rest
+   of the table tells from chance by the chi-squared test of the residual.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+LEVEL = 0.01
+"""Probability of taking chance for dependence, of each test."""
+RARE = 0.01
+"""Share of a category below which a joint value counts as noise for C_GK of learned codes."""
+
+
+def count(a: np.ndarray, b: np.ndarray, ka: int, kb: int) -> np.ndarray:
+    """Joint counts of two arrays of codes, `(ka, kb)`."""
+    return np.bincount(a * kb + b, minlength=ka * kb).reshape(ka, kb).astype(np.float64)
+
+
+def tail(statistic: float, freedom: int) -> float:
+    """P(chi-squared with this many degrees of freedom > statistic)."""
+    if freedom < 1:
+        return 1.0
+    half = torch.tensor([freedom / 2, max(statistic, 0.0) / 2], dtype=torch.float64)
+    return float(torch.special.gammaincc(half[0], half[1]))
+
+
+def entropy(p: np.ndarray) -> float:
+    """H = -sum p log p in nats."""
+    kept = p[p > 0]
+    return max(0.0, float(-(kept * np.log(kept)).sum()))
+
+
+def information(p: np.ndarray) -> float:
+    """I(X;Y) of a table of probabilities in nats."""
+    return max(0.0, entropy(p.sum(1)) + entropy(p.sum(0)) - entropy(p))
+
+
+def information_with_error(counts: np.ndarray) -> tuple[float, float]:
+    """I of the source of a table of counts and its standard error.
+
+    The plug-in value minus Miller's and Madow's correction (K_xy - K_x - K_y + 1) / (2n) with K the numbers of cells that occurred;
+    the error is the deviation of log p(x,y) / (p(x) p(y)) over sqrt(n) (delta method).
+    """
+    n = counts.sum()
+    p = counts / n
+    seen = p > 0
+    ratio = np.log(p[seen] / np.outer(p.sum(1), p.sum(0))[seen])
+    plain = float(p[seen] @ ratio)
+    excess = seen.sum() - seen.any(1).sum() - seen.any(0).sum() + 1
+    error = math.sqrt(max(0.0, float(p[seen] @ ratio**2) - plain**2) / n)
+    return max(0.0, plain - float(excess) / (2 * n)), error
+
+
+def merge(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Merges rows, then columns, while what is lost could be chance.
+
+    2n times the lost information is compared with chi-squared, with as many degrees of freedom as the smaller table has fewer.
+
+    Returns:
+        The smaller table, and for every old row and column the index of its new one.
+    """
+    counts, rows = _merge_rows(counts)
+    turned, columns = _merge_rows(counts.T)
+    return turned.T, rows, columns
+
+
+def _merge_rows(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    lost, freedom, index = 0.0, 0, np.arange(len(counts))
+    width = max(1, int((counts.sum(0) > 0).sum()) - 1)
+    while len(counts) > 1:
+        cost = _costs(counts)
+        i, j = np.unravel_index(int(cost.argmin()), cost.shape)
+        i, j = min(i, j), max(i, j)
+        lost, freedom = lost + 2 * float(cost[i, j]), freedom + width
+        if tail(lost, freedom) < LEVEL and counts[[i, j]].sum(1).min() > 0:
+            return counts, index
+        counts = counts.copy()
+        counts[i] += counts[j]
+        counts = np.delete(counts, j, 0)
+        index = np.where(index == j, i, np.where(index > j, index - 1, index))
+    return counts, index
+
+
+def _costs(counts: np.ndarray) -> np.ndarray:
+    """Information lost by merging rows i and j, times n, `(k, k)`; infinite on the diagonal."""
+
+    def xlogx(c: np.ndarray) -> np.ndarray:
+        return c * np.log(np.where(c > 0, c, 1.0))
+
+    own = xlogx(counts).sum(-1) - xlogx(counts.sum(-1))
+    both = counts[:, None] + counts[None]
+    cost = own[:, None] + own[None] - (xlogx(both).sum(-1) - xlogx(both.sum(-1)))
+    np.fill_diagonal(cost, np.inf)
+    return cost
+
+
+def denoise(counts: np.ndarray) -> np.ndarray:
+    """The table with as many canonical correlations as chance does not explain, `(kx, ky)`, sum 1.
+
+    Rows and columns without counts get a probability of 0. Negative entries of the table of low rank become 0.
+    """
+    n = counts.sum()
+    p = counts / n
+    a, b = p.sum(1), p.sum(0)
+    scale = np.sqrt(np.outer(a, b))
+    u, s, v = np.linalg.svd(
+        np.divide(p - np.outer(a, b), scale, out=np.zeros_like(p), where=scale > 0), full_matrices=False
+    )
+    kx, ky = int((a > 0).sum()) - 1, int((b > 0).sum()) - 1
+    rank = 0
+    while rank < min(kx, ky) and tail(n * float((s[rank:] ** 2).sum()), (kx - rank) * (ky - rank)) < LEVEL:
+        rank += 1
+    if rank == min(kx, ky):
+        return p
+    low = np.clip(np.outer(a, b) + scale * ((u[:, :rank] * s[:rank]) @ v[:rank]), 0.0, None)
+    low[low < 1e-3 / n] = 0.0
+    return low / low.sum()
+
+
+def components(counts: np.ndarray, rare: float = 0.0) -> float:
+    """C_GK of a table: entropy of the connected components of its support, in nats.
+
+    Args:
+        counts: joint counts.
+        rare: a cell with at most this share of its row and of its column does not connect them.
+    """
+    weight = counts / counts.sum()
+    rows, columns = weight.sum(1, keepdims=True), weight.sum(0, keepdims=True)
+    joined = (weight > rare * rows) | (weight > rare * columns)
+    joined &= weight > 0
+    label = np.arange(len(weight))
+    for _ in range(len(weight)):
+        to = np.array([label[joined[:, j]].min() if joined[:, j].any() else -1 for j in range(weight.shape[1])])
+        fresh = np.array(
+            [min(label[i], to[joined[i]].min()) if joined[i].any() else label[i] for i in range(len(weight))]
+        )
+        if (fresh == label).all():
+            break
+        label = fresh
+    return entropy(np.array([weight[label == k].sum() for k in np.unique(label)]))

@@ -1,0 +1,137 @@
+"""Critics: networks that return T = log P/Q, one number per row. Specification of the variational Wyner model, section 3.
+
+All critics that see the same observed variables share one feature map h(x,y) of them; each has a branch for its latents and a
+head of its own:
+
+    T(x,y,z) = head[ h(x,y), LeakyReLU(A z + a) ],   head = Linear, LeakyReLU, Linear -> 1
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from wyner.errors import OptionError
+from wyner.networks.builders import is_image
+from wyner.networks.mlp import activation
+from wyner.variables import Space
+
+
+@dataclass(frozen=True)
+class Critics:
+    """How critics are made, and the instance noise at their inputs. A subclass may make other networks.
+
+    Args:
+        width: of the branches and heads.
+        hidden: widths of the shared feature map of vectors; one layer of 512 in the specification.
+        conv: channels after the first convolution of the feature map of images.
+        activation: of all of them.
+        spectral: spectral normalisation of the feature map of vectors and of the branches, as in the public code.
+        noise: standard deviation of the Gaussian noise that is added to every input, constant over training; 0 for none.
+        relative: the noise of an observed variable is in units of each coordinate's standard deviation over the training rows.
+        quiet: no noise in the model's own step, only while critics learn.
+    """
+
+    width: int = 512
+    hidden: tuple[int, ...] = (512,)
+    conv: int = 64
+    activation: str = "leaky_relu"
+    spectral: bool = False
+    noise: float = 0.25
+    relative: bool = False
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hidden", tuple(self.hidden))
+        if not self.noise >= 0:
+            raise OptionError(f"noise: expected a standard deviation from 0 up, got {self.noise!r}")
+        if self.width < 1 or not self.hidden:
+            raise OptionError("Critics: expected a positive width and at least one hidden layer of the feature map")
+
+    def features(self, spaces: Sequence[Space]) -> nn.Module:
+        """A feature map of observed variables, with the number of features as `size`: values in, `(N, size)` out."""
+        return Features(spaces, self)
+
+    def head(self, features: int, latents: Sequence[Space]) -> nn.Module:
+        """A critic's own part: features `(N, features)`, if there are any, and latents in, `(N,)` out."""
+        return Head(features, latents, self)
+
+    def dense(self, inputs: int, outputs: int, spectral: bool = False) -> nn.Module:
+        """A linear layer: Xavier-uniform with zero bias, or normalised from PyTorch's start."""
+        layer = nn.Linear(inputs, outputs)
+        if spectral:
+            return spectral_norm(layer)
+        nn.init.xavier_uniform_(layer.weight)
+        nn.init.zeros_(layer.bias)
+        return layer
+
+
+class Features(nn.Module):
+    """h(x,y): images of one size channel by channel through convolutions, everything else side by side through linear layers."""
+
+    def __init__(self, spaces: Sequence[Space], made: Critics) -> None:
+        super().__init__()
+        sizes = {s.event_shape[1:] for s in spaces if is_image(s)}
+        self.pictures = [is_image(s) and len(sizes) == 1 and min(*s.event_shape[1:]) >= 4 for s in spaces]
+        images = [s for s, p in zip(spaces, self.pictures, strict=True) if p]
+        vectors = sum(s.size for s, p in zip(spaces, self.pictures, strict=True) if not p)
+        self.convolve = convolutions(sum(s.shape[0] for s in images), images[0].shape[1:], made) if images else None
+        flat = 0 if self.convolve is None else int(self.convolve(torch.zeros(2, sum(s.shape[0] for s in images), *images[0].shape[1:])).shape[1])  # fmt: skip
+        self.connect: nn.Module | None = None
+        if vectors:
+            widths, layers = [vectors, *made.hidden], []
+            for i, o in zip(widths[:-1], widths[1:], strict=True):
+                layers += [made.dense(i, o, made.spectral), activation(made.activation)]
+            self.connect = nn.Sequential(*layers)
+        self.size = flat + (made.hidden[-1] if vectors else 0)
+
+    def forward(self, *values: Tensor) -> Tensor:
+        parts = []
+        if self.convolve is not None:
+            parts.append(self.convolve(torch.cat([v for v, p in zip(values, self.pictures, strict=True) if p], 1)))
+        if self.connect is not None:
+            parts.append(self.connect(torch.cat([v.flatten(1) for v, p in zip(values, self.pictures, strict=True) if not p], 1)))  # fmt: skip
+        return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+
+
+def convolutions(channels: int, size: Sequence[int], made: Critics) -> nn.Sequential:
+    """Convolutions 5x5 of stride 2 and twice the channels each, down to 2 pixels (four of them for 32x32), then flat.
+
+    BatchNorm (momentum 1e-3, eps 1e-3) after all but the first.
+    """
+    layers: list[nn.Module] = []
+    width = made.conv
+    for k in range(max(1, int(math.log2(min(size))) - 1)):
+        conv = nn.Conv2d(channels, width, 5, 2, 2)
+        nn.init.xavier_uniform_(conv.weight)
+        nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+        layers += [conv, *([nn.BatchNorm2d(width, eps=1e-3, momentum=1e-3)] if k else []), activation(made.activation)]
+        channels, width = width, 2 * width
+    return nn.Sequential(*layers, nn.Flatten())
+
+
+class Head(nn.Module):
+    """T from features and latents: a linear branch for the latents, then one hidden layer; from latents alone one hidden layer."""
+
+    def __init__(self, features: int, latents: Sequence[Space], made: Critics) -> None:
+        super().__init__()
+        size = sum(s.size for s in latents)
+        self.act = activation(made.activation)
+        self.branch = made.dense(size, made.width, made.spectral) if size else None
+        width = features + (made.width if size else 0)
+        self.hidden = made.dense(width, made.width) if features else None
+        self.last = made.dense(made.width, 1)
+
+    def forward(self, features: Tensor | None, *latents: Tensor) -> Tensor:
+        parts = [] if features is None else [features]
+        if self.branch is not None:
+            parts.append(self.act(self.branch(torch.cat([v.flatten(1) for v in latents], 1))))
+        h = parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+        if self.hidden is not None:
+            h = self.act(self.hidden(h))
+        return self.last(h)[:, 0]
