@@ -9,6 +9,7 @@ import wyner
 from wyner import Image
 from wyner.errors import ShapeError
 from wyner.networks import Autoencoded, CodeDecoder, CodeEncoder
+from wyner.networks.autoencoder import standardise
 
 SMALL = Autoencoded(hidden=(16,), code=8, width=4, epochs=2, batch_size=20)
 
@@ -38,6 +39,21 @@ def test_pretraining_lowers_the_error_and_freezes():
     assert last < 0.5 * before
     assert encoder.frozen
     assert not any(p.requires_grad for p in [*encoder.parameters(), *decoder.parameters()])
+
+
+def test_codes_have_mean_0_and_deviation_1_and_pictures_stay_as_they_are():
+    torch.manual_seed(0)
+    encoder, decoder, x = (
+        CodeEncoder((1, 16, 16), 8, 4).double(),
+        CodeDecoder((1, 16, 16), 8, 4).double(),
+        pictures(200).double(),
+    )
+    before = decoder(encoder(x))
+    standardise(encoder, decoder, x)
+    codes = encoder(x)
+    torch.testing.assert_close(codes.mean(0), torch.zeros(8, dtype=torch.float64), rtol=0, atol=1e-12)
+    torch.testing.assert_close(codes.std(0), torch.ones(8, dtype=torch.float64))
+    torch.testing.assert_close(decoder(codes), before)
 
 
 def test_fit_trains_the_autoencoder_first_and_no_phase_changes_it():

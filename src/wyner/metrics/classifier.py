@@ -171,7 +171,7 @@ def digit_classifier(full: bool = False, cache: Path | None = None) -> Classifie
         ready = lambda a: torch.from_numpy(np.array(a[:, None]))
         return train_classifier(
             ready(digits.train_images), torch.from_numpy(digits.train_labels), ready(digits.test_images),
-            torch.from_numpy(digits.test_labels), epochs=8 if full else 20, seed=seed,
+            torch.from_numpy(digits.test_labels), epochs=12 if full else 20, seed=seed,
         )  # fmt: skip
 
     name = f"lenet5-{'mnist' if full else 'digits'}-2"
@@ -184,7 +184,7 @@ def svhn_classifier(split: str = "train", cache: Path | None = None, epochs: int
     Args:
         split: of SVHN to train on.
         cache: folder; by default `wyner` in the user's cache, or `$WYNER_CACHE_DIR`.
-        epochs: of the training; by default as many as 400,000 pictures make, at most 50.
+        epochs: of the training; by default as many as 400,000 pictures make, at most 25.
     """
     from wyner.data.svhn import svhn
 
@@ -194,7 +194,7 @@ def svhn_classifier(split: str = "train", cache: Path | None = None, epochs: int
         n = len(found.train_images)
         return train_classifier(
             torch.from_numpy(found.train_images), torch.from_numpy(found.train_labels), torch.from_numpy(found.test_images),
-            torch.from_numpy(found.test_labels), epochs=epochs or max(1, min(50, 400_000 // n)), lr=6e-3, seed=seed,
+            torch.from_numpy(found.test_labels), epochs=epochs or max(1, min(25, 400_000 // n)), lr=6e-3, seed=seed,
             network=HouseNumberNet, augment=warped, weight_decay=0.02, bf16=True,
         )  # fmt: skip
 

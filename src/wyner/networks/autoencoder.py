@@ -133,8 +133,28 @@ class Autoencoded(Builder):
                 if step is not None:
                     step(float(loss.detach()))
             last = float(seen) / len(images) / size
+        if isinstance(encoder, CodeEncoder) and isinstance(decoder, CodeDecoder):
+            standardise(encoder, decoder, images)
         freeze(encoder, decoder)
         return last
+
+
+@torch.no_grad()
+def standardise(encoder: CodeEncoder, decoder: CodeDecoder, images: Tensor) -> None:
+    """Moves mean and scale of the codes from the encoder's last layer into the decoder's first; reconstructions stay as they are.
+
+    Networks that work on codes then see numbers of mean 0 and deviation 1. Without it softmax layers saturate in the first
+    hundred steps, and a categorical latent ends with one value for all rows.
+    """
+    codes = torch.cat([encoder(unit(block)) for block in images.split(1000)])
+    mean, std = codes.mean(0), codes.std(0).clamp_min(1e-3)
+    last, first = encoder.body[-1], decoder.body[0]
+    assert isinstance(last, nn.Linear)
+    assert isinstance(first, nn.Linear)
+    first.bias += first.weight @ mean
+    first.weight *= std
+    last.weight /= std[:, None]
+    last.bias.sub_(mean).div_(std)
 
 
 def freeze(*modules: nn.Module) -> None:

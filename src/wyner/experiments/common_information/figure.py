@@ -75,7 +75,12 @@ def _end(cell: Cell) -> float:
 
 
 def _errors(ax: Axes, tasks: list[str], cells: Sequence[Cell]) -> None:
-    dress(ax, "estimate - true J (nats)", "", "every estimator, every seed; InfoNCE is a bound of I, at most J")
+    dress(
+        ax,
+        "estimate - true J (nats; beyond 2 at the edge)",
+        "",
+        "every estimator, every seed; InfoNCE is a bound of I, at most J",
+    )
     ax.axvline(0, color=FAINT, linewidth=0.8)
     seen: set[str] = set()
     for c in cells:
