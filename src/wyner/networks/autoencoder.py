@@ -151,9 +151,9 @@ def standardise(encoder: CodeEncoder, decoder: CodeDecoder, images: Tensor) -> N
     last, first = encoder.body[-1], decoder.body[0]
     assert isinstance(last, nn.Linear)
     assert isinstance(first, nn.Linear)
-    first.bias += first.weight @ mean
-    first.weight *= std
-    last.weight /= std[:, None]
+    first.bias.add_(first.weight @ mean)
+    first.weight.mul_(std)
+    last.weight.div_(std[:, None])
     last.bias.sub_(mean).div_(std)
 
 
