@@ -85,3 +85,17 @@ def test_bad_files_and_options(write, tmp_path):
     done = CliRunner().invoke(app, ["information", str(write("c.csv", "1\n")), "--covariance", "3"])
     assert isinstance(done.exception, OptionError)
     assert "sizes of x and y" in str(done.exception)
+
+
+def test_run(tmp_path):
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(120, 1))
+    np.savez(tmp_path / "pairs.npz", x=z + rng.normal(size=(120, 2)), y=z + rng.normal(size=(120, 2)))
+    quick = ["--epochs", "1", "--hidden", "8", "--samples", "5", "--rows", "10", "--no-report", "-q"]
+    done = CliRunner().invoke(
+        app, ["train", "--data", str(tmp_path / "pairs.npz"), "--out", str(tmp_path / "run"), *quick]
+    )
+    assert done.exit_code == 0
+    text = describe(tmp_path / "run")
+    assert {"I41", "I40", "aggregate"} <= set(text.split())
+    assert "12 test rows" in text
