@@ -10,6 +10,7 @@ import torch
 from scipy import stats
 
 from wyner.errors import DataError, OptionError
+from wyner.information.discrete.table import total_correlation
 from wyner.information.estimators import clusters, critic, crossfit, density, gaussian_fit, plug_in, relaxed, table
 from wyner.information.estimators.neural import Learned
 from wyner.information.estimators.rows import Estimate, around
@@ -44,7 +45,7 @@ def test_the_error_of_information_is_the_deviation_over_samples():
     found = [table.information_with_error(draws(p, 2000, s)) for s in range(300)]
     values = np.array([v for v, _ in found])
     assert np.mean([e for _, e in found]) == pytest.approx(values.std(ddof=1), rel=0.15)
-    assert abs(values.mean() - table.information(p)) < 4 * values.std() / math.sqrt(300)
+    assert abs(values.mean() - total_correlation(p)) < 4 * values.std() / math.sqrt(300)
 
 
 def test_equal_rows_are_merged_and_different_ones_kept():
@@ -66,7 +67,7 @@ def test_denoising_keeps_the_rank_of_the_source():
     assert np.linalg.matrix_rank(p, 1e-9) == 2
     p = denoised(np.full((6, 6), 1 / 36), 1)
     assert np.linalg.matrix_rank(p, 1e-9) == 1
-    assert table.information(p) == pytest.approx(0, abs=1e-12)
+    assert total_correlation(p) == pytest.approx(0, abs=1e-12)
 
 
 def denoised(p, seed):
@@ -78,12 +79,12 @@ def denoised(p, seed):
 
 def test_components():
     blocks = np.array([[5.0, 5, 0, 0], [5, 5, 0, 0], [0, 0, 20, 0], [0, 0, 0, 60]])
-    assert table.components(blocks) == pytest.approx(-(0.2 * math.log(0.2) * 2 + 0.6 * math.log(0.6)), rel=1e-12)
+    assert table.gacs_korner(blocks) == pytest.approx(-(0.2 * math.log(0.2) * 2 + 0.6 * math.log(0.6)), rel=1e-12)
     chain = np.array([[1.0, 1, 0], [0, 1, 1], [0, 0, 1]])
-    assert table.components(chain) == 0
+    assert table.gacs_korner(chain) == 0
     noisy = np.array([[499.0, 1], [1, 499]])
-    assert table.components(noisy) == 0
-    assert table.components(noisy, 0.01) == pytest.approx(math.log(2), rel=1e-9)
+    assert table.gacs_korner(noisy) == 0
+    assert table.gacs_korner(noisy, 0.01) == pytest.approx(math.log(2), rel=1e-9)
 
 
 @pytest.mark.parametrize(("lam", "rate", "left"), [(0.5, 0.671205, 0.064191), (0.2, 0.828919, 0.004885)])

@@ -18,7 +18,7 @@ from wyner.experiments.spec import read
 from wyner.files import write_json
 from wyner.laws import Law, is_data
 from wyner.models import Model
-from wyner.runs.folder import versions
+from wyner.runs import versions
 from wyner.training.fit import fit
 
 NAME = "gaussian-adversarial"

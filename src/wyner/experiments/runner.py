@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from wyner.evaluation import Number, as_rows, evaluate
 from wyner.experiments.spec import Experiment
 from wyner.files import write_json
 from wyner.models import Model
-from wyner.runs import Run, read_config, read_history
+from wyner.runs import Run, command, read_config, read_history
 from wyner.runs import load as load_model
 from wyner.training.fit import fit
 
@@ -83,7 +82,7 @@ def _finish(folder: Path, model: Model, dataset: Dataset, options: dict[str, Any
 
         config, history = read_config(folder), read_history(folder)
         about = {
-            "command": config.get("command", " ".join(sys.argv)), "seed": config.get("fit", {}).get("seed"), "epochs": config.get("fit", {}).get("epochs"),
+            "command": config.get("command", command()), "seed": config.get("fit", {}).get("seed"), "epochs": config.get("fit", {}).get("epochs"),
             "seconds": history[-1]["seconds"] if history else None, "parameters": sum(p.numel() for p in model.parameters()),
             "versions": config.get("versions", {}), "fit": config.get("fit", {}), "folder": folder.name,
         }  # fmt: skip

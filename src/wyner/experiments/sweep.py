@@ -14,7 +14,6 @@ Test rows are never looked at.
 from __future__ import annotations
 
 import math
-import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,10 +22,9 @@ from typing import Any
 
 from wyner.data import Dataset
 from wyner.errors import DataError, OptionError
-from wyner.experiments.reproduce.rows import device_name
 from wyner.experiments.spec import Experiment
 from wyner.experiments.sweep_runs import CRITERION, Plan, Standing
-from wyner.runs.folder import versions
+from wyner.runs import command, device_name, versions
 
 LAMBDAS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
 SWEEP = "sweep.json"
@@ -118,7 +116,7 @@ def sweep(
     about = {
         "data": dataset.source, "model": base.model, "fit": base.fit, "networks": base.networks, "over": plan.over, "seeds": seeds,
         "samples": samples, "rows": plan.ruler_rows, "prune": prune, "rules": rules(prune), "device": device_name(), "versions": versions(),
-        "command": " ".join([Path(sys.argv[0]).name.replace("cli.py", "wyner"), *sys.argv[1:]]),
+        "command": command(),
     }  # fmt: skip
     outcome = Outcome(standings, best, chosen, plan.out, about)
     from wyner.experiments.sweep_report import write_sweep

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from wyner.experiments.markdown import grid
 from wyner.experiments.sweep import SWEEP, Outcome
 from wyner.experiments.sweep_runs import CRITERION, Standing
 from wyner.files import write_bytes, write_json
@@ -54,16 +55,15 @@ def markdown(found: Outcome) -> str:
     keys = list(found.best.values)
     used = [k for k in NAMES if any(k in s.spreads for s in found.standings)]
     head = [*keys, *(f"{NAMES[k][0]} ({NAMES[k][1]})" for k in used), ""]
-    lines = [" | ".join(head), " | ".join(["---"] * len(head))]
+    body = []
     for s in found.standings:
         cells = [_cell(s, k) for k in used]
         mark = " and ".join(w for w, x in (("best", found.best), ("**chosen**", found.chosen)) if s is x)
-        lines.append(" | ".join([*(str(s.values[k]) for k in keys), *cells, mark or s.why]))
-    table = "\n".join(f"| {line} |" for line in lines)
+        body.append([*(str(s.values[k]) for k in keys), *cells, mark or s.why])
     a = found.about
     rules = "\n".join(f"* {r}" for r in a["rules"])
     return (
-        f"# Choice of {', '.join(keys)}\n\nBest: {found.best.label}. Chosen: {found.chosen.label}.\n\n{table}\n\n"
+        f"# Choice of {', '.join(keys)}\n\nBest: {found.best.label}. Chosen: {found.chosen.label}.\n\n{grid(head, body)}\n\n"
         f"Mean ± standard deviation over {a['seeds']} seeds on {a['rows']} validation rows of `{a['data'].get('name', 'the data')}`, "
         f"S = {a['samples']}; dropped values as they stood when last looked at. Test rows were not looked at.\n\n{rules}\n\n"
         f"`{a['command']}`; {a['device']}; " + ", ".join(f"{k} {v}" for k, v in a["versions"].items()) + ".\n"

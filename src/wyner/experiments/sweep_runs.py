@@ -11,17 +11,16 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from wyner.data import Dataset
 from wyner.errors import Diverged, RunError
 from wyner.experiments.probes import label_accuracy
-from wyner.experiments.reproduce.measure import Ruler
+from wyner.experiments.reproduce.measure import Ruler, measured
 from wyner.experiments.reproduce.stats import Spread, spread
 from wyner.experiments.spec import Experiment
 from wyner.files import read_json, write_json
 from wyner.models import Model
 from wyner.runs import read_history
+from wyner.runs.folder import GRID
 from wyner.training import Settings
 from wyner.training.fit import fit
 
@@ -29,7 +28,7 @@ CRITERION = "nll_conditional"
 PROBES = 16
 """Looks at the validation rows during a training, about."""
 RUNGS = (0.25, 0.5)
-GRID, PLAN, MEASURED = "grid.json", "plan.json", "validation.json"
+PLAN, MEASURED = "plan.json", "validation.json"
 
 
 @dataclass(frozen=True)
@@ -216,16 +215,8 @@ class Plan:
         return found
 
     def _measured(self, folder: Path) -> dict[str, float]:
-        path = folder / MEASURED
-        how = {"rows": self.ruler_rows, "samples": self.samples}
-        if path.exists() and (old := read_json(path))["how"] == how:
-            return old["metrics"]
-        from wyner.runs import load
-
-        model = load(folder).to("cuda" if torch.cuda.is_available() else "cpu")
-        metrics = self.final.measure(model) | label_accuracy(model, self.dataset)
-        write_json(path, {"how": how, "metrics": metrics})
-        return metrics
+        find = lambda model: self.final.measure(model) | label_accuracy(model, self.dataset)
+        return measured(folder, MEASURED, {"rows": self.ruler_rows, "samples": self.samples}, find) or {}
 
 
 def _key(point: Mapping[str, Any]) -> str:

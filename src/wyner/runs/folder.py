@@ -5,19 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import platform
 import shutil
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
 from wyner import config
 from wyner.errors import RunError, unknown
 from wyner.files import append_line, read_json, read_tensors, write_json, write_tensors
+from wyner.runs.origin import command, versions
 
 if TYPE_CHECKING:
     from wyner.models.base import Model
@@ -47,13 +45,6 @@ class Run:
     folder: Path | None
     members: tuple[Run, ...] = ()
     point: dict[str, Any] = field(default_factory=dict)
-
-
-def versions() -> dict[str, str]:
-    """Versions of what computes."""
-    import wyner
-
-    return {"wyner": wyner.__version__, "torch": torch.__version__, "python": platform.python_version()}
 
 
 class RunFolder:
@@ -97,7 +88,7 @@ class RunFolder:
             raise RunError(f"{self.path} is not empty; {hint}")
         write_json(
             self.path / CONFIG,
-            {**description, "versions": versions(), "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])},
+            {**description, "versions": versions(), "command": command()},
         )
 
     def _compare(self, old: dict[str, Any], new: dict[str, Any]) -> None:

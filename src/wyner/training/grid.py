@@ -6,7 +6,6 @@ import dataclasses
 import json
 import math
 import re
-import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from wyner import config
 from wyner.errors import Diverged, OptionError, RunError, unknown
 from wyner.files import read_json, write_json
 from wyner.models.base import Model
-from wyner.runs import Run, RunFolder, load, read_history, versions
+from wyner.runs import Run, RunFolder, command, load, read_history, versions
 from wyner.runs.folder import GRID, occupied
 from wyner.training.ensemble import Ensemble
 from wyner.training.fabric import launch
@@ -93,8 +92,7 @@ class GridFolder:
         """Replaces `grid.json`."""
         if self.path is not None:
             about = {"format": 1, "fingerprint": self.fingerprint, "batches": self.batches, "members": self.members}
-            command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
-            write_json(self.path / GRID, {**about, "versions": versions(), "command": command})
+            write_json(self.path / GRID, {**about, "versions": versions(), "command": command()})
 
     def folder(self, i: int) -> RunFolder | None:
         """The run of a member."""
@@ -244,7 +242,7 @@ class Runner:
 
     def _on(self, rows: Rows, device: torch.device, dtype: torch.dtype) -> Rows:
         """Rows on a device; members share their values there."""
-        base = self.held_rows if rows is self.held_rows and rows is not None else self.rows
+        base = self.held_rows if rows is self.held_rows else self.rows
         key = (base is self.rows, str(device), dtype)
         if key not in self.moved:
             self.moved[key] = base.to(device, dtype)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import platform
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from wyner.errors import OptionError, unknown
 from wyner.files import read_json, write_json
 from wyner.information import tasks as benchmark
 from wyner.information.estimate import Estimates, estimate, row_as_json
+from wyner.runs import command, device_name
 
 NAME = "common-information"
 VERSION = 1
@@ -142,7 +142,6 @@ def reproduce(
     """
     from wyner.experiments.common_information.figure import draw
     from wyner.experiments.common_information.table import write
-    from wyner.experiments.reproduce.runner import command
 
     cells: list[Cell] = []
     folder = Path(out) / NAME
@@ -159,7 +158,7 @@ def reproduce(
                 ) from None
             write_json(path, {"version": VERSION, "cell": dataclasses.asdict(cell)})
         cells.append(cell)
-        write(folder, plan, cells, command(), platform.machine())
+        write(folder, plan, cells, command(), device_name())
         if progress:
             print(f"{k + 1}/{len(wanted)} {_line(cell)}", flush=True)
     if figures:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from wyner.experiments.common_information.cells import NAME, Cell, Protocol
+from wyner.experiments.markdown import grid
+from wyner.experiments.reproduce.stats import spread
 from wyner.files import write_bytes, write_json
 from wyner.information import tasks as benchmark
-from wyner.runs.folder import versions
+from wyner.runs import versions
 
 ORDER = (
     "best",
@@ -175,10 +177,7 @@ def _matrix(plan: Protocol, cells: Sequence[Cell], quantity: str, n: int) -> str
 def _cell(rows: Sequence[dict[str, Any]], truth: float) -> str:
     if not rows:
         return ""
-    values = [r["value"] for r in rows]
-    mean = sum(values) / len(values)
-    spread = f" ± {math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1)):.3f}" if len(values) > 1 else ""
-    return f"{mean:.3f}{spread} ({sum(holds(r, truth) for r in rows)}/{len(rows)})"
+    return f"{spread([r['value'] for r in rows])} ({sum(holds(r, truth) for r in rows)}/{len(rows)})"
 
 
 def _failures(cells: Sequence[Cell]) -> str:
@@ -205,9 +204,3 @@ def _seconds(cells: Sequence[Cell]) -> str:
             spent.setdefault(name, []).append(seconds)
     body = [[e, f"{sum(spent[e]) / len(spent[e]):.1f}", f"{max(spent[e]):.1f}"] for e in ORDER if e in spent]
     return grid(["estimator", "mean", "longest"], body)
-
-
-def grid(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [list(head), ["---"] * len(head), *([cell.replace("|", "\\|") for cell in line] for line in body)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

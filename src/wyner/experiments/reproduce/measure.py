@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,8 +12,11 @@ import torch
 from wyner.data import Dataset
 from wyner.errors import TaskError
 from wyner.experiments.reproduce.judge import Judge
+from wyner.files import read_json, write_json
 from wyner.models import Model
+from wyner.runs import load
 
+Metrics = dict[str, float]
 CURVES = ("nll_joint", "nll_conditional", "I41", "I40")
 """What the probe measures, where the model can be asked."""
 
@@ -110,3 +114,21 @@ class Ruler:
     def probe(self) -> Callable[[Model], dict[str, float]]:
         """The same numbers without errors, for curves."""
         return lambda model: {k: v for k, v in self.measure(model).items() if k in CURVES}
+
+
+def measured(folder: Path, file: str, how: dict[str, Any], find: Callable[[Model], Metrics] | None) -> Metrics | None:
+    """Numbers of a run, found once and kept in its folder.
+
+    Args:
+        folder: of the run.
+        file: where they are kept.
+        how: they are found; numbers that were found in another way are found again.
+        find: numbers of the model, on the GPU if there is one; None to leave out what is not there yet.
+    """
+    if (folder / file).exists() and (old := read_json(folder / file))["how"] == how:
+        return old["metrics"]
+    if find is None:
+        return None
+    metrics = find(load(folder).to("cuda" if torch.cuda.is_available() else "cpu"))
+    write_json(folder / file, {"how": how, "metrics": metrics})
+    return metrics

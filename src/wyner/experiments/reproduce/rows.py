@@ -7,24 +7,22 @@ ROW/seeds-0-9/*/measured.json numbers of that run on test rows
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from wyner.data import Dataset
 from wyner.errors import RunError
-from wyner.experiments.reproduce.measure import CURVES, Ruler
+from wyner.experiments.reproduce.measure import CURVES, Ruler, measured
 from wyner.experiments.reproduce.plan import Protocol, Row
 from wyner.files import read_json, write_json
 from wyner.models import Model
-from wyner.runs import load, read_history
+from wyner.runs import device_name, load, read_history
+from wyner.runs.folder import GRID
 from wyner.training.fit import fit
 
-ABOUT, MEASURED, GRID = "row.json", "measured.json", "grid.json"
+ABOUT, MEASURED = "row.json", "measured.json"
 
 
 @dataclass(frozen=True)
@@ -130,14 +128,8 @@ class RowFolder:
         how: dict[str, Any] = {"rows": len(next(iter(ruler.rows.values()))), "samples": ruler.samples}
         if ruler.judge is not None:
             how |= {"classifier": ruler.judge.classifier, "images": len(ruler.judge.given), "draws": ruler.judge.draws}
-        if (folder / MEASURED).exists() and (old := read_json(folder / MEASURED))["how"] == how:
-            return old["metrics"]
-        if not measure:
-            return None
-        model = load(folder).to("cuda" if torch.cuda.is_available() else "cpu")
-        metrics = ruler.measure(model) | best_of(read_history(folder))
-        write_json(folder / MEASURED, {"how": how, "metrics": metrics})
-        return metrics
+        find = lambda model: ruler.measure(model) | best_of(read_history(folder))
+        return measured(folder, MEASURED, how, find if measure else None)
 
     @property
     def seconds(self) -> float:
@@ -165,13 +157,6 @@ def best_of(history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     probes = [r["terms"] for r in history if r.get("split") == "probe"]
     found = {name: [p[name] for p in probes if name in p] for name in CURVES if name.startswith("nll")}
     return {f"{name}_best": min(values) for name, values in found.items() if values}
-
-
-def device_name() -> str:
-    """What trains here, in words."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    return f"CPU ({platform.machine()}), {torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''}"
 
 
 def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from wyner.experiments.reproduce.measure import Ruler
 from wyner.experiments.reproduce.plan import Protocol
 from wyner.experiments.reproduce.rows import Member, RowFolder
 from wyner.experiments.reproduce.table import Found, write_results
+from wyner.runs import command
 
 
 def reproduce(
@@ -79,11 +79,6 @@ def reproduce(
 
         draw_all(folder, protocol, dataset, found)
     return folder
-
-
-def command() -> str:
-    """The command that was given."""
-    return " ".join([Path(sys.argv[0]).name.replace("cli.py", "wyner"), *sys.argv[1:]])
 
 
 def _row(folder: RowFolder, seeds: Sequence[int], ruler: Ruler, progress: bool) -> list[Member]:

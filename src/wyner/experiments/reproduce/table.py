@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from wyner.data import Dataset
+from wyner.experiments.markdown import filled
 from wyner.experiments.reproduce.plan import METRICS, Claim, Protocol, Row
 from wyner.experiments.reproduce.rows import Member
 from wyner.experiments.reproduce.stats import RULE, Spread, Verdict, decide, spread, trimmed
 from wyner.files import write_bytes, write_json
-from wyner.runs.folder import versions
+from wyner.runs import versions
 
 NLL = {"nll_joint": "joint nll", "nll_conditional": "conditional nll"}
 INFORMATION = {"I41": "I41", "I40": "I40", "aggregate": "aggregate"}
@@ -176,7 +177,7 @@ def _published(found: Found) -> list[str]:
             f"Published scale: the proper nll plus {found.protocol.offset:.4f} nats a coordinate, the constant of variance 1 with the exponent "
             f"of variance 1/2, which the published numbers most likely use (an inference, docs/reproduce.md). {text}"
         )
-    return [text, _grid(head, body)]
+    return [text, filled(head, body)]
 
 
 def _proper(found: Found) -> str:
@@ -207,9 +208,9 @@ def _proper(found: Found) -> str:
     errors = {k: max((v for r in found.rows for v in found.values(r.slug, f"{k}_se")), default=None) for k in NLL}
     note = ", ".join(f"{NLL[k]} {v:.3f}" for k, v in errors.items() if v is not None)
     if not note:
-        return _grid(head, body)
+        return filled(head, body)
     return (
-        _grid(head, body)
+        filled(head, body)
         + f"\n\nLargest standard errors over the test rows: {note}. They are shared by all models, which see the same rows."
     )
 
@@ -218,7 +219,7 @@ def _claims(found: Found) -> str:
     body = []
     for v in found.verdicts():
         body.append([v.claim.text, f"**{v.word}**", "; ".join(v.numbers), _claimed(found, v.claim)])
-    return _grid(["claim", "ours", "numbers (proper scale)", "published numbers"], body)
+    return filled(["claim", "ours", "numbers (proper scale)", "published numbers"], body)
 
 
 def _claimed(found: Found, claim: Claim) -> str:
@@ -243,14 +244,3 @@ def _known(value: tuple[float, float | None] | None) -> str:
     if value is None:
         return "-"
     return f"{value[0]:.2f}" + (f" ± {value[1]:.2f}" if value[1] is not None else "")
-
-
-def _grid(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; columns that are empty throughout are left out."""
-    keep = [i for i, _ in enumerate(head) if i == 0 or any(line[i] not in ("", "-") for line in body)]
-    lines = [
-        [head[i] for i in keep],
-        ["---"] * len(keep),
-        *([line[i].replace("|", "\\|") for i in keep] for line in body),
-    ]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wyner.information.discrete.table import total_correlation
 from wyner.information.estimators.clusters import centres, nearest, quantiles
 from wyner.information.estimators.crossfit import Fold
 from wyner.information.estimators.relaxed import bound
 from wyner.information.estimators.samples import Sample, Side
-from wyner.information.estimators.table import components, count, denoise, information, information_with_error, merge
+from wyner.information.estimators.table import count, denoise, gacs_korner, information_with_error, merge
 
 BINS, CODES, REPLICATES, SUBSET, SOLVED = 12, 12, 6, 3000, 6
 """Quantile bins of one column; clusters of several; tables that are drawn for an interval; rows that clusters are fitted to; categories of
@@ -57,7 +58,7 @@ def describe(
 
     Args:
         counts: joint counts of codes.
-        rare: for C_GK, as in `components`.
+        rare: for C_GK, as in `gacs_korner`.
         seed: of the resampling.
         wyner: J of a table, or a lower bound of it that chance moves less.
         replicates: tables that are drawn from the denoised one and go through the same steps; their mean J minus its J is the bias, their
@@ -75,7 +76,7 @@ def describe(
         ]
         bias, error = float(np.mean(drawn)) - value, float(np.std(drawn, ddof=1))
         error *= np.sqrt(1 + 1 / replicates)  # the bias is an estimate too
-    return Described(p, mutual, mutual_error, max(0.0, value - bias), float(error), components(small, rare))
+    return Described(p, mutual, mutual_error, max(0.0, value - bias), float(error), gacs_korner(small, rare))
 
 
 def coded(side: Side, seed: int) -> tuple[np.ndarray, int]:
@@ -102,4 +103,4 @@ def table_of_fold(fold: Fold, seed: int, codes: int = CODES) -> np.ndarray:
 
 def held_out_information(counts: np.ndarray) -> float:
     """I that a table shows, corrected for its size; what the codes explain of I(X;Y)."""
-    return min(information_with_error(counts)[0], information(counts / counts.sum()))
+    return min(information_with_error(counts)[0], total_correlation(counts / counts.sum()))

@@ -16,6 +16,8 @@ import math
 import numpy as np
 import torch
 
+from wyner.information.discrete.table import components, entropy
+
 LEVEL = 0.01
 """Probability of taking chance for dependence, of each test."""
 RARE = 0.01
@@ -33,17 +35,6 @@ def tail(statistic: float, freedom: int) -> float:
         return 1.0
     half = torch.tensor([freedom / 2, max(statistic, 0.0) / 2], dtype=torch.float64)
     return float(torch.special.gammaincc(half[0], half[1]))
-
-
-def entropy(p: np.ndarray) -> float:
-    """H = -sum p log p in nats."""
-    kept = p[p > 0]
-    return max(0.0, float(-(kept * np.log(kept)).sum()))
-
-
-def information(p: np.ndarray) -> float:
-    """I(X;Y) of a table of probabilities in nats."""
-    return max(0.0, entropy(p.sum(1)) + entropy(p.sum(0)) - entropy(p))
 
 
 def information_with_error(counts: np.ndarray) -> tuple[float, float]:
@@ -128,7 +119,7 @@ def denoise(counts: np.ndarray) -> np.ndarray:
     return low / low.sum()
 
 
-def components(counts: np.ndarray, rare: float = 0.0) -> float:
+def gacs_korner(counts: np.ndarray, rare: float = 0.0) -> float:
     """C_GK of a table: entropy of the connected components of its support, in nats.
 
     Args:
@@ -138,14 +129,5 @@ def components(counts: np.ndarray, rare: float = 0.0) -> float:
     weight = counts / counts.sum()
     rows, columns = weight.sum(1, keepdims=True), weight.sum(0, keepdims=True)
     joined = (weight > rare * rows) | (weight > rare * columns)
-    joined &= weight > 0
-    label = np.arange(len(weight))
-    for _ in range(len(weight)):
-        to = np.array([label[joined[:, j]].min() if joined[:, j].any() else -1 for j in range(weight.shape[1])])
-        fresh = np.array(
-            [min(label[i], to[joined[i]].min()) if joined[i].any() else label[i] for i in range(len(weight))]
-        )
-        if (fresh == label).all():
-            break
-        label = fresh
+    label = components(np.where(joined, weight, 0.0))[0]
     return entropy(np.array([weight[label == k].sum() for k in np.unique(label)]))
