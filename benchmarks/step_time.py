@@ -134,7 +134,7 @@ def by_hand(net: ByHand, x: Tensor, y: Tensor, compiled: bool) -> Callable[[int]
     return run
 
 
-# What `wyner.fit` does in a step: see `_epoch` in wyner/training/fit.py.
+# What `wyner.fit` does in a step: see wyner/training/loop.py.
 
 
 def wyner_trainer(a: float, compiled: bool, data: dict[str, Any]) -> tuple[Trainer, Any]:

@@ -9,7 +9,7 @@ from wyner import families, models, networks, schedules
 from wyner.errors import WynerError
 from wyner.models import Model
 from wyner.objectives import KL, Information, Objective, Reconstruction, Redundancy, SymmetricKL
-from wyner.variables import Binary, Categorical, Image, Real
+from wyner.variables import Binary, Categorical, Image, Real, Sequence
 
 if TYPE_CHECKING:
     from wyner import data, information
@@ -48,6 +48,7 @@ __all__ = [
     "Real",
     "Reconstruction",
     "Redundancy",
+    "Sequence",
     "SymmetricKL",
     "WynerError",
     "data",

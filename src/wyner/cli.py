@@ -152,10 +152,41 @@ def sample(
 
 
 @app.command(
+    epilog="Examples: wyner traverse runs/demo --along u | wyner traverse runs/demo --between --rows 0,3,8 --to paths.pdf"
+)
+def traverse(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    to: Annotated[Path, typer.Option(help="A .png, .pdf or .svg sheet, or an .npz file of arrays.")] = Path(
+        "traverse.png"
+    ),
+    along: Annotated[str | None, typer.Option(help="The latent that moves; the first common one by default.")] = None,
+    dims: Annotated[
+        str | None, typer.Option(help="Its coordinates, such as 0,3; the most used ones by default.")
+    ] = None,
+    rows: Annotated[str | None, typer.Option(help="Test rows to start from, such as 0,5.")] = None,
+    between: Annotated[bool, typer.Option(help="Paths from each row to the next, instead of coordinates.")] = False,
+    steps: Annotated[int, typer.Option(help="Steps of the walk.")] = 7,
+    span: Annotated[float, typer.Option(help="How far coordinates move, in standard deviations of the prior.")] = 3.0,
+    data: Annotated[str | None, typer.Option(help="Another data set or .npz file.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Draw the latents that are held, instead of their means.")] = None,
+) -> None:
+    """Move through the latents of a run: one coordinate at a time, or from row to row; a sheet of pictures."""
+    from wyner.commands import walking
+
+    numbers = lambda text, what: None if text is None else _widths(text, f"{what}: expected numbers such as 0,3")
+    places = {"dims": numbers(dims, "--dims"), "rows": numbers(rows, "--rows")}
+    print(
+        walking.traverse_run(run, to, along=along, between=between, steps=steps, span=span, source=data, seed=seed, **places)
+    )  # fmt: skip
+
+
+@app.command(
     epilog="Examples: wyner reproduce mog | wyner reproduce mog --rows wyner-0,jvae --seeds 2 --epochs 1 | wyner reproduce halves --protocol paper | wyner reproduce common-information --rows mog,dsbs-0.1 --samples 10000"
 )
 def reproduce(
-    experiment: Annotated[str, typer.Argument(help="mog, halves, w-vae, w-vae-mog or common-information.")],
+    experiment: Annotated[
+        str, typer.Argument(help="mog, halves, add1, mnist-svhn, mnist-svhn-add1, celeba, w-vae, w-vae-mog, dsae, pixelcnn, sketchy, emoji or common-information.")
+    ],
     protocol: Annotated[str, typer.Option(help="short or paper; of common-information short or long.")] = "short",
     rows: Annotated[str | None, typer.Option(help="Rows by name, separated by commas; all by default.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Models a row, from seed 0 up.")] = None,
@@ -163,7 +194,7 @@ def reproduce(
     samples: Annotated[int | None, typer.Option(help="Importance samples of the table.")] = None,
     test_rows: Annotated[int | None, typer.Option(help="Test rows of the table.")] = None,
     data: Annotated[
-        str | None, typer.Option(help="One of the protocol's data sets, instead of the best there is.")
+        str | None, typer.Option(help="One of the protocol's data sets, instead of the best there is; of sketchy and emoji a folder.")
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the table and the figures go.")] = Path("results"),
     runs: Annotated[Path, typer.Option(help="Where the trained models go; what is there is not trained again.")] = Path(
@@ -174,7 +205,7 @@ def reproduce(
     quiet: Quiet = False,
 ) -> None:
     """Train a table of the paper again, several seeds a row, and print it beside the published one."""
-    from wyner.experiments import common_information
+    from wyner.experiments import common_information, dsae, pixelcnn, retrieval
     from wyner.experiments import reproduce as tables
 
     picked = [r.strip() for r in (rows or "").split(",") if r.strip()]
@@ -186,6 +217,33 @@ def reproduce(
         plan_ = common_information.protocol(protocol, picked, None if samples is None else [samples], seeds)
         with _interruptible():
             folder = common_information.reproduce(plan_, out=out, runs=runs, figures=figures, progress=not quiet)
+        print(f"\n{(folder / f'{protocol}.md').read_text()}\ntable, numbers and figures: {folder}")
+        return
+    if experiment == dsae.NAME:
+        if samples is not None or test_rows is not None:
+            raise OptionError("dsae takes --rows, --seeds, --epochs and --data, and all test recordings; leave out --samples and --test-rows")
+        sizes: dict[str, Any] = {"rows": picked, "seeds": seeds, "epochs": epochs, "data": data}
+        with _interruptible():
+            folder = dsae.reproduce(dsae.read(protocol), out=out, runs=runs, figures=figures, progress=not quiet, **sizes)
+        print(f"\n{(folder / f'{protocol}.md').read_text()}\ntables, numbers and figures: {folder}")
+        return
+    if experiment == pixelcnn.NAME:
+        if samples is not None or data is not None:
+            raise OptionError("pixelcnn takes --rows, --seeds, --epochs and --test-rows; leave out --samples and --data")
+        pictures = pixelcnn.protocol(protocol).changed(seeds, epochs, test_rows)
+        with _interruptible():
+            folder = pixelcnn.reproduce(
+                pictures, rows=picked, out=out, runs=runs, figures=figures, progress=not quiet
+            )
+        print(f"\n{(folder / f'{protocol}.md').read_text()}\ntable, numbers and figures: {folder}")
+        return
+    if experiment in retrieval.names():
+        if samples is not None or test_rows is not None:
+            raise OptionError(f"{experiment} has no likelihoods and takes all test rows; leave out --samples and --test-rows")
+        searched = retrieval.read(experiment, protocol)
+        chosen: dict[str, Any] = {"rows": picked, "seeds": seeds, "epochs": epochs, "data": data, "out": out, "runs": runs}
+        with _interruptible():
+            folder = retrieval.reproduce(searched, figures=figures, progress=not quiet, **chosen)
         print(f"\n{(folder / f'{protocol}.md').read_text()}\ntable, numbers and figures: {folder}")
         return
     plan = tables.read(experiment, protocol)
@@ -274,6 +332,50 @@ def information(
         split = (sizes[0], sizes[1])
     options: dict[str, Any] = {"unit": unit, "solver": solver, "gamma": gamma, "lam": lam, "seed": seed, "plot": plot}
     print(measures.describe(source, covariance=split, key=key, **options))
+
+
+@app.command(
+    epilog="Examples: wyner retrieve runs/sketchy --query sketches/ --gallery photos/ -k 10 --out found | wyner retrieve runs/mog --query x.npy --gallery pairs.npz --from x --to y"
+)
+def retrieve(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    query: Annotated[
+        Path,
+        typer.Option(help="A folder or zip archive of pictures; an .npy or .npz file of rows on the scale of the training."),
+    ],
+    gallery: Annotated[Path, typer.Option(help="The same, or the folder of an index that --keep made.")],
+    k: Annotated[int, typer.Option("--k", "-k", help="Hits of each query.")] = 10,
+    of: Annotated[str | None, typer.Option("--from", help="Modality of the queries; the first by default.")] = None,
+    to: Annotated[str | None, typer.Option("--to", help="Modality of the gallery; the second by default.")] = None,
+    distance: Annotated[str | None, typer.Option(help="cosine, the default, or euclidean.")] = None,
+    keep: Annotated[Path | None, typer.Option(help="A new folder for the encoded gallery, to be used again.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="A new folder for hits.json, hits.csv and hits.png.")] = Path(
+        "retrieved"
+    ),
+) -> None:
+    """Find the nearest items of a gallery by what both sides share, in either direction."""
+    from wyner.commands import retrieval
+
+    hits, files = retrieval.retrieve(run, query, gallery, out, k=k, of=of, to=to, distance=distance, keep=keep)
+    print(f"{len(hits.index)} queries, {hits.index.shape[1]} hits each: {', '.join(map(str, files))}")
+
+
+@app.command(epilog="Example: wyner convert runs/reproduce/dsae-short/cmi-0.8/seed-0 anna.wav ben.wav -o voices")
+def convert(
+    run: Annotated[Path, typer.Argument(help="Folder of a DSAE trained on speech.")],
+    first: Annotated[Path, typer.Argument(help="A recording: wav, NIST SPHERE, or with wyner[audio] flac and others.")],
+    second: Annotated[Path, typer.Argument(help="Another one.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for wav files and a picture of the spectra.")] = Path(
+        "voices"
+    ),
+    samples: Annotated[int, typer.Option(help="Also so many made-up voices, and made-up sounds, for the first.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of what is made up.")] = 0,
+) -> None:
+    """Exchange the voices of two recordings: what one says, as the other."""
+    from wyner.commands import voices
+
+    for path in voices.convert(run, first, second, out, samples, seed):
+        print(f"wrote {path}")
 
 
 @app.command("list", epilog="Example: wyner list data")

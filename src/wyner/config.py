@@ -23,11 +23,18 @@ def _kinds() -> dict[str, type]:
     found: dict[str, type] = {}
     for module in (
         variables,
+        families.autoregressive,
         families.heads,
         families.experts,
+        families.sequences,
         networks.builders,
         networks.autoencoder,
         networks.critics,
+        networks.image_critic,
+        networks.residual,
+        networks.sequence_critic,
+        networks.sequences,
+        networks.trunks,
         objectives.measures,
         objectives.terms,
         schedules,

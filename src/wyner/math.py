@@ -37,3 +37,18 @@ def total(a: Tensor, event: tuple[int, ...]) -> Tensor:
             copies *= event[-i]
     summed = sum_last(a, min(n, a.ndim))
     return summed * copies if copies != 1 else summed
+
+
+def present(sequence: Tensor) -> Tensor:
+    """Which steps of sequences `(*leading, t, d)` exist, `(*leading, t, 1)`: the others are NaN, in every coordinate."""
+    return ~torch.isnan(sequence[..., :1])
+
+
+def filled(sequence: Tensor, value: float = 0.0) -> Tensor:
+    """Sequences with a number in place of the steps that do not exist; no gradient passes there."""
+    return torch.where(torch.isnan(sequence), value, sequence)
+
+
+def padded(sequence: Tensor, there: Tensor) -> Tensor:
+    """Sequences with NaN where `there` `(*leading, t, 1)` says that a step does not exist."""
+    return torch.where(there, sequence, math.nan)

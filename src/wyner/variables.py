@@ -16,7 +16,7 @@ from wyner.errors import DataError, ShapeError
 
 @dataclass(frozen=True, init=False)
 class Space:
-    """A set of values of one shape. Abstract: use `Real`, `Image`, `Binary` or `Categorical`."""
+    """A set of values of one shape. Abstract: use `Real`, `Image`, `Binary`, `Categorical` or `Sequence`."""
 
     shape: tuple[int, ...]
 
@@ -138,6 +138,56 @@ class Categorical(Space):
                 )
             return torch.nn.functional.one_hot(codes.long(), self.k).to(torch.get_default_dtype())
         return super().prepare(value, name)
+
+
+class Sequence(Space):
+    """Sequences of up to T real vectors: `Sequence(20, Real(201))`, or `Sequence(20, 201)`; one value has shape `(T, 201)`.
+
+    Values may have fewer steps, `(*leading, t, d)` with t <= T. Rows of different lengths stand in one array, filled up at their
+    ends with NaN: such steps do not exist, count nothing in any density, KL or statistic, and no gradient passes them.
+    `wyner.ragged.Ragged` keeps such rows without padding.
+    """
+
+    def __init__(self, steps: int, frame: int | Real) -> None:
+        if isinstance(frame, Space) and (not isinstance(frame, Real) or len(frame.shape) != 1):
+            raise ShapeError(f"Sequence({steps}, {frame!r}): expected vectors, for example Sequence(20, Real(201))")
+        super().__init__(steps, *(frame.shape if isinstance(frame, Space) else (frame,)))
+
+    @property
+    def steps(self) -> int:
+        """T, the most steps of one value."""
+        return self.shape[0]
+
+    @property
+    def frame(self) -> int:
+        """Coordinates of one step."""
+        return self.shape[1]
+
+    def prepare(self, value: Tensor, name: str = "value") -> Tensor:
+        """Values `(*leading, t, d)` as floats; NaN only in whole steps at the end of a row. Raises as `Space.prepare`."""
+        value = value.to(torch.get_default_dtype()) if not value.is_floating_point() else value
+        self._check_shape(value, name)
+        if value.numel() and not bool(torch.isfinite(value).all()):
+            self._check_padding(value, name)
+        return value
+
+    def _check_padding(self, value: Tensor, name: str) -> None:
+        missing = torch.isnan(value)
+        ends = missing.all(-1)  # (*leading, t)
+        early = ends & ~ends.flip(-1).cummin(-1).values.flip(-1)
+        if bool(early.any()) or bool(ends[..., 0].any()):
+            *row, step = (early | (ends & (torch.arange(ends.shape[-1], device=ends.device) == 0))).nonzero()[0].tolist()
+            raise DataError(
+                f"{name}: row {', '.join(map(str, row)) or 0} has no number in step {step} (counting from 0); NaN marks the steps "
+                "after the end of a sequence, so it may stand at the end of a row only, and not from the start"
+            )
+        check_finite(torch.where(ends[..., None], torch.zeros_like(value), value), name)
+
+    def _check_shape(self, value: Tensor, name: str) -> None:
+        if value.ndim < 2 or value.shape[-1] != self.frame or not 1 <= value.shape[-2] <= self.steps:
+            raise ShapeError(
+                f"{name}: expected shape (..., up to {self.steps} steps, {self.frame}) for {self!r}, got {tuple(value.shape)}"
+            )
 
 
 def unit(value: Tensor, dtype: torch.dtype | None = None) -> Tensor:

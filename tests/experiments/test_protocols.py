@@ -8,14 +8,24 @@ import numpy as np
 import pytest
 
 from wyner.data import load
+from wyner.data.dataset import Dataset
 from wyner.errors import OptionError
 from wyner.experiments import Experiment
 from wyner.experiments.reproduce import plan
 from wyner.training.fit import fit
-from wyner.variables import Binary
+from wyner.variables import Binary, Image
 
 FILES = [(e, p) for e in plan.names() for p in plan.protocols(e)]
 ROWS = [(e, p, r.slug) for e, p in FILES for r in plan.read(e, p).rows]
+
+
+def pictures(spaces) -> Dataset:
+    """Made-up rows like those of a set that only users have."""
+    rng = np.random.default_rng(0)
+    one = lambda s: rng.integers(0, 2, (32, *s.shape)).astype(np.float32)
+    other = lambda s: rng.integers(0, 256, (32, *s.shape), dtype=np.uint8)
+    part = {k: (one if isinstance(s, Binary) else other)(s) for k, s in spaces.items()}
+    return Dataset("made-up", part, {}, part, spaces)
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +38,16 @@ def data():
         "halves": dataclasses.replace(digits, train=cut(digits.train), validation=cut(digits.validation)),
         "w-vae": load("digits-add1", train=32, validation=0, test=8, pad=0),
         "w-vae-mog": mog,
+        "add1": load("digits-add1", train=32, validation=0, test=8),
+        "mnist-svhn": pictures({"x": Image(1, 32, 32), "y": Image(3, 32, 32)}),
+        "celeba": pictures({"x": Binary(40), "y": Image(3, 64, 64)}),
     }
 
 
 def test_there_is_a_short_and_a_paper_protocol_of_each_table():
-    assert plan.names() == ["halves", "mog", "w-vae", "w-vae-mog"]
-    assert [e for e, p in FILES if p == "paper"] == ["halves", "mog", "w-vae"]
+    tables = {"add1", "celeba", "halves", "mnist-svhn", "mog", "w-vae"}
+    assert {*tables, "w-vae-mog"} <= set(plan.names())
+    assert tables <= {e for e, p in FILES if p == "paper"}
     assert [e for e, p in FILES if p == "short"] == plan.names()
 
 
@@ -45,7 +59,10 @@ def test_a_protocol_that_an_experiment_lacks_is_refused():
 @pytest.mark.parametrize(("experiment", "protocol", "slug"), ROWS, ids=["-".join(r) for r in ROWS])
 def test_every_row_starts(experiment, protocol, slug, data):
     p = plan.read(experiment, protocol)
-    tiny = {"width": 2, "code": 4, "epochs": 1} if p.networks.get("kind") == "Autoencoded" else {}
+    smaller = {"Autoencoded": {"width": 2, "code": 4, "epochs": 1}, "Convolutional": {"width": 1, "blocks": 1}}
+    tiny = smaller.get(p.networks.get("kind", ""), {})
+    if "vectors" in p.networks:
+        tiny["vectors"] = [8, 8]
     p = dataclasses.replace(
         p, networks={**p.networks, "hidden": [8], **tiny}, fit={**p.fit, "epochs": 1, "batch_size": 16}
     )
@@ -66,6 +83,38 @@ def test_published_values_are_those_of_the_paper():
     halves = {r.slug: r.published for r in plan.read("halves").rows}
     assert halves["wyner-0"].of("nll_joint") == (87.74, 0.05)
     assert halves["cvae"].of("nll_conditional") == (44.73, None)
+
+
+@pytest.mark.parametrize("protocol", plan.PROTOCOLS)
+def test_published_values_of_pictures_are_those_of_tables_5_and_6(protocol):
+    add1 = {r.slug: r.published for r in plan.read("add1", protocol).rows}
+    assert add1["wyner-0.1"].of("nll_conditional") == (-0.51, 6.94)
+    assert add1["wyner-0.1"].of("accuracy") == (0.9133, 0.0131)
+    assert add1["wyner-0.1"].of("variance") == (0.0454, 0.0009)
+    assert add1["wyner-0"].of("I40") == (41.35, 0.78)
+    assert add1["vcca-private"].of("I40") is None
+    assert add1["vib"].joint is None
+    celeba = {r.slug: r.published for r in plan.read("celeba", protocol).rows}
+    assert [celeba[f"wyner-{lam}"].of("attributes") for lam in ("0", "0.05", "0.1", "0.15", "0.2")] == [
+        (v, None) for v in (0.8926, 0.8921, 0.8929, 0.8932, 0.8928)
+    ]
+    assert (celeba["jvae"].of("attributes"), celeba["jvae"].of("variance")) == ((0.8811, None), (0.0073, None))
+
+
+@pytest.mark.parametrize(("experiment", "sizes"), [("add1", (32, 32, 32)), ("mnist-svhn", (128, 128, 128)), ("celeba", (128, 0, 128))])  # fmt: skip
+def test_the_papers_networks_and_settings_of_pictures(experiment, sizes, data):
+    from wyner.networks import TABLE_8, TABLE_10, Convolutional
+
+    p = plan.read(experiment, "paper")
+    options = {k: tuple(v) if isinstance(v, list) else v for k, v in p.networks.items() if k != "kind"}
+    assert Convolutional(**options) == (TABLE_10 if experiment == "celeba" else TABLE_8)
+    assert (p.fit["epochs"], p.fit["batch_size"], p.fit["lr"]) == (100, 128, 1e-4)
+    wyner = next(r.model for r in p.rows if r.slug == "wyner-0.1")
+    assert (wyner["z"], wyner["u"], wyner["v"]) == sizes
+    assert wyner["marginals"] == {"kind": "Alternating", "every": 1, "epochs": 1}
+    assert "alpha" not in wyner
+    jvae = next(r.model for r in p.rows if r.slug == "jvae")
+    assert jvae["w"] == sum(sizes)
 
 
 @pytest.mark.parametrize("protocol", plan.PROTOCOLS)
@@ -98,12 +147,14 @@ def test_a_label_names_its_folder():
         (MINIMAL + ROW + ROW, "different names"),
         (MINIMAL + ROW + "joint = [1, 2, 3]\n", "published value"),
         (MINIMAL + ROW + "jiont = [1]\n", "did you mean 'joint'"),
+        (MINIMAL + ROW + "published = { accuraci = [1] }\n", "did you mean 'accuracy'"),
+        (MINIMAL + "[judge]\nclasifier = 'digits'\n" + ROW, "did you mean 'classifier'"),
         (MINIMAL + ROW.replace("JVAE", "JVAEE"), "did you mean 'JVAE'"),
         (MINIMAL + ROW + '[[claims]]\ntext = "c"\nleft = "a"\nright = "a-b-1"\nmetric = "I41"\nrelation = "below"\n', "unknown row 'a'"),
         (MINIMAL + ROW + '[[claims]]\ntext = "c"\nleft = "a-b-1"\nright = "a-b-1"\nmetric = "I42"\nrelation = "below"\n', "did you mean 'I41'"),
         (MINIMAL + ROW + '[[claims]]\ntext = "c"\nleft = "a-b-1"\nright = "a-b-1"\nmetric = "I41"\nrelation = "under"\n', "unknown relation"),
     ],
-    ids=["not-toml", "key", "missing", "twice", "published", "row-key", "model", "claim-row", "claim-metric", "claim-relation"],
+    ids=["not-toml", "key", "missing", "twice", "published", "row-key", "published-metric", "judge-key", "model", "claim-row", "claim-metric", "claim-relation"],
 )  # fmt: skip
 def test_a_bad_protocol_is_refused(text, said):
     with pytest.raises(OptionError, match=said):
@@ -128,6 +179,25 @@ def test_plain_values_become_objects():
     assert model.latent["z"].shape == (1, 10)
     e = small(name="JVAE", marginals={"kind": "Alternating", "every": 2, "epochs": 3})
     assert e.build(e.load()).phases[1].when == Alternating(2, 3)
+
+
+def test_families_of_a_protocol_hold_for_all_rows():
+    text = MINIMAL + "[families]\nx = 0.25\ny = { floor = { start = 1.0, end = 0.01 } }\n" + ROW
+    text += '[[rows]]\nlabel = "B"\nmodel = { name = "JVAE", families = { x = 0.5 } }\n'
+    p = plan.parse(text, "e", "short")
+    rows = load("mog", train=8, validation=0, test=4)
+    one, other = (p.experiment_of(r, p.data[0]).build(rows).factors for r in p.rows)
+    assert float(one["p(x|w)"].head.log_scale) == pytest.approx(0.5 * np.log(0.25), rel=1e-6)
+    assert float(other["p(x|w)"].head.log_scale) == pytest.approx(0.5 * np.log(0.5), rel=1e-6)
+    head = other["p(y|w)"].head
+    head.anneal(1.0)
+    assert float(head.log_floor) == pytest.approx(0.5 * np.log(0.01), rel=1e-6)
+
+
+@pytest.mark.parametrize(("choice", "said"), [({"flor": 0.1}, "did you mean 'floor'"), ({"floor": 2.0}, "variance >= floor"), ("trianed", "did you mean 'trained'")])  # fmt: skip
+def test_bad_families_are_refused(choice, said):
+    with pytest.raises(OptionError, match=said):
+        small(families={"x": choice}).build(small().load())
 
 
 def test_a_number_in_place_of_a_path_is_where_it_ends():

@@ -16,7 +16,7 @@ import torch
 import wyner
 from oracle.gaussian import Joint, is_mixture, joint_of, random_joint
 from wyner import KL, Model, Real
-from wyner.families import Mixture
+from wyner.families import Fixed, Gaussian, Mixture
 from wyner.families.distributions import Delta
 from wyner.laws import Term, parse
 from wyner.laws.factor import Combined
@@ -25,6 +25,7 @@ from wyner.networks import MLPs
 from wyner.variables import Space
 
 AFFINE = MLPs(hidden=())
+HALF = Gaussian(Fixed(0.5))
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,9 @@ BOTH = ("joint", "x2x", "y2y", "x2y", "y2x")
 SUBSETS = ("joint", "x2x", "x2y", "y2y", "y2x")
 """The same laws in the order of models with experts."""
 
+ELSEWHERE = {"DSAE", "PixelCNNVAE"}
+"""Models of one observed variable that is no vector; tests of their own examine them."""
+
 TABLE_CASES: dict[str, Case] = {
     name: _of_table(name, latent, exact, **options)
     for name, latent, exact, options in [
@@ -116,6 +120,9 @@ OTHER_CASES: dict[str, Case] = {
     "MoPoE-3": Case(lambda n: MoPoE({"a": Real(1), "b": Real(2), "c": Real(1)}, z=n, networks=AFFINE), ("a2a", "b2b", "c2c")),
     "MMVAEPlus-3": Case(
         lambda n: MMVAEPlus({"a": Real(1), "b": Real(2), "c": Real(1)}, z=n, local={"a": n, "c": n}, networks=AFFINE), ("b2b",)
+    ),
+    "PixelCNNVAE-gaussian": Case(
+        lambda n: TABLE["PixelCNNVAE"](x=Real(3), z=n, objective="beta", gamma=0.3, watch=False, families={"x": HALF}, networks=AFFINE), ("elbo",)
     ),
     "hierarchy": Case(_declare(("x",), "zw", {"elbo": ("q(x) q(z|x) q(w|z)", "p(w) p(z|w) p(x|z)")}, ()), ("elbo",)),
     "product-of-data": Case(

@@ -105,8 +105,8 @@ def one_side() -> tuple[Model, Dataset]:
 CASES = {"halves": halves, "image": images, "vector": vectors}
 DRAWN = {"translate-x-to-y", "translate-y-to-x", "joint", "rates", "latents", "loss"}
 PICTURES = {
-    "halves": DRAWN | {"style-control", "reconstructions", "terms-joint"},
-    "image": DRAWN | {"style-control", "reconstructions", "terms-joint"},
+    "halves": DRAWN | {"style-control", "reconstructions", "joint-style", "traversal", "terms-joint"},
+    "image": DRAWN | {"style-control", "reconstructions", "joint-style", "traversal", "terms-joint"},
     "vector": DRAWN | {"moments", "correlations", "terms-joint", "terms-marginal"},
 }
 

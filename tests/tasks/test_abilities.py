@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from oracle.cases import build
+from oracle.cases import ELSEWHERE, build
 from wyner.errors import TaskError
 from wyner.models import TABLE
 
@@ -73,7 +73,7 @@ def test_table_of_abilities(name):
 
 
 def test_the_table_of_abilities_names_every_model():
-    assert set(TABLE) <= set(ABILITIES)
+    assert set(TABLE) - ELSEWHERE <= set(ABILITIES)
 
 
 X, Y = torch.zeros(3, 2), torch.zeros(3, 3)

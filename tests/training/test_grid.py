@@ -94,7 +94,7 @@ def test_models_that_cannot_be_made_again_and_functions_that_do_not_fit() -> Non
 def test_dropout_and_batch_normalisation_train_one_after_the_other() -> None:
     noisy = lambda: torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Dropout(0.3), torch.nn.Linear(8, 4))
     norm = lambda: torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.BatchNorm1d(8), torch.nn.Linear(8, 4))
-    for network, reason in ((noisy, "dropout"), (norm, "Batch norm")):
+    for network, reason in ((noisy, "dropout"), (norm, "running statistics")):
         make = lambda seed, network=network: model(modules={"q(z|x)": network()})
         with pytest.raises(OptionError, match=f"'batched' is impossible: phase 'joint': .*({reason})"):
             quiet(make, grid={"seed": [0, 1]}, launcher="batched")

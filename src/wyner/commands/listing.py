@@ -13,12 +13,15 @@ from wyner.errors import OptionError, TaskError, unknown
 from wyner.experiments import read, shipped
 from wyner.models import Model
 from wyner.tasks import abilities
-from wyner.variables import Real
+from wyner.variables import Binary, Real, Sequence, Space
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 WHAT = ("models", "data", "experiments")
+PAIR: dict[str, Space] = {"x": Real(2), "y": Real(2)}
+ALONE: dict[str, dict[str, Space]] = {"DSAE": {"x": Sequence(8, 2)}, "PixelCNNVAE": {"x": Binary(1, 28, 28)}}
+"""Models that are not of a pair, each with a small variable."""
 COLUMNS = {
     "generate": "generate", "translate": "translate", "restyle": "restyle", "encode": "encode", "log_likelihood": "score",
     "common_information": "measure",
@@ -34,7 +37,8 @@ def show(what: str) -> None:
 
     console = Console(width=None)
     if what == "models":
-        built = {name: kind(x=Real(2), y=Real(2)) for name, kind in models.TABLE.items()}  # type: ignore[call-arg]
+        kinds: dict[str, Any] = dict(models.TABLE)
+        built: dict[str, Model] = {name: kind(**ALONE.get(name, PAIR)) for name, kind in kinds.items()}
         table = _table("model", *COLUMNS.values())
         for name, model in built.items():
             can = abilities(model)
@@ -66,19 +70,16 @@ def show(what: str) -> None:
 
 
 def why_not(model: Model) -> list[str]:
-    """Why a model of a pair x, y cannot be asked something, in its own words: each task is tried on two rows of zeros."""
+    """Why a model cannot be asked something, in its own words: each task is tried on two rows of zeros."""
     zero: dict[str, Any] = {k: torch.zeros(2, *s.event_shape) for k, s in model.observed.items()}
-    x, y = zero["x"], zero["y"]
-    tries: list[Callable[[], Any]] = [
-        lambda: model.generate(2),
-        lambda: model.translate(x=x, to="y"),
-        lambda: model.translate(y=y, to="x"),
-        lambda: model.restyle(x=x, like=zero, to="y"),
-        lambda: model.encode(x=x),
-        lambda: model.encode(y=y),
-        lambda: model.log_likelihood(**zero, samples=1),
-        lambda: model.common_information(**zero),
-    ]
+    tries: list[Callable[[], Any]] = [lambda: model.generate(2)]
+    if len(zero) > 1:
+        x, y = zero["x"], zero["y"]
+        tries += [
+            lambda: model.translate(x=x, to="y"), lambda: model.translate(y=y, to="x"),
+            lambda: model.restyle(x=x, like=zero, to="y"), lambda: model.encode(x=x), lambda: model.encode(y=y),
+        ]  # fmt: skip
+    tries += [lambda: model.log_likelihood(**zero, samples=1), lambda: model.common_information(**zero)]
     found = []
     for attempt in tries:
         try:

@@ -6,7 +6,20 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from wyner.data import celeba, digits, fashion, folders, mnist_svhn, synthetic
+from wyner.data import (
+    binary,
+    celeba,
+    digits,
+    emoji,
+    fashion,
+    folders,
+    linear_sequences,
+    mnist_svhn,
+    sketchy,
+    speech,
+    synthetic,
+)
+from wyner.data.corpus import Corpus
 from wyner.data.dataset import Dataset
 from wyner.data.tables import from_arrays, from_npz
 from wyner.errors import OptionError, unknown
@@ -22,6 +35,17 @@ def _full(make: Callable[..., Dataset]) -> Callable[..., Dataset]:
     return made
 
 
+def _cut(make: Callable[..., Corpus]) -> Callable[..., Dataset]:
+    def made(steps: int = 20, **options: Any) -> Dataset:
+        return make(**options).dataset(steps)
+
+    made.__doc__ = make.__doc__
+    signature = inspect.signature(make)
+    steps = inspect.signature(made).parameters["steps"].replace(kind=inspect.Parameter.KEYWORD_ONLY)
+    made.__signature__ = signature.replace(parameters=[*signature.parameters.values(), steps])  # type: ignore[attr-defined]
+    return made
+
+
 TABLE: dict[str, Callable[..., Dataset]] = {
     "mog": synthetic.mog,
     "gaussian": synthetic.gaussian,
@@ -29,11 +53,21 @@ TABLE: dict[str, Callable[..., Dataset]] = {
     "digits-add1": digits.add1,
     "mnist-halves": _full(digits.halves),
     "mnist-add1": _full(digits.add1),
+    "binary-digits": binary.digits,
+    "binary-mnist": binary.handwritten,
+    "binary-fashion": binary.clothes,
     "mnist-svhn": mnist_svhn.same,
     "mnist-svhn-add1": mnist_svhn.add1,
     "fashion-mnist": fashion.pairs,
     "celeba": celeba.celeba,
+    "emoji": emoji.emoji,
+    "sketchy": sketchy.sketchy,
     "image-pairs": folders.image_pairs,
+    "linear-sequences": linear_sequences.linear_sequences,
+    "timit": _cut(speech.timit),
+    "speech": _cut(speech.from_csv),
+    "ravdess": _cut(speech.ravdess),
+    "fsdd": _cut(speech.fsdd),
 }
 """Every named data set. A new one is a function that returns a `Dataset`, and a line here."""
 

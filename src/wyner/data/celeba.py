@@ -61,7 +61,7 @@ def celeba(
     missing_note = () if n == len(names) else (f"{len(names) - n} faces of the list have no picture and are left out.",)
     return Dataset(
         "celeba", train, middle if held else {}, last, {"x": Binary(len(attributes)), "y": Image(3, size, size)}, {}, source, {},
-        (CREDIT, "Attributes: " + ", ".join(attributes) + ".", *missing_note), "vector",
+        (CREDIT, "Attributes: " + ", ".join(attributes) + ".", *missing_note), "vector", names={"x": tuple(attributes)},
     )  # fmt: skip
 
 

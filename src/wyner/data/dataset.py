@@ -26,6 +26,8 @@ class Dataset:
         notes: what a reader of a report should know.
         kind: how to show it: "vector", "image" or "halves" (two halves of one picture).
         scale: by modality, `(mean, deviation)` that were taken out of a user's table.
+        about: what a run should keep besides `source`: how raw files became rows.
+        names: of the coordinates of a modality, where they have names: attributes, columns.
     """
 
     name: str
@@ -39,6 +41,8 @@ class Dataset:
     notes: tuple[str, ...] = ()
     kind: str = "vector"
     scale: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def modalities(self) -> list[str]:

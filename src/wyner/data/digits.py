@@ -13,7 +13,7 @@ import numpy as np
 
 from wyner.data.dataset import Dataset
 from wyner.data.mnist import Digits, mnist, static
-from wyner.data.pairing import entropy, matched
+from wyner.data.pairing import matched, one_label
 from wyner.errors import OptionError, unknown
 from wyner.seeds import DATA, mix
 from wyner.variables import Binary, Image
@@ -61,8 +61,7 @@ def halves(
     order = np.random.default_rng(mix(seed, DATA)).permutation(len(digits.train_images))
 
     def part(images: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-        bits = (images > 127).astype(np.float32)
-        return {"x": np.ascontiguousarray(bits[:, :, :14]), "y": np.ascontiguousarray(bits[:, :, 14:]), "label": labels}
+        return {**_cut(images > 127), "label": labels}
 
     train, held = np.sort(order[count:]), np.sort(order[:count])
     name = "mnist-halves" if full else "digits-halves"
@@ -73,12 +72,14 @@ def halves(
     )  # fmt: skip
 
 
-def _static_halves() -> Dataset:
-    def part(bits: np.ndarray) -> dict[str, np.ndarray]:
-        bits = bits.astype(np.float32)
-        return {"x": np.ascontiguousarray(bits[:, :, :14]), "y": np.ascontiguousarray(bits[:, :, 14:])}
+def _cut(bits: np.ndarray) -> dict[str, np.ndarray]:
+    """Left and right halves of pictures `(N, 28, 28)` of zeros and ones."""
+    bits = bits.astype(np.float32)
+    return {"x": np.ascontiguousarray(bits[:, :, :14]), "y": np.ascontiguousarray(bits[:, :, 14:])}
 
-    found = {name: part(bits) for name, bits in static().items()}
+
+def _static_halves() -> Dataset:
+    found = {name: _cut(bits) for name, bits in static().items()}
     return Dataset(
         "mnist-halves", found["train"], found["validation"], found["test"], {"x": Binary(28, 14), "y": Binary(28, 14)}, {},
         {"name": "mnist-halves", "binarisation": "static"}, {},
@@ -121,10 +122,9 @@ def add1(
     name, shape = "mnist-add1" if full else "digits-add1", Image(1, 28 + 2 * pad, 28 + 2 * pad)
     held = pairs(digits.train_images[:cut], digits.train_labels[:cut], validation) if validation else {}
     made = pairs(digits.train_images[cut:], digits.train_labels[cut:], train)
-    exact = entropy(made["label"])
     return Dataset(
         name, made, held, pairs(digits.test_images, digits.test_labels, test), {"x": shape, "y": shape},
-        {"common_information": exact, "mutual_information": exact, "gacs_korner": exact},
+        one_label(made["label"]),
         {"name": name, "train": train, "validation": validation, "test": test, "pad": pad, "seed": seed}, {},
         ("Pairs of digits with label(y) = label(x) + 1 mod 10. " + CREDIT,), "image",
     )  # fmt: skip

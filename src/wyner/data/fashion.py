@@ -9,7 +9,7 @@ import numpy as np
 from wyner.data.dataset import Dataset
 from wyner.data.fetch import get
 from wyner.data.mnist import Digits, digits_of, read_idx
-from wyner.data.pairing import entropy, matched
+from wyner.data.pairing import matched, one_label
 from wyner.errors import OptionError, unknown
 from wyner.seeds import DATA, mix
 from wyner.variables import Categorical, Image, Space
@@ -88,10 +88,9 @@ def pairs(
 
     held, first, last = made("validation") if sizes["validation"] else {}, made("train"), made("test")
     picture: Space = Image(1, 28 + 2 * pad, 28 + 2 * pad)
-    exact = entropy(first["label"])
     return Dataset(
         "fashion-mnist", first, held, last, {"x": picture, "y": Categorical(1, 10) if pairing == "label" else picture},
-        {"common_information": exact, "mutual_information": exact, "gacs_korner": exact},
+        one_label(first["label"]),
         {"name": "fashion-mnist", "pairing": pairing, **sizes, "pad": pad, "seed": seed}, {},
         ("Fashion-MNIST, Zalando SE, MIT licence. Classes: " + ", ".join(CLASSES) + ".",), "vector" if pairing == "label" else "image",
     )  # fmt: skip

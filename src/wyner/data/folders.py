@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from wyner.data.dataset import Dataset
-from wyner.data.pairing import entropy, matched
+from wyner.data.pairing import matched, one_label
 from wyner.data.photos import Album, decoded
 from wyner.errors import DataError, OptionError
 from wyner.seeds import DATA, mix
@@ -72,8 +72,7 @@ def image_pairs(
         "table": None if table is None else str(Path(table).resolve()), "size": size, "crop": crop, "channels": depth, "pairs": pairs,
         "validation": validation, "test": test, "seed": seed,
     }  # fmt: skip
-    exact = entropy(made["train"]["label"]) if labels else None
-    truth = {} if exact is None else {"common_information": exact, "mutual_information": exact, "gacs_korner": exact}
+    truth = one_label(made["train"]["label"]) if labels else {}
     rule = "the same label" if labels else "the same name" if table is None else f"the table {Path(table).name}"
     return Dataset(
         "image-pairs", made["train"], made["validation"], made["test"],

@@ -7,7 +7,7 @@ import numpy as np
 from wyner.data import digits
 from wyner.data.dataset import Dataset
 from wyner.data.mnist import Digits, mnist
-from wyner.data.pairing import entropy, in_rounds, matched
+from wyner.data.pairing import in_rounds, matched, one_label
 from wyner.data.svhn import CREDIT, HouseNumbers, svhn
 from wyner.errors import OptionError, unknown
 from wyner.seeds import DATA, mix
@@ -76,11 +76,10 @@ def add1(partners: int = 4, split: str = "extra", enlarge: str = "resize", seed:
 def _dataset(
     source: dict, train: dict, held: dict, test: dict, numbers: HouseNumbers, rule: str
 ) -> Dataset:  # fmt: skip
-    exact = entropy(train["label"])
     notes = (f"Pairs with {rule}. {digits.CREDIT} {CREDIT}", f"House numbers to train on: {numbers.origin}.")
     return Dataset(
         source["name"], train, held, test, dict(SPACES),
-        {"common_information": exact, "mutual_information": exact, "gacs_korner": exact}, source, {}, notes, "image",
+        one_label(train["label"]), source, {}, notes, "image",
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from wyner.errors import DataError
+from wyner.information.discrete.table import entropy
 
 
 def matched(
@@ -67,7 +68,11 @@ def in_rounds(
     return first[order], second[order]
 
 
-def entropy(labels: np.ndarray) -> float:
-    """Empirical entropy in nats of whole numbers `(N,)`: I(X;Y) of pairs that share a label and nothing else."""
-    share = np.bincount(labels) / len(labels)
-    return float(-(share[share > 0] * np.log(share[share > 0])).sum())
+def one_label(labels: np.ndarray) -> dict[str, float]:
+    """What is true of pairs that share a label and nothing else, which can be read from each side: C_GK = I = J = H(label), in nats.
+
+    Args:
+        labels: whole numbers `(N,)`, of the pairs; H is that of their frequencies.
+    """
+    exact = entropy(np.bincount(np.asarray(labels).astype(np.int64)) / len(labels))
+    return {"common_information": exact, "mutual_information": exact, "gacs_korner": exact}

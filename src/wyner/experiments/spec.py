@@ -29,21 +29,35 @@ import torch
 from wyner import data, models
 from wyner.data import Dataset
 from wyner.errors import OptionError, unknown
+from wyner.families import Autoregressive, Recurrent
 from wyner.models import Model
-from wyner.networks import Autoencoded, Builder, Convolutional, Critics, MLPs
+from wyner.networks import (
+    Autoencoded,
+    Builder,
+    Convolutional,
+    Critics,
+    ImageCritics,
+    MLPs,
+    ResNets,
+    SequenceCritics,
+    Sequences,
+    Strided,
+    Trunks,
+)
 from wyner.objectives import Ratio
 from wyner.schedules import Linear
 from wyner.schedules import Path as Knots
 from wyner.seeds import INITIAL, mix
 from wyner.training import Settings
 from wyner.training.phases import After, Alternating, Jointly
-from wyner.variables import Binary, Categorical, Image, Real, Space
+from wyner.variables import Binary, Categorical, Image, Real, Sequence, Space
 
 SECTIONS = ("data", "model", "networks", "fit", "evaluate")
-BUILDERS: dict[str, type[Builder]] = {"MLPs": MLPs, "Convolutional": Convolutional, "Autoencoded": Autoencoded}
+BUILDERS: dict[str, type[Builder]] = {"MLPs": MLPs, "Convolutional": Convolutional, "Autoencoded": Autoencoded, "ResNets": ResNets, "Trunks": Trunks, "Strided": Strided, "Sequences": Sequences}
 SPACES: dict[str, type[Space]] = {"categorical": Categorical, "real": Real, "binary": Binary, "image": Image}
 KINDS: dict[str, Any] = {
     "After": After, "Alternating": Alternating, "Jointly": Jointly, "Critics": Critics, "Ratio": Ratio,
+    "SequenceCritics": SequenceCritics, "Recurrent": Recurrent, "ImageCritics": ImageCritics, "Autoregressive": Autoregressive,
 }  # fmt: skip
 
 
@@ -87,13 +101,13 @@ class Experiment:
                 raise OptionError(f"{kind.__name__}: {unknown('argument', name, known)}")
         for name, value in _sizes(dataset, kind).items():
             options.setdefault(name, value)
-        pair = dataset.modalities == ["x", "y"]
-        if not pair and "modalities" not in known:
+        named = set(dataset.modalities) <= known  # a pair x and y, or what the model calls its only modality
+        if not named and "modalities" not in known:
             raise OptionError(
                 f"{kind.__name__} takes x and y; {dataset.name} has {', '.join(dataset.modalities)}: name two arrays x and y, "
                 "or choose a model that takes any modalities, such as WynerVAE"
             )
-        given = dict(dataset.spaces) if pair else {"modalities": dataset.spaces}
+        given = dict(dataset.spaces) if named else {"modalities": dataset.spaces}
         options = {k: decoded(v, f"{kind.__name__}: {k}") for k, v in options.items()}
         families = {**dataset.families, **_families(options.pop("families", {}))}
         with torch.random.fork_rng([]):
@@ -103,7 +117,10 @@ class Experiment:
     def _builder(self, dataset: Dataset) -> Builder:
         options = dict(self.networks)
         convolve = all(isinstance(s, Image) and s.shape[1] % 8 == s.shape[2] % 8 == 0 for s in dataset.spaces.values())
-        kind = BUILDERS[options.pop("kind", "Convolutional" if convolve and not options else "MLPs")]
+        usual = "Convolutional" if convolve and not options else "MLPs"
+        if any(isinstance(s, Sequence) for s in dataset.spaces.values()):
+            usual = "Sequences"
+        kind = BUILDERS[options.pop("kind", usual)]
         known = set(inspect.signature(kind).parameters)
         for name in options:
             if name not in known:
@@ -183,19 +200,25 @@ def _sizes(dataset: Dataset, kind: type[Model]) -> dict[str, int]:
 
 
 def _families(chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Families from `{variable: choice}` or `{factor: choice}`: a number or a path for a fixed variance, "trained" for one per
-    coordinate, "predicted" by the network, "deterministic" for none, "summed" for a categorical latent that is summed over in training.
+    """Families from `{variable: choice}` or `{factor: choice}`: a number or a path for a fixed variance, `{floor, variance, per}` for a
+    trained one above a floor, which may be a path; "trained" for one per coordinate, "predicted" by the network, "deterministic" for
+    none, "summed" for a categorical latent that is summed over in training, "relaxed" for one that is drawn; both with a trained prior.
     """
     from wyner.families import Categorical, Deterministic, Fixed, Gaussian, Trainable
 
     named = {
         "trained": Gaussian(Trainable(per="coordinate")), "summed": Categorical(summed=True, trained=True),
-        "predicted": Gaussian(), "deterministic": Deterministic(),
+        "relaxed": Categorical(trained=True), "predicted": Gaussian(), "deterministic": Deterministic(),
     }  # fmt: skip
     for k, v in chosen.items():
         if isinstance(v, str) and v not in named:
             raise OptionError(f"families.{k}: {unknown('choice', v, named)}; or a number, the variance")
-    return {k: named[v] if isinstance(v, str) else Gaussian(Fixed(v)) for k, v in chosen.items()}
+        if isinstance(v, dict):
+            for key in v:
+                if key not in (known := ("floor", "variance", "per")):
+                    raise OptionError(f"families.{k}: {unknown('setting', key, known)}")
+    made = lambda v: named[v] if isinstance(v, str) else Gaussian(Trainable(**v) if isinstance(v, dict) else Fixed(v))
+    return {k: made(v) for k, v in chosen.items()}
 
 
 def read(path: str | Path) -> Experiment:

@@ -1,5 +1,6 @@
 """Families of distributions: the values, their closed-form KLs, and the heads that make them from network outputs."""
 
+from wyner.families.autoregressive import Autoregressive, FeatureOf
 from wyner.families.distributions import Distribution, kl
 from wyner.families.experts import Combination, Mixture, Product
 from wyner.families.heads import (
@@ -14,20 +15,25 @@ from wyner.families.heads import (
     Trainable,
     default,
 )
+from wyner.families.sequences import Recurrent, StepGaussian
 
 __all__ = [
+    "Autoregressive",
     "Bernoulli",
     "Categorical",
     "Combination",
     "Deterministic",
     "Distribution",
     "Family",
+    "FeatureOf",
     "Fixed",
     "Gaussian",
     "Head",
     "Mixture",
     "Predicted",
     "Product",
+    "Recurrent",
+    "StepGaussian",
     "Trainable",
     "default",
     "kl",

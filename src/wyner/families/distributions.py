@@ -25,6 +25,8 @@ class Distribution(ABC):
     noise: str | None = None
     differentiable: bool = True
     """Whether `rsample` lets gradients through."""
+    averaged: bool = True
+    """Whether `mean` is known; where it is not, tasks return draws."""
     summed: bool = False
     """Whether training sums over all values in place of a draw; see `Summed`."""
     event: tuple[int, ...]
@@ -311,6 +313,15 @@ CLOSED_FORMS = {
     (Summed, Categorical): kl_categorical,
     (Summed, Summed): kl_categorical,
 }
+
+
+STEPWISE: dict[tuple[type[Distribution], type[Distribution]], Any] = {}
+"""Functions (q, p, draw of q) whose expectation over the draw is KL(q || p): p's steps depend on the steps before them."""
+
+
+def kl_at(q: Distribution, p: Distribution, draw: Tensor) -> Tensor:
+    """An estimate of KL(q || p) in nats, `(*leading)`, from a draw of q: exact in every step, given the steps before it."""
+    return STEPWISE[type(q), type(p)](q, p, draw)
 
 
 def kl(q: Distribution, p: Distribution) -> Tensor:

@@ -309,7 +309,12 @@ def default(space: Space, observed: bool) -> Family:
 
     Latent: Gaussian with predicted variance, or categorical. Observed: `Real` a Gaussian of fixed variance 1/2 (so that
     -log p is the squared error plus a constant), `Image` a Gaussian with one trained variance per channel, `Binary` Bernoulli.
+    Sequences: the same step by step, an observed one with one trained variance per coordinate.
     """
+    if isinstance(space, variables.Sequence):
+        from wyner.families.sequences import StepGaussian
+
+        return StepGaussian(Trainable() if observed else Predicted())
     if isinstance(space, variables.Categorical):
         return Categorical()
     if isinstance(space, variables.Binary):

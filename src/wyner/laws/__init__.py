@@ -1,6 +1,6 @@
 """Laws: products of conditionals as text, factors as modules, and the compiler from divergences to operations."""
 
-from wyner.laws.factor import Combined, Factor
+from wyner.laws.factor import Combined, Factor, Inner
 from wyner.laws.notation import Law, Term, check, is_data, parse, read_term
 from wyner.laws.order import rounds
 from wyner.laws.plan import Op, Plan, Planner, Score, noise_for, run
@@ -8,6 +8,7 @@ from wyner.laws.plan import Op, Plan, Planner, Score, noise_for, run
 __all__ = [
     "Combined",
     "Factor",
+    "Inner",
     "Law",
     "Op",
     "Plan",

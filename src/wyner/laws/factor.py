@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from wyner.errors import ShapeError
+from wyner.errors import LawError, ShapeError
 from wyner.families import Combination, Distribution, Head
 from wyner.networks import flattened
 
@@ -118,3 +118,31 @@ class Combined(nn.Module):
 
     def forward(self, *parents: Tensor) -> Distribution:
         return self.combine(*(m(*(parents[i] for i in at)) for m, at in self.members))
+
+
+class Inner(nn.Module):
+    """A factor without a network of its own: a function that another factor computes on its way to a density.
+
+    Args:
+        name: canonical text of the factor.
+        of: the factor that computes it, whose head has `inner` and `inner_shape`.
+        variable: of which variable.
+        head: a point mass.
+        owner: head of that factor.
+
+    Raises:
+        LawError: that factor has no such function. ShapeError: of another shape.
+    """
+
+    network = None
+
+    def __init__(self, name: str, of: str, variable: str, head: Head, owner: Head) -> None:
+        super().__init__()
+        if not hasattr(owner, "inner_shape"):
+            raise LawError(f"{name}: {of} computes no feature that it could be; its family must be Autoregressive")
+        if head.event != owner.inner_shape:
+            raise ShapeError(f"{name}: the feature of {of} has shape {owner.inner_shape}, the variable {head.event}")
+        self.name, self.of, self.variable, self.head = name, of, variable, head
+
+    def forward(self, inner: Sequence[Tensor]) -> Distribution:
+        return self.head(inner[-1])

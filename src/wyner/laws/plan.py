@@ -5,7 +5,8 @@ Rules, for KL(q || p) = E_q[ log q - log p ]:
 1. both laws cover the same variables; factors that stand on both sides cancel;
 2. the data's own factors are constants and drop: their entropies are kept by name;
 3. a variable drawn by q and scored by p gives KL(q-factor || p-factor) in closed form if the families have one and the
-   parents of the p-factor are drawn before the variable in q; otherwise log q - log p at the draw;
+   parents of the p-factor are drawn before the variable in q; step by step at the draw if p's steps depend on those before
+   them; otherwise log q - log p at the draw;
 4. an observed variable of q's data that p scores gives -log p.
 
 Equal operations are one operation: two divergences that draw z from q(z|x,y) share the draw.
@@ -22,13 +23,13 @@ from torch import Tensor, nn
 
 from wyner.errors import LawError
 from wyner.families import Distribution
-from wyner.families.distributions import CLOSED_FORMS, Delta, draw_noise, kl
-from wyner.laws.factor import Combined
+from wyner.families.distributions import CLOSED_FORMS, STEPWISE, Delta, draw_noise, kl, kl_at
+from wyner.laws.factor import Combined, Inner
 from wyner.laws.notation import Law, Term, check, is_data, read_term
 
 
 class Op(NamedTuple):
-    """One operation on earlier results. `kind` is given, feature, dist, combine, draw, nll, kl or ratio."""
+    """One operation on earlier results. `kind` is given, feature, inner, dist, combine, draw, nll, kl, steps or ratio."""
 
     kind: str
     name: str
@@ -98,6 +99,8 @@ class Planner:
         if isinstance(factor, Combined):
             members = [self.dist(read_term(m), value, where) for m in factor.family.members]
             return self.plan.add("combine", term.name, *members)
+        if isinstance(factor, Inner):
+            return self.plan.add("dist", term.name, self.plan.add("inner", factor.of, value[factor.variable]))
         args = [self.plan.add("feature", g, value[g]) if g in self.features else value[g] for g in term.given]
         return self.plan.add("dist", term.name, *args)
 
@@ -190,11 +193,16 @@ class Planner:
             target = self.dist(term, value, where)
             self._scorable(term, where)
             if name not in term_of:
-                scores.append(Score(f"-log {term.name}", self.plan.add("nll", "", target, value[name])))
+                inner = [self.plan.add("inner", term.name, value[name])] if self._has_inner(term) else []
+                scores.append(Score(f"-log {term.name}", self.plan.add("nll", "", target, value[name], *inner)))
                 continue
             own = term_of[name]
             self._scorable(own, where)
-            if set(term.given) <= before[name] and self._closed(own, term):
+            known = set(term.given) <= before[name]
+            if known and self._pair(own, term) in STEPWISE:
+                text = f"KL({own.name} || {term.name}), step by step"
+                scores.append(Score(text, self.plan.add("steps", "", dist[name], target, value[name])))
+            elif known and self._pair(own, term) in CLOSED_FORMS:
                 scores.append(
                     Score(f"KL({own.name} || {term.name})", self.plan.add("kl", "", dist[name], target, value[name]))
                 )
@@ -210,14 +218,18 @@ class Planner:
     def _family(self, term: Term) -> type[Distribution]:
         return self.factors[term.name].head.distribution  # type: ignore[union-attr, return-value]
 
+    def _has_inner(self, term: Term) -> bool:
+        """Whether a density begins with something that others may read as well."""
+        return hasattr(self.factors[term.name].head, "inner")
+
     def _scorable(self, term: Term, where: str) -> None:
         if self._family(term) is Delta:
             raise LawError(
                 f"{where}: {term.name} is deterministic and has no density; match the laws by a density ratio instead of KL"
             )
 
-    def _closed(self, q: Term, p: Term) -> bool:
-        return (self._family(q), self._family(p)) in CLOSED_FORMS
+    def _pair(self, q: Term, p: Term) -> tuple[type[Distribution], type[Distribution]]:
+        return self._family(q), self._family(p)
 
 
 def _same_variables(where: str, q: Law, p: Law) -> None:
@@ -274,6 +286,8 @@ def run(
             r[i] = given[name]
         elif kind == "feature":
             r[i] = _featured(features[name], r[a[0]])
+        elif kind == "inner":
+            r[i] = factors[name].head.inner(r[a[0]])  # type: ignore[operator, union-attr]
         elif kind == "dist":
             r[i] = factors[name](*[r[k] for k in a])
         elif kind == "combine":
@@ -282,9 +296,11 @@ def run(
             q = r[a[0]]
             r[i] = q.mean if means else q.exact(eps[i]) if pointwise else q.rsample(eps[i])
         elif kind == "nll":
-            r[i] = -r[a[0]].log_prob(r[a[1]])
+            r[i] = -r[a[0]].log_prob(*[r[k] for k in a[1:]])
         elif kind == "kl" and not pointwise:
             r[i] = kl(r[a[0]], r[a[1]])
+        elif kind == "steps" and not pointwise:
+            r[i] = kl_at(r[a[0]], r[a[1]], r[a[2]])
         else:
             r[i] = r[a[0]].log_prob(r[a[2]]) - r[a[1]].log_prob(r[a[2]])
     return r

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 MAJORITY = "majority"
 
 
-def linear_probe(train: Any, train_labels: Any, test: Any, test_labels: Any, penalty: float = 1.0) -> float:
+def linear_probe(
+    train: Any, train_labels: Any, test: Any, test_labels: Any, penalty: float = 1.0, standardise: bool = True
+) -> float:
     """Share of test rows that an L2 multinomial logistic regression labels rightly, in [0, 1].
 
         min_W  sum_i -log softmax(W [a_i, 1])_{c_i} + |W|^2 / (2 C),   a standardised by the training rows, C = 1
@@ -26,6 +28,7 @@ def linear_probe(train: Any, train_labels: Any, test: Any, test_labels: Any, pen
         train, test: codes `(N, d)`, arrays or tensors.
         train_labels, test_labels: `(N,)`.
         penalty: 1/C.
+        standardise: by the training rows; pixels are better left as they are.
 
     Raises:
         ShapeError: other numbers of labels than of codes. DataError: fewer than two classes to train on.
@@ -36,6 +39,34 @@ def linear_probe(train: Any, train_labels: Any, test: Any, test_labels: Any, pen
     """
     from sklearn.linear_model import LogisticRegression
 
+    a, la, b, lb = _checked(train, train_labels, test, test_labels)
+    if standardise:
+        mean, scale = a.mean(0), a.std(0)
+        scale = np.where(scale > 1e-8 * np.maximum(1, np.abs(mean)), scale, 1.0)  # a latent that says nothing stays 0
+        a, b = (a - mean) / scale, (b - mean) / scale
+    probe = LogisticRegression(C=1 / penalty, max_iter=500).fit(a, la)
+    return float(np.mean(probe.predict(b) == lb))
+
+
+def kernel_probe(train: Any, train_labels: Any, test: Any, test_labels: Any, penalty: float = 1.0) -> float:
+    """Share of test rows that a support vector machine with a Gaussian kernel labels rightly, in [0, 1].
+
+        k(a, b) = exp( -|a - b|^2 / (d v) ),   v the variance of all numbers of the training rows, C = 1, one against one
+
+    Args and errors as for `linear_probe`.
+
+    Example:
+        >>> kernel_probe([[0.0], [0.1], [1.0], [1.1]], [0, 0, 1, 1], [[-0.2], [2.0]], [0, 1])
+        1.0
+    """
+    from sklearn.svm import SVC
+
+    a, la, b, lb = _checked(train, train_labels, test, test_labels)
+    return float(np.mean(SVC(C=1 / penalty, gamma="scale").fit(a, la).predict(b) == lb))
+
+
+def _checked(train: Any, train_labels: Any, test: Any, test_labels: Any) -> tuple[np.ndarray, ...]:
+    """Codes and labels as arrays: train, its labels, test, its labels."""
     a, b = (np.asarray(codes, dtype=np.float64) for codes in (train, test))
     la, lb = (np.asarray(labels) for labels in (train_labels, test_labels))
     for codes, labels, what in ((a, la, "train"), (b, lb, "test")):
@@ -43,10 +74,7 @@ def linear_probe(train: Any, train_labels: Any, test: Any, test_labels: Any, pen
             raise ShapeError(f"{what}: expected codes (N, d) and labels (N,), got {codes.shape} and {labels.shape}")
     if len(np.unique(la)) < 2:
         raise DataError("a probe needs at least two classes to train on")
-    mean, scale = a.mean(0), a.std(0)
-    scale = np.where(scale > 1e-8 * np.maximum(1, np.abs(mean)), scale, 1.0)  # a latent that says nothing stays 0
-    probe = LogisticRegression(C=1 / penalty, max_iter=500).fit((a - mean) / scale, la)
-    return float(np.mean(probe.predict((b - mean) / scale) == lb))
+    return a, la, b, lb
 
 
 def majority(train_labels: Any, test_labels: Any) -> float:

@@ -13,15 +13,15 @@ from torch import Tensor, nn
 from wyner import tasks
 from wyner.config import encode as to_json
 from wyner.errors import LawError, OptionError, unknown
-from wyner.families import Combination, Distribution, Family
+from wyner.families import Combination, Distribution, Family, FeatureOf
 from wyner.families import default as default_family
-from wyner.laws import Combined, Factor, Law, Planner, Term, check, is_data, parse, read_term
+from wyner.laws import Combined, Factor, Inner, Law, Planner, Term, check, is_data, parse, read_term
 from wyner.networks import MLP, Autoencoded, Builder, Chain, CodeDecoder, Critics, MLPs, freeze
 from wyner.objectives import Objective, Program, RatioProgram
 from wyner.objectives.critics import CriticSet
 from wyner.objectives.sides import seen_by
 from wyner.seeds import ROWS, mix
-from wyner.tasks import Likelihood
+from wyner.tasks import Likelihood, Traversal
 from wyner.tasks.arrays import Array
 from wyner.training.phases import Phase
 from wyner.variables import Space
@@ -174,6 +174,9 @@ class Model(nn.Module):
         if term.name in self.factors:
             return
         family = families.get(term.name)
+        if isinstance(family, FeatureOf):
+            self._add_inner(term, family, terms, networks, families, modules)
+            return
         if not isinstance(family, Combination):
             plain = {k: f for k, f in families.items() if not isinstance(f, Combination)}
             self.factors[term.name] = self._factor(term, networks, plain, modules.get(term.name))
@@ -185,6 +188,18 @@ class Model(nn.Module):
             members.append((self.factors[member.name], [term.given.index(g) for g in member.given]))
         (name,) = term.of
         self.factors[term.name] = Combined(term.name, family, members, self.variables[name].event_shape)
+
+    def _add_inner(
+        self, term: Term, family: FeatureOf, terms: Mapping[str, Term], networks: Builder, families: Mapping[str, Family | Combination], modules: Mapping[str, nn.Module]
+    ) -> None:  # fmt: skip
+        """Makes a factor that another one computes, and before it that one."""
+        owner = terms.get(family.factor)
+        if owner is None or owner.of != term.given:
+            raise LawError(f"{term.name}: expected a factor of {','.join(term.given)} to be a feature of, got {family.factor}")
+        self._add_factor(owner, terms, networks, families, modules)
+        (variable,), (name,) = owner.of, term.of
+        head: Any = self.factors[family.factor].head
+        self.factors[term.name] = Inner(term.name, family.factor, variable, family.head(self.variables[name]), head)
 
     def _factor(
         self, term: Term, networks: Builder, families: Mapping[str, Family], module: nn.Module | None
@@ -305,9 +320,57 @@ class Model(nn.Module):
         """Joint stochastic reconstruction, `{modality: (B, *event)}`; see `wyner.tasks.reconstruct`."""
         return tasks.reconstruct(self, given, keep_style=keep_style, sample=sample, means=means, seed=seed)
 
+    def redraw(self, *, n: int = 10, means: bool = True, seed: int | None = None, **given: Array) -> dict[str, Array]:
+        """Fresh draws of the given modalities that share the rows' common latents, `{modality: (n, B, *event)}`; see `wyner.tasks.redraw`."""
+        return tasks.redraw(self, given, n=n, means=means, seed=seed)
+
     def encode(self, *, draws: bool = False, seed: int | None = None, **given: Array) -> dict[str, Distribution]:
         """Posteriors of the latents given any subset that the model can take; see `wyner.tasks.encode`."""
         return tasks.encode(self, given, draws=draws, seed=seed)
+
+    def decode(
+        self,
+        latents: Mapping[str, Array],
+        *,
+        given: Mapping[str, Array] | None = None,
+        to: str | None = None,
+        sample: bool = False,
+        means: bool = False,
+        seed: int | None = None,
+    ) -> dict[str, Array]:
+        """Outputs at chosen values of latents, `{modality: (B, *event)}`; see `wyner.tasks.decode`."""
+        return tasks.decode(self, latents, given=given, to=to, sample=sample, means=means, seed=seed)
+
+    def interpolate(
+        self,
+        start: Mapping[str, Array],
+        end: Mapping[str, Array],
+        *,
+        along: str | Sequence[str] | None = None,
+        steps: int = 8,
+        to: str | None = None,
+        means: bool = True,
+        seed: int | None = None,
+    ) -> dict[str, Array]:
+        """Outputs on the path between the latents of two rows, `{modality: (S, B, *event)}`; see `wyner.tasks.interpolate`."""
+        return tasks.interpolate(self, start, end, along=along, steps=steps, to=to, means=means, seed=seed)
+
+    def traverse(
+        self,
+        *,
+        along: str | None = None,
+        dims: Sequence[int] | None = None,
+        steps: int = 7,
+        span: float = 3.0,
+        to: str | None = None,
+        means: bool = True,
+        seed: int | None = None,
+        **given: Array,
+    ) -> Traversal:
+        """One coordinate of a latent moved, the rest held: outputs `(D, S, B, *event)`; see `wyner.tasks.traverse`."""
+        return tasks.traverse(
+            self, given or None, along=along, dims=dims, steps=steps, span=span, to=to, means=means, seed=seed
+        )
 
     def log_likelihood(
         self, *, given: Mapping[str, Array] | None = None, samples: int = 100, seed: int | None = None, **targets: Array
@@ -318,6 +381,11 @@ class Model(nn.Module):
     def common_information(self, *, limit: int = 10_000, seed: int | None = 0, **given: Array) -> dict[str, float]:
         """Estimates of I(X,Y;Z) in nats, each by name; see `wyner.tasks.common_information`."""
         return tasks.common_information(self, given, limit=limit, seed=seed)
+
+    def index(self, **gallery: Any) -> tasks.Index:
+        """A gallery of one modality, encoded once, to be searched by any: `y=rows` and options; see `wyner.tasks.index`."""
+        options = {k: gallery.pop(k) for k in ("names", "distance", "block", "out", "source") if k in gallery}
+        return tasks.index(self, gallery, **options)
 
     def abilities(self) -> dict[str, str]:
         """What this model can be asked, by task."""

@@ -3,6 +3,7 @@
     L = KL( q(x,y) q(z|x,y) q(u|z,x) q(v|z,y)  ||  p(z) p(u) p(v) p(x|z,u) p(y|z,v) )            (7)   joint
       + lam  KL( q(x,y) q(z|x,y)               ||  q(x,y) p(z) )                                 (11)  rate
       + w    KL( q(x,y) q(z|x,y) q(u|z,x) q(v|z,y)  ||  q(x,y) q(z|x,y) p(u) p(v) )              ours  private
+      + m    KL( q(x,y) q(z|x,y) q(u|z,x)      ||  p(z) p(u) ) on z,u  + the same for v           ours  zu, zv
       + a_xx KL( q(x) q(z|x) q(u|z,x)          ||  p(z) p(u) p(x|z,u) )  + the same for y        (13)  x2x, y2y
       + a_xy KL( q(x,y) q(z|x,y) q(v|z,y)      ||  q(x) q(z|x) p(v) p(y|z,v) )  + x and y swapped (14)  x2y, y2x
 
@@ -12,6 +13,7 @@ z        common to x and y            (B, dz)      "z"
 u, v     local to x, local to y       (B, du)      "u", "v"
 lam      price of I(X,Y;Z) per nat    number       lam
 w        price of u and v per nat     number       private, besides the 1 that they pay in (7)
+m        price of what draws from the priors and draws from the encoders differ in   aggregate
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ from wyner.errors import OptionError, unknown
 from wyner.families import Combination, Family
 from wyner.models.base import Model
 from wyner.models.parts import When, latents, local_sizes, modalities_of, needed, two_stage
-from wyner.networks import Builder
-from wyner.objectives import KL, Objective
+from wyner.networks import Builder, Critics
+from wyner.objectives import KL, Objective, RatioKL
 from wyner.schedules import Schedule
 from wyner.training.phases import Phase
 from wyner.variables import Space
@@ -46,10 +48,13 @@ class WynerVAE(Model):
         lam: lambda >= 0, the weight of the rate I(X,Y;Z), a number or a schedule. The useful range is [0, 1).
         private: weight of the rates of the local latents, besides theirs in (7), a number or a schedule. A path from above 0
             down to 0 lets z take what is shared before u and v can (our choice).
+        aggregate: weight of KL(q(z,u) || p(z) p(u)) and KL(q(z,v) || p(z) p(v)), aggregates over the data, which critics learn
+            (our choice). (7) holds them with weight 1, beside tens of nats of detail: too little to keep what z says out of u and v, and
+            priors where encoders are, so that conditional samples show what z says.
         alpha: weights of the marginal and conditional terms, one number for all of them or `{"x2y": 1.0, ...}`. With all at
             0 (the paper's two-stage scheme) the encoders q(z|x), q(z|y) are fitted to the frozen joint model.
         marginals: when they are fitted in the two-stage scheme: `After(share)`, `Alternating(every, epochs)`, `Jointly()`.
-        networks, families, modules: as in `Model`.
+        networks, families, modules, critics: as in `Model`; critics by default of width 512 without noise.
 
     Example:
         >>> from wyner import Real
@@ -76,11 +81,13 @@ class WynerVAE(Model):
         local: int | Mapping[str, int | Space] | None = None,
         lam: float | Schedule = 0.0,
         private: float | Schedule = 0.0,
+        aggregate: float | Schedule = 0.0,
         alpha: float | Mapping[str, float | Schedule] = 0.0,
         marginals: When | None = None,
         networks: Builder | None = None,
         families: Mapping[str, Family | Combination] | None = None,
         modules: Mapping[str, nn.Module] | None = None,
+        critics: Critics | None = None,
     ) -> None:
         observed = modalities_of("WynerVAE", modalities, x, y)
         names = list(observed)
@@ -88,17 +95,23 @@ class WynerVAE(Model):
         latent = needed(z=z) | latents(**sizes)
 
         laws = _laws(names, style)
-        weights = _alpha(alpha, [n for n in laws if n not in ("joint", "rate", "private")])
+        matched = [f"z{s}" for s in style.values()]
+        weights = _alpha(alpha, [n for n in laws if n not in ("joint", "rate", "private", *matched)])
         objective: Objective = KL("joint") + lam * KL("rate")
         if style and private != 0:
             objective = objective + private * KL("private")
         else:
             del laws["private"]
+        for law in matched:
+            if aggregate != 0:
+                objective = objective + aggregate * RatioKL(law)
+            else:
+                del laws[law]
         for law, weight in weights.items():
             objective = objective + weight * KL(law)
         super().__init__(
             observed=observed, latent=latent, laws=laws, objective=objective, common=("z",),
-            networks=networks, families=families, modules=modules,
+            networks=networks, families=families, modules=modules, critics=critics or Critics(noise=0.0),
             phases=_phases(objective, weights, names, marginals),
         )  # fmt: skip
 
@@ -122,6 +135,8 @@ def _laws(names: Sequence[str], style: Mapping[str, str]) -> dict[str, tuple[str
             f"q({everything}) q(z|{everything}) {' '.join(f'p({style[m]})' for m in names if m in style)}",
         ),
     }
+    for m, s in style.items():
+        laws[f"z{s}"] = (f"q({everything}) q(z|{everything}) q({s}|z,{m})", f"p(z) p({s})")
     for m in names:
         laws[f"{m}2{m}"] = (f"q({m}) q(z|{m}) {infer([m])}", f"p(z) {decode([m])}")
     for m in names:

@@ -4,7 +4,14 @@ from wyner.networks.autoencoder import Autoencoded, CodeDecoder, CodeEncoder, fr
 from wyner.networks.builders import LIGHT, TABLE_8, TABLE_10, Builder, Chain, Convolutional, MLPs, flattened
 from wyner.networks.conv import OuterDecoder, OuterEncoder
 from wyner.networks.critics import Critics
-from wyner.networks.mlp import MLP
+from wyner.networks.image_critic import ImageCritics
+from wyner.networks.mlp import MLP, PerValue
+from wyner.networks.pixelcnn import PixelCNN
+from wyner.networks.residual import ResidualEncoder, ResNets
+from wyner.networks.sequence_critic import SequenceCritics
+from wyner.networks.sequences import Sequences
+from wyner.networks.strided import Strided
+from wyner.networks.trunks import Trunks
 
 __all__ = [
     "LIGHT",
@@ -18,9 +25,18 @@ __all__ = [
     "CodeEncoder",
     "Convolutional",
     "Critics",
+    "ImageCritics",
     "MLPs",
     "OuterDecoder",
     "OuterEncoder",
+    "PerValue",
+    "PixelCNN",
+    "ResNets",
+    "ResidualEncoder",
+    "SequenceCritics",
+    "Sequences",
+    "Strided",
+    "Trunks",
     "flattened",
     "freeze",
 ]

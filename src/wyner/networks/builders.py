@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from wyner.networks.conv import OuterDecoder, OuterEncoder
-from wyner.networks.mlp import MLP
+from wyner.networks.mlp import MLP, PerValue, is_value
 from wyner.variables import Binary, Image, Space
 
 
@@ -34,10 +34,17 @@ class Builder(ABC):
 
 @dataclass(frozen=True)
 class MLPs(Builder):
-    """Fully connected networks everywhere, one per factor. `hidden=()` makes all of them affine."""
+    """Fully connected networks everywhere, one per factor. `hidden=()` makes all of them affine.
+
+    Args:
+        hidden: widths of the hidden layers.
+        activation: between them.
+        per_value: decoders with a categorical parent beside others have a first layer for each of its values, `PerValue`.
+    """
 
     hidden: tuple[int, ...] = (256, 256, 256)
     activation: str = "relu"
+    per_value: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden", tuple(self.hidden))
@@ -45,7 +52,8 @@ class MLPs(Builder):
     def factor(
         self, of: Space, parents: Sequence[tuple[int, ...]], output: tuple[int, ...], observed: bool
     ) -> nn.Module:
-        return MLP(parents, output, self.hidden, self.activation)
+        made = PerValue if self.per_value and observed and any(map(is_value, parents)) else MLP
+        return made(parents, output, self.hidden, self.activation)
 
 
 @dataclass(frozen=True)

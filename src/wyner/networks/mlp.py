@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wyner.errors import OptionError, unknown
+from wyner.errors import OptionError, ShapeError, unknown
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -93,3 +93,44 @@ class MLP(nn.Module):
 
     def extra_repr(self) -> str:
         return f"inputs={self.events}, output={self.output}"
+
+
+class PerValue(MLP):
+    """An MLP whose first layer has weights of its own for every value of the categorical parents: a decoder for each value.
+
+        h = W z kron [1, a] + b,    z one-hot (1, k), a the other parents side by side
+
+    What z says can then not be overruled by the other parents: the weights that read a are chosen by z. Relaxed values mix them.
+
+    Args: as of `MLP`; one parent at least must have an event of shape (1, k).
+
+    Raises:
+        ShapeError: no categorical parent.
+    """
+
+    def __init__(
+        self, inputs: Sequence[tuple[int, ...]], output: tuple[int, ...], hidden: Sequence[int] = (), act: str = "relu"
+    ) -> None:
+        self.values = [is_value(e) for e in inputs]
+        if not any(self.values):
+            raise ShapeError(
+                f"PerValue: expected a categorical parent of shape (1, k), got {[tuple(e) for e in inputs]}"
+            )
+        rest = sum(math.prod(e) for e, v in zip(inputs, self.values, strict=True) if not v)
+        k = math.prod(e[1] for e, v in zip(inputs, self.values, strict=True) if v)
+        super().__init__([(k * (1 + rest),)], output, hidden, act)
+
+    def forward(self, *parents: Tensor) -> Tensor:
+        z = [p.squeeze(-2) for p, v in zip(parents, self.values, strict=True) if v]
+        chosen = z[0]
+        for other in z[1:]:
+            chosen = (chosen[..., :, None] * other[..., None, :]).flatten(-2)
+        rest = [p for p, v in zip(parents, self.values, strict=True) if not v]
+        read = [chosen[..., None]] + [chosen[..., :, None] * a[..., None, :] for a in rest]
+        lead = torch.broadcast_shapes(*(r.shape[:-1] for r in read))
+        return super().forward(torch.cat([r.expand(*lead, -1) for r in read], -1).flatten(-2))
+
+
+def is_value(event: tuple[int, ...]) -> bool:
+    """Whether an event shape is that of one categorical variable."""
+    return len(event) == 2 and event[0] == 1

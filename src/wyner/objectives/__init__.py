@@ -3,6 +3,7 @@
 from wyner.objectives.measures import Ratio
 from wyner.objectives.program import Program
 from wyner.objectives.ratios import RatioProgram
+from wyner.objectives.regularised import regularised
 from wyner.objectives.terms import (
     KL,
     Information,
@@ -28,4 +29,5 @@ __all__ = [
     "Redundancy",
     "SymmetricKL",
     "Weighted",
+    "regularised",
 ]

@@ -19,6 +19,8 @@ class CriticSet(nn.Module):
         sees: the variables of each critic, by the name of its term.
         variables, observed: spaces by name.
         modules: a user's own critics by the name of the term, called with the values they see, in order, and returning `(N,)`.
+
+    A head that has `parts`, a map of each value it sees, and `compare` for what they return, maps what both laws have only once.
     """
 
     def __init__(

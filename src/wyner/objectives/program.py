@@ -106,7 +106,7 @@ class Program(nn.Module):
     @property
     def used(self) -> tuple[str, ...]:
         """Factors that the objective evaluates."""
-        return tuple(dict.fromkeys(op.name for op in self.plan.ops if op.kind == "dist"))
+        return tuple(dict.fromkeys(op.name for op in self.plan.ops if op.kind in ("dist", "inner")))
 
     def noise(
         self, lead: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from wyner.math import log_mean_exp
 from wyner.objectives.measures import Ratio
 
 LOG4 = 2 * math.log(2.0)
@@ -27,7 +28,7 @@ def dv(t_p: Tensor, t_q: Tensor) -> Tensor:
 
     T is determined up to a constant, which the difference E_P[T] - E_Q[T] does not contain.
     """
-    return t_p.mean() - _log_mean_exp(t_q) - t_q.mean() - _log_mean_exp(-t_p)
+    return t_p.mean() - log_mean_exp(t_q) - t_q.mean() - log_mean_exp(-t_p)
 
 
 def nwj(t_p: Tensor, t_q: Tensor) -> Tensor:
@@ -53,7 +54,3 @@ def plug_in(ratio: Ratio, t_p: Tensor, t_q: Tensor) -> Tensor:
     if ratio.minimise == "reverse":
         return -t_q.mean()
     return js(t_p, t_q) if ratio.minimise == "js" else TRAIN[ratio.train](t_p, t_q)
-
-
-def _log_mean_exp(t: Tensor) -> Tensor:
-    return torch.logsumexp(t, 0) - math.log(len(t))

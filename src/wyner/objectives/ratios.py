@@ -69,6 +69,7 @@ class RatioProgram(nn.Module):
         self._drawable()
         self.drawn = drawn_by(self.plan, factors)
         self.noisy = sorted({op for d in self.duels for op in (*d.first, *d.second)})
+        self.contested = self._before(self.noisy)
         self.variable = {op: v for d in self.duels for side in (d.first, d.second) for v, op in zip(d.sees, side, strict=True)}  # fmt: skip
         # the objective's order: divergences, and then what is measured, in the order of their evaluation
         kl = [i for i, t in enumerate(objective.active) if not isinstance(t, Measured)]
@@ -78,6 +79,16 @@ class RatioProgram(nn.Module):
         self.weighed = [not objective.active[where[d.name]].zero for d in self.duels]
         self.divergences = [t.law for t in objective.active]
         self.names = ([] if self.bound is None else self.bound.names) + measured
+
+    def _before(self, ops: Sequence[int]) -> list[tuple[int, ...]]:
+        """Operations that some depend on, and these, in order: what critics need, without decoders that only score."""
+        found, left = set[int](), list(ops)
+        while left:
+            op = left.pop()
+            if op not in found:
+                found.add(op)
+                left += self.plan.ops[op].args
+        return [(op,) for op in sorted(found)]
 
     def _drawable(self) -> None:
         """Refuses draws that no gradient passes."""
@@ -96,7 +107,7 @@ class RatioProgram(nn.Module):
     @property
     def used(self) -> tuple[str, ...]:
         """Factors that the objective evaluates."""
-        return tuple(dict.fromkeys(op.name for op in self.plan.ops if op.kind == "dist"))
+        return tuple(dict.fromkeys(op.name for op in self.plan.ops if op.kind in ("dist", "inner")))
 
     @property
     def judged(self) -> bool:
@@ -157,7 +168,7 @@ class RatioProgram(nn.Module):
             laws cannot be told apart) and 2 log 2 = 1.386 (always), and the standard deviation of T over both laws.
         """
         with torch.no_grad():
-            results, eps, cycles = self._drawn(given, noise)
+            results, eps, cycles = self._drawn(given, noise, self.contested)
         sides = self._ratios(results, eps, cycles, True)
         loss = -torch.stack([TRAIN[d.ratio.train](*side) for d, side in zip(self.duels, sides, strict=True)]).sum()
         with torch.no_grad():
@@ -166,13 +177,15 @@ class RatioProgram(nn.Module):
 
     def ratios(self, given: Mapping[str, Tensor], noise: Sequence[Tensor | None]) -> dict[str, tuple[Tensor, Tensor]]:
         """T at draws of P and at draws of Q, `(N,)` each, by the name of the term."""
-        sides = self._ratios(*self._drawn(given, noise), False)
+        sides = self._ratios(*self._drawn(given, noise, self.contested), False)
         return {d.name: side for d, side in zip(self.duels, sides, strict=True)}
 
-    def _drawn(self, given: Mapping[str, Tensor], noise: Sequence[Tensor | None]) -> tuple[list, dict[int, Tensor] | None, dict[str, Tensor]]:  # fmt: skip
+    def _drawn(
+        self, given: Mapping[str, Tensor], noise: Sequence[Tensor | None], rounds: Sequence[tuple[int, ...]] | None = None
+    ) -> tuple[list, dict[int, Tensor] | None, dict[str, Tensor]]:
         """Results of the plan, noise by noisy value, and the row that each row of a product law gets its moved side from."""
         left = list(noise)
-        results = run(self.plan, self.factors, self.features, given, left[: len(self.drawn)])
+        results = run(self.plan, self.factors, self.features, given, left[: len(self.drawn)], rounds=rounds)
         left = left[len(self.drawn) :]
         eps: dict[int, Tensor] | None = None
         if self.critics is not None and self.critics.made.noise:
@@ -221,8 +234,27 @@ class RatioProgram(nn.Module):
                 known[key] = found
             return known[key], rest
 
+        def by_parts(d: Duel, parts: nn.ModuleList) -> tuple[Tensor, Tensor]:
+            """T of a critic that is made of a map of each value: a value that both sides have goes through it once."""
+            mapped: dict[int, Tensor] = {}
+
+            def side(ops: tuple[int, ...], moved: bool) -> Tensor:
+                found = []
+                for part, v, op in zip(parts, d.sees, ops, strict=True):
+                    if op not in mapped:
+                        mapped[op] = part(flat(op, None))
+                    e = mapped[op]
+                    if moved and v in d.moved:
+                        e = e.unflatten(0, lead).index_select(len(lead) - 1, cycles[d.name]).flatten(0, len(lead) - 1)
+                    found.append(e)
+                return critics.heads[d.name].compare(*found)  # type: ignore[union-attr, operator]
+
+            return side(d.first, False), side(d.second, True)
+
         def ratio(d: Duel) -> tuple[Tensor, Tensor]:
             assert critics is not None
+            if isinstance(parts := getattr(critics.heads[d.name], "parts", None), nn.ModuleList):
+                return by_parts(d, parts)
             (h_p, p), (h_q, q) = inputs(d, d.first, False), inputs(d, d.second, True)
             if learning and d.detached:
                 h_p, h_q = (None if h is None else h.detach() for h in (h_p, h_q))

@@ -67,6 +67,22 @@ def png(made: Figure) -> bytes:
     return buffer.getvalue()
 
 
+def vector(made: Figure, kind: str) -> bytes:
+    """The figure as a PDF or SVG file; equal figures give equal bytes.
+
+    Args:
+        made: the figure.
+        kind: "pdf" or "svg".
+    """
+    import matplotlib as mpl
+
+    buffer = io.BytesIO()
+    empty: dict[str, Any] = {"pdf": {"CreationDate": None, "Producer": None, "Creator": None}, "svg": {"Date": None, "Creator": None}}  # fmt: skip
+    with mpl.rc_context({"svg.hashsalt": "wyner"}):
+        made.savefig(buffer, format=kind, dpi=DPI, facecolor=made.get_facecolor(), metadata=empty[kind])
+    return buffer.getvalue()
+
+
 def plane(*sets: np.ndarray) -> tuple[list[np.ndarray], list[float]]:
     """The first two principal directions of the first set, and every set in them.
 

@@ -1,7 +1,8 @@
-"""How pairs of pictures are shown: as two halves of one picture, or as two pictures."""
+"""How pairs of pictures are shown: as two halves of one picture, as two pictures, or as a picture beside bits that describe it."""
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -10,6 +11,7 @@ import numpy as np
 
 from wyner.report.panel import beside, blank, centred, coloured
 from wyner.report.subject import Subject
+from wyner.variables import Binary, Image
 
 
 @dataclass(frozen=True)
@@ -100,13 +102,51 @@ class Separate(Look):
         return self.alone(name, drawn, True)
 
 
+class Described(Separate):
+    """One of the two is a list of bits, such as the attributes of a face: a board of squares, white where a bit is 1."""
+
+    def noun(self, name: str) -> str:
+        """Which of the two it is, and its name."""
+        return f"{'attributes' if self.sample[name].ndim == 2 else 'picture'} {name}"
+
+    def cells(self, name: str, values: np.ndarray, drawn: bool = False) -> np.ndarray:
+        """Pictures as they are; bits, or their probabilities, as squares in rows."""
+        if values.ndim > 2:
+            return super().cells(name, values, drawn)
+        other = next(v for v in self.sample.values() if v.ndim > 2)
+        return coloured(boards(values, other.shape[-2], other.shape[-1]), drawn)
+
+
+def boards(bits: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Values in [0, 1] as grey squares, `(N, H, W)`: coordinate k in row k // columns; lines between them are dark grey.
+
+    Args:
+        bits: `(N, d)`.
+        height, width: of a board.
+    """
+    n, d = bits.shape
+    columns = max(1, math.ceil(math.sqrt(d * width / height)))
+    rows = -(-d // columns)
+    side = max(1, min(height // rows, width // columns))
+    made = np.full((n, rows, columns, side, side), 0.25, np.float32)
+    values = np.full((n, rows * columns), 0.25, np.float32)
+    values[:, :d] = np.clip(bits, 0, 1)
+    edge = max(0, min(1, side - 2))
+    made[..., : side - edge, : side - edge] = values.reshape(n, rows, columns, 1, 1)
+    return np.moveaxis(made, 3, 2).reshape(n, rows * side, columns * side)
+
+
 def look(about: Subject) -> Look | None:
-    """How to show the data of a subject; None if its first two modalities are not pictures."""
-    if len(about.shown) < 2 or about.dataset.kind not in ("halves", "image"):
+    """How to show the data of a subject; None if its first two modalities are not pictures, or a picture and bits that describe it."""
+    if len(about.shown) < 2:
         return None
     a, b = about.shown
     arrays = {k: about.arrays[k] for k in (a, b)}
-    if any(v.ndim not in (3, 4) for v in arrays.values()):
+    spaces = [about.dataset.spaces.get(k) for k in (a, b)]
+    if any(isinstance(s, Binary) and len(s.shape) == 1 for s in spaces) and any(isinstance(s, Image) for s in spaces):
+        note = " Boards of squares are bits, white for 1, in the order of the data; blue where the model drew them."
+        return Described((a, b), dict.fromkeys((a, b), (0.0, 1.0)), {k: v[:1] for k, v in arrays.items()}, note)
+    if about.dataset.kind not in ("halves", "image") or any(v.ndim not in (3, 4) for v in arrays.values()):
         return None
     ranges, grey = {}, []
     for name, value in arrays.items():

@@ -5,10 +5,15 @@ from __future__ import annotations
 import io
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wyner.report.canvas import DPI
+from wyner.report.canvas import DPI, INK
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Cell = np.ndarray
 """One picture `(H, W, 4)`: red, green, blue, opacity in [0, 1]."""
@@ -32,9 +37,11 @@ class Grid:
 
     Attributes:
         rows: cells, None where there is none; cells of one column have one width, of one row one height.
-        heads: texts over columns, `(first, last, text)`.
-        sides: a text beside each row; none if empty.
+        heads: texts over columns, `(first, last, text)`, of one or more lines.
+        sides: a text beside each row, of one or more lines; none if empty.
         after_columns, after_rows: after which there is more room.
+        title: what is shown, above everything; broken into lines that fit.
+        groups: texts above the heads, for columns that belong together.
     """
 
     rows: Sequence[Sequence[Cell | None]]
@@ -42,6 +49,8 @@ class Grid:
     sides: Sequence[str] = ()
     after_columns: Collection[int] = ()
     after_rows: Collection[int] = field(default_factory=tuple)
+    title: str = ""
+    groups: Sequence[tuple[int, int, str]] = ()
 
 
 def draw(grid: Grid, size: int = 84) -> bytes:
@@ -51,6 +60,19 @@ def draw(grid: Grid, size: int = 84) -> bytes:
         grid: what to draw.
         size: pixels of the side of a cell, about; pictures are enlarged a whole number of times.
     """
+    buffer = io.BytesIO()
+    sheet(grid, size).savefig(buffer, format="png", dpi=DPI, transparent=True, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def sheet(grid: Grid, size: int = 84, ground: str = "none") -> Figure:
+    """The grid as a figure: pictures pixel for pixel, texts as texts.
+
+    Args:
+        grid: what to draw.
+        size: pixels of the side of a cell, about.
+        ground: colour behind it; "none" for a page that may be light or dark.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -58,9 +80,11 @@ def draw(grid: Grid, size: int = 84) -> bytes:
     widths = [max((c.shape[1] for c in column if c is not None), default=1) for column in zip(*grid.rows, strict=True)]
     scale = max(1, round(size / max(heights)))
     em = FONT * DPI / 72
-    left = round(max(map(_width, grid.sides)) + 0.8 * em) if grid.sides else 0
-    top = round(1.9 * em) if grid.heads else 0
+    left = round(max(map(_widest, grid.sides)) + 0.8 * em) if grid.sides else 0
     xs, width = _places(widths, scale, grid.after_columns, left)
+    levels = [_level(texts, xs, [scale * w for w in widths]) for texts in (grid.groups, grid.heads) if texts]
+    tops = [round((1.9 + 1.25 * max(t.count("\n") for *_, t in spans)) * em) for spans in levels]
+    top = sum(tops)
     ys, height = _places(heights, scale, grid.after_rows, top)
     mosaic = np.zeros((height, width, 4), dtype=np.float32)
     for row, y in zip(grid.rows, ys, strict=True):
@@ -68,30 +92,37 @@ def draw(grid: Grid, size: int = 84) -> bytes:
             if cell is not None:
                 big = cell.repeat(scale, 0).repeat(scale, 1)
                 mosaic[y : y + big.shape[0], x : x + big.shape[1]] = big
-    spans = [(xs[a], xs[b] + scale * widths[b], text) for a, b, text in grid.heads]
-    right = max([width, *(round((a + b + _width(t)) / 2 + 1) for a, b, t in spans)])
-    made = Figure(figsize=(right / DPI, height / DPI), dpi=DPI, facecolor="none")
+    right = max([width, *(round((a + b + _widest(t)) / 2 + 1) for spans in levels for a, b, t in spans)])
+    lines = _wrapped(grid.title, right)
+    head = round(1.45 * em * len(lines)) + (round(0.5 * em) if lines else 0)
+    border = round(0.8 * em) if ground != "none" else 0
+    size_ = (right + 2 * border) / DPI, (height + head + 2 * border) / DPI
+    made = Figure(figsize=size_, dpi=DPI, facecolor=ground)
     FigureCanvasAgg(made)
     ax = made.add_axes((0.0, 0.0, 1.0, 1.0))
     ax.axis("off")
-    ax.set_xlim(0, right)
-    ax.set_ylim(height, 0)
     ax.imshow(mosaic, extent=(0, width, height, 0), interpolation="nearest", aspect="auto")
-    ax.set_xlim(0, right)
-    ax.set_ylim(height, 0)
-    for a, b, text in spans:
-        if b - a > 1.2 * scale * max(widths):
-            ax.plot([a, b], [top - 0.36 * em] * 2, color=TEXT, linewidth=0.8, solid_capstyle="butt")
+    ax.set_xlim(-border, right + border)
+    ax.set_ylim(height + border, -head - border)
+    ink = TEXT if ground == "none" else INK
+    for k, line in enumerate(lines):
         ax.text(
-            max(a + b, _width(text)) / 2,
-            top - 0.62 * em,
-            text,
-            ha="center",
+            0,
+            1.45 * em * (k + 0.75) - head,
+            line,
+            ha="left",
             va="baseline",
-            fontsize=FONT,
-            color=TEXT,
+            fontsize=1.1 * FONT,
+            color=ink,
             parse_math=False,
         )
+    for spans, bottom in zip(levels, np.cumsum(tops), strict=True):
+        for a, b, text in spans:
+            if b - a > 1.2 * scale * max(widths):
+                ax.plot([a, b], [bottom - 0.36 * em] * 2, color=ink, linewidth=0.8, solid_capstyle="butt")
+            for k, line in enumerate(reversed(text.split("\n"))):
+                place = max(a + b, _widest(text)) / 2, bottom - (0.62 + 1.25 * k) * em
+                ax.text(*place, line, ha="center", va="baseline", fontsize=FONT, color=ink, parse_math=False)
     for side, y, h in zip(grid.sides, ys, heights, strict=False):
         ax.text(
             left - 0.6 * em,
@@ -100,19 +131,48 @@ def draw(grid: Grid, size: int = 84) -> bytes:
             ha="right",
             va="center",
             fontsize=FONT,
-            color=TEXT,
+            color=ink,
             parse_math=False,
         )
-    buffer = io.BytesIO()
-    made.savefig(buffer, format="png", dpi=DPI, transparent=True, metadata={"Software": None})
-    return buffer.getvalue()
+    return made
 
 
+def _level(
+    texts: Sequence[tuple[int, int, str]], xs: Sequence[int], widths: Sequence[int]
+) -> list[tuple[int, int, str]]:
+    """Headings of one level: from where to where, in pixels, and the text broken to fit."""
+    ends = [(xs[a], xs[b] + widths[b], text) for a, b, text in texts]
+    return [(a, b, _fitted(text, b - a)) for a, b, text in ends]
+
+
+def _wrapped(text: str, width: float, size: float = 1.1) -> list[str]:
+    """A text in lines that fit; `size` times that of headings."""
+    lines: list[str] = []
+    for word in filter(None, text.split(" ")):
+        if lines and size * _width(f"{lines[-1]} {word}") <= width:
+            lines[-1] = f"{lines[-1]} {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+def _fitted(text: str, width: float) -> str:
+    """A heading broken at spaces to the width of its columns; signs such as `= 0.1)` stay with the word before them."""
+    kept = text.replace(" = ", "\u00a0=\u00a0").replace("+ ", "+\u00a0")
+    return "\n".join("\n".join(_wrapped(line, width, 1.0)) for line in kept.split("\n"))
+
+
+@cache
 def _width(text: str) -> float:
     """Width of a heading in pixels."""
     from matplotlib.textpath import TextPath
 
     return float(TextPath((0, 0), text, size=FONT).get_extents().x1) * DPI / 72 if text.strip() else 0.0
+
+
+def _widest(text: str) -> float:
+    """Width of a heading of several lines."""
+    return max(map(_width, text.split("\n")))
 
 
 def _places(sizes: Sequence[int], scale: int, wide: Collection[int], start: int) -> tuple[list[int], int]:

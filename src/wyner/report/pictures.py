@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from wyner.errors import TaskError
+from wyner.report.layouts import restyled
 from wyner.report.looks import Look
 from wyner.report.panel import Grid, draw
 from wyner.report.subject import SEED, Part, Picture, Subject, attempt, first_answer, numpy, translated
@@ -61,13 +62,7 @@ def _styles(about: Subject, look: Look, content: str, style: str) -> Picture:
     n, m = len(left), len(top)
     wide = {k: v.repeat(m, 0) for k, v in contents.items()}
     likes = {k: np.tile(v, (n, *[1] * (v.ndim - 1))) for k, v in styles.items()}
-    restyle: Callable[..., object] = about.model.restyle
-    found = first_answer(
-        lambda: restyle(**{content: wide[content]}, like={style: likes[style]}, to=style, seed=SEED),
-        lambda: restyle(**{content: wide[content]}, like=likes, to=style, seed=SEED),
-        lambda: restyle(**{k: v for k, v in wide.items() if k != style}, like=likes, to=style, seed=SEED),
-    )
-    answers = look.answer(content, wide[content], style, numpy(found))
+    answers = look.answer(content, wide[content], style, restyled(about.model, wide, likes, content, style))
     body = answers.reshape(n, m, *answers.shape[1:])
     margin, head = look.alone(content, contents[content]), look.alone(style, styles[style])
     grid = Grid(

@@ -67,6 +67,7 @@ def _drawn(model: Model, dataset: Dataset) -> tuple[list[Part], list[Part]]:
     from wyner.report.pictures import pictures
     from wyner.report.subject import SEED, Refusal, subject
     from wyner.report.vectors import vectors
+    from wyner.report.walks import walks
     from wyner.tasks.arrays import asking
 
     about = subject(model, dataset)
@@ -77,4 +78,5 @@ def _drawn(model: Model, dataset: Dataset) -> tuple[list[Part], list[Part]]:
         return none, none
     found = look(about)
     with asking(model, SEED):
-        return (vectors(about) if found is None else pictures(about, found)), latents(about)
+        drawn = vectors(about) if found is None else [*pictures(about, found), *walks(about, found)]
+        return drawn, latents(about)

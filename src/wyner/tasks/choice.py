@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wyner.errors import TaskError
 from wyner.families.distributions import Delta
-from wyner.laws import Law, is_data
+from wyner.laws import Inner, Law, is_data
 from wyner.objectives.measures import Dependence
 from wyner.objectives.terms import Objective
 
@@ -50,7 +50,8 @@ def inference_law(model: Model, given: Iterable[str], latents: Iterable[str] = (
         for name, (q, _) in model.laws.items()
         if data_of(model, q) == given and wanted <= set(q.variables) and not outputs_of(model, q)
     ]
-    return max(found, key=lambda item: len(item[1].variables), default=None)
+    own = lambda law: sum(not isinstance(model.factors[t.name], Inner) for t in law.terms if t.name in model.factors)
+    return max(found, key=lambda item: own(item[1]), default=None)
 
 
 def generative_law(model: Model, given: Iterable[str], targets: Iterable[str]) -> tuple[str, Law] | None:

@@ -286,7 +286,9 @@ class Ensemble(Loop):
             for i in self._phases_of(group):
                 self.trainers[i].attach(self.stack, active)
         number = self._epoch_number(entry)
-        self.order = torch.stack([m.rows.where(m.order(entry[0], number).to(self.fabric.device)) for m in members])
+        self.order = torch.stack(
+            [m.rows.where(m.order(entry[0], number, self.batch).to(self.fabric.device)) for m in members]
+        )
         self.trainers[entry[0]].activate()
 
     def _step(self, entry: tuple[int, ...], b: int) -> Tensor:

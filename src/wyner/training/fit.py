@@ -13,6 +13,7 @@ from torch import Tensor
 
 from wyner.errors import DataError, OptionError
 from wyner.models.base import Model
+from wyner.ragged import Ragged
 from wyner.runs import Run, RunFolder
 from wyner.seeds import SPLIT, mix
 from wyner.tasks.choice import data_of
@@ -21,6 +22,7 @@ from wyner.training.loop import Loop
 from wyner.training.member import Member, Probe
 from wyner.training.rows import Rows, rows_of, warn_constant
 from wyner.training.settings import Settings
+from wyner.training.start import Start, begin
 
 
 def fit(
@@ -41,6 +43,7 @@ def fit(
     progress: bool = True,
     loggers: Sequence[Any] | None = None,
     about: Mapping[str, Any] | None = None,
+    start: Start | None = None,
     **settings: Any,
 ) -> Run:
     """Trains a model in place, or a copy of it for every point of a grid.
@@ -69,6 +72,9 @@ def fit(
         progress: show a bar (or lines where there is no terminal).
         loggers: Lightning Fabric loggers; by default TensorBoard in the run's folder, if TensorBoard is installed.
         about: anything to keep in the run's configuration, such as where the data came from.
+        start: a trained model, its run or its folder; factors of equal names, parameters and shapes start from its weights (of a
+            grid also a function from the point to one of these). With `freeze=("q(z|x,y)", ...)` they keep them: what is common
+            is learned first, then what is private.
         **settings: further fields of `wyner.training.Settings`: schedule, clip, patience, compile, precision, devices, ...
 
     Returns:
@@ -92,8 +98,10 @@ def fit(
         [{'seed': 0, 'lam': 0.1}, {'seed': 1, 'lam': 0.0}]
     """
     options = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "seed": seed, **settings}
-    about = {"data": data.source, **(about or {})} if hasattr(data, "source") else dict(about or {})
-    job = Job(data, validation, None if probe is None else Probe(probe, probe_every), resume, progress, about)
+    if hasattr(data, "source"):
+        about = {"data": data.source, **getattr(data, "about", {}), **(about or {})}
+    about = dict(about or {})
+    job = Job(data, validation, None if probe is None else Probe(probe, probe_every), resume, progress, about, start)
     if grid is not None:
         from wyner.training.grid import fit_grid
 
@@ -104,6 +112,10 @@ def fit(
         return fit_grid(model, job, grid, options, launcher, None if out is None else Path(out))
     if not isinstance(model, Model):
         raise OptionError(f"model: expected a wyner.Model (or a function, with grid=), got {type(model).__name__}")
+    if start is not None:
+        if not isinstance(start, (Model, Run, str, Path)):
+            raise OptionError(f"start: expected a model, a run or the folder of one, got {type(start).__name__}")
+        begin(model, start, Settings.of(options).freeze)
     return train(model, job, Settings.of(options), None if out is None else Path(out), loggers)
 
 
@@ -117,6 +129,7 @@ class Job:
     resume: bool
     progress: bool
     about: dict[str, Any]
+    start: Start | None = None
 
 
 def train(
@@ -200,4 +213,8 @@ def rows_for(model: Model, arrays: Mapping[str, Any], held: Mapping[str, Any] | 
 
 
 def _pick(arrays: Mapping[str, Any], index: Tensor) -> dict[str, Any]:
+    if any(isinstance(v, Ragged) for v in arrays.values()):
+        raise OptionError(
+            "validation: sequences of different lengths are not split by a share; give validation arrays of their own"
+        )
     return {k: (v if isinstance(v, Tensor) else np.asarray(v))[index] for k, v in arrays.items()}

@@ -122,7 +122,7 @@ def fit_grid(
     """Trains a model for every point of a grid; the arguments and errors are those of `wyner.fit`."""
     if launcher not in LAUNCHERS:
         raise OptionError(unknown("launcher", launcher, LAUNCHERS))
-    recipe = Recipe.of(model, points_of(grid), options)
+    recipe = Recipe.of(model, points_of(grid), options, job.start)
     runner = Runner(recipe, job, GridFolder(out, recipe.points))
     runner.plan(launcher)
     runner.train(launcher)

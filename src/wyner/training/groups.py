@@ -13,6 +13,7 @@ from torch.func import functional_call, vmap
 
 from wyner.models.base import Model
 from wyner.objectives import Objective, Program, Weighted
+from wyner.ragged import Ragged
 from wyner.training.member import forked
 from wyner.training.rows import Rows
 from wyner.training.settings import Settings
@@ -118,6 +119,8 @@ def obstacle(model: Model, settings: Settings, rows: Rows) -> str:
     hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
     if any(getattr(m, h) for m in model.modules() for h in hooks):
         return "its networks have hooks"
+    if any(isinstance(v, Ragged) for v in rows.values.values()):
+        return "its rows are sequences that are cut anew in every epoch"
     values, masks = rows.take(torch.arange(2))
     for k in range(len(model.phases)):
         with forked(0):
@@ -132,17 +135,18 @@ def _tried(model: Model, k: int, values: dict[str, Tensor], masks: dict[str, Ten
     values = {n: v.to(like) for n, v in values.items()}
     noise, weights = program.noise((2,), like), torch.ones(len(program.divergences)).to(like)
     model.train()
+    before = {n: b.clone() for n, b in model.named_buffers()}
+    with torch.no_grad():
+        program(values, noise, weights, masks)  # what fails here fails in any training, and is not for us to explain
+    if changed := [n for n, b in model.named_buffers() if not torch.equal(b, before[n])]:
+        return f"its networks keep running statistics ({changed[0]})"
     state: dict[str, Tensor] = {n: p.detach()[None] for n, p in program.named_parameters()}
     try:
         vmap(lambda s: functional_call(program, s, (values, noise, weights, masks)))(state)
-    except (RuntimeError, ValueError, NotImplementedError) as e:
+    except (RuntimeError, ValueError) as e:  # what vmap cannot batch
         text = str(e).strip().split("\n")[0]
         return "its networks draw random numbers of their own (dropout)" if "random" in text else text
-    before = {n: b.clone() for n, b in model.named_buffers()}
-    with torch.no_grad():
-        program(values, noise, weights, masks)
-    changed = [n for n, b in model.named_buffers() if not torch.equal(b, before[n])]
-    return f"its networks keep running statistics ({changed[0]})" if changed else ""
+    return ""
 
 
 def size(model: nn.Module) -> int:

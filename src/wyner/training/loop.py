@@ -146,7 +146,7 @@ class Loop:
 
     def _begin(self, entry: tuple[int, ...], members: Sequence[Member]) -> None:
         """Gets ready for an epoch of some members."""
-        self.order = members[0].order(entry[0], self._epoch_number(entry)).to(self.fabric.device)
+        self.order = members[0].order(entry[0], self._epoch_number(entry), self.batch).to(self.fabric.device)
         self.trainers[entry[0]].activate()
 
     def _step(self, entry: tuple[int, ...], b: int) -> Tensor:

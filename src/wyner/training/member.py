@@ -80,10 +80,11 @@ class Member:
         self.lost = ""
         """Why this member was dropped from the training; empty while it is in it."""
 
-    def order(self, phase: int, number: int) -> Tensor:
-        """Order of the rows in an epoch, `(N,)`: a function of the seed, the phase and the number of the epoch."""
+    def order(self, phase: int, number: int, batch: int) -> Tensor:
+        """Order of the rows in an epoch, `(N,)`: a function of the seed, the phase, the number of the epoch and the rows a batch."""
         generator = torch.Generator().manual_seed(mix(self.settings.seed, ROWS, phase, number))
-        return torch.randperm(self.rows.count, generator=generator)
+        order = torch.randperm(self.rows.count, generator=generator)
+        return self.rows.turn(order, batch, generator)
 
     @contextmanager
     def averaged(self) -> Iterator[None]:

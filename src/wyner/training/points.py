@@ -7,6 +7,7 @@ import inspect
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,11 @@ import numpy as np
 from wyner import config
 from wyner.errors import OptionError, RunError, unknown
 from wyner.models.base import Model
+from wyner.runs import Run
 from wyner.seeds import INITIAL, mix
 from wyner.training.member import forked
 from wyner.training.settings import Settings
+from wyner.training.start import Start, begin
 
 Grid = Mapping[str, Iterable[Any]] | Sequence[Mapping[str, Any]]
 Point = dict[str, Any]
@@ -54,9 +57,16 @@ class Recipe:
     arguments: list[Point]
     points: list[Point]
     settings: list[Settings]
+    start: Start | None = None
 
     @classmethod
-    def of(cls, model: Model | Callable[..., Model], points: list[Point], options: dict[str, Any]) -> Recipe:
+    def of(
+        cls,
+        model: Model | Callable[..., Model],
+        points: list[Point],
+        options: dict[str, Any],
+        start: Start | None = None,
+    ) -> Recipe:
         """Sorts the names of the points into settings and arguments of the model.
 
         Raises:
@@ -78,7 +88,7 @@ class Recipe:
                 )
         settings = [Settings.of(options | {k: v for k, v in p.items() if k in fields}) for p in points]
         takes = (lambda k: k not in fields) if isinstance(model, Model) else (lambda k: free or k in names)
-        return cls(make, [common | {k: v for k, v in p.items() if takes(k)} for p in points], points, settings)
+        return cls(make, [common | {k: v for k, v in p.items() if takes(k)} for p in points], points, settings, start)
 
     def build(self, i: int) -> Model:
         """The model of a point, with fresh weights that are a function of its seed."""
@@ -90,6 +100,10 @@ class Recipe:
             model = self.make(**self.arguments[i])
         if not isinstance(model, Model):
             raise OptionError(f"grid: the function must return a wyner.Model, got {type(model).__name__}")
+        if self.start is not None:
+            plain = isinstance(self.start, (Model, Run, str, Path))
+            source: Any = self.start if plain else self.start(dict(self.points[i]))  # type: ignore[operator]
+            begin(model, source, self.settings[i].freeze)
         return model
 
 

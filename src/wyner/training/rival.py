@@ -11,6 +11,7 @@ from torch import Tensor
 from wyner.errors import OptionError, TrainingWarning
 from wyner.objectives import RatioProgram
 from wyner.objectives.ratio import LOG4
+from wyner.training.optimiser import moments, set_moments
 from wyner.training.phases import TwoPlayer
 
 SATURATED = 0.97
@@ -71,6 +72,16 @@ class Rival:
         self.activate(False)
         self.sum += stand.detach()
         self.count += 1
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Optimiser state and accumulated means, for a checkpoint."""
+        return {"sum": self.sum, **moments(self.adam, self.parameters)}, {"count": self.count, "said": self.said}
+
+    def restore(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+        """The inverse of `state`."""
+        set_moments(self.adam, self.parameters, tensors)
+        self.sum.copy_(tensors["sum"])
+        self.count, self.said = meta["count"], dict(meta["said"])
 
     def means(self) -> dict[str, float]:
         """How far each critic can tell its laws apart since the last call, in nats from 0 to 1.386; starts anew, and warns."""

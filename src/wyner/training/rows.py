@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from wyner.errors import DataError, unknown
+from wyner.ragged import Ragged, bucketed
 from wyner.tasks.arrays import to_tensor
-from wyner.variables import Real, unit
+from wyner.variables import Real, Sequence, check_finite, unit
 
 if TYPE_CHECKING:
     from wyner.models.base import Model
@@ -26,10 +27,11 @@ EXTRA = ("label", "labels")
 class Rows:
     """Values by modality, `(N, *event)`, and masks by modality, `(N,)`, 1 where the row has it; no masks if all rows are complete.
 
-    8-bit pictures stay 8-bit, also memory-mapped ones; `take` makes floats of the rows of a batch, on the device.
+    8-bit pictures stay 8-bit, also memory-mapped ones; `take` makes floats of the rows of a batch, on the device. Sequences may be
+    `Ragged`; `take` fills a batch up to its longest row.
     """
 
-    values: dict[str, Tensor]
+    values: dict[str, Any]
     masks: dict[str, Tensor] | None
     count: int
     index: Tensor | None = None
@@ -64,13 +66,30 @@ class Rows:
         gather = lambda d: {k: v.unflatten(0, index.shape) for k, v in self._gather(d, index.reshape(-1)).items()}
         return gather(self.values), gather(self.masks or {})
 
+    def turn(self, order: Tensor, batch: int, generator: torch.Generator) -> Tensor:
+        """Gets ready for an epoch: windows are cut anew, and rows of different lengths ordered so that batches hold similar ones."""
+        for value in self.values.values():
+            if isinstance(value, Ragged):
+                value.turn(generator)
+                lengths = value.lengths if self.index is None else value.lengths[self.index]
+                if bool((lengths != lengths[0]).any()):
+                    order = bucketed(order, lengths.cpu(), batch, generator)
+        return order
+
     def fingerprint(self) -> str:
         """A short hash of all values, so that a run is not resumed on other data."""
         h = hashlib.blake2b(digest_size=8)
         for part in (self.values, self.masks or {}):
             for name in sorted(part):
                 h.update(name.encode())
-                found = part[name] if self.index is None else part[name].index_select(0, self.index)
+                value: Any = part[name]
+                if isinstance(value, Ragged):
+                    h.update(value.bytes())
+                    h.update(
+                        b"" if self.index is None else self.index.cpu().contiguous().view(torch.uint8).numpy().data
+                    )
+                    continue
+                found = value if self.index is None else value.index_select(0, self.index)
                 h.update(found.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
         return h.hexdigest()
 
@@ -90,31 +109,50 @@ def rows_of(model: Model, data: Mapping[str, Any], needs: tuple[str, ...], what:
             raise DataError(f"{what}: {unknown('array', name, known)}")
     if missing := [k for k in needs if k not in data]:
         raise DataError(f"{what}: {model.title} needs {', '.join(needs)}; {', '.join(missing)} is missing")
-    arrays = {k: to_tensor(data[k], k) for k in model.observed if k in data}
+    arrays: dict[str, Any] = {k: _array(model, data[k], k) for k in model.observed if k in data}
     counts = {k: (len(a) if a.ndim else 0) for k, a in arrays.items()}
     if len(set(counts.values())) > 1:
         raise DataError(
             f"{what}: expected the same number of rows, got {', '.join(f'{n} of {k}' for k, n in counts.items())}"
         )
     count = next(iter(counts.values()))
-    if count == 0 or any(a.numel() == 0 for a in arrays.values()):
+    if count == 0 or any(not isinstance(a, Ragged) and a.numel() == 0 for a in arrays.values()):
         raise DataError(
             f"{what}: the arrays are empty: {', '.join(f'{k} {tuple(a.shape)}' for k, a in arrays.items())}"
         )
     if count == 1:
         raise DataError(f"{what}: one row is not enough to train on; expected at least 2")
     masks = _masks(data, arrays, count, what)
-    values = {}
+    if masks is not None and any(isinstance(a, Ragged) for a in arrays.values()):
+        raise DataError(f"{what}: sequences of different lengths have no mask of missing rows; leave such rows out")
+    values: dict[str, Any] = {}
     for name, array in arrays.items():
         if masks is not None and not bool(masks[name].all()):
             array = array.clone()
             array[masks[name] == 0] = 0
+        if isinstance(array, Ragged):
+            values[name] = array
+            continue
         values[name] = model.observed[name].store(array, name)
         if len(values[name]) != count or values[name].ndim != len(model.observed[name].event_shape) + 1:
             raise DataError(
                 f"{what}: {name} needs shape (rows, *{model.observed[name].event_shape}), got {tuple(array.shape)}"
             )
     return Rows(values, masks, count)
+
+
+def _array(model: Model, value: Any, name: str) -> Any:
+    """A tensor, or sequences of different lengths as they are, their frames checked."""
+    if not isinstance(value, Ragged):
+        return to_tensor(value, name)
+    space = model.observed[name]
+    if not isinstance(space, Sequence):
+        raise DataError(
+            f"{name}: expected an array for {space!r}; sequences of different lengths are for a Sequence(T, d)"
+        )
+    space.prepare(value.index_select(0, value.lengths.argmax()[None]), name)
+    check_finite(value.frames, f"{name}: frames")
+    return value
 
 
 def warn_constant(model: Model, rows: Rows) -> list[str]:

@@ -24,6 +24,8 @@ class Settings:
         schedule: of the learning rate: "constant", "one-cycle", "cosine", "linear", or a `Schedule` that multiplies `lr`.
         seed: of data order and noise; equal seeds give bit-identical runs on a CPU.
         samples: latent draws per row in the loss.
+        freeze: factors (`"q(z|x)"`) that keep the weights they start with, in every phase; of encoders that share features of an
+            observed variable (`"x"`), these too if they are named.
         clip: largest norm of the gradient; None for no limit.
         weight_decay, betas, amsgrad: of Adam (decoupled decay, AdamW).
         ema: decay of an exponential average of the weights, which then is what is validated, probed and kept; None for none.
@@ -48,6 +50,7 @@ class Settings:
     schedule: str | Schedule = "constant"
     seed: int = 0
     samples: int = 1
+    freeze: tuple[str, ...] = ()
     clip: float | None = None
     weight_decay: float = 0.0
     betas: tuple[float, float] = (0.9, 0.999)
@@ -67,6 +70,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "betas", tuple(self.betas))
+        object.__setattr__(self, "freeze", (self.freeze,) if isinstance(self.freeze, str) else tuple(self.freeze))
         for name in ("epochs", "batch_size", "samples", "accumulate", "devices"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:

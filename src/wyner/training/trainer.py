@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from wyner.errors import Diverged, OptionError
+from wyner.errors import Diverged, OptionError, unknown
 from wyner.objectives import RatioProgram
 from wyner.schedules import learning_rate
 from wyner.seeds import HELD_NOISE, NOISE, RIVAL, mix
@@ -84,11 +84,14 @@ class Course:
         return {**self.parameters, **buffers}
 
     def _trained(self) -> list[tuple[str, str]]:
-        model, phase = self.model, self.phase
+        model, phase, freeze = self.model, self.phase, self.settings.freeze
+        for name in freeze:
+            if name not in model.factors and name not in model.features:
+                raise OptionError(f"freeze: {unknown('factor', name, [*model.factors, *model.features])}")
         if phase.train is not None:
-            return [("factors", f) for f in phase.train]
-        used = [f for f in self.program.used if f not in phase.freeze]
-        parents = {op.name for op in self.program.plan.ops if op.kind == "feature"}
+            return [("factors", f) for f in phase.train if f not in freeze]
+        used = [f for f in self.program.used if f not in (*phase.freeze, *freeze)]
+        parents = {op.name for op in self.program.plan.ops if op.kind == "feature"} - set(freeze)
         return [("factors", f) for f in used] + [("features", f) for f in model.features if f in parents]
 
     def activate(self) -> None:
@@ -264,9 +267,8 @@ class Trainer(Course):
         if self.average is not None:
             tensors |= {f"average.{k}": v for k, v in self.average.mean.items()}
         if self.rival is not None:
-            own = {"sum": self.rival.sum, **moments(self.rival.adam, self.rival.parameters)}
+            own, meta["rival"] = self.rival.state()
             tensors |= {f"rival.{k}": v for k, v in own.items()}
-            meta["rival"] = {"count": self.rival.count, "said": self.rival.said}
         return tensors, meta
 
     def restore(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
@@ -277,7 +279,4 @@ class Trainer(Course):
         if self.average is not None:
             self.average.restore(under(tensors, "average."))
         if self.rival is not None:
-            own = under(tensors, "rival.")
-            set_moments(self.rival.adam, self.rival.parameters, own)
-            self.rival.sum.copy_(own["sum"])
-            self.rival.count, self.rival.said = meta["rival"]["count"], dict(meta["rival"]["said"])
+            self.rival.restore(under(tensors, "rival."), meta["rival"])

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wyner.data import Dataset
+from wyner.experiments.reproduce import sheets
+from wyner.experiments.reproduce.lambdas import lambda_curves
 from wyner.experiments.reproduce.measure import CURVES
 from wyner.experiments.reproduce.plan import Protocol, Row
 from wyner.experiments.reproduce.rows import Member
@@ -27,7 +29,7 @@ STYLES = ("solid", (0, (5, 1.2)), (0, (1.2, 1)), (0, (6, 1.2, 1.2, 1.2)))
 
 
 def draw_all(folder: Path, protocol: Protocol, dataset: Dataset, members: Members) -> list[Path]:
-    """Draws every figure that the protocol names and that there are models for; PNG and PDF."""
+    """Draws every figure that the protocol names and that there are models for; PNG and PDF, sheets of samples also as SVG."""
     chosen = protocol.figures
     made = []
 
@@ -52,6 +54,11 @@ def draw_all(folder: Path, protocol: Protocol, dataset: Dataset, members: Member
         write_bytes(stem.with_suffix(".png"), sheet)
         write_bytes(stem.with_suffix(".pdf"), framed(sheet))
         made += [stem.with_suffix(".png"), stem.with_suffix(".pdf")]
+    if some := rows("lambda"):
+        keep("lambda", lambda_curves(some, rows("flat"), members, dataset.truth))
+    if some := rows("samples"):
+        for name, grid in sheets.sheets(some, members, dataset, chosen.get("turned", ())):
+            made += sheets.save(grid, folder / f"{protocol.name}-{name}")
     return made
 
 

@@ -11,7 +11,7 @@ import torch
 
 from wyner.data import Dataset
 from wyner.errors import TaskError
-from wyner.experiments.reproduce.judge import Judge
+from wyner.experiments.reproduce.examine import Examiner, examiners
 from wyner.files import read_json, write_json
 from wyner.models import Model
 from wyner.runs import load
@@ -33,9 +33,7 @@ class Ruler:
 
     With `samples = 0` nothing is scored: a decoder that is nearly deterministic has no useful density.
 
-    With a judge, samples of the last modality given the first are counted and compared as well:
-
-        accuracy    share of samples with the right label           variance    over the samples of one input, per coordinate
+    Examiners ask the rest: labels and variance of conditional samples, probes, attributes (`wyner.experiments.reproduce.examine`).
 
     With more than two modalities the conditional is that of the last given the others.
 
@@ -44,6 +42,8 @@ class Ruler:
         samples: S.
         offset: nats a coordinate that lead to the published scale; 0 for none.
         coordinates: of each modality.
+        examiners: ask further questions.
+        both: score the first modality given the last as well (`nll_back`).
     """
 
     rows: Mapping[str, Any]
@@ -52,7 +52,8 @@ class Ruler:
     coordinates: Mapping[str, int] | None = None
     seed: int = 0
     truth: Mapping[str, Any] = field(default_factory=dict)
-    judge: Judge | None = None
+    examiners: tuple[Examiner, ...] = ()
+    both: bool = False
 
     @classmethod
     def of(
@@ -61,17 +62,17 @@ class Ruler:
         """A ruler on the first rows of a part of a data set."""
         sizes = {k: s.size for k, s in dataset.spaces.items()}
         pairs = {k: torch.from_numpy(v) for k, v in dataset.pairs(part, rows).items()}
-        chosen = Judge.of(dataset, part, **judge) if judge else None
-        return cls(pairs, samples, offset, sizes, truth=dataset.truth, judge=chosen)
+        asked = judge or {}
+        chosen = examiners(dataset, part, asked)
+        return cls(pairs, samples, offset, sizes, truth=dataset.truth, examiners=chosen, both="back" in asked)
 
     def questions(self, model: Model) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
         """What is scored and what is given, by metric."""
         rows = {k: v for k, v in self.rows.items() if k in model.observed}
-        last = list(rows)[-1]
-        return {
-            "nll_joint": (rows, {}),
-            "nll_conditional": ({last: rows[last]}, {k: v for k, v in rows.items() if k != last}),
-        }
+        first, last = next(iter(rows)), list(rows)[-1]
+        rest = lambda name: {k: v for k, v in rows.items() if k != name}
+        back = {"nll_back": ({first: rows[first]}, rest(first))} if self.both and first != last else {}
+        return {"nll_joint": (rows, {}), "nll_conditional": ({last: rows[last]}, rest(last)), **back}
 
     def measure(self, model: Model) -> dict[str, float]:
         """Every number with its standard error over the rows (`_se`), effective samples (`_ess`, `_ess_min`) and published scale."""
@@ -93,8 +94,9 @@ class Ruler:
                 }  # fmt: skip
             if self.offset and self.coordinates is not None:
                 out[f"{name}_published"] = out[name] + self.offset * sum(self.coordinates[k] for k in targets)
-        judged = self.judge.measure(model, self.seed) if self.judge else {}
-        return out | judged | self._information(model)
+        for examiner in self.examiners:
+            out |= examiner.measure(model, self.seed)
+        return out | self._information(model)
 
     def _best(self, targets: Mapping[str, Any], given: Mapping[str, Any]) -> torch.Tensor | None:
         """Log density of the rows under the best model, `(N,)`, where it is known."""

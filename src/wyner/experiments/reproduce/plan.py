@@ -10,11 +10,12 @@ hidden = [256, 256, 256]
 [fit]                       # fields of wyner.training.Settings
 [evaluate]                  # samples, rows: of the table
 [probe]                     # every (epochs), samples, rows: of the curves
-[judge]                     # classifier, shift, images, draws: labels and variance of conditional samples of images
+[families]                  # of the decoders, for all rows: x = 0.5, or x = { floor = {...} }
+[judge]                     # what is asked besides likelihoods: see wyner.experiments.reproduce.examine
 [published]                 # offset: nats a coordinate from the proper density to the published scale; curves; seeds
-[[rows]]                    # label, slug, model = {...}, fit = {...}, joint = [mean, std], conditional = [mean, std], extra
+[[rows]]                    # label, slug, model, fit, networks, extra, start; joint, conditional = [mean, std], published = { metric = [mean, std] }
 [[claims]]                  # text, left, right, metric, relation, margin
-[figures]                   # curves, crowded, scatter, completions
+[figures]                   # rows by figure: curves, crowded, scatter, completions, lambda, and the sheets of pictures
 """
 
 from __future__ import annotations
@@ -29,24 +30,31 @@ from typing import Any
 from wyner import data
 from wyner.data import Dataset
 from wyner.errors import DataError, OptionError, unknown
+from wyner.experiments.reproduce.columns import METRICS
+from wyner.experiments.reproduce.examine import KEYS as JUDGE
 from wyner.experiments.spec import Experiment
 
 PROTOCOLS = ("short", "paper")
-METRICS = ("nll_joint", "nll_conditional", "I41", "I40", "aggregate", "accuracy", "variance")
 RELATIONS = ("below", "above", "at most")
-TOP = ("title", "source", "notes", "seeds", "data", "networks", "fit", "evaluate", "probe", "judge", "published", "rows", "claims", "figures")  # fmt: skip
+TOP = ("title", "source", "notes", "seeds", "data", "networks", "fit", "families", "evaluate", "probe", "judge", "published", "rows", "claims", "figures")  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Published:
-    """Published nll's of a row as (mean, standard deviation over runs), in nats on the published scale; None where there is none."""
+    """Published values of a row as (mean, standard deviation over runs); None where there is none.
+
+    Attributes:
+        joint, conditional: nll's, in nats on the published scale.
+        others: the rest by metric, in our units: shares in [0, 1], not percent.
+    """
 
     joint: tuple[float, float | None] | None = None
     conditional: tuple[float, float | None] | None = None
+    others: Mapping[str, tuple[float, float | None]] = field(default_factory=dict)
 
     def of(self, metric: str) -> tuple[float, float | None] | None:
         """The published value of a metric."""
-        return {"nll_joint": self.joint, "nll_conditional": self.conditional}.get(metric)
+        return {"nll_joint": self.joint, "nll_conditional": self.conditional, **self.others}.get(metric)
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,8 @@ class Row:
         label: as it stands in the table.
         slug: for folders, `--rows` and claims.
         model: name and arguments, as under [model] of an experiment.
-        fit, networks: what differs from the protocol's own.
+        fit, networks: what differs from the protocol's own; networks of another kind are given whole.
+        start: slug of the row whose weights this one starts from, seed by seed; `fit` may freeze them.
         published: what the paper has.
         extra: whether the row goes beyond the paper.
     """
@@ -69,6 +78,7 @@ class Row:
     networks: dict[str, Any] = field(default_factory=dict)
     published: Published = Published()
     extra: bool = False
+    start: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,7 +92,7 @@ class Claim:
         text: the sentence.
         left: slug of a row.
         right: slugs it is compared with; all must agree.
-        metric: from `METRICS`.
+        metric: from `columns.METRICS`.
         relation: from `RELATIONS`.
         margin: in nats.
     """
@@ -115,6 +125,7 @@ class Protocol:
     figures: dict[str, Any]
     notes: tuple[str, ...] = ()
     judge: dict[str, Any] = field(default_factory=dict)
+    families: dict[str, Any] = field(default_factory=dict)
 
     def load(self) -> tuple[Dataset, dict[str, Any]]:
         """The first data set of the list whose files are there, and the options that make it again.
@@ -132,8 +143,13 @@ class Protocol:
 
     def experiment_of(self, row: Row, source: Mapping[str, Any], seed: int = 0) -> Experiment:
         """A row as an experiment."""
+        model = dict(row.model)
+        if self.families:
+            model["families"] = {**self.families, **model.get("families", {})}
+        other = "kind" in row.networks and row.networks["kind"] != self.networks.get("kind")
+        networks = dict(row.networks) if other else {**self.networks, **row.networks}
         return Experiment(
-            dict(source), dict(row.model), {**self.networks, **row.networks}, {**self.fit, **row.fit, "seed": seed}, dict(self.evaluate)
+            dict(source), model, networks, {**self.fit, **row.fit, "seed": seed}, dict(self.evaluate)
         )  # fmt: skip
 
     def pick(self, slugs: Sequence[str]) -> tuple[Row, ...]:
@@ -194,7 +210,7 @@ def parse(text: str, experiment: str, protocol: str) -> Protocol:
         raise OptionError(f"{where}: expected {', '.join(missing)}")
     _known(found.get("evaluate", {}), ("samples", "rows"), f"{where}: key of [evaluate]")
     _known(found.get("probe", {}), ("every", "samples", "rows"), f"{where}: key of [probe]")
-    _known(found.get("judge", {}), ("classifier", "shift", "images", "draws"), f"{where}: key of [judge]")
+    _known(found.get("judge", {}), JUDGE, f"{where}: key of [judge]")
     _known(found.get("published", {}), ("offset",), f"{where}: key of [published]")
     rows = tuple(_row(r, where) for r in found["rows"])
     slugs = [r.slug for r in rows]
@@ -204,23 +220,29 @@ def parse(text: str, experiment: str, protocol: str) -> Protocol:
         experiment, protocol, found["title"], found.get("source", ""), found["seeds"], tuple(found["data"]), found.get("networks", {}), found["fit"],
         {"samples": 100, **found.get("evaluate", {})}, {"every": 0, "samples": 20, "rows": 500, **found.get("probe", {})},
         float(found.get("published", {}).get("offset", 0.0)), rows, tuple(_claim(c, slugs, where) for c in found.get("claims", [])),
-        found.get("figures", {}), tuple(found.get("notes", [])), found.get("judge", {}),
+        found.get("figures", {}), tuple(found.get("notes", [])), found.get("judge", {}), found.get("families", {}),
     )  # fmt: skip
     for row in rows:
+        if row.start and row.start not in slugs[: slugs.index(row.slug)]:
+            raise OptionError(
+                f"{where}: {row.slug}: expected start to be the slug of a row before it, got {row.start!r}"
+            )
         made.experiment_of(row, made.data[0])
     return made
 
 
 def _row(found: dict[str, Any], where: str) -> Row:
-    _known(
-        found, ("label", "slug", "model", "fit", "networks", "joint", "conditional", "extra"), f"{where}: key of a row"
-    )
+    keys = ("label", "slug", "model", "fit", "networks", "joint", "conditional", "published", "extra", "start")
+    _known(found, keys, f"{where}: key of a row")
     if not {"label", "model"} <= set(found):
         raise OptionError(f"{where}: expected label and model in every row, got {', '.join(sorted(found))}")
-    published = Published(_pair(found.get("joint"), where), _pair(found.get("conditional"), where))
+    others = found.get("published", {})
+    _known(others, METRICS, f"{where}: published metric")
+    known = {k: pair for k, v in others.items() if (pair := _pair(v, where)) is not None}
+    published = Published(_pair(found.get("joint"), where), _pair(found.get("conditional"), where), known)
     slug = found.get("slug") or slug_of(found["label"])
     return Row(
-        found["label"], slug, found["model"], found.get("fit", {}), found.get("networks", {}), published, bool(found.get("extra", False))
+        found["label"], slug, found["model"], found.get("fit", {}), found.get("networks", {}), published, bool(found.get("extra", False)), found.get("start", ""),
     )  # fmt: skip
 
 

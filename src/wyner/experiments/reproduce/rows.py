@@ -51,17 +51,19 @@ class RowFolder:
         path: where it is.
         protocol, row: what is trained.
         dataset, source: on what, and the options that make the data again.
+        start: the folder of the row whose weights this one starts from.
     """
 
     def __init__(
-        self, path: Path, protocol: Protocol, row: Row, dataset: Dataset, source: Mapping[str, Any]
+        self, path: Path, protocol: Protocol, row: Row, dataset: Dataset, source: Mapping[str, Any], start: RowFolder | None = None
     ) -> None:  # fmt: skip
         self.path, self.protocol, self.row, self.dataset, self.source = path, protocol, row, dataset, dict(source)
+        self.start = start
         self.groups: list[dict[str, Any]] = []
         made = protocol.experiment_of(row, dict(dataset.source) or self.source).as_dict()
         made["fit"].pop("seed")
         made.pop("evaluate")
-        self.settings = made
+        self.settings: dict[str, Any] = made if start is None else {**made, "start": {"row": row.start, **start.settings["fit"]}}
         self.differs = ""
         if (path / ABOUT).exists():
             old = read_json(path / ABOUT)
@@ -78,6 +80,8 @@ class RowFolder:
             raise RunError(
                 f"{self.path} was trained with other settings: {self.differs}; use the old ones, or another folder with --runs"
             )
+        if self.start is not None:
+            self.start.train(seeds, progress)
         known = {s for g in self.groups for s in g["seeds"]}
         if new := [s for s in seeds if s not in known]:
             name = f"seeds-{new[0]}-{new[-1]}" if len(new) > 1 else f"seeds-{new[0]}"
@@ -98,11 +102,23 @@ class RowFolder:
         ruler = Ruler.of(self.dataset, "test", probe["samples"], probe["rows"])
         options = {k: v for k, v in base.fit.items() if k != "seed"}
         out = self.path / group["folder"]
+        started = None if self.start is None else self.start.runs()
         fit(
             lambda seed: base.changed(fit={"seed": seed}).build(self.dataset), self.dataset, grid={"seed": group["seeds"]},
             probe=ruler.probe() if probe["every"] else None, probe_every=probe["every"], out=out, resume=(out / GRID).exists(),
-            progress=progress, about={"data": self.dataset.source, "experiment": base.as_dict()}, **options,
+            progress=progress, about={"data": self.dataset.source, "experiment": base.as_dict()},
+            start=None if started is None else lambda point: started[point["seed"]], **options,
         )  # fmt: skip
+
+    def runs(self) -> dict[int, Path]:
+        """Folders of the finished runs by seed."""
+        found = {}
+        for group in self.groups:
+            grid = self.path / group["folder"] / GRID
+            for about in read_json(grid)["members"] if grid.exists() else ():
+                if about["state"] == "finished":
+                    found[about["point"]["seed"]] = grid.parent / about["folder"]
+        return found
 
     def members(self, seeds: Sequence[int], ruler: Ruler, measure: bool = True) -> list[Member]:
         """The finished models of these seeds with their numbers.
@@ -113,21 +129,15 @@ class RowFolder:
             measure: measure what is not measured in this way yet, instead of leaving it out.
         """
         found = []
-        for group in self.groups:
-            if self.differs or not (self.path / group["folder"] / GRID).exists():
-                continue
-            for about in read_json(self.path / group["folder"] / GRID)["members"]:
-                seed, folder = about["point"]["seed"], self.path / group["folder"] / about["folder"]
-                if about["state"] != "finished" or seed not in seeds:
-                    continue
-                if (metrics := self._measured(folder, ruler, measure)) is not None:
-                    found.append(Member(self.row, seed, folder, metrics))
-        return sorted(found, key=lambda m: m.seed)
+        for seed, folder in sorted(self.runs().items()) if not self.differs else ():
+            if seed in seeds and (metrics := self._measured(folder, ruler, measure)) is not None:
+                found.append(Member(self.row, seed, folder, metrics))
+        return found
 
     def _measured(self, folder: Path, ruler: Ruler, measure: bool) -> dict[str, float] | None:
         how: dict[str, Any] = {"rows": len(next(iter(ruler.rows.values()))), "samples": ruler.samples}
-        if ruler.judge is not None:
-            how |= {"classifier": ruler.judge.classifier, "images": len(ruler.judge.given), "draws": ruler.judge.draws}
+        for examiner in ruler.examiners:
+            how |= examiner.how
         find = lambda model: ruler.measure(model) | best_of(read_history(folder))
         return measured(folder, MEASURED, how, find if measure else None)
 

@@ -61,7 +61,9 @@ def reproduce(
     how = protocol.evaluate
     ruler = Ruler.of(dataset, "test", how["samples"], how.get("rows"), protocol.offset, protocol.judge)
     base = Path(runs) / f"{protocol.experiment}-{protocol.name}"
-    folders = {r.slug: RowFolder(base / r.slug, protocol, r, dataset, source) for r in protocol.rows}
+    folders: dict[str, RowFolder] = {}
+    for r in protocol.rows:
+        folders[r.slug] = RowFolder(base / r.slug, protocol, r, dataset, source, folders.get(r.start))
     folder = Path(out) / protocol.experiment
     found: dict[str, list[Member]] = {s: f.members(range(protocol.seeds), ruler, False) for s, f in folders.items()}
     try:

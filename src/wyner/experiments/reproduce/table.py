@@ -9,15 +9,13 @@ from typing import Any
 
 from wyner.data import Dataset
 from wyner.experiments.markdown import filled
-from wyner.experiments.reproduce.plan import METRICS, Claim, Protocol, Row
+from wyner.experiments.reproduce.columns import COLUMNS, METRICS, NLL
+from wyner.experiments.reproduce.examine import asked
+from wyner.experiments.reproduce.plan import Claim, Protocol, Row
 from wyner.experiments.reproduce.rows import Member
 from wyner.experiments.reproduce.stats import RULE, Spread, Verdict, decide, spread, trimmed
 from wyner.files import write_bytes, write_json
 from wyner.runs import versions
-
-NLL = {"nll_joint": "joint nll", "nll_conditional": "conditional nll"}
-INFORMATION = {"I41": "I41", "I40": "I40", "aggregate": "aggregate"}
-PICTURES = {"accuracy": "label accuracy of y given x", "variance": "variance of y given x"}
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,9 @@ def markdown(found: Found) -> str:
     parts = [f"# {p.title}, {p.name} protocol", _caption(found)]
     if any(r.published.joint or r.published.conditional for r in p.rows):
         parts += ["## Beside the published values", *_published(found)]
-    parts += ["## Proper densities, all seeds", _proper(found)]
+    if others := _others(found):
+        parts += ["## Other published numbers", others]
+    parts += [f"## {'Proper densities' if p.evaluate['samples'] else 'Numbers'}, all seeds", _proper(found)]
     if found.protocol.claims:
         parts += ["## The paper's claims, one by one", _claims(found), RULE]
     if p.notes:
@@ -126,13 +126,7 @@ def _scored(p: Protocol, rows: int) -> str:
     text = ""
     if p.evaluate["samples"]:
         text += f"Likelihoods: importance sampling, S = {p.evaluate['samples']}, the first {rows} test rows, the same for all models. "
-    if p.judge:
-        j = p.judge
-        text += (
-            f"Label accuracy and variance: {j.get('draws', 10)} samples for each of {j.get('images', 500)} test rows, "
-            f"labels by the classifier `{j['classifier']}`. "
-        )
-    return text
+    return text + asked(p.judge)
 
 
 def _floor(found: Found, metric: str) -> float | None:
@@ -180,20 +174,29 @@ def _published(found: Found) -> list[str]:
     return [text, filled(head, body)]
 
 
+def _others(found: Found) -> str:
+    """What was published besides likelihoods, in our units, beside ours; empty if nothing was."""
+    names = [m for m in METRICS if m not in NLL and any(r.published.of(m) for r in found.protocol.rows)]
+    head = ["model", *(f"{COLUMNS[m]}, {whose}" for m in names for whose in ("ours", "published"))]
+    body = []
+    for row in found.rows:
+        cells = [(_cell(found.spread(row.slug, m), digits=4), _known(row.published.of(m), 4)) for m in names]
+        body.append([row.label + (" (extra)" if row.extra else ""), *(c for pair in cells for c in pair)])
+    return filled(head, body) if names and body else ""
+
+
 def _proper(found: Found) -> str:
-    known = INFORMATION | PICTURES
-    used = [k for k in known if any(found.values(r.slug, k) for r in found.rows)]
+    used = [k for k in COLUMNS if k not in NLL and any(found.values(r.slug, k) for r in found.rows)]
     head = [
         "model",
-        "joint nll",
-        "conditional nll",
-        *(known[k] for k in used),
+        *NLL.values(),
+        *(COLUMNS[k] for k in used),
         "effective samples (joint / conditional)",
         "minutes",
     ]
     body = []
     for row in found.rows:
-        cells = [_cell(found.spread(row.slug, k)) for k in (*NLL, *used)]
+        cells = [_cell(found.spread(row.slug, k), digits=4 if "variance" in k else 3) for k in (*NLL, *used)]
         ess = [spread(found.values(row.slug, f"{k}_ess")) for k in NLL]
         lost = f", {found.lost[row.slug]} diverged" if row.slug in found.lost else ""
         body.append([
@@ -225,7 +228,8 @@ def _claims(found: Found) -> str:
 def _claimed(found: Found, claim: Claim) -> str:
     rows = {r.slug: r.published.of(claim.metric) for r in found.protocol.rows}
     left = rows[claim.left]
-    shown = [f"{left[0]:.2f} against {right[0]:.2f}" for s in claim.right if left and (right := rows[s])]
+    digits = 2 if claim.metric in NLL else 4
+    shown = [f"{left[0]:.{digits}f} against {right[0]:.{digits}f}" for s in claim.right if left and (right := rows[s])]
     return "; ".join(shown)
 
 
@@ -234,13 +238,13 @@ def _made(found: Found) -> str:
     return f"`{found.command}`; {found.device}; {sum(found.seconds.values()) / 60:.1f} minutes of training; {v}."
 
 
-def _cell(value: Spread | None, shift: float = 0.0) -> str:
+def _cell(value: Spread | None, shift: float = 0.0, digits: int = 3) -> str:
     if value is None:
         return "-"
-    return f"{value.mean + shift:.3f}" + (f" ± {value.std:.3f}" if value.std is not None else "")
+    return f"{value.mean + shift:.{digits}f}" + (f" ± {value.std:.{digits}f}" if value.std is not None else "")
 
 
-def _known(value: tuple[float, float | None] | None) -> str:
+def _known(value: tuple[float, float | None] | None, digits: int = 2) -> str:
     if value is None:
         return "-"
-    return f"{value[0]:.2f}" + (f" ± {value[1]:.2f}" if value[1] is not None else "")
+    return f"{value[0]:.{digits}f}" + (f" ± {value[1]:.{digits}f}" if value[1] is not None else "")

@@ -27,10 +27,10 @@ def alternating(
     guaranteed once the first weight is negative; the best start is kept.
     """
     e, table = _start(p, effort, rng)
-    n = p.ndim
+    n, marginals = p.ndim, _marginals(table)
     for g in PATH:
         for _ in range(steps):
-            log_z, given = _logs(e, table)
+            log_z, given = _logs(e, table, marginals)
             logits = ((1 - (n - 1) * g) * log_z + g * sum(given)) / (1 + g)
             moved = logits.softmax(1)
             change = float((moved - e).abs().max())
@@ -50,7 +50,7 @@ def admm(
     """
     e, table = _start(p, effort, rng)
     marginals = _marginals(table)
-    first, given = _logs(e, table)
+    first, given = _logs(e, table, marginals)
     copies = [first.exp(), *(x.exp() for x in given)]
     duals = [torch.zeros_like(c) for c in copies]
     for g in PATH:
@@ -98,8 +98,8 @@ def _sums(e: Tensor, table: Tensor, marginals: list[Tensor]) -> list[Tensor]:
     return [joint.sum(axes, keepdim=True), *sums]
 
 
-def _logs(e: Tensor, table: Tensor) -> tuple[Tensor, list[Tensor]]:
-    first, *rest = (s.clamp_min(TINY).log() for s in _sums(e, table, _marginals(table)))
+def _logs(e: Tensor, table: Tensor, marginals: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    first, *rest = (s.clamp_min(TINY).log() for s in _sums(e, table, marginals))
     return first, rest
 
 

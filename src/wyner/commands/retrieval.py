@@ -1,0 +1,220 @@
+"""Retrieval from files: the command `wyner retrieve`. Pictures or arrays in, a table and a sheet of pictures out."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wyner.data.photos import Album
+from wyner.errors import DataError, OptionError, RunError, TaskError, unknown
+from wyner.files import write_bytes, write_json
+from wyner.models import Model
+from wyner.runs import load
+from wyner.tasks.retrieval import Hits, Index, searchable
+from wyner.variables import Image, Space
+
+BLOCK, ROWS, COLUMNS = 256, 12, 10
+"""Pictures to decode at a time; queries and hits on the sheet."""
+
+
+@dataclass(frozen=True)
+class Items:
+    """What stands in a folder, an archive or a file of arrays.
+
+    Attributes:
+        path: where it is.
+        names: of pictures by their paths inside it, of rows by their numbers.
+        space: in which the model has them.
+        array: the rows, of a file of arrays.
+        album: the pictures, of a folder or archive.
+    """
+
+    path: Path
+    names: Sequence[str]
+    space: Space
+    array: np.ndarray | None = None
+    album: Album | None = None
+
+    @classmethod
+    def of(cls, path: Path, modality: str, space: Space) -> Items:
+        """Reads what is there, but for the pictures themselves.
+
+        Raises:
+            DataError: nothing there, nothing in it, or not what the model takes for this modality.
+        """
+        if path.suffix in (".npy", ".npz"):
+            array = _array(path, modality)
+            return cls(path, [str(i) for i in range(len(array))], space, array)
+        if not isinstance(space, Image):
+            raise DataError(
+                f"{path}: the model takes {space!r} for {modality}, not pictures; give an .npz or .npy file of such rows"
+            )
+        if space.shape[1] != space.shape[2] or space.shape[0] not in (1, 3):
+            raise DataError(
+                f"{path}: pictures are read as grey or coloured squares, but {modality} is {space!r}; give an .npz file"
+            )
+        album = Album(path)
+        return cls(path, album.names, space, None, album)
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """All rows, some at a time."""
+        for i in range(0, len(self.names), BLOCK):
+            yield self.some(range(i, min(i + BLOCK, len(self.names))))
+
+    def some(self, index: Sequence[int]) -> np.ndarray:
+        """Rows by number."""
+        if self.array is not None:
+            return np.array(self.array[list(index)])
+        assert self.album is not None
+        channels, _, size = self.space.event_shape
+        return np.stack([self.album.picture(self.names[i], size, None, channels) for i in index])
+
+
+def retrieve(
+    run: Path, query: Path, gallery: Path, out: Path, *, k: int = 10, of: str | None = None, to: str | None = None,
+    distance: str | None = None, keep: Path | None = None,
+) -> tuple[Hits, list[Path]]:  # fmt: skip
+    """Finds the nearest items of a gallery for each query and writes `hits.json`, `hits.csv`, and `hits.png` where there are pictures.
+
+    Args:
+        run: folder of a trained model.
+        query: a folder or zip archive of pictures, an `.npy` file, or an `.npz` file with an array of the modality's name.
+        gallery: the same, or the folder of an index.
+        out: a new or empty folder.
+        k: hits of each query.
+        of, to: modalities of the queries and of the gallery; by default the first and the second that the model can search.
+        distance: "cosine" (None) or "euclidean"; of an index, its own.
+        keep: a new folder for the index of the gallery, to be given as the gallery another time.
+
+    Returns:
+        The hits, and the files written.
+
+    Raises:
+        WynerError: whatever is wrong with these, before anything is written.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RunError(f"{out} is not empty; choose a new folder with --out")
+    model = load(run)
+    stored = (gallery / "index.json").is_file()
+    of, to = _sides(model, of, to)
+    asked = Items.of(query, of, model.observed[of])
+    if stored:
+        if keep is not None:
+            raise OptionError(f"--keep: {gallery} is an index already")
+        index, shown = _stored(gallery, model, to)
+        if distance not in (None, index.distance):
+            raise OptionError(
+                f"--distance: {gallery} was made for {index.distance}; leave it out, or index the gallery again"
+            )
+    else:
+        shown = Items.of(gallery, to, model.observed[to])
+        if not 1 <= k <= len(shown.names):
+            raise OptionError(f"k: expected a number from 1 to the {len(shown.names)} items of the gallery, got {k}")
+        source = str(gallery.resolve())
+        index = model.index(
+            **{
+                to: shown.blocks(),
+                "names": shown.names,
+                "distance": distance or "cosine",
+                "out": keep,
+                "source": source,
+            }
+        )
+    rows: dict[str, Any] = {of: asked.blocks()}
+    hits = index.search(k=k, **rows)
+    about = {
+        "run": str(run),
+        "query": str(query),
+        "gallery": str(gallery),
+        "of": of,
+        "to": to,
+        "distance": index.distance,
+        "k": k,
+    }
+    return hits, _write(out, about, asked, shown, hits, index)
+
+
+def _sides(model: Model, of: str | None, to: str | None) -> tuple[str, str]:
+    able = searchable(model)
+    for name in (of, to):
+        if name is not None:
+            searchable(model, name)
+    of = of or next((m for m in able if m != to), None)
+    to = to or next((m for m in able if m != of), None)
+    if of is None or to is None:
+        raise TaskError(
+            f"{model.title} cannot retrieve one modality by another: it encodes {' and '.join(able) or 'none'} alone"
+        )
+    return of, to
+
+
+def _stored(folder: Path, model: Model, to: str) -> tuple[Index, Items | None]:
+    """An index, and its items if they still lie where they were."""
+    index = Index.load(folder, model)
+    if index.modality != to:
+        raise OptionError(
+            f"{folder} is an index of {index.modality}, not of {to}; leave out --to, or name another gallery"
+        )
+    try:
+        items = Items.of(Path(index.source or "-"), to, model.observed[to])
+    except DataError:
+        return index, None
+    return index, items if list(items.names) == list(index.names or ()) else None
+
+
+def _write(out: Path, about: dict[str, Any], asked: Items, shown: Items | None, hits: Hits, index: Index) -> list[Path]:
+    names = hits.names or [[str(i) for i in row] for row in hits.index]
+    table: list[dict[str, Any]] = [
+        {"query": asked.names[q], "hits": [
+            {"rank": r + 1, "item": names[q][r], "index": int(hits.index[q, r]), "score": round(float(hits.score[q, r]), 6)}
+            for r in range(hits.index.shape[1])
+        ]} for q in range(len(hits.index))
+    ]  # fmt: skip
+    lines = io.StringIO()
+    writer = csv.writer(lines, lineterminator="\n")
+    writer.writerow(["query", "rank", "item", "index", "score"])
+    for row in table:
+        writer.writerows([row["query"], h["rank"], h["item"], h["index"], h["score"]] for h in row["hits"])
+    picture = _sheet(asked, shown, hits)
+    write_json(out / "hits.json", {**about, "items": len(index), "queries": table})
+    write_bytes(out / "hits.csv", lines.getvalue().encode())
+    if picture is not None:
+        write_bytes(out / "hits.png", picture)
+    return [out / name for name in ("hits.json", "hits.csv", *(["hits.png"] if picture is not None else []))]
+
+
+def _sheet(asked: Items, shown: Items | None, hits: Hits) -> bytes | None:
+    """The first queries and hits as pictures, if both sides are pictures."""
+    if shown is None or not isinstance(asked.space, Image) or not isinstance(shown.space, Image):
+        return None
+    from wyner.report.hits import sheet
+
+    rows = min(ROWS, len(hits.index))
+    return sheet(asked.some(range(rows)), [shown.some(hits.index[q, :COLUMNS].tolist()) for q in range(rows)])
+
+
+def _array(path: Path, modality: str) -> np.ndarray:
+    """The rows of an `.npy` file, memory-mapped, or of an array in an `.npz` file."""
+    try:
+        if path.suffix == ".npy":
+            found: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+        else:
+            with np.load(path, allow_pickle=False) as z:
+                if modality not in z.files:
+                    raise DataError(f"{path}: {unknown('array', modality, z.files)}")
+                found = z[modality]
+    except DataError:
+        raise
+    except FileNotFoundError:
+        raise DataError(f"there is no file {path}") from None
+    except Exception as e:  # zipfile and zlib raise their own kinds
+        raise DataError(f"cannot read {path}: {e}; expected a file written by numpy.save or numpy.savez") from e
+    if not found.ndim or not len(found):
+        raise DataError(f"{path}: {modality} has no rows")
+    return found

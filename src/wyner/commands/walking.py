@@ -1,0 +1,132 @@
+"""Walks through the latents of a run: the command `wyner traverse`."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from wyner import data
+from wyner.errors import OptionError, RunError, TaskError
+from wyner.files import write_bytes
+from wyner.models import Model
+from wyner.report.layouts import traversed
+from wyner.report.looks import Look, look
+from wyner.report.subject import Subject, numpy, subject
+from wyner.runs import load, read_config
+from wyner.tasks import traverse
+
+if TYPE_CHECKING:
+    from wyner.report.panel import Grid
+
+ENDINGS = (".png", ".pdf", ".svg", ".npz")
+
+
+def traverse_run(
+    run: Path, to: Path, *, along: str | None = None, dims: list[int] | None = None, rows: list[int] | None = None,
+    between: bool = False, steps: int = 7, span: float = 3.0, source: str | None = None, seed: int | None = None,
+) -> str:  # fmt: skip
+    """A sheet of pictures, or arrays, along the latents of a trained model.
+
+    Args:
+        run: folder of a run.
+        to: what is written; .png, .pdf and .svg are sheets, .npz arrays.
+        along: the latent that moves; by default the first common one.
+        dims: coordinates, one row of the sheet each; by default the most used ones.
+        rows: test rows; the first whose latents are held, or between which the paths lie.
+        between: interpolate between rows instead of moving single coordinates.
+        steps, span: of the walk.
+        source: another data set or .npz file than the run's own.
+        seed: draw the latents instead of taking their means.
+
+    Returns:
+        What was written, in a sentence.
+
+    Raises:
+        OptionError: an unknown ending. RunError: no run, or one whose data are not known. TaskError: the model cannot.
+    """
+    if to.suffix not in ENDINGS:
+        raise OptionError(f"--to: expected a file that ends in {', '.join(ENDINGS)}, got {to}")
+    model, about = load(run), _subject(run, source)
+    walk = _between if between else _coordinates
+    options: dict[str, Any] = {"steps": steps, "seed": seed, "means": seed is None}
+    outputs, sides, heads, title = walk(
+        model, about, along, dims, _rows(about, rows, 4 if between else 1), span, options
+    )
+    if to.suffix == ".npz":
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **outputs)  # type: ignore[arg-type]
+        write_bytes(to, buffer.getvalue())
+    else:
+        write_bytes(to, _drawn(traversed(_look(about, outputs), outputs, sides, heads, f"{model.title} on {about.dataset.name}: {title}"), to.suffix))  # fmt: skip
+    return f"wrote {to}: {title} " + ", ".join(f"{k} {v.shape}" for k, v in outputs.items())
+
+
+Walk = tuple[dict[str, np.ndarray], list[str], list[str], str]
+
+
+def _coordinates(
+    model: Model, about: Subject, along: str | None, dims: list[int] | None, rows: np.ndarray, span: float, options: dict[str, Any]
+) -> Walk:  # fmt: skip
+    """Single coordinates moved, everything else held at the first of the rows."""
+    order = dims
+    if order is None:  # by their rates over all rows, which one row cannot tell
+        order = list(traverse(model, about.arrays, along=along, steps=2).dims)
+    found = traverse(model, about.rows(rows[:1]), along=along, dims=order, span=span, **options)
+    outputs = {k: numpy(v)[:, :, 0] for k, v in found.outputs.items()}
+    sides = [f"{found.latent}[{d}]" for d in found.dims]
+    unit = "values of the variable" if found.at[0] == 0 else "standard deviations of the prior"
+    title = f"coordinates of {found.latent} moved one at a time ({unit} on top), the rest held at {about.part} row {rows[0]}."
+    return outputs, sides, [f"{a:.2g}" for a in found.at], title
+
+
+def _between(
+    model: Model, about: Subject, along: str | None, dims: list[int] | None, rows: np.ndarray, span: float, options: dict[str, Any]
+) -> Walk:  # fmt: skip
+    """Straight paths from each row to the next one."""
+    if dims is not None:
+        raise OptionError("--between moves whole latents; leave out --dims")
+    if len(rows) < 2:
+        raise OptionError("--between needs at least two rows")
+    made = model.interpolate(about.rows(rows[:-1]), about.rows(rows[1:]), along=along, **options)
+    outputs = {k: np.moveaxis(numpy(v), 1, 0) for k, v in made.items()}
+    sides = [f"{a} to {b}" for a, b in zip(rows[:-1], rows[1:], strict=True)]
+    heads = [f"{k / (options['steps'] - 1):.2g}" for k in range(options["steps"])]
+    moving = along or ", ".join(model.common or model.latent)
+    title = f"{moving} on the path between {about.part} rows (share of the way on top), the rest held at the first."
+    return outputs, sides, heads, title
+
+
+def _subject(run: Path, source: str | None) -> Subject:
+    stored = {"name": source} if source else read_config(run).get("about", {}).get("data")
+    if not stored:
+        raise RunError(f"{run} does not say what it was trained on; name the data with --data")
+    return subject(load(run), data.load(**stored))
+
+
+def _rows(about: Subject, rows: list[int] | None, count: int) -> np.ndarray:
+    """The rows that were named, or typical ones."""
+    if rows is None:
+        return about.typical(count)
+    for row in rows:
+        if not 0 <= row < about.count:
+            raise OptionError(f"--rows: {about.dataset.name} has {about.part} rows 0 to {about.count - 1}, got {row}")
+    return np.array(rows)
+
+
+def _look(about: Subject, outputs: dict[str, np.ndarray]) -> Look:
+    found = look(about)
+    if found is None:
+        shown = ", ".join(f"{k} in {about.dataset.spaces[k]!r}" for k in outputs)
+        raise TaskError(f"sheets show pictures, and this run has {shown}; write arrays instead: --to walk.npz")
+    return found
+
+
+def _drawn(grid: Grid, ending: str) -> bytes:
+    from wyner.report.canvas import png, vector
+    from wyner.report.panel import sheet
+
+    made = sheet(grid, 84, "white")
+    return png(made) if ending == ".png" else vector(made, ending[1:])

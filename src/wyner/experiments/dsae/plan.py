@@ -1,0 +1,178 @@
+"""A protocol of the speech tables as a file: which corpus, which sizes, which rows, what was published.
+
+title, source, seeds        # of the table
+[[data]]                    # corpora, the first that is there is used: name and options
+[model]                     # arguments of DSAE besides the objective; variance: where the decoder's starts
+[networks], [prior], [critics], [fit]
+[evaluate]                  # report: steps of the reporting critic; pairs, draws of VC-mCAS
+[[rows]]                    # label, slug, objective, gamma, published = {elbo = [mean, se], ...}
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any
+
+import torch
+
+from wyner.data.corpus import Corpus
+from wyner.data.speech import CORPORA
+from wyner.errors import DataError, OptionError, unknown
+from wyner.families import Recurrent, StepGaussian, Trainable
+from wyner.models import DSAE
+from wyner.networks import SequenceCritics, Sequences
+from wyner.seeds import INITIAL, mix
+from wyner.variables import Sequence
+
+NAME = "dsae"
+METRICS = ("elbo", "kl_z", "kl_s", "recon", "eer_z", "eer_s", "information", "conversion")
+TOP = (
+    "title",
+    "source",
+    "seeds",
+    "data",
+    "steps",
+    "model",
+    "networks",
+    "prior",
+    "critics",
+    "fit",
+    "evaluate",
+    "rows",
+    "notes",
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row: an objective, and what [CMI] published for it on TIMIT, by metric as (mean, standard error)."""
+
+    label: str
+    slug: str
+    objective: str
+    gamma: float
+    published: dict[str, tuple[float, float | None]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What is trained and how it is measured; see the head of this module."""
+
+    name: str
+    title: str
+    source: str
+    seeds: int
+    data: tuple[dict[str, Any], ...]
+    steps: int
+    model: dict[str, Any]
+    networks: dict[str, Any]
+    prior: dict[str, Any]
+    critics: dict[str, Any]
+    fit: dict[str, Any]
+    evaluate: dict[str, int]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+
+    def corpus(self) -> tuple[Corpus, dict[str, Any]]:
+        """The first corpus of the list whose files are there, and the options that make it again.
+
+        Raises:
+            DataError: none is there; the reason is that of the last.
+        """
+        for k, options in enumerate(self.data):
+            made = dict(options)
+            name = made.pop("name")
+            if name not in CORPORA:
+                raise OptionError(unknown("corpus", name, CORPORA))
+            try:
+                return CORPORA[name](**made), dict(options)
+            except DataError:
+                if k + 1 == len(self.data):
+                    raise
+        raise OptionError(f"dsae-{self.name}: expected at least one corpus under [[data]]")
+
+    def build(self, row: Row, bins: int, seed: int) -> DSAE:
+        """A model with fresh weights, drawn from the seed."""
+        options = dict(self.model)
+        decoder = StepGaussian(Trainable(options.pop("variance", 1.0)))
+        with torch.random.fork_rng([]):
+            torch.manual_seed(mix(seed, INITIAL))
+            return DSAE(
+                x=Sequence(self.steps, bins), objective=row.objective, gamma=row.gamma, watch=False, families={"x": decoder}, **options,
+                networks=Sequences(**self.networks), prior=Recurrent(**self.prior), critics=SequenceCritics(**self.critics),
+            )  # fmt: skip
+
+    def settings(self, row: Row) -> dict[str, Any]:
+        """What a trained model depends on besides seed and corpus."""
+        return {
+            "objective": row.objective, "gamma": row.gamma, "steps": self.steps, "model": self.model, "networks": self.networks,
+            "prior": self.prior, "critics": self.critics, "fit": self.fit,
+        }  # fmt: skip
+
+    def pick(self, slugs: list[str]) -> tuple[Row, ...]:
+        """Rows by slug; all if none is named.
+
+        Raises:
+            OptionError: an unknown one.
+        """
+        known = {r.slug: r for r in self.rows}
+        for slug in slugs:
+            if slug not in known:
+                raise OptionError(unknown("row", slug, known))
+        return tuple(r for r in self.rows if not slugs or r.slug in slugs)
+
+
+def protocols() -> list[str]:
+    """Protocols that are shipped."""
+    folder = resources.files("wyner.experiments.dsae")
+    return sorted(p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml"))
+
+
+def read(name: str = "short") -> Protocol:
+    """A shipped protocol.
+
+    Raises:
+        OptionError: an unknown one.
+    """
+    if name not in protocols():
+        raise OptionError(unknown("protocol of dsae", name, protocols()))
+    return parse(resources.files("wyner.experiments.dsae").joinpath(f"{name}.toml").read_text(), name)
+
+
+def parse(text: str, name: str) -> Protocol:
+    """A protocol from the text of its file.
+
+    Raises:
+        OptionError: not TOML, or keys that are unknown or missing.
+    """
+    try:
+        found = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as e:
+        raise OptionError(f"dsae-{name} is not TOML: {e}") from e
+    for key in found:
+        if key not in TOP:
+            raise OptionError(f"dsae-{name}: {unknown('key', key, TOP)}")
+    if missing := sorted({"title", "seeds", "data", "fit", "rows"} - set(found)):
+        raise OptionError(f"dsae-{name}: expected {', '.join(missing)}")
+    evaluate = {"report": 400, "pairs": 250, **found.get("evaluate", {})}
+    part = lambda key: dict(found.get(key, {}))
+    return Protocol(
+        name, found["title"], found.get("source", ""), found["seeds"], tuple(found["data"]), found.get("steps", 20), part("model"), part("networks"),
+        part("prior"), part("critics"), part("fit"), evaluate, tuple(_row(r, name) for r in found["rows"]), tuple(found.get("notes", [])),
+    )  # fmt: skip
+
+
+def _row(found: dict[str, Any], name: str) -> Row:
+    for key in found:
+        if key not in ("label", "slug", "objective", "gamma", "published"):
+            raise OptionError(
+                f"dsae-{name}: row: {unknown('key', key, ('label', 'slug', 'objective', 'gamma', 'published'))}"
+            )
+    published = {}
+    for metric, value in found.get("published", {}).items():
+        if metric not in METRICS:
+            raise OptionError(f"dsae-{name}: row: {unknown('metric', metric, METRICS)}")
+        published[metric] = (float(value[0]), float(value[1]) if len(value) > 1 else None)
+    return Row(found["label"], found["slug"], found["objective"], float(found.get("gamma", 0.0)), published)

@@ -1,0 +1,166 @@
+"""A protocol of a retrieval experiment as a file.
+
+title, source, seeds, notes
+[scene]                     # kind = "sketchy" or "emoji", and its options
+[[features]]                # of sketchy: networks in order of preference
+[search]                    # k = [...], distance
+[networks], [fit]           # as of an experiment file
+[probe]                     # every: epochs between looks at the validation classes
+[[rows]]                    # label, slug, model, fit, networks, published = { map = ..., precision_100 = ... }
+[[others]]                  # label, published: rows of the paper that are not trained here
+[[claims]]                  # text, left, right, metric, relation, margin
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any
+
+from wyner.errors import OptionError, unknown
+from wyner.experiments.reproduce.plan import Claim, Published, Row, slug_of
+from wyner.experiments.spec import Experiment
+
+TOP = (
+    "title",
+    "source",
+    "seeds",
+    "notes",
+    "scene",
+    "features",
+    "search",
+    "networks",
+    "fit",
+    "probe",
+    "rows",
+    "others",
+    "claims",
+)
+KEYS = ("label", "slug", "model", "fit", "networks", "published", "extra")
+CCA = "CCA"
+"""Name of the linear baseline, the one row that is no model of the library."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A table to reproduce; see the head of this module for the fields."""
+
+    experiment: str
+    name: str
+    title: str
+    source: str
+    seeds: int
+    scene: dict[str, Any]
+    features: tuple[dict[str, Any], ...]
+    k: tuple[int, ...]
+    distance: str
+    networks: dict[str, Any]
+    fit: dict[str, Any]
+    every: int
+    rows: tuple[Row, ...]
+    others: tuple[tuple[str, Mapping[str, float]], ...] = ()
+    claims: tuple[Claim, ...] = ()
+    notes: tuple[str, ...] = field(default_factory=tuple)
+
+    def experiment_of(self, row: Row, seed: int) -> Experiment:
+        """A row as an experiment on the scene."""
+        fit = {**self.fit, **row.fit, "seed": seed}
+        return Experiment({"name": self.experiment}, dict(row.model), {**self.networks, **row.networks}, fit)
+
+    def pick(self, slugs: Sequence[str]) -> tuple[Row, ...]:
+        """Rows by slug, in the order of the table; all if none is named.
+
+        Raises:
+            OptionError: an unknown one.
+        """
+        known = {r.slug: r for r in self.rows}
+        for slug in slugs:
+            if slug not in known:
+                raise OptionError(unknown("row", slug, known))
+        return tuple(r for r in self.rows if not slugs or r.slug in slugs)
+
+
+def names() -> list[str]:
+    """Experiments of retrieval."""
+    return sorted({n.rsplit("-", 1)[0] for n in _files()})
+
+
+def _files() -> list[str]:
+    folder = resources.files("wyner.experiments.retrieval")
+    return [p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml")]
+
+
+def read(experiment: str, protocol: str = "short") -> Protocol:
+    """A shipped protocol.
+
+    Raises:
+        OptionError: an unknown experiment or protocol.
+    """
+    if experiment not in names():
+        raise OptionError(unknown("experiment of retrieval", experiment, names()))
+    known = [n.rsplit("-", 1)[1] for n in _files() if n.rsplit("-", 1)[0] == experiment]
+    if protocol not in known:
+        raise OptionError(unknown(f"protocol of {experiment}", protocol, known))
+    text = resources.files("wyner.experiments.retrieval").joinpath(f"{experiment}-{protocol}.toml").read_text()
+    return parse(text, experiment, protocol)
+
+
+def parse(text: str, experiment: str, protocol: str) -> Protocol:
+    """A protocol from the text of its file.
+
+    Raises:
+        OptionError: not TOML, or unknown or missing keys.
+    """
+    where = f"{experiment}-{protocol}"
+    try:
+        found = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as e:
+        raise OptionError(f"{where} is not TOML: {e}") from e
+    _known(found, TOP, f"{where}: key")
+    if missing := sorted({"title", "seeds", "scene", "search", "fit", "rows"} - set(found)):
+        raise OptionError(f"{where}: expected {', '.join(missing)}")
+    _known(found["search"], ("k", "distance"), f"{where}: key of [search]")
+    _known(found.get("probe", {}), ("every",), f"{where}: key of [probe]")
+    rows = tuple(_row(r, where) for r in found["rows"])
+    slugs = [r.slug for r in rows]
+    if len(set(slugs)) < len(slugs):
+        raise OptionError(f"{where}: expected rows of different names, got {', '.join(slugs)}")
+    made = Protocol(
+        experiment, protocol, found["title"], found.get("source", ""), found["seeds"], found["scene"], tuple(found.get("features", [])),
+        tuple(found["search"]["k"]), found["search"].get("distance", "cosine"), found.get("networks", {}), found["fit"],
+        found.get("probe", {}).get("every", 1), rows, tuple((o["label"], o["published"]) for o in found.get("others", [])),
+        tuple(_claim(c, slugs, where) for c in found.get("claims", [])), tuple(found.get("notes", [])),
+    )  # fmt: skip
+    for row in rows:
+        if row.model["name"] != CCA:
+            made.experiment_of(row, 0)
+    return made
+
+
+def _row(found: dict[str, Any], where: str) -> Row:
+    _known(found, KEYS, f"{where}: key of a row")
+    if not {"label", "model"} <= set(found):
+        raise OptionError(f"{where}: expected label and model in every row, got {', '.join(sorted(found))}")
+    published = Published(others={k: (float(v), None) for k, v in found.get("published", {}).items()})
+    return Row(
+        found["label"], found.get("slug") or slug_of(found["label"]), found["model"], found.get("fit", {}), found.get("networks", {}), published,
+        bool(found.get("extra", False)),
+    )  # fmt: skip
+
+
+def _claim(found: dict[str, Any], slugs: Sequence[str], where: str) -> Claim:
+    _known(found, ("text", "left", "right", "metric", "relation", "margin"), f"{where}: key of a claim")
+    right = found["right"] if isinstance(found["right"], list) else [found["right"]]
+    for slug in (found["left"], *right):
+        if slug not in slugs:
+            raise OptionError(f"{where}: claim: {unknown('row', slug, slugs)}")
+    margin = float(found.get("margin", 0.0))
+    return Claim(found["text"], found["left"], tuple(right), found["metric"], found["relation"], margin)
+
+
+def _known(found: Mapping[str, Any], known: Sequence[str], what: str) -> None:
+    for key in found:
+        if key not in known:
+            raise OptionError(unknown(what, key, known))

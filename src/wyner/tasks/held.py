@@ -1,0 +1,193 @@
+"""What a walk through the latents needs: the law of the outputs, what is held along the way, and where the moving coordinates go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from wyner.errors import ShapeError, TaskError, unknown
+from wyner.families import Distribution
+from wyner.families.distributions import Categorical, Normal
+from wyner.laws import Law, Planner, Term, run
+from wyner.tasks.arrays import Array, block_rows, parts_of, to_tensor
+from wyner.tasks.choice import data_of, generative_law, inference_law, must, outputs_of, show
+from wyner.tasks.information import rate_per_dimension
+from wyner.tasks.sampling import _noise, _posterior, _sampled
+
+if TYPE_CHECKING:
+    from wyner.models.base import Model
+
+Values = Mapping[str, Tensor]
+MOST = 8
+"""Coordinates that `traverse` moves unless it is told which."""
+
+
+def law_of_outputs(model: Model, values: Values, to: str | None, task: str) -> tuple[str, Law, list[str]]:
+    """The p-law of the outputs: the joint one, else one that is conditioned on some of what is given."""
+    if to is not None and to not in model.observed:
+        raise TaskError(f"{task}: expected to= one of {', '.join(model.observed)}, got {to!r}")
+    wanted = [to] if to else list(model.observed)
+    if (found := generative_law(model, (), wanted)) is not None:
+        return (*found, wanted)
+    laws = [
+        (name, p)
+        for name, (_, p) in model.laws.items()
+        if data_of(model, p) <= set(values) and (outputs := outputs_of(model, p)) and (to is None or to in outputs)
+    ]
+    why = f"no law draws {show(wanted)} from latents" + (f" and {show(values)}" if values else " alone")
+    name, law = must(max(laws, key=lambda item: len(item[1].variables), default=None), model, task, why)
+    return name, law, [to] if to else [k for k in model.observed if k in outputs_of(model, law)]
+
+
+def draws(law: Law, name: str) -> bool:
+    """Whether a law draws this variable."""
+    return any(t.of[0] == name for t in law.terms)
+
+
+def moving(model: Model, law: Law, along: str | Sequence[str] | None, default: Sequence[str] | None) -> tuple[str, ...]:
+    """Names of latents that move, checked."""
+    drawn = [n for n in model.latent if draws(law, n)]
+    names = (along,) if isinstance(along, str) else tuple(along or default or drawn)
+    for name in names:
+        if name not in model.latent:
+            raise TaskError(f"along: {unknown('latent', name, model.latent)}")
+        if name not in drawn:
+            raise TaskError(f"{model.title} cannot move {name}: the law of its outputs does not depend on it")
+    if not names:
+        raise TaskError(f"{model.title} has no latent to move")
+    return names
+
+
+def chosen_latents(model: Model, latents: Mapping[str, Array]) -> dict[str, Tensor]:
+    """The user's values of latents: checked against the spaces, on the model's device, with its type.
+
+    Raises:
+        TaskError: none, or an unknown name. ShapeError: another shape, or different numbers of rows.
+    """
+    like, out = next(model.parameters()), {}
+    for name, array in latents.items():
+        if name not in model.latent:
+            raise TaskError(f"decode: {unknown('latent', name, model.latent)}")
+        value, event = to_tensor(array, name).to(like.device, like.dtype), model.latent[name].event_shape
+        if value.ndim != len(event) + 1 or tuple(value.shape[1:]) != event:
+            shown = ", ".join(["rows", *map(str, event)])
+            raise ShapeError(f"decode: {name} needs shape ({shown}), got {tuple(value.shape)}")
+        out[name] = value
+    if not out:
+        raise TaskError(f"decode: expected values of at least one of {', '.join(model.latent)}")
+    if len({len(v) for v in out.values()}) > 1:
+        raise ShapeError(f"decode: expected as many rows of each, got {', '.join(f'{len(v)} of {k}' for k, v in out.items())}")  # fmt: skip
+    return out
+
+
+def data_values(model: Model, law: Law, values: Values) -> dict[str, Tensor]:
+    """What the law is conditioned on."""
+    return {k: values[k] for k in data_of(model, law)}
+
+
+def held(model: Model, law: Law, where: str, values: Values, needed: Sequence[str], means: bool) -> dict[str, Tensor]:
+    """Every latent that the law draws, and its data, by row: inferred as far as the model can, the others from the law itself.
+
+    Raises:
+        TaskError: a latent that is needed cannot be inferred from what is given.
+    """
+    wanted = [n for n in model.latent if draws(law, n)]
+    found: dict[str, Tensor] = {}
+    if values:
+        at = inference_law(model, values, needed) or inference_law(model, data_values(model, law, values), needed)
+        why = f"it has no law q of {show(needed or wanted)} given {show(values)}"
+        name, q = must(at, model, f"infer {show(needed or wanted)} from {show(values)}", why)
+        inferred = [n for n in wanted if draws(q, n)]
+        seen = {k: values[k] for k in data_of(model, q)}
+        found = {k: v for k, (_, v) in _posterior(model, q, name, seen, inferred, means).items()}
+    known = {**data_values(model, law, values), **found}
+    rows = len(next(iter(known.values()))) if known else 1
+    missing = [n for n in wanted if n not in found]
+    if missing:
+        planner = Planner(model.variables, model.observed, model.factors, model.features)
+        drawn = planner.sample(law, where, known, missing)
+        r = run(planner.plan, model.factors, model.features, known, _noise(model, planner, (rows,), means), pointwise=True, means=means)  # fmt: skip
+        known |= {n: r[v].expand(rows, *model.latent[n].event_shape) for n in missing if (v := drawn[n][1]) is not None}
+    return known
+
+
+def prior_of(model: Model, law: Law, where: str, name: str, base: Values) -> Distribution:
+    """p(z) if the model has one, else the factor of the law at the other values of the base."""
+    if f"p({name})" in model.factors:
+        law, known = Law((Term("p", (name,), ()),), f"p({name})"), {}
+    else:
+        known = {k: v for k, v in base.items() if k != name}
+    planner = Planner(model.variables, model.observed, model.factors, model.features)
+    at, _ = planner.sample(law, where, known, [name], draw_targets=False)[name]
+    noise = _noise(model, planner, (1,), True)
+    return run(planner.plan, model.factors, model.features, known, noise, pointwise=True, means=True)[at]
+
+
+def coordinates(model: Model, values: Values, name: str, prior: Distribution, dims: Sequence[int] | None) -> list[int]:
+    """Coordinates to move: those that were named, else those of the highest rates."""
+    event = model.latent[name].event_shape
+    count = event[0] if isinstance(prior, Categorical) else model.latent[name].size
+    if dims is not None:
+        for d in dims:
+            if not 0 <= d < count:
+                raise TaskError(f"dims: {name} has coordinates 0 to {count - 1}, got {d}")
+        return list(dims)
+    try:
+        rates = rate_per_dimension(model, values).get(name) if values else None
+    except TaskError:
+        rates = None
+    if rates is None or len(rates.flatten()) != count:
+        return list(range(min(MOST, count)))
+    order = torch.argsort(torch.as_tensor(rates).flatten(), descending=True, stable=True)
+    return [int(d) for d in order[:MOST]]
+
+
+def moves(
+    prior: Distribution, base: Tensor, dims: Sequence[int], steps: int, span: float
+) -> tuple[tuple[float, ...], Tensor]:
+    """Places, and values `(D, S, B, *event)` of the latent."""
+    if isinstance(prior, Categorical):
+        k = prior.event[-1]
+        moved = base.expand(len(dims), k, *base.shape).clone()
+        for i, d in enumerate(dims):
+            for value in range(k):
+                moved[i, value, :, d] = torch.nn.functional.one_hot(torch.tensor(value), k).to(base)
+        return tuple(float(v) for v in range(k)), moved
+    if not isinstance(prior, Normal):
+        raise TaskError(f"traverse: expected a latent with a Gaussian or categorical prior, got {type(prior).__name__}")
+    places = torch.linspace(-span, span, steps)
+    mean, scale = (v.expand(base.shape).flatten(1) for v in (prior.mean, prior.variance.sqrt()))
+    moved = base.flatten(1).expand(len(dims), steps, *base.flatten(1).shape).clone()
+    for i, d in enumerate(dims):
+        for s, place in enumerate(places.tolist()):
+            moved[i, s, :, d] = mean[:, d] + place * scale[:, d]
+    return tuple(places.tolist()), moved.reshape(len(dims), steps, *base.shape)
+
+
+def decoded_path(
+    model: Model, law: Law, where: str, base: Values, moved: Values, targets: Sequence[str]
+) -> dict[str, Tensor]:
+    """Decoder means along a path: `moved` holds `(S, B, *event)`, the rest of the base is equal in every step."""
+    steps, rows = next(iter(moved.values())).shape[:2]
+    values = {k: moved[k].flatten(0, 1) if k in moved else v.repeat(steps, *[1] * (v.ndim - 1)) for k, v in base.items()}  # fmt: skip
+    made = decoded(model, law, where, values, targets, False, True)
+    return {k: v.reshape(steps, rows, *v.shape[1:]) for k, v in made.items()}
+
+
+def decoded(
+    model: Model, law: Law, where: str, values: Values, targets: Sequence[str], sample: bool, means: bool
+) -> dict[str, Tensor]:
+    """Outputs `(B, *event)`, in blocks."""
+    lead = lambda part: (len(next(iter(part.values()))),)
+    blocks = [_sampled(model, law, where, part, targets, lead(part), sample, means) for part in parts_of(values, block_rows(model))]  # fmt: skip
+    return {k: torch.cat([b[k] for b in blocks]) for k in targets}
+
+
+def spread(value: Tensor, rows: int, name: str) -> Tensor:
+    """One row over all; refuses other numbers of rows."""
+    if len(value) not in (1, rows):
+        raise TaskError(f"interpolate: expected 1 row or {rows} at both ends, got {len(value)} of {name}")
+    return value.expand(rows, *value.shape[1:])
