@@ -79,7 +79,10 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     found = []
-    for shape, pictures, size, passes in ((LARGE, options.pictures, 28, options.passes or None), (SMALL, options.pictures, 14, None)):
+    for shape, pictures, size, passes in (
+        (LARGE, options.pictures, 28, options.passes or None),
+        (SMALL, options.pictures, 14, None),
+    ):
         found.append(case(shape, pictures, size, passes, options.device))
         print(json.dumps({k: round(v, 3) if isinstance(v, float) else v for k, v in found[-1].items()}), flush=True)
     if options.out:

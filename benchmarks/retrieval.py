@@ -84,7 +84,7 @@ def table(rows: list[dict[str, Any]], items: int) -> str:
     size = 4 * items * SIZE / 2**20
     return (
         f"# Retrieval: the nearest {K} of {items:,} codes of {SIZE} numbers\n\nOne thread, exact search by cosine, medians. The codes take {size:.0f} MB. "
-        "“added” is memory beyond the codes and the libraries after a search; the peak of resident memory counts the libraries and, of mapped codes, "
+        "Added MB: memory beyond the codes and the libraries after a search; the peak of resident memory counts the libraries and, of mapped codes, "
         "pages of the file that the system may drop at any time. Wall times beside CPU times show how busy the machine was.\n\n"
         + "\n".join(lines)
         + "\n"

@@ -65,7 +65,7 @@ def recording(minutes: float, width: int = 256) -> dict[str, Any]:
     }
 
 
-def ragged(rows: int = 640, batch: int = 32, width: int = 64) -> dict[str, Any]:
+def ragged(rows: int = 192, batch: int = 16, width: int = 64) -> dict[str, Any]:
     """One epoch over rows of 5 to 500 frames, and the padding in its batches; a random order for comparison."""
     lengths = torch.randint(5, 501, (rows,), generator=torch.Generator().manual_seed(0))
     data = Ragged([torch.randn(int(n), BINS) for n in lengths])

@@ -232,9 +232,7 @@ def reproduce(
             raise OptionError("pixelcnn takes --rows, --seeds, --epochs and --test-rows; leave out --samples and --data")
         pictures = pixelcnn.protocol(protocol).changed(seeds, epochs, test_rows)
         with _interruptible():
-            folder = pixelcnn.reproduce(
-                pictures, rows=picked, out=out, runs=runs, figures=figures, progress=not quiet
-            )
+            folder = pixelcnn.reproduce(pictures, rows=picked, out=out, runs=runs, figures=figures, progress=not quiet)
         print(f"\n{(folder / f'{protocol}.md').read_text()}\ntable, numbers and figures: {folder}")
         return
     if experiment in retrieval.names():

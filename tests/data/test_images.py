@@ -194,6 +194,7 @@ def test_faces_are_cropped_scaled_and_mapped_from_disk(faces, monkeypatch):
     d = load("celeba", folder=str(faces))
     assert d.spaces == {"x": Binary(3), "y": Image(3, 64, 64)}
     assert [len(p["x"]) for p in (d.train, d.validation, d.test)] == [7, 1, 2]
+    assert d.names == {"x": ("Bald", "Smiling", "Young")}
     assert isinstance(d.train["y"], np.memmap)
     y = np.concatenate([p["y"] for p in (d.train, d.validation, d.test)])
     x = np.concatenate([p["x"] for p in (d.train, d.validation, d.test)])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 
 import pytest
 
+from wyner import cli
 from wyner.errors import OptionError, RunError
 from wyner.experiments import pixelcnn
 from wyner.experiments.pixelcnn import run
@@ -139,6 +141,18 @@ def test_a_missing_data_folder_gives_the_embedded_digits(monkeypatch):
 def test_what_is_wrong_is_said_in_a_sentence(call, said):
     with pytest.raises(OptionError, match=said):
         call()
+
+
+def test_the_command_line_takes_what_it_can_and_refuses_the_rest(monkeypatch, capsys):
+    for option, said in (
+        (["--samples", "5"], "pixelcnn takes --rows, --seeds"),
+        (["--rows", "mnist-cmi"], "unknown row 'mnist-cmi'"),
+    ):
+        monkeypatch.setattr(sys, "argv", ["wyner", "reproduce", "pixelcnn", *option])
+        with pytest.raises(SystemExit) as done:
+            cli.main()
+        assert done.value.code == 2
+        assert said in capsys.readouterr().err
 
 
 def test_fewer_epochs_replace_steps_and_epochs():

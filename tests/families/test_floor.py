@@ -25,9 +25,17 @@ def test_the_variance_is_never_below_its_floor_and_free_above():
         torch.testing.assert_close(found[:, 1], torch.full((3, 1, 1), 1.0))
     assert {n for n, _ in head.named_parameters()} == {"log_scale"}
     with pytest.raises(OptionError, match="variance >= floor > 0"):
-        Trainable(variance=0.5, floor=Linear(1.0, 0.01))
+        Trainable(variance=0.005, floor=Linear(1.0, 0.01))
     with pytest.raises(OptionError, match="variance >= floor > 0"):
         Trainable(floor=Linear(1.0, 0.0))
+
+
+def test_a_variance_below_a_falling_floor_waits_for_it():
+    head = Gaussian(Trainable(variance=0.1, floor=Linear(1.0, 0.01), per="event")).head(Image(1, 1, 1))
+    raw = torch.zeros(1, 1, 1, 1)
+    for progress, variance in ((0.0, 1.0), (0.8, 0.208), (1.0, 0.1)):
+        head.anneal(progress)
+        torch.testing.assert_close(head(raw).variance, torch.full((1, 1, 1, 1), variance))
 
 
 def test_training_ends_at_the_variance_of_the_data_and_the_model_is_saved_with_its_floor(tmp_path):

@@ -48,7 +48,8 @@ class Trainable:
     """A trained variance that does not depend on the parents, stored as a log scale.
 
     Args:
-        variance: where it starts.
+        variance: where it starts. Below a floor that falls, it is the floor until that has come down to it: a log scale moves by at most
+            a learning rate a step, which from 1 to 0.01 can be the whole training.
         per: "channel" (the first axis of the event), "coordinate", or "event" (one number).
         floor: smallest variance; without one a likelihood of discrete or degenerate data is unbounded. A schedule that ends low
             goes from coarse to fine: what is common is found while errors are cheap, and the variance is its own in the end.
@@ -62,7 +63,7 @@ class Trainable:
         if self.per not in ("channel", "coordinate", "event"):
             raise OptionError(f"Trainable(per={self.per!r}): expected 'channel', 'coordinate' or 'event'")
         floors = [at(self.floor, 0.0), at(self.floor, 1.0)]
-        if not (min(floors) > 0 and self.variance >= floors[0]):
+        if not (min(floors) > 0 and self.variance >= min(floors)):
             raise OptionError(f"Trainable: expected variance >= floor > 0, got {self.variance} and {self.floor}")
 
 

@@ -195,7 +195,9 @@ class Model(nn.Module):
         """Makes a factor that another one computes, and before it that one."""
         owner = terms.get(family.factor)
         if owner is None or owner.of != term.given:
-            raise LawError(f"{term.name}: expected a factor of {','.join(term.given)} to be a feature of, got {family.factor}")
+            raise LawError(
+                f"{term.name}: expected a factor of {','.join(term.given)} to be a feature of, got {family.factor}"
+            )
         self._add_factor(owner, terms, networks, families, modules)
         (variable,), (name,) = owner.of, term.of
         head: Any = self.factors[family.factor].head

@@ -312,7 +312,9 @@ def _sampled(
             value = results[drawn_at]
         else:
             dist = results[at]
-            value = dist.exact(draw_noise(dist.noise, (*lead, *event), like)) if sample or not dist.averaged else dist.mean
+            value = (
+                dist.exact(draw_noise(dist.noise, (*lead, *event), like)) if sample or not dist.averaged else dist.mean
+            )
         out[name] = value.expand(*lead, *value.shape[value.ndim - len(event) :])  # sequences may be shorter than T
     return out
 

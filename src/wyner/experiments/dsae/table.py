@@ -19,6 +19,8 @@ from wyner.runs import versions
 COLUMNS = {
     "elbo": "ELBO", "kl_z": "KL(z)", "kl_s": "KL(s)", "recon": "Recon", "eer_z": "EER(z) %", "eer_s": "EER(s) %", "information": "I(z;s)",
 }  # fmt: skip
+SEEDS = 3
+"""Fewer of a row decide nothing (our choice)."""
 MATCHED = 0.1
 """Relative difference of KL(z) up to which two rows count as matched (our choice)."""
 
@@ -163,7 +165,8 @@ def claims(results: Results) -> list[Claim]:
         for metric, (text, sign) in WORDS.items():
             a, b = results.values(cmi, metric), results.values(beta, metric)
             gain = sign * (a.mean() - b.mean())
-            error = np.sqrt(sum(v.var(ddof=1) / len(v) for v in (a, b))) if min(len(a), len(b)) > 1 else np.inf
+            enough = min(len(a), len(b)) >= SEEDS
+            error = np.sqrt(sum(v.var(ddof=1) / len(v) for v in (a, b))) if enough else np.inf
             word = (
                 "holds"
                 if gain > 2 * error
@@ -182,5 +185,5 @@ def _claims(results: Results) -> str:
     if not body:
         return "No gamma has both rows yet."
     return filled(["claim for CMI-VAE", "ours", "numbers"], body) + (
-        "\n\nA difference of means counts if it is more than two of its standard errors over the seeds; less is a tie."
+        "\n\nA difference of means counts if it is more than two of its standard errors over at least three seeds; all else is a tie."
     )

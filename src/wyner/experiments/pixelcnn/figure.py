@@ -13,7 +13,7 @@ from wyner.experiments.pixelcnn.plan import KINDS, SETS, Protocol, Row
 from wyner.experiments.pixelcnn.run import Result
 from wyner.files import write_bytes
 from wyner.metrics import balanced
-from wyner.report.canvas import FAINT, INK, LINES, dress, figure, legend, png, vector
+from wyner.report.canvas import FAINT, INK, LINES, dress, figure, png, vector
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,8 +38,10 @@ def draw(folder: Path, plan: Protocol, results: Sequence[Result], sets: Mapping[
 
 
 def families(plan: Protocol, results: Sequence[Result], name: str, dataset: Dataset) -> Figure | None:
-    """For each model of the first gamma: one real test picture of each class, and fresh draws from the mean of its code."""
-    wanted = [Row(name, "elbo", 0.0), *(Row(name, k, plan.gammas[0]) for k in ("beta", "mi", "cmi"))]
+    """One real test picture of each class and fresh draws from the mean of its code, by the models of the first and of the largest gamma."""
+    priced = [("beta", plan.gammas[0]), ("mi", plan.gammas[0]), ("cmi", plan.gammas[0])]
+    priced += [(k, max(plan.gammas)) for k in ("beta", "cmi") if max(plan.gammas) != plan.gammas[0]]
+    wanted = [Row(name, "elbo", 0.0), *(Row(name, k, g) for k, g in priced)]
     first = {r: next((x for x in results if x.row == r and x.seed == 0), None) for r in wanted}
     there = [x for x in first.values() if x is not None]
     if not there:
@@ -54,13 +56,7 @@ def families(plan: Protocol, results: Sequence[Result], name: str, dataset: Data
         gamma = f", gamma {result.row.gamma:g}" if result.row.gamma else ""
         ax.set_title(f"{KINDS[result.row.kind]}{gamma}", fontsize=9, color=INK, loc="left")
         ax.set_axis_off()
-    made.suptitle(
-        f"{SETS[name]}: a test picture (first column) and pictures drawn from its z",
-        fontsize=9.5,
-        color=INK,
-        x=0.01,
-        ha="left",
-    )
+    made.suptitle(f"{SETS[name]}: test pictures, draws from their z", fontsize=9.5, color=INK, x=0.01, ha="left")
     return made
 
 
@@ -73,34 +69,46 @@ def sheet(real: np.ndarray, drawn: np.ndarray, gap: int = 1) -> np.ndarray:
 
 
 def curves(results: Sequence[Result]) -> Figure | None:
-    """AoLR, mCAS and I(z;s) over gamma: means over seeds, and the published numbers as dashed lines."""
+    """AoLR, mCAS and I(z;s) over KL(z), from the ELBO upwards in gamma: means over seeds, and the published numbers as dashed lines."""
     names = [n for n in SETS if any(r.row.data == n for r in results)]
     if not names:
         return None
-    made = figure(9.2, 2.6 * len(names))
+    made = figure(9.2, 2.6 * len(names) + 0.3)
     grid = made.subplots(len(names), len(PANELS), squeeze=False)
     for name, line in zip(names, grid, strict=True):
         for ax, (metric, words) in zip(line, PANELS.items(), strict=True):
-            dress(ax, "gamma", words, SETS[name] if metric == "AoLR" else "")
-            _lines(ax, [r for r in results if r.row.data == name], name, metric)
-    legend(grid[0][0], loc="lower right")
+            dress(ax, "KL(z), nats", words, SETS[name] if metric == "AoLR" else "")
+            ax.set_xscale("log")
+            for kind, colour in COLOUR.items():
+                _lines(ax, [r for r in results if r.row.data == name], kind, metric, colour)
+    _key(made)
     return made
 
 
-def _lines(ax: Any, results: Sequence[Result], name: str, metric: str) -> None:
-    gammas = sorted({r.row.gamma for r in results})
-    for kind, colour in COLOUR.items():
-        rows = [Row(name, kind if g else "elbo", g) for g in gammas]
-        ours = [
-            (r.gamma, np.mean(v))
-            for r in rows
-            if (v := [x.metrics[metric] for x in results if x.row == r and metric in x.metrics])
-        ]
-        theirs = [(r.gamma, r.published[metric]) for r in rows if metric in r.published]
-        if ours and any(g for g, _ in ours):
-            ax.plot(
-                *zip(*ours, strict=True), color=colour, marker="o", markersize=3.5, linewidth=1.4, label=KINDS[kind]
-            )
-        if theirs:
-            ax.plot(*zip(*theirs, strict=True), color=colour, linewidth=0.9, linestyle=(0, (3, 2)), alpha=0.6)
-    ax.plot([], [], color=FAINT, linewidth=0.9, linestyle=(0, (3, 2)), label="published (other protocol)")
+def _key(made: Figure) -> None:
+    """What colours and dashes mean, below everything."""
+    from matplotlib.lines import Line2D
+
+    lines = [
+        Line2D([], [], color=c, marker="o", markersize=3.5, linewidth=1.4, label=KINDS[k]) for k, c in COLOUR.items()
+    ]
+    dashes = Line2D(
+        [], [], color=FAINT, linewidth=0.9, linestyle=(0, (3, 2)), label="published (large pictures, long training)"
+    )
+    made.legend(handles=[*lines, dashes], loc="outside lower center", ncol=4, frameon=False, prop={"size": 8})
+
+
+def _lines(ax: Any, results: Sequence[Result], kind: str, metric: str, colour: str) -> None:
+    name = results[0].row.data
+    path = [Row(name, "elbo", 0.0), *(Row(name, kind, g / 10) for g in range(1, 10))]
+    ours = [_means(results, r, metric) for r in path if any(x.row == r and metric in x.metrics for x in results)]
+    theirs = [(r.published["kl"], r.published[metric]) for r in path if r.published]
+    ax.plot(*zip(*theirs, strict=True), color=colour, linewidth=0.9, linestyle=(0, (3, 2)), alpha=0.6)
+    if ours:
+        ax.plot(*zip(*ours, strict=True), color=colour, marker="o", markersize=3.5, linewidth=1.4)
+
+
+def _means(results: Sequence[Result], row: Row, metric: str) -> tuple[float, float]:
+    """KL(z) and a metric of a row, means over seeds."""
+    own = [r.metrics for r in results if r.row == row and metric in r.metrics]
+    return float(np.mean([m["kl"] for m in own])), float(np.mean([m[metric] for m in own]))

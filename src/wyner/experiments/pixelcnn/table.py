@@ -55,7 +55,7 @@ def as_json(plan: Protocol, results: Sequence[Result], sets: Mapping[str, Datase
 
 def markdown(plan: Protocol, results: Sequence[Result], sets: Mapping[str, Dataset]) -> str:
     """The tables, the claims and how to read them."""
-    parts = [f"# {plan.title}, {plan.name} protocol", _caption(plan)]
+    parts = [f"# {plan.title}, {plan.name} protocol", _caption(plan, results)]
     for name, dataset in sets.items():
         some = [r for r in results if r.row.data == name]
         if some:
@@ -69,10 +69,16 @@ def markdown(plan: Protocol, results: Sequence[Result], sets: Mapping[str, Datas
     return "\n\n".join(parts) + "\n"
 
 
-def _caption(plan: Protocol) -> str:
+def _caption(plan: Protocol, results: Sequence[Result]) -> str:
+    done = len({r.row.slug for r in results})
+    rest = (
+        f" {done} of {len(plan.rows)} rows so far; the same command without --rows trains the others."
+        if done < len(plan.rows)
+        else ""
+    )
     return (
         'Tables 4 and 5 of "Information Theoretic Regularization for Learning Global Features by Sequential VAE". -ELBO, KL(z), Recon and '
-        f"I(z;s) in nats a picture, the rest shares of test pictures. Mean over {plan.seeds} seed{'s' * (plan.seeds > 1)}."
+        f"I(z;s) in nats a picture, the rest shares of test pictures. Mean over {plan.seeds} seed{'s' * (plan.seeds > 1)}.{rest}"
     )
 
 

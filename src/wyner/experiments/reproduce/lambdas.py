@@ -56,7 +56,7 @@ def lambda_curves(
         dress(ax, "lambda", "nats" if name.startswith(("nll", "I4")) else "", words(name))
     for ax in axes[len(has) :]:
         ax.set_visible(False)
-    _key(made, rows, [r for r in flat if any(_point(members[r.slug], p) is not None for p in has)], members, has)
+    _key(made, rows, [r for r in flat if any(_point(members[r.slug], p) is not None for p in has)], members, has, truth)
     return made
 
 
@@ -82,7 +82,9 @@ def _panel(
         ax.axhline(value, color=TRUTH, linewidth=0.9)
 
 
-def _key(made: Figure, rows: Sequence[Row], flat: Sequence[Row], members: Mapping[str, Sequence[Member]], has: Sequence[str]) -> None:  # fmt: skip
+def _key(
+    made: Figure, rows: Sequence[Row], flat: Sequence[Row], members: Mapping[str, Sequence[Member]], has: Sequence[str], truth: Mapping[str, Any]
+) -> None:  # fmt: skip
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], color=MODEL, marker="o", markersize=4, linewidth=1.4, label="Wyner VAE, y given x")]
@@ -90,6 +92,8 @@ def _key(made: Figure, rows: Sequence[Row], flat: Sequence[Row], members: Mappin
         handles.append(Line2D([], [], color=DATA, marker="s", markersize=4, linewidth=1.4, label="x given y"))
     if any(r.published.of(p) for r in rows for p in has if not p.startswith("nll")):
         handles.append(Line2D([], [], color=TRUTH, marker="x", markersize=5, linewidth=0, label="published"))
+    if any(p.startswith("I4") for p in has) and isinstance(truth.get("common_information"), (int, float)):
+        handles.append(Line2D([], [], color=TRUTH, linewidth=0.9, label="true J"))
     handles += [
         Line2D([], [], color=LINES[(k + 2) % len(LINES)], linewidth=1.1, linestyle=(0, (4, 2)), label=r.label)
         for k, r in enumerate(flat)

@@ -68,7 +68,7 @@ class RowFolder:
         if (path / ABOUT).exists():
             old = read_json(path / ABOUT)
             self.groups = old["groups"]
-            self.differs = _difference(old["settings"], made)
+            self.differs = _difference(old["settings"], self.settings)
 
     def train(self, seeds: Sequence[int], progress: bool) -> None:
         """Trains the seeds that are not trained yet, as one batched program; goes on with what was interrupted.

@@ -6,6 +6,7 @@ import dataclasses
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,7 @@ def hits(of: Member, found: Scene, distance: str, seed: int = 0) -> bytes:
     at = np.array([rng.choice(np.flatnonzero(test.x_labels == c)) for c in kinds])
     near = nearest(a[at], b, min(HITS, len(b)), distance, engine="torch").index
     right = test.y_labels[near] == test.x_labels[at][:, None]
-    names = [test.classes[c].replace("_", " ")[:24] for c in kinds]
+    names = [shorten(test.classes[c].replace("_", " "), 20, placeholder="...") for c in kinds]
     return sheet(found.shown.x[at], [found.shown.y[row] for row in near], right, names, 96)
 
 

@@ -121,7 +121,7 @@ def _measured(found: Found) -> str:
     body.append(["*chance*", "", *(f"*{chance[c]:.4f}*" if c in chance else "" for c in columns), "", "", ""])
     text = (
         f"Queries are x, the gallery is y, by {found.protocol.distance} of the codes of the common latents. Mean ± standard deviation over seeds. "
-        "Weights are those of the epoch with the best mAP on the validation classes; the test classes are looked at once."
+        "Weights are those of the epoch with the best mAP on the validation classes; every model is measured on the test classes once. Minutes are wall time."
     )
     return f"{text}\n\n{filled(head, body)}"
 

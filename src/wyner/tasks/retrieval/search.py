@@ -120,7 +120,11 @@ def _by_faiss(queries: np.ndarray, gallery: Any, k: int, distance: str) -> tuple
 
 def _block(gallery: Any, start: int) -> Tensor:
     part = gallery[start : start + GALLERY_BLOCK]
-    return part.float() if isinstance(part, Tensor) else torch.from_numpy(np.array(part, dtype=np.float32))
+    if isinstance(part, Tensor):
+        return part.float()
+    # torch wants arrays that may be written to; others are copied, a block at a time
+    ready = np.require(part, np.float32, ["C", "W"] if not part.flags.writeable else ["C"])
+    return torch.from_numpy(ready)
 
 
 def _largest(near: Tensor, k: int, start: int) -> tuple[Tensor, Tensor]:

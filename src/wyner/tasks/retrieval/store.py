@@ -76,7 +76,7 @@ def read_codes(path: Path, rows: int, size: int, digest: str | None = None) -> n
             whole = f.read(HEAD) == _head(rows, size) and path.stat().st_size == HEAD + 4 * rows * size
         if not whole:
             raise RunError(f"cannot read {path}: it does not hold {rows} codes of {size} numbers; the file is damaged")
-        codes = np.memmap(path, np.float32, "r", HEAD, (rows, size))
+        codes = np.memmap(path, np.float32, "c", HEAD, (rows, size))  # "c": tensors want what may be written to
     except OSError as e:
         raise RunError(f"cannot read {path}: {e.strerror or e}") from e
     if digest is not None:
