@@ -185,7 +185,10 @@ def traverse(
 )
 def reproduce(
     experiment: Annotated[
-        str, typer.Argument(help="mog, halves, add1, mnist-svhn, mnist-svhn-add1, celeba, w-vae, w-vae-mog, dsae, pixelcnn, sketchy, emoji or common-information.")
+        str,
+        typer.Argument(
+            help="mog, halves, add1, mnist-svhn, mnist-svhn-add1, celeba, w-vae, w-vae-mog, dsae, pixelcnn, sketchy, emoji or common-information."
+        ),
     ],
     protocol: Annotated[str, typer.Option(help="short or paper; of common-information short or long.")] = "short",
     rows: Annotated[str | None, typer.Option(help="Rows by name, separated by commas; all by default.")] = None,
@@ -194,7 +197,10 @@ def reproduce(
     samples: Annotated[int | None, typer.Option(help="Importance samples of the table.")] = None,
     test_rows: Annotated[int | None, typer.Option(help="Test rows of the table.")] = None,
     data: Annotated[
-        str | None, typer.Option(help="One of the protocol's data sets, instead of the best there is; of sketchy and emoji a folder.")
+        str | None,
+        typer.Option(
+            help="One of the protocol's data sets, instead of the best there is; of sketchy and emoji a folder."
+        ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the table and the figures go.")] = Path("results"),
     runs: Annotated[Path, typer.Option(help="Where the trained models go; what is there is not trained again.")] = Path(
@@ -221,15 +227,21 @@ def reproduce(
         return
     if experiment == dsae.NAME:
         if samples is not None or test_rows is not None:
-            raise OptionError("dsae takes --rows, --seeds, --epochs and --data, and all test recordings; leave out --samples and --test-rows")
+            raise OptionError(
+                "dsae takes --rows, --seeds, --epochs and --data, and all test recordings; leave out --samples and --test-rows"
+            )
         sizes: dict[str, Any] = {"rows": picked, "seeds": seeds, "epochs": epochs, "data": data}
         with _interruptible():
-            folder = dsae.reproduce(dsae.read(protocol), out=out, runs=runs, figures=figures, progress=not quiet, **sizes)
+            folder = dsae.reproduce(
+                dsae.read(protocol), out=out, runs=runs, figures=figures, progress=not quiet, **sizes
+            )
         print(f"\n{(folder / f'{protocol}.md').read_text()}\ntables, numbers and figures: {folder}")
         return
     if experiment == pixelcnn.NAME:
         if samples is not None or data is not None:
-            raise OptionError("pixelcnn takes --rows, --seeds, --epochs and --test-rows; leave out --samples and --data")
+            raise OptionError(
+                "pixelcnn takes --rows, --seeds, --epochs and --test-rows; leave out --samples and --data"
+            )
         pictures = pixelcnn.protocol(protocol).changed(seeds, epochs, test_rows)
         with _interruptible():
             folder = pixelcnn.reproduce(pictures, rows=picked, out=out, runs=runs, figures=figures, progress=not quiet)
@@ -237,9 +249,18 @@ def reproduce(
         return
     if experiment in retrieval.names():
         if samples is not None or test_rows is not None:
-            raise OptionError(f"{experiment} has no likelihoods and takes all test rows; leave out --samples and --test-rows")
+            raise OptionError(
+                f"{experiment} has no likelihoods and takes all test rows; leave out --samples and --test-rows"
+            )
         searched = retrieval.read(experiment, protocol)
-        chosen: dict[str, Any] = {"rows": picked, "seeds": seeds, "epochs": epochs, "data": data, "out": out, "runs": runs}
+        chosen: dict[str, Any] = {
+            "rows": picked,
+            "seeds": seeds,
+            "epochs": epochs,
+            "data": data,
+            "out": out,
+            "runs": runs,
+        }
         with _interruptible():
             folder = retrieval.reproduce(searched, figures=figures, progress=not quiet, **chosen)
         print(f"\n{(folder / f'{protocol}.md').read_text()}\ntable, numbers and figures: {folder}")
@@ -339,7 +360,9 @@ def retrieve(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
     query: Annotated[
         Path,
-        typer.Option(help="A folder or zip archive of pictures; an .npy or .npz file of rows on the scale of the training."),
+        typer.Option(
+            help="A folder or zip archive of pictures; an .npy or .npz file of rows on the scale of the training."
+        ),
     ],
     gallery: Annotated[Path, typer.Option(help="The same, or the folder of an index that --keep made.")],
     k: Annotated[int, typer.Option("--k", "-k", help="Hits of each query.")] = 10,

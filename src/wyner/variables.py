@@ -176,7 +176,9 @@ class Sequence(Space):
         ends = missing.all(-1)  # (*leading, t)
         early = ends & ~ends.flip(-1).cummin(-1).values.flip(-1)
         if bool(early.any()) or bool(ends[..., 0].any()):
-            *row, step = (early | (ends & (torch.arange(ends.shape[-1], device=ends.device) == 0))).nonzero()[0].tolist()
+            *row, step = (
+                (early | (ends & (torch.arange(ends.shape[-1], device=ends.device) == 0))).nonzero()[0].tolist()
+            )
             raise DataError(
                 f"{name}: row {', '.join(map(str, row)) or 0} has no number in step {step} (counting from 0); NaN marks the steps "
                 "after the end of a sequence, so it may stand at the end of a row only, and not from the start"

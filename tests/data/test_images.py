@@ -61,7 +61,9 @@ def test_rounds_give_every_picture_m_partners():
     assert len(i) == 4 * sum(sizes)
     assert set(np.bincount(i).tolist()) <= {0, 4}
     assert set(np.bincount(j).tolist()) <= {0, 4}
-    assert one_label(np.array([0, 0, 1, 1])) == pytest.approx(dict.fromkeys(["common_information", "mutual_information", "gacs_korner"], np.log(2)))
+    assert one_label(np.array([0, 0, 1, 1])) == pytest.approx(
+        dict.fromkeys(["common_information", "mutual_information", "gacs_korner"], np.log(2))
+    )
 
 
 # MNIST beside SVHN

@@ -64,7 +64,9 @@ def test_every_row_starts(experiment, protocol, slug, data):
     tiny = smaller.get(p.networks.get("kind", ""), {})
     if "vectors" in p.networks:
         tiny["vectors"] = [8, 8]
-    networks = {**p.networks, "width": 2} if p.networks.get("kind") == "Strided" else {**p.networks, "hidden": [8], **tiny}
+    networks = (
+        {**p.networks, "width": 2} if p.networks.get("kind") == "Strided" else {**p.networks, "hidden": [8], **tiny}
+    )
     p = dataclasses.replace(p, networks=networks, fit={**p.fit, "epochs": 1, "batch_size": 16})
     (row,) = p.pick([slug])
     row = dataclasses.replace(row, fit={k: v for k, v in row.fit.items() if k not in ("epochs", "batch_size")})

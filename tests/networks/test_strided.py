@@ -21,7 +21,9 @@ def test_sizes_are_those_of_the_paper():
     assert trunk.output == (1024,)
     assert trunk(torch.zeros(2, 3, 32, 32)).shape == (2, 1024)
     convolutions = [3 * 32, 32 * 64, 64 * 128, 128 * 256]
-    assert parameters(trunk) == 25 * sum(convolutions) + 3 * (32 + 64 + 128 + 256)  # bias, scale and shift of each channel
+    assert parameters(trunk) == 25 * sum(convolutions) + 3 * (
+        32 + 64 + 128 + 256
+    )  # bias, scale and shift of each channel
     decoder = made.factor(Image(3, 32, 32), [(16,), (8,)], (3, 32, 32), True)
     picture = decoder(torch.randn(2, 16), torch.randn(2, 8))
     assert picture.shape == (2, 3, 32, 32)

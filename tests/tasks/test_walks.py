@@ -174,11 +174,14 @@ def test_every_model_walks_or_says_why_not(name):
     model, data = build(name, 2)
     rows = data.sample(3)
     for latent in model.latent:
+        refusal = ""
         try:
             found = model.traverse(**rows, along=latent, steps=3)
             path = model.interpolate(rows, data.sample(1), along=latent, steps=3)
         except TaskError as e:
-            assert model.title in str(e)
+            refusal = str(e)
+        if refusal:
+            assert model.title in refusal
             continue
         for k, value in found.outputs.items():
             assert value.shape == (2, 3, 3, *model.observed[k].event_shape)

@@ -53,7 +53,15 @@ from wyner.training.phases import After, Alternating, Jointly
 from wyner.variables import Binary, Categorical, Image, Real, Sequence, Space
 
 SECTIONS = ("data", "model", "networks", "fit", "evaluate")
-BUILDERS: dict[str, type[Builder]] = {"MLPs": MLPs, "Convolutional": Convolutional, "Autoencoded": Autoencoded, "ResNets": ResNets, "Trunks": Trunks, "Strided": Strided, "Sequences": Sequences}
+BUILDERS: dict[str, type[Builder]] = {
+    "MLPs": MLPs,
+    "Convolutional": Convolutional,
+    "Autoencoded": Autoencoded,
+    "ResNets": ResNets,
+    "Trunks": Trunks,
+    "Strided": Strided,
+    "Sequences": Sequences,
+}
 SPACES: dict[str, type[Space]] = {"categorical": Categorical, "real": Real, "binary": Binary, "image": Image}
 KINDS: dict[str, Any] = {
     "After": After, "Alternating": Alternating, "Jointly": Jointly, "Critics": Critics, "Ratio": Ratio,

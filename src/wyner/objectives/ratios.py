@@ -181,7 +181,10 @@ class RatioProgram(nn.Module):
         return {d.name: side for d, side in zip(self.duels, sides, strict=True)}
 
     def _drawn(
-        self, given: Mapping[str, Tensor], noise: Sequence[Tensor | None], rounds: Sequence[tuple[int, ...]] | None = None
+        self,
+        given: Mapping[str, Tensor],
+        noise: Sequence[Tensor | None],
+        rounds: Sequence[tuple[int, ...]] | None = None,
     ) -> tuple[list, dict[int, Tensor] | None, dict[str, Tensor]]:
         """Results of the plan, noise by noisy value, and the row that each row of a product law gets its moved side from."""
         left = list(noise)

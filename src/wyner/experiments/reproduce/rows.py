@@ -63,7 +63,9 @@ class RowFolder:
         made = protocol.experiment_of(row, dict(dataset.source) or self.source).as_dict()
         made["fit"].pop("seed")
         made.pop("evaluate")
-        self.settings: dict[str, Any] = made if start is None else {**made, "start": {"row": row.start, **start.settings["fit"]}}
+        self.settings: dict[str, Any] = (
+            made if start is None else {**made, "start": {"row": row.start, **start.settings["fit"]}}
+        )
         self.differs = ""
         if (path / ABOUT).exists():
             old = read_json(path / ABOUT)
