@@ -130,7 +130,7 @@ def test_noise_and_rows_are_bit_identical_to_the_single_runs() -> None:
         alone = m.program(m.phases[0].objective).noise((30,), torch.zeros(()), generator)
         for place, value in zip(batch.draws[k], alone, strict=True):
             assert torch.equal(drawn[place][k], value)
-        assert torch.equal(loop.order[k], loop.members[k].order(0, 1))
+        assert torch.equal(loop.order[k], loop.members[k].order(0, 1, loop.batch))
     assert not torch.equal(loop.order[0], loop.order[1])
 
 

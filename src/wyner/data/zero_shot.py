@@ -86,7 +86,7 @@ def held_out(train: Sequence[str], test: Sequence[str], validation: float, seed:
 
     Example:
         >>> held_out(["a", "b", "c", "d"], ["e"], 0.25).validation
-        ('c',)
+        ('b',)
     """
     if not 0 <= validation < 1:
         raise OptionError(f"validation: expected a share of the training classes in [0, 1), got {validation}")
