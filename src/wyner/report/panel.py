@@ -80,7 +80,9 @@ def sheet(grid: Grid, size: int = 84, ground: str = "none") -> Figure:
     widths = [max((c.shape[1] for c in column if c is not None), default=1) for column in zip(*grid.rows, strict=True)]
     scale = max(1, round(size / max(heights)))
     em = FONT * DPI / 72
-    left = round(1.05 * max(map(_widest, grid.sides)) + 1.2 * em) if grid.sides else 0  # hinted glyphs are wider than outlines
+    left = (
+        round(1.05 * max(map(_widest, grid.sides)) + 1.2 * em) if grid.sides else 0
+    )  # hinted glyphs are wider than outlines
     xs, width = _places(widths, scale, grid.after_columns, left)
     levels = [_level(texts, xs, [scale * w for w in widths]) for texts in (grid.groups, grid.heads) if texts]
     tops = [round((1.9 + 1.25 * max(t.count("\n") for *_, t in spans)) * em) for spans in levels]
