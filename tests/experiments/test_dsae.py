@@ -60,7 +60,7 @@ def test_shipped_protocols_hold_the_published_tables(name):
 
 
 def test_unknown_keys_and_rows_are_refused():
-    with pytest.raises(OptionError, match="unknown key 'sedes'"):
+    with pytest.raises(OptionError, match="unknown dsae-x: key 'sedes'"):
         parse("sedes = 1", "x")
     with pytest.raises(OptionError, match="expected data, fit, rows, seeds, title"):
         parse("steps = 20", "x")

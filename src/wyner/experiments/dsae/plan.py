@@ -10,9 +10,7 @@ title, source, seeds        # of the table
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, field
-from importlib import resources
 from typing import Any
 
 import torch
@@ -20,6 +18,7 @@ import torch
 from wyner.data.corpus import Corpus
 from wyner.data.speech import CORPORA
 from wyner.errors import DataError, OptionError, unknown
+from wyner.experiments.protocols import parsed, picked, shipped, text_of
 from wyner.families import Recurrent, StepGaussian, Trainable
 from wyner.models import DSAE
 from wyner.networks import SequenceCritics, Sequences
@@ -117,17 +116,12 @@ class Protocol:
         Raises:
             OptionError: an unknown one.
         """
-        known = {r.slug: r for r in self.rows}
-        for slug in slugs:
-            if slug not in known:
-                raise OptionError(unknown("row", slug, known))
-        return tuple(r for r in self.rows if not slugs or r.slug in slugs)
+        return picked(self.rows, slugs)
 
 
 def protocols() -> list[str]:
     """Protocols that are shipped."""
-    folder = resources.files("wyner.experiments.dsae")
-    return sorted(p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml"))
+    return shipped("wyner.experiments.dsae")
 
 
 def read(name: str = "short") -> Protocol:
@@ -138,7 +132,7 @@ def read(name: str = "short") -> Protocol:
     """
     if name not in protocols():
         raise OptionError(unknown("protocol of dsae", name, protocols()))
-    return parse(resources.files("wyner.experiments.dsae").joinpath(f"{name}.toml").read_text(), name)
+    return parse(text_of("wyner.experiments.dsae", name), name)
 
 
 def parse(text: str, name: str) -> Protocol:
@@ -147,15 +141,7 @@ def parse(text: str, name: str) -> Protocol:
     Raises:
         OptionError: not TOML, or keys that are unknown or missing.
     """
-    try:
-        found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as e:
-        raise OptionError(f"dsae-{name} is not TOML: {e}") from e
-    for key in found:
-        if key not in TOP:
-            raise OptionError(f"dsae-{name}: {unknown('key', key, TOP)}")
-    if missing := sorted({"title", "seeds", "data", "fit", "rows"} - set(found)):
-        raise OptionError(f"dsae-{name}: expected {', '.join(missing)}")
+    found = parsed(text, f"dsae-{name}", TOP, {"title", "seeds", "data", "fit", "rows"})
     evaluate = {"report": 400, "pairs": 250, **found.get("evaluate", {})}
     part = lambda key: dict(found.get(key, {}))
     return Protocol(

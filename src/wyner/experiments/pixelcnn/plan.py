@@ -24,6 +24,7 @@ from typing import Any
 from wyner import data
 from wyner.data import Dataset
 from wyner.errors import DataError, OptionError, unknown
+from wyner.experiments.protocols import picked
 from wyner.experiments.spec import Experiment
 
 NAME = "pixelcnn"
@@ -91,11 +92,7 @@ class Protocol:
         Raises:
             OptionError: an unknown one.
         """
-        known = {r.slug: r for r in self.rows}
-        for slug in slugs:
-            if slug not in known:
-                raise OptionError(unknown("row", slug, known))
-        return tuple(r for r in self.rows if not slugs or r.slug in slugs)
+        return picked(self.rows, slugs)
 
     def load(self, name: str) -> tuple[Dataset, dict[str, Any]]:
         """A data set of the protocol, or what stands in for it; and the options that make it again.

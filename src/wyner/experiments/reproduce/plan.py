@@ -21,15 +21,14 @@ hidden = [256, 256, 256]
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from typing import Any
 
 from wyner import data
 from wyner.data import Dataset
 from wyner.errors import DataError, OptionError, unknown
+from wyner.experiments.protocols import check_keys, parsed, picked, shipped, text_of
 from wyner.experiments.reproduce.columns import METRICS
 from wyner.experiments.reproduce.examine import KEYS as JUDGE
 from wyner.experiments.spec import Experiment
@@ -158,11 +157,7 @@ class Protocol:
         Raises:
             OptionError: an unknown one.
         """
-        known = {r.slug: r for r in self.rows}
-        for slug in slugs:
-            if slug not in known:
-                raise OptionError(unknown("row", slug, known))
-        return tuple(r for r in self.rows if not slugs or r.slug in slugs)
+        return picked(self.rows, slugs)
 
 
 def names() -> list[str]:
@@ -176,8 +171,7 @@ def protocols(experiment: str) -> list[str]:
 
 
 def _files() -> list[str]:
-    folder = resources.files("wyner.experiments.reproduce")
-    return [p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml")]
+    return shipped("wyner.experiments.reproduce")
 
 
 def read(experiment: str, protocol: str = "short") -> Protocol:
@@ -190,7 +184,7 @@ def read(experiment: str, protocol: str = "short") -> Protocol:
         raise OptionError(unknown("reproduction", experiment, names()))
     if protocol not in (known := protocols(experiment)):
         raise OptionError(unknown(f"protocol of {experiment}", protocol, known))
-    text = resources.files("wyner.experiments.reproduce").joinpath(f"{experiment}-{protocol}.toml").read_text()
+    text = text_of("wyner.experiments.reproduce", f"{experiment}-{protocol}")
     return parse(text, experiment, protocol)
 
 
@@ -201,17 +195,11 @@ def parse(text: str, experiment: str, protocol: str) -> Protocol:
         OptionError: not TOML, or unknown or missing keys.
     """
     where = f"{experiment}-{protocol}"
-    try:
-        found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as e:
-        raise OptionError(f"{where} is not TOML: {e}") from e
-    _known(found, TOP, f"{where}: key")
-    if missing := sorted({"title", "seeds", "data", "fit", "rows"} - set(found)):
-        raise OptionError(f"{where}: expected {', '.join(missing)}")
-    _known(found.get("evaluate", {}), ("samples", "rows"), f"{where}: key of [evaluate]")
-    _known(found.get("probe", {}), ("every", "samples", "rows"), f"{where}: key of [probe]")
-    _known(found.get("judge", {}), JUDGE, f"{where}: key of [judge]")
-    _known(found.get("published", {}), ("offset",), f"{where}: key of [published]")
+    found = parsed(text, where, TOP, {"title", "seeds", "data", "fit", "rows"})
+    check_keys(found.get("evaluate", {}), ("samples", "rows"), f"{where}: key of [evaluate]")
+    check_keys(found.get("probe", {}), ("every", "samples", "rows"), f"{where}: key of [probe]")
+    check_keys(found.get("judge", {}), JUDGE, f"{where}: key of [judge]")
+    check_keys(found.get("published", {}), ("offset",), f"{where}: key of [published]")
     rows = tuple(_row(r, where) for r in found["rows"])
     slugs = [r.slug for r in rows]
     if len(set(slugs)) < len(slugs):
@@ -233,11 +221,11 @@ def parse(text: str, experiment: str, protocol: str) -> Protocol:
 
 def _row(found: dict[str, Any], where: str) -> Row:
     keys = ("label", "slug", "model", "fit", "networks", "joint", "conditional", "published", "extra", "start")
-    _known(found, keys, f"{where}: key of a row")
+    check_keys(found, keys, f"{where}: key of a row")
     if not {"label", "model"} <= set(found):
         raise OptionError(f"{where}: expected label and model in every row, got {', '.join(sorted(found))}")
     others = found.get("published", {})
-    _known(others, METRICS, f"{where}: published metric")
+    check_keys(others, METRICS, f"{where}: published metric")
     known = {k: pair for k, v in others.items() if (pair := _pair(v, where)) is not None}
     published = Published(_pair(found.get("joint"), where), _pair(found.get("conditional"), where), known)
     slug = found.get("slug") or slug_of(found["label"])
@@ -260,7 +248,7 @@ def _pair(value: Any, where: str) -> tuple[float, float | None] | None:
 
 
 def _claim(found: dict[str, Any], slugs: Sequence[str], where: str) -> Claim:
-    _known(found, ("text", "left", "right", "metric", "relation", "margin"), f"{where}: key of a claim")
+    check_keys(found, ("text", "left", "right", "metric", "relation", "margin"), f"{where}: key of a claim")
     right = found["right"] if isinstance(found["right"], list) else [found["right"]]
     for slug in (found["left"], *right):
         if slug not in slugs:
@@ -271,9 +259,3 @@ def _claim(found: dict[str, Any], slugs: Sequence[str], where: str) -> Claim:
         raise OptionError(f"{where}: claim: {unknown('relation', found['relation'], RELATIONS)}")
     margin = float(found.get("margin", 0.0))
     return Claim(found["text"], found["left"], tuple(right), found["metric"], found["relation"], margin)
-
-
-def _known(found: Mapping[str, Any], known: Sequence[str], what: str) -> None:
-    for key in found:
-        if key not in known:
-            raise OptionError(unknown(what, key, known))

@@ -13,13 +13,12 @@ title, source, seeds, notes
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from typing import Any
 
 from wyner.errors import OptionError, unknown
+from wyner.experiments.protocols import check_keys, parsed, picked, shipped, text_of
 from wyner.experiments.reproduce.plan import Claim, Published, Row, slug_of
 from wyner.experiments.spec import Experiment
 
@@ -75,11 +74,7 @@ class Protocol:
         Raises:
             OptionError: an unknown one.
         """
-        known = {r.slug: r for r in self.rows}
-        for slug in slugs:
-            if slug not in known:
-                raise OptionError(unknown("row", slug, known))
-        return tuple(r for r in self.rows if not slugs or r.slug in slugs)
+        return picked(self.rows, slugs)
 
 
 def names() -> list[str]:
@@ -88,8 +83,7 @@ def names() -> list[str]:
 
 
 def _files() -> list[str]:
-    folder = resources.files("wyner.experiments.retrieval")
-    return [p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml")]
+    return shipped("wyner.experiments.retrieval")
 
 
 def read(experiment: str, protocol: str = "short") -> Protocol:
@@ -103,7 +97,7 @@ def read(experiment: str, protocol: str = "short") -> Protocol:
     known = [n.rsplit("-", 1)[1] for n in _files() if n.rsplit("-", 1)[0] == experiment]
     if protocol not in known:
         raise OptionError(unknown(f"protocol of {experiment}", protocol, known))
-    text = resources.files("wyner.experiments.retrieval").joinpath(f"{experiment}-{protocol}.toml").read_text()
+    text = text_of("wyner.experiments.retrieval", f"{experiment}-{protocol}")
     return parse(text, experiment, protocol)
 
 
@@ -114,15 +108,9 @@ def parse(text: str, experiment: str, protocol: str) -> Protocol:
         OptionError: not TOML, or unknown or missing keys.
     """
     where = f"{experiment}-{protocol}"
-    try:
-        found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as e:
-        raise OptionError(f"{where} is not TOML: {e}") from e
-    _known(found, TOP, f"{where}: key")
-    if missing := sorted({"title", "seeds", "scene", "search", "fit", "rows"} - set(found)):
-        raise OptionError(f"{where}: expected {', '.join(missing)}")
-    _known(found["search"], ("k", "distance"), f"{where}: key of [search]")
-    _known(found.get("probe", {}), ("every",), f"{where}: key of [probe]")
+    found = parsed(text, where, TOP, {"title", "seeds", "scene", "search", "fit", "rows"})
+    check_keys(found["search"], ("k", "distance"), f"{where}: key of [search]")
+    check_keys(found.get("probe", {}), ("every",), f"{where}: key of [probe]")
     rows = tuple(_row(r, where) for r in found["rows"])
     slugs = [r.slug for r in rows]
     if len(set(slugs)) < len(slugs):
@@ -140,7 +128,7 @@ def parse(text: str, experiment: str, protocol: str) -> Protocol:
 
 
 def _row(found: dict[str, Any], where: str) -> Row:
-    _known(found, KEYS, f"{where}: key of a row")
+    check_keys(found, KEYS, f"{where}: key of a row")
     if not {"label", "model"} <= set(found):
         raise OptionError(f"{where}: expected label and model in every row, got {', '.join(sorted(found))}")
     published = Published(others={k: (float(v), None) for k, v in found.get("published", {}).items()})
@@ -151,16 +139,10 @@ def _row(found: dict[str, Any], where: str) -> Row:
 
 
 def _claim(found: dict[str, Any], slugs: Sequence[str], where: str) -> Claim:
-    _known(found, ("text", "left", "right", "metric", "relation", "margin"), f"{where}: key of a claim")
+    check_keys(found, ("text", "left", "right", "metric", "relation", "margin"), f"{where}: key of a claim")
     right = found["right"] if isinstance(found["right"], list) else [found["right"]]
     for slug in (found["left"], *right):
         if slug not in slugs:
             raise OptionError(f"{where}: claim: {unknown('row', slug, slugs)}")
     margin = float(found.get("margin", 0.0))
     return Claim(found["text"], found["left"], tuple(right), found["metric"], found["relation"], margin)
-
-
-def _known(found: Mapping[str, Any], known: Sequence[str], what: str) -> None:
-    for key in found:
-        if key not in known:
-            raise OptionError(unknown(what, key, known))
