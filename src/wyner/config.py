@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,30 +18,18 @@ MODULE = "nn.Module"
 """Stands for a user's own network, whose code a configuration cannot hold."""
 
 
+@cache
 def _kinds() -> dict[str, type]:
+    """Classes whose objects a configuration may hold, by module and name: those of every module of these packages."""
     from wyner import families, networks, objectives, schedules
     from wyner.training import phases
 
+    packages = (families, networks, objectives)
+    inner = [
+        m for p in packages for m in vars(p).values() if inspect.ismodule(m) and m.__name__.startswith(f"{p.__name__}.")
+    ]
     found: dict[str, type] = {}
-    for module in (
-        variables,
-        families.autoregressive,
-        families.heads,
-        families.experts,
-        families.sequences,
-        networks.builders,
-        networks.autoencoder,
-        networks.critics,
-        networks.image_critic,
-        networks.residual,
-        networks.sequence_critic,
-        networks.sequences,
-        networks.trunks,
-        objectives.measures,
-        objectives.terms,
-        schedules,
-        phases,
-    ):
+    for module in (variables, schedules, phases, *inner):
         prefix = module.__name__.rsplit(".", 1)[-1]
         for name, value in vars(module).items():
             ours = isinstance(value, type) and value.__module__ == module.__name__
