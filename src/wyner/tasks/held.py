@@ -11,7 +11,7 @@ from torch import Tensor
 from wyner.errors import ShapeError, TaskError, unknown
 from wyner.families import Distribution
 from wyner.families.distributions import Categorical, Normal
-from wyner.laws import Law, Planner, Term, run
+from wyner.laws import Law, Term, run
 from wyner.tasks.arrays import Array, block_rows, parts_of, to_tensor
 from wyner.tasks.choice import data_of, generative_law, inference_law, must, outputs_of, show
 from wyner.tasks.information import rate_per_dimension
@@ -107,7 +107,7 @@ def held(model: Model, law: Law, where: str, values: Values, needed: Sequence[st
     rows = len(next(iter(known.values()))) if known else 1
     missing = [n for n in wanted if n not in found]
     if missing:
-        planner = Planner(model.variables, model.observed, model.factors, model.features)
+        planner = model.planner()
         drawn = planner.sample(law, where, known, missing)
         r = run(planner.plan, model.factors, model.features, known, _noise(model, planner, (rows,), means), pointwise=True, means=means)  # fmt: skip
         known |= {n: r[v].expand(rows, *model.latent[n].event_shape) for n in missing if (v := drawn[n][1]) is not None}
@@ -120,7 +120,7 @@ def prior_of(model: Model, law: Law, where: str, name: str, base: Values) -> Dis
         law, known = Law((Term("p", (name,), ()),), f"p({name})"), {}
     else:
         known = {k: v for k, v in base.items() if k != name}
-    planner = Planner(model.variables, model.observed, model.factors, model.features)
+    planner = model.planner()
     at, _ = planner.sample(law, where, known, [name], draw_targets=False)[name]
     noise = _noise(model, planner, (1,), True)
     return run(planner.plan, model.factors, model.features, known, noise, pointwise=True, means=True)[at]

@@ -57,7 +57,7 @@ def common_information(
     where, law = must(found, model, "measure its common information", why)
     if names := implicit(model, law):
         return _by_ratio(model, values, names[0], seed)
-    planner = Planner(model.variables, model.observed, model.factors, model.features)
+    planner = model.planner()
     drawn = planner.sample(law, where, values, model.common)
     rows, block = len(next(iter(values.values()))), block_rows(model)
     i41 = i40 = aggregate = 0.0

@@ -94,7 +94,7 @@ def log_likelihood(
             f"{model.title} cannot score {text}: {names[0]} is deterministic and has no density; its laws can be drawn and compared "
             "by density ratios"
         )
-    planner = Planner(model.variables, model.observed, model.factors, model.features)
+    planner = model.planner()
     planner.kl(where, *model.laws[where])
     rows = block_rows(model)
     per_row = max(1, rows // min(samples, rows))

@@ -230,7 +230,7 @@ def encode(
 def _posterior(
     model: Model, law: Law, where: str, values: Mapping[str, Tensor], latents: Sequence[str], means: bool
 ) -> dict[str, tuple[Distribution, Tensor]]:
-    planner = Planner(model.variables, model.observed, model.factors, model.features)
+    planner = model.planner()
     drawn = planner.sample(law, where, values, latents)
     rows = len(next(iter(values.values())))
     noise = _noise(model, planner, (rows,), means)
@@ -300,7 +300,7 @@ def _sampled(
     means: bool,
 ) -> dict[str, Tensor]:
     """Values of the targets, `(*lead, *event)`: decoder means, or draws of them."""
-    planner = Planner(model.variables, model.observed, model.factors, model.features)
+    planner = model.planner()
     like = next(model.parameters())
     drawn = planner.sample(law, where, given, targets, draw_targets=False)
     noise = _noise(model, planner, lead, means)

@@ -113,8 +113,6 @@ def fit(
     if not isinstance(model, Model):
         raise OptionError(f"model: expected a wyner.Model (or a function, with grid=), got {type(model).__name__}")
     if start is not None:
-        if not isinstance(start, (Model, Run, str, Path)):
-            raise OptionError(f"start: expected a model, a run or the folder of one, got {type(start).__name__}")
         begin(model, start, Settings.of(options).freeze)
     return train(model, job, Settings.of(options), None if out is None else Path(out), loggers)
 

@@ -7,7 +7,6 @@ import inspect
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ import numpy as np
 from wyner import config
 from wyner.errors import OptionError, RunError, unknown
 from wyner.models.base import Model
-from wyner.runs import Run
 from wyner.seeds import INITIAL, mix
 from wyner.training.member import forked
 from wyner.training.settings import Settings
@@ -101,9 +99,7 @@ class Recipe:
         if not isinstance(model, Model):
             raise OptionError(f"grid: the function must return a wyner.Model, got {type(model).__name__}")
         if self.start is not None:
-            plain = isinstance(self.start, (Model, Run, str, Path))
-            source: Any = self.start if plain else self.start(dict(self.points[i]))  # type: ignore[operator]
-            begin(model, source, self.settings[i].freeze)
+            begin(model, self.start, self.settings[i].freeze, dict(self.points[i]))
         return model
 
 

@@ -53,13 +53,14 @@ def adopt(model: Model, source: Model | Run | str | Path, factors: Sequence[str]
     return copied
 
 
-def begin(model: Model, source: Model | Run | str | Path, freeze: Sequence[str]) -> None:
-    """`adopt` of everything that fits, for a training that keeps some of it.
+def begin(model: Model, start: Start, freeze: Sequence[str], point: dict[str, Any] | None = None) -> None:
+    """`adopt` of everything that fits, for a training that keeps some of it; `point` is that of a grid.
 
     Raises:
         OptionError: as `adopt`; or what is to be kept was not copied.
     """
-    copied = adopt(model, source)
+    of_points = callable(start) and not isinstance(start, Model)  # a model is callable as well
+    copied = adopt(model, start(point) if of_points and point is not None else start)  # type: ignore[operator, arg-type]
     if missed := [name for name in freeze if name not in copied]:
         raise OptionError(
             f"freeze: {', '.join(missed)} would stay as it was made, because the model to start from has other networks for it; "

@@ -105,6 +105,10 @@ class RowFolder:
         options = {k: v for k, v in base.fit.items() if k != "seed"}
         out = self.path / group["folder"]
         started = None if self.start is None else self.start.runs()
+        if started is not None and (lost := [s for s in group["seeds"] if s not in started]):
+            raise RunError(
+                f"{row.label} starts from the row {row.start}, which has no finished run of seed {', '.join(map(str, lost))}; leave these seeds out"
+            )
         fit(
             lambda seed: base.changed(fit={"seed": seed}).build(self.dataset), self.dataset, grid={"seed": group["seeds"]},
             probe=ruler.probe() if probe["every"] else None, probe_every=probe["every"], out=out, resume=(out / GRID).exists(),
