@@ -7,6 +7,7 @@ import io
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -136,14 +137,8 @@ def _cached(name: str, found: Sequence[Found], spectra: Spectra) -> list[np.ndar
     key = hashlib.blake2b(repr((spectra, [f.name for f in found])).encode(), digest_size=8)
     key.update(found[0].read())
     path = cache("spectra", f"{name}-{key.hexdigest()}.npz")
-    if path.exists():
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                frames, lengths = stored["frames"], stored["lengths"]
-            if len(lengths) == len(found) and lengths.sum() == len(frames):
-                return np.split(frames, np.cumsum(lengths)[:-1])
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-            pass  # a damaged cache is made again
+    if (kept := _kept(path, len(found))) is not None:
+        return kept
     parts = []
     for f in found:
         sound, rate = audio.read(f.read(), f.name)
@@ -155,3 +150,14 @@ def _cached(name: str, found: Sequence[Found], spectra: Spectra) -> list[np.ndar
     np.savez(out, frames=np.concatenate(parts), lengths=np.array([len(p) for p in parts]))
     write_bytes(path, out.getvalue())
     return parts
+
+
+def _kept(path: Path, recordings: int) -> list[np.ndarray] | None:
+    """The frames in a file of the cache; None if there is none, or a damaged one, which is then made again."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            frames, lengths = stored["frames"], stored["lengths"]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None
+    whole = len(lengths) == recordings and lengths.sum() == len(frames)
+    return np.split(frames, np.cumsum(lengths)[:-1]) if whole else None

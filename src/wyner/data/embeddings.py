@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from torch import Tensor, nn
 
 from wyner.data.fetch import cache
 from wyner.errors import DataError, OptionError, ShapeError, unknown
+from wyner.files import replacing
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -157,15 +156,8 @@ def _key(images: np.ndarray, by: Extractor) -> str:
 
 
 def _keep(path: Path, features: np.ndarray) -> None:
-    temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as f:
+        with replacing(path) as temporary, temporary.open("wb") as f:
             np.save(f, features)
-        os.replace(temporary, path)
     except OSError as e:
         raise DataError(f"cannot write {path}: {e.strerror or e}; set WYNER_CACHE_DIR to a folder with space") from e
-    finally:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +13,7 @@ import numpy as np
 
 from wyner.data.fetch import cache
 from wyner.errors import DataError
+from wyner.files import replacing
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif")
 
@@ -101,22 +100,15 @@ def decoded(
     shape = (len(names), channels, size, size)
     if (found := _mapped(path, shape)) is not None:
         return found
-    temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(handle)
-        out = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
-        for i, name in enumerate(names):
-            out[i] = album.picture(name, size, crop, channels)
-        out.flush()
-        del out
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            out = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
+            for i, name in enumerate(names):
+                out[i] = album.picture(name, size, crop, channels)
+            out.flush()
+            del out
     except OSError as e:
         raise DataError(f"cannot write {path}: {e.strerror or e}; set WYNER_CACHE_DIR to a folder with space") from e
-    finally:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
     again = _mapped(path, shape)
     if again is None:
         raise DataError(f"cannot read {path} back; remove it and try again")

@@ -15,8 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wyner.data.fetch import cache as cache_folder
-from wyner.errors import ShapeError, WynerError
-from wyner.files import read_tensors, write_tensors
+from wyner.errors import ShapeError
+from wyner.files import write_tensors
+from wyner.metrics.stored import restored
 from wyner.seeds import DATA, mix
 from wyner.variables import unit
 
@@ -216,13 +217,8 @@ def kept(
         tries: how many seeds, at most.
     """
     path = (cache or cache_folder("classifiers")) / f"{name}.safetensors"
-    try:
-        weights, meta = read_tensors(path)
-        made = network()
-        made.load_state_dict(weights)
-        return Classifier(made.eval(), float(meta["accuracy"]))
-    except (WynerError, OSError, KeyError, RuntimeError):  # not there, or damaged: train it again
-        pass
+    if (found := restored(path, lambda _: network(), "accuracy")) is not None:
+        return Classifier(*found)
     best = train(0)
     for seed in range(1, tries):
         if best.accuracy >= least:

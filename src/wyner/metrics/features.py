@@ -18,8 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from wyner.data.fetch import cache as cache_folder
-from wyner.errors import ShapeError, WynerError
-from wyner.files import read_tensors, write_tensors
+from wyner.errors import ShapeError
+from wyner.files import write_tensors
+from wyner.metrics.stored import restored
 from wyner.seeds import DATA, mix
 from wyner.variables import unit
 
@@ -150,13 +151,8 @@ def features_of(images: Tensor | np.ndarray, cache: Path | None = None, epochs: 
     digest.update(repr((VERSION, tuple(pictures.shape), str(pictures.dtype), epochs, seed)).encode())
     digest.update(pictures.cpu().contiguous().numpy().reshape(-1).view(np.uint8).data)
     path = (cache or cache_folder("features")) / f"{digest.hexdigest()}.safetensors"
-    try:
-        weights, meta = read_tensors(path)
-        encoder = FeatureEncoder(pictures.shape[1], int(meta["width"]))
-        encoder.load_state_dict(weights)
-        return Features(encoder.requires_grad_(False).eval().to(pictures.device), float(meta["error"]))
-    except (WynerError, OSError, KeyError, RuntimeError):  # not there, or damaged: train it again
-        pass
+    if found := restored(path, lambda meta: FeatureEncoder(pictures.shape[1], int(meta["width"])), "error"):
+        return Features(found[0].requires_grad_(False).to(pictures.device), found[1])
     made = train_features(pictures, epochs=epochs, seed=seed)
     write_tensors(path, made.encoder.state_dict(), {"error": made.error, "width": 32})
     return made

@@ -40,20 +40,24 @@ class MLPs(Builder):
         hidden: widths of the hidden layers.
         activation: between them.
         per_value: decoders with a categorical parent beside others have a first layer for each of its values, `PerValue`.
+        decoders: widths of the hidden layers of decoders, of observed variables; None for those of `hidden`.
     """
 
     hidden: tuple[int, ...] = (256, 256, 256)
     activation: str = "relu"
     per_value: bool = False
+    decoders: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden", tuple(self.hidden))
+        object.__setattr__(self, "decoders", None if self.decoders is None else tuple(self.decoders))
 
     def factor(
         self, of: Space, parents: Sequence[tuple[int, ...]], output: tuple[int, ...], observed: bool
     ) -> nn.Module:
         made = PerValue if self.per_value and observed and any(map(is_value, parents)) else MLP
-        return made(parents, output, self.hidden, self.activation)
+        hidden = self.decoders if observed and self.decoders is not None else self.hidden
+        return made(parents, output, hidden, self.activation)
 
 
 @dataclass(frozen=True)

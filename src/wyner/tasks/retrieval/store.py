@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import struct
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from wyner.errors import DataError, RunError
+from wyner.files import replacing
 
 HEAD = 512
 """Bytes of the file's head, padded with blanks: the number of rows is known when all are written."""
@@ -33,11 +32,9 @@ def write_codes(path: Path, blocks: Iterable[Tensor]) -> tuple[int, int, str]:
     Raises:
         DataError: no rows. RunError: the disk is full, or the folder cannot be written to.
     """
-    rows, size, h, temporary = 0, 0, hashlib.blake2b(digest_size=16), None
+    rows, size, h = 0, 0, hashlib.blake2b(digest_size=16)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as f:
+        with replacing(path) as temporary, temporary.open("wb") as f:
             f.write(b" " * HEAD)
             for block in blocks:
                 content = block.contiguous().numpy().tobytes()
@@ -48,15 +45,8 @@ def write_codes(path: Path, blocks: Iterable[Tensor]) -> tuple[int, int, str]:
                 raise DataError("index: the gallery has no rows")
             f.seek(0)
             f.write(_head(rows, size))
-            f.flush()
-            os.fsync(f.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
     except OSError as e:
         raise RunError(f"cannot write {path}: {e.strerror or e}; nothing half-written was left") from e
-    finally:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
     return rows, size, h.hexdigest()
 
 
