@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from wyner.errors import OptionError
 from wyner.networks.builders import is_image
 from wyner.networks.mlp import activation
+from wyner.networks.start import dense, xavier
 from wyner.variables import Space
 
 
@@ -63,12 +63,7 @@ class Critics:
 
     def dense(self, inputs: int, outputs: int, spectral: bool = False) -> nn.Module:
         """A linear layer: Xavier-uniform with zero bias, or normalised from PyTorch's start."""
-        layer = nn.Linear(inputs, outputs)
-        if spectral:
-            return spectral_norm(layer)
-        nn.init.xavier_uniform_(layer.weight)
-        nn.init.zeros_(layer.bias)
-        return layer
+        return dense(inputs, outputs, spectral)
 
 
 class Features(nn.Module):
@@ -107,10 +102,11 @@ def convolutions(channels: int, size: Sequence[int], made: Critics) -> nn.Sequen
     layers: list[nn.Module] = []
     width = made.conv
     for k in range(max(1, int(math.log2(min(size))) - 1)):
-        conv = nn.Conv2d(channels, width, 5, 2, 2)
-        nn.init.xavier_uniform_(conv.weight)
-        nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
-        layers += [conv, *([nn.BatchNorm2d(width, eps=1e-3, momentum=1e-3)] if k else []), activation(made.activation)]
+        layers += [
+            xavier(nn.Conv2d(channels, width, 5, 2, 2)),
+            *([nn.BatchNorm2d(width, eps=1e-3, momentum=1e-3)] if k else []),
+            activation(made.activation),
+        ]
         channels, width = width, 2 * width
     return nn.Sequential(*layers, nn.Flatten())
 

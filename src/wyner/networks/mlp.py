@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wyner.errors import OptionError, ShapeError, unknown
+from wyner.networks.start import xavier
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -62,8 +63,7 @@ class MLP(nn.Module):
         if isinstance(self.act, nn.ReLU):
             self.act.inplace = True  # nothing else reads what a layer returns
         for layer in self.layers:
-            nn.init.xavier_uniform_(layer.weight)  # type: ignore[arg-type]
-            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+            xavier(layer)
 
     def forward(self, *parents: Tensor) -> Tensor:
         flat = [

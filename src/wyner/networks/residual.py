@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from wyner.errors import ShapeError
 from wyner.networks.builders import Builder
 from wyner.networks.mlp import MLP
+from wyner.networks.start import xavier
 from wyner.variables import Space
 
 
@@ -53,9 +54,7 @@ class ResidualEncoder(nn.Module):
         self.downs = nn.Sequential(*downs)
         self.flat = nn.Sequential(nn.Conv2d(channels, width, (h, w)), nn.BatchNorm2d(width), nn.ELU(), nn.Flatten())
         self.output = tuple(output)
-        self.last = nn.Linear(width, math.prod(output))
-        nn.init.xavier_uniform_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        self.last = xavier(nn.Linear(width, math.prod(output)))
         if parts > 1:
             nn.init.zeros_(self.last.weight[len(self.last.weight) // parts :].data)
 

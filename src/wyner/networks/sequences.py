@@ -18,6 +18,7 @@ from wyner.errors import OptionError, ShapeError
 from wyner.math import filled, padded, present
 from wyner.networks.builders import Builder
 from wyner.networks.mlp import MLP
+from wyner.networks.start import xavier
 from wyner.variables import Space
 
 
@@ -152,9 +153,7 @@ class Framewise(nn.Module):
     ) -> None:
         super().__init__()
         self.timed, self.made, self.sizes = tuple(timed), made, list(sizes)
-        self.first = nn.Linear(sum(sizes), hidden[0])
-        nn.init.xavier_uniform_(self.first.weight)
-        nn.init.zeros_(self.first.bias)
+        self.first = xavier(nn.Linear(sum(sizes), hidden[0]))
         self.body = _dense(list(hidden), last=True)
         self.last = _last(hidden[-1], made * frame, made)
 
@@ -198,18 +197,13 @@ def _dense(widths: Sequence[int], last: bool = False) -> nn.Sequential:
     """Linear layers with ReLU between them, and behind the last one if `last`; Xavier-uniform with zero bias."""
     layers: list[nn.Module] = []
     for i, o in zip(widths[:-1], widths[1:], strict=True):
-        layer = nn.Linear(i, o)
-        nn.init.xavier_uniform_(layer.weight)
-        nn.init.zeros_(layer.bias)
-        layers += [layer, nn.ReLU(inplace=True)]
+        layers += [xavier(nn.Linear(i, o)), nn.ReLU(inplace=True)]
     return nn.Sequential(*(layers if last else layers[:-1]))
 
 
 def _last(width: int, size: int, made: int) -> nn.Linear:
     """The layer of the parameters: zero bias, and log scales that start at 0 whatever the parents are."""
-    layer = nn.Linear(width, size)
-    nn.init.xavier_uniform_(layer.weight)
-    nn.init.zeros_(layer.bias)
+    layer = xavier(nn.Linear(width, size))
     if made == 2:
         nn.init.zeros_(layer.weight[size // 2 :].data)
     return layer

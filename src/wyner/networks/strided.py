@@ -16,11 +16,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from wyner.errors import OptionError, ShapeError
 from wyner.networks.builders import Builder, is_image
 from wyner.networks.mlp import LEAKY_SLOPE, MLP
+from wyner.networks.start import dense, xavier
 from wyner.variables import Space
 
 
@@ -61,14 +61,7 @@ def _checked(shape: tuple[int, ...]) -> tuple[int, int, int]:
 
 
 def _normed(layer: nn.Module, channels: int) -> list[nn.Module]:
-    return [_start(layer), nn.BatchNorm2d(channels), nn.LeakyReLU(LEAKY_SLOPE)]
-
-
-def _start(layer: nn.Module) -> nn.Module:
-    """Xavier-uniform weights and zero biases."""
-    nn.init.xavier_uniform_(layer.weight)  # type: ignore[arg-type]
-    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-    return layer
+    return [xavier(layer), nn.BatchNorm2d(channels), nn.LeakyReLU(LEAKY_SLOPE)]
 
 
 class StridedEncoder(nn.Module):
@@ -101,11 +94,10 @@ class StridedDecoder(nn.Module):
         super().__init__()
         c, h, w = _checked(shape)
         size, start = sum(torch.Size(e).numel() for e in parents), (16 * width, h // 8, w // 8)
-        first = nn.Linear(size, torch.Size(start).numel())
         up = lambda i, o: nn.ConvTranspose2d(i, o, 5, 2, 2, output_padding=1)
         self.body = nn.Sequential(
-            spectral_norm(first) if spectral else _start(first), nn.Unflatten(1, start), nn.BatchNorm2d(16 * width), nn.LeakyReLU(LEAKY_SLOPE),
-            *_normed(up(16 * width, 8 * width), 8 * width), *_normed(up(8 * width, 4 * width), 4 * width), _start(up(4 * width, c)),
+            dense(size, torch.Size(start).numel(), spectral), nn.Unflatten(1, start), nn.BatchNorm2d(16 * width), nn.LeakyReLU(LEAKY_SLOPE),
+            *_normed(up(16 * width, 8 * width), 8 * width), *_normed(up(8 * width, 4 * width), 4 * width), xavier(up(4 * width, c)),
             *([nn.Sigmoid()] if sigmoid else []),
         )  # fmt: skip
 

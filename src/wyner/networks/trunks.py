@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from wyner.errors import OptionError
 from wyner.networks.builders import Builder
 from wyner.networks.mlp import LEAKY_SLOPE, MLP
+from wyner.networks.start import dense
 from wyner.variables import Space
 
 
@@ -59,7 +59,7 @@ class Trunk(nn.Module):
         super().__init__()
         self.output = (made.width,)
         layers: list[nn.Module] = [nn.Flatten(), *([nn.Dropout(made.dropout)] if made.dropout else [])]
-        layers += [_dense(space.size, made.width, made.spectral), nn.BatchNorm1d(made.width), nn.LeakyReLU(LEAKY_SLOPE)]
+        layers += [dense(space.size, made.width, made.spectral), nn.BatchNorm1d(made.width), nn.LeakyReLU(LEAKY_SLOPE)]
         self.body = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -74,20 +74,10 @@ class Decoder(nn.Module):
     def __init__(self, parents: Sequence[tuple[int, ...]], output: tuple[int, ...], made: Trunks) -> None:
         super().__init__()
         n = sum(math.prod(e) for e in parents)
-        first = _dense(n, n, made.spectral)
+        first = dense(n, n, made.spectral)
         self.body = nn.Sequential(
-            first, nn.BatchNorm1d(n), nn.ReLU(), _dense(n, math.prod(output)), nn.Unflatten(1, output)
+            first, nn.BatchNorm1d(n), nn.ReLU(), dense(n, math.prod(output)), nn.Unflatten(1, output)
         )
 
     def forward(self, *latents: Tensor) -> Tensor:
         return self.body(torch.cat([v.flatten(1) for v in latents], 1))
-
-
-def _dense(inputs: int, outputs: int, spectral: bool = False) -> nn.Module:
-    """Xavier-uniform with zero bias, or normalised from PyTorch's start."""
-    layer = nn.Linear(inputs, outputs)
-    if spectral:
-        return spectral_norm(layer)
-    nn.init.xavier_uniform_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
