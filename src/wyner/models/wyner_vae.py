@@ -4,6 +4,7 @@
       + lam  KL( q(x,y) q(z|x,y)               ||  q(x,y) p(z) )                                 (11)  rate
       + w    KL( q(x,y) q(z|x,y) q(u|z,x) q(v|z,y)  ||  q(x,y) q(z|x,y) p(u) p(v) )              ours  private
       + m    KL( q(x,y) q(z|x,y) q(u|z,x)      ||  p(z) p(u) ) on z,u  + the same for v           ours  zu, zv
+      + r    E[ -log q(z|x) ]  under p(z) p(u) p(x|z,u)  + the same for y                         ours  x2x, y2y
       + a_xx KL( q(x) q(z|x) q(u|z,x)          ||  p(z) p(u) p(x|z,u) )  + the same for y        (13)  x2x, y2y
       + a_xy KL( q(x,y) q(z|x,y) q(v|z,y)      ||  q(x) q(z|x) p(v) p(y|z,v) )  + x and y swapped (14)  x2y, y2x
 
@@ -14,6 +15,7 @@ u, v     local to x, local to y       (B, du)      "u", "v"
 lam      price of I(X,Y;Z) per nat    number       lam
 w        price of u and v per nat     number       private, besides the 1 that they pay in (7)
 m        price of what draws from the priors and draws from the encoders differ in   aggregate
+r        price of what q(z|x), q(z|y) do not read back from pictures of the priors   reread
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from wyner.families import Combination, Family
 from wyner.models.base import Model
 from wyner.models.parts import When, latents, local_sizes, modalities_of, needed, two_stage
 from wyner.networks import Builder, Critics
-from wyner.objectives import KL, Objective, RatioKL
+from wyner.objectives import KL, Objective, RatioKL, Reconstruction
 from wyner.schedules import Schedule
 from wyner.training.phases import Phase
 from wyner.variables import Space
@@ -51,6 +53,9 @@ class WynerVAE(Model):
         aggregate: weight of KL(q(z,u) || p(z) p(u)) and KL(q(z,v) || p(z) p(v)), aggregates over the data, which critics learn
             (our choice). (7) holds them with weight 1, beside tens of nats of detail: too little to keep what z says out of u and v, and
             priors where encoders are, so that conditional samples show what z says.
+        reread: weight of E[-log q(z|x)] where z, u and x are drawn from p, and of the same for y: what is generated must be read as the z
+            that it came from, for every u (our choice). -E[log q(z|x)] bounds H(Z|X) under p from above. Needs a trained q(z|x) and
+            q(z|y), by `alpha` or by the run that a training starts from, and these frozen, or the loss is lowest where they are sure.
         alpha: weights of the marginal and conditional terms, one number for all of them or `{"x2y": 1.0, ...}`. With all at
             0 (the paper's two-stage scheme) the encoders q(z|x), q(z|y) are fitted to the frozen joint model.
         marginals: when they are fitted in the two-stage scheme: `After(share)`, `Alternating(every, epochs)`, `Jointly()`.
@@ -82,6 +87,7 @@ class WynerVAE(Model):
         lam: float | Schedule = 0.0,
         private: float | Schedule = 0.0,
         aggregate: float | Schedule = 0.0,
+        reread: float | Schedule = 0.0,
         alpha: float | Mapping[str, float | Schedule] = 0.0,
         marginals: When | None = None,
         networks: Builder | None = None,
@@ -109,6 +115,8 @@ class WynerVAE(Model):
                 del laws[law]
         for law, weight in weights.items():
             objective = objective + weight * KL(law)
+        for m in names if reread != 0 else ():
+            objective = objective + reread * Reconstruction("z", f"{m}2{m}", "log")
         super().__init__(
             observed=observed, latent=latent, laws=laws, objective=objective, common=("z",),
             networks=networks, families=families, modules=modules, critics=critics or Critics(noise=0.0),

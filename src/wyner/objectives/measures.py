@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from wyner.errors import LawError, OptionError, unknown
 
 BOUNDS = ("js", "dv", "nwj", "ls")
+NORMS = ("l1", "l2", "log")
 PLUGS = ("symmetric", "forward", "reverse", "js", "bound")
 
 
@@ -77,8 +78,8 @@ class Distance:
     norm: str | None = None
 
     def __post_init__(self) -> None:
-        if self.norm not in (None, "l1", "l2"):
-            raise OptionError(unknown("norm of a reconstruction", str(self.norm), ("l1", "l2")))
+        if self.norm not in (None, *NORMS):
+            raise OptionError(unknown("norm of a reconstruction", str(self.norm), NORMS))
 
     def name(self, law: str) -> str:
         """Name of the term in objectives and logs."""

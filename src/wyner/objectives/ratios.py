@@ -270,6 +270,8 @@ class RatioProgram(nn.Module):
         return [ratio(d) for d in self.duels]
 
     def _distance(self, d: Compared, results: list) -> Tensor:
+        if d.norm == "log":
+            return -results[d.dist].log_prob(results[d.value]).mean()
         space = self.spaces[d.variable]
         off = results[d.dist].mean - results[d.value]
         each = off.abs() if self._norm(d) == "l1" else off.square()
@@ -295,6 +297,8 @@ class RatioProgram(nn.Module):
         if isinstance(t.measure, Distance):
             (c,) = (c for c in self.distances if c.name == t.name)
             back = self.plan.ops[c.dist].name
+            if c.norm == "log":
+                return f"E[-log {back}]"
             return f"mean |{c.variable} - {back}|" + ("" if self._norm(c) == "l1" else "^2")
         (d,) = (d for d in self.duels if d.name == t.name)
         by = f"   by T({','.join(d.sees)})" + (f", trained by {d.ratio.train}" if d.ratio.train != "js" else "")

@@ -165,7 +165,8 @@ def Reconstruction(variable: str, under: str, norm: str | None = None) -> Object
     Args:
         variable: what is compared.
         under: name of the pair of laws.
-        norm: "l1" (absolute) or "l2" (squared error); by default l1 for images, l2 for everything else.
+        norm: "l1" (absolute) or "l2" (squared error), by default l1 for images, l2 for everything else; or "log" for minus the log
+            density of the value, in nats per example, neither a distance nor averaged over coordinates.
     """
     return Objective((Measured(under, 1.0, Distance(variable, norm)),))
 
