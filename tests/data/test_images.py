@@ -108,6 +108,20 @@ def test_mnist_svhn_add1(numbers):
         load("mnist-svhn", enlarge="stretch")
 
 
+def test_half_size_pairs_are_means_of_four_pixels(numbers):
+    for name, options in (("mnist-svhn", {"train": 40, "validation": 4, "test": 8}), ("mnist-svhn-add1", {})):
+        whole, half = load(name, **options), load(name, size=16, **options)
+        assert {k: s.event_shape for k, s in half.spaces.items()} == {"x": (1, 16, 16), "y": (3, 16, 16)}
+        for part in ("train", "validation", "test"):
+            a, b = getattr(whole, part), getattr(half, part)
+            assert (a["label"] == b["label"]).all()
+            for k in "xy":
+                means = a[k].reshape(*a[k].shape[:2], 16, 2, 16, 2).astype(float).mean((3, 5))
+                assert np.abs(means - b[k]).max() <= 0.5
+    with pytest.raises(OptionError, match="expected a size of 32 or 16, got 20"):
+        load("mnist-svhn", size=20, **{"train": 40, "validation": 4, "test": 8})
+
+
 def test_resizing_is_bilinear_between_centres():
     ramp = np.broadcast_to(np.arange(28, dtype=np.uint8) * 9, (2, 1, 28, 28)).copy()
     found = resized(ramp, 32)

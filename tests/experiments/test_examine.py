@@ -140,7 +140,9 @@ def test_both_directions_and_probes(labelled):
 
 
 def test_frechet_distances_of_draws_like_the_data_are_those_of_two_halves(labelled, monkeypatch):
-    monkeypatch.setattr(examine, "features_of", lambda pictures: lambda images: images.flatten(1)[:, :10].double())
+    monkeypatch.setattr(
+        examine, "features_of", lambda pictures, epochs: lambda images: images.flatten(1)[:, :10].double()
+    )
 
     class Copies:
         def generate(self, n, seed):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from wyner.data import load
+from wyner.experiments.claims import Claim
 from wyner.experiments.reproduce import plan
 from wyner.experiments.reproduce.rows import Member, best_of
 from wyner.experiments.reproduce.stats import Spread, decide, spread, trimmed
@@ -49,8 +50,8 @@ def test_the_best_of_a_run_is_read_off_its_curve():
     assert best_of(history) == {"nll_joint_best": 2.0}
 
 
-def claim(relation: str, right: tuple[str, ...] = ("b",), margin: float = 0.0) -> plan.Claim:
-    return plan.Claim("text", "a", right, "nll_joint", relation, margin)
+def claim(relation: str, right: tuple[str, ...] = ("b",), margin: float = 0.0) -> Claim:
+    return Claim("text", "a", right, "nll_joint", relation, margin)
 
 
 def said(a: float, b: float, error: float, relation: str, margin: float = 0.0) -> str:

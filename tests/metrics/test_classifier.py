@@ -10,7 +10,7 @@ from wyner.errors import ShapeError
 from wyner.files import write_tensors
 from wyner.metrics import Classifier, train_classifier
 from wyner.metrics import classifier as module
-from wyner.metrics.classifier import LeNet5, digit_classifier
+from wyner.metrics.classifier import HouseNumberNet, LeNet5, digit_classifier
 
 
 def digits(n: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -36,6 +36,14 @@ def test_padding_a_picture_changes_nothing():
     torch.manual_seed(0)
     network, x = LeNet5().eval(), torch.rand(3, 1, 28, 28)
     torch.testing.assert_close(network(x), network(torch.nn.functional.pad(x, (2, 2, 2, 2))))
+
+
+def test_small_pictures_are_enlarged_before_they_are_read():
+    torch.manual_seed(0)
+    for network, channels in ((LeNet5().eval(), 1), (HouseNumberNet(4).eval(), 3)):
+        x = torch.rand(3, channels, 16, 16)
+        large = torch.nn.functional.interpolate(x, (32, 32), mode="bilinear")
+        torch.testing.assert_close(network(x), network(large))
 
 
 def test_other_sizes_are_refused():

@@ -47,3 +47,12 @@ def test_only_decoders_with_a_categorical_parent_have_them():
     assert type(made.factor(Categorical(1, 3), [(1, 3), (2,)], (3,), False)) is MLP
     with pytest.raises(ShapeError, match="expected a categorical parent"):
         PerValue([(3,)], (4,))
+
+
+def test_decoders_can_have_widths_of_their_own():
+    made = MLPs(hidden=[8], decoders=[5, 6], per_value=True)
+    decoder = made.factor(Real(4), [(1, 3), (2,)], (4,), True)
+    encoder = made.factor(Real(2), [(4,)], (2, 2), False)
+    assert isinstance(decoder, PerValue)
+    assert [layer.out_features for layer in decoder.layers] == [5, 6, 4]
+    assert [layer.out_features for layer in encoder.layers] == [8, 4]

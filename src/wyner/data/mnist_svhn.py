@@ -14,11 +14,11 @@ from wyner.seeds import DATA, mix
 from wyner.variables import Image
 
 ENLARGE = ("pad", "resize")
-SPACES = {"x": Image(1, 32, 32), "y": Image(3, 32, 32)}
+SIZES = (32, 16)
 
 
 def same(
-    train: int = 50_000, validation: int = 1000, test: int = 1000, split: str = "train", enlarge: str = "pad", seed: int = 0
+    train: int = 50_000, validation: int = 1000, test: int = 1000, split: str = "train", enlarge: str = "pad", size: int = 32, seed: int = 0
 ) -> Dataset:  # fmt: skip
     """Pairs of a handwritten digit x and a house number y with the same label; `Image(1, 32, 32)`, `Image(3, 32, 32)`, uint8.
 
@@ -29,6 +29,7 @@ def same(
         train, validation, test: numbers of pairs; validation pairs are drawn from training pictures of their own.
         split: of SVHN to train on, "train" or "extra".
         enlarge: how digits of 28x28 become 32x32: "pad" with zeros, as in the paper, or "resize", bilinear.
+        size: pixels of a side: 32, or 16 for means of 2x2, a quarter of the work.
         seed: of the pairing.
     """
     if min(train, test) < 1 or validation < 0:
@@ -41,13 +42,13 @@ def same(
         return {"x": x[i], "y": y[j], "label": a[i]}
 
     source = {
-        "name": "mnist-svhn", "train": train, "validation": validation, "test": test, "split": split, "enlarge": enlarge, "seed": seed
+        "name": "mnist-svhn", "train": train, "validation": validation, "test": test, "split": split, "enlarge": enlarge, "size": size, "seed": seed
     }  # fmt: skip
     held = pairs("validation", validation) if validation else {}
     return _dataset(source, pairs("train", train), held, pairs("test", test), other, "label(y) = label(x)")
 
 
-def add1(partners: int = 4, split: str = "extra", enlarge: str = "resize", seed: int = 0) -> Dataset:
+def add1(partners: int = 4, split: str = "extra", enlarge: str = "resize", size: int = 32, seed: int = 0) -> Dataset:
     """Pairs of a handwritten digit x and a house number y with label(y) = label(x) + 1 mod 10, every picture with m partners.
 
     The protocol of the variational Wyner paper (its code): at most 10,000 pictures a class to train and 1,000 to test, each
@@ -57,6 +58,7 @@ def add1(partners: int = 4, split: str = "extra", enlarge: str = "resize", seed:
         partners: m.
         split: of SVHN to train on; "extra" in the paper.
         enlarge: "resize" as in the paper, bilinear, or "pad" with zeros.
+        size: pixels of a side: 32, or 16 for means of 2x2, a quarter of the work.
         seed: of the pairing.
     """
     if partners < 1:
@@ -68,7 +70,14 @@ def add1(partners: int = 4, split: str = "extra", enlarge: str = "resize", seed:
         i, j = in_rounds(a, b, partners, rng, shift=1, cap=cap)
         return {"x": x[i], "y": y[j], "label": a[i]}
 
-    source = {"name": "mnist-svhn-add1", "partners": partners, "split": split, "enlarge": enlarge, "seed": seed}
+    source = {
+        "name": "mnist-svhn-add1",
+        "partners": partners,
+        "split": split,
+        "enlarge": enlarge,
+        "size": size,
+        "seed": seed,
+    }
     held = pairs("validation", 1000)
     return _dataset(source, pairs("train", 10_000), held, pairs("test", 1000), other, "label(y) = label(x) + 1 mod 10")
 
@@ -76,9 +85,16 @@ def add1(partners: int = 4, split: str = "extra", enlarge: str = "resize", seed:
 def _dataset(
     source: dict, train: dict, held: dict, test: dict, numbers: HouseNumbers, rule: str
 ) -> Dataset:  # fmt: skip
+    size = source["size"]
+    if size not in SIZES:
+        raise OptionError(f"{source['name']}: expected a size of 32 or 16, got {size!r}")
+    if size != 32:
+        train, held, test = (
+            {k: v if k == "label" else resized(v, size) for k, v in part.items()} for part in (train, held, test)
+        )
     notes = (f"Pairs with {rule}. {digits.CREDIT} {CREDIT}", f"House numbers to train on: {numbers.origin}.")
     return Dataset(
-        source["name"], train, held, test, dict(SPACES),
+        source["name"], train, held, test, {"x": Image(1, size, size), "y": Image(3, size, size)},
         one_label(train["label"]), source, {}, notes, "image",
     )  # fmt: skip
 

@@ -30,6 +30,34 @@ def text_of(package: str, name: str) -> str:
     return resources.files(package).joinpath(f"{name}.toml").read_text()
 
 
+def by_experiment(package: str) -> dict[str, list[str]]:
+    """Protocols by experiment, of a package whose files are called EXPERIMENT-PROTOCOL.toml."""
+    found: dict[str, list[str]] = {}
+    for name in shipped(package):
+        experiment, _, protocol = name.rpartition("-")
+        found.setdefault(experiment, []).append(protocol)
+    return found
+
+
+def text_for(package: str, experiment: str, protocol: str, what: str) -> str:
+    """The text of a protocol of an experiment.
+
+    Args:
+        package: as for `by_experiment`.
+        experiment, protocol: by name.
+        what: its experiments are, for errors.
+
+    Raises:
+        OptionError: an unknown experiment or protocol.
+    """
+    known = by_experiment(package)
+    if experiment not in known:
+        raise OptionError(unknown(what, experiment, known))
+    if protocol not in known[experiment]:
+        raise OptionError(unknown(f"protocol of {experiment}", protocol, known[experiment]))
+    return text_of(package, f"{experiment}-{protocol}")
+
+
 def parsed(text: str, where: str, keys: Sequence[str], needed: Collection[str]) -> dict[str, Any]:
     """The content of a protocol file.
 
@@ -57,6 +85,18 @@ def check_keys(found: Mapping[str, Any], keys: Sequence[str], what: str) -> None
     for key in found:
         if key not in keys:
             raise OptionError(unknown(what, key, keys))
+
+
+def slugs_of(rows: Sequence[R], where: str) -> list[str]:
+    """The slugs of all rows.
+
+    Raises:
+        OptionError: two rows have the same.
+    """
+    slugs = [r.slug for r in rows]
+    if len(set(slugs)) < len(slugs):
+        raise OptionError(f"{where}: expected rows of different names, got {', '.join(slugs)}")
+    return slugs
 
 
 def picked(rows: Sequence[R], slugs: Sequence[str]) -> tuple[R, ...]:

@@ -20,7 +20,6 @@ import inspect
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ import torch
 from wyner import data, models
 from wyner.data import Dataset
 from wyner.errors import OptionError, unknown
+from wyner.experiments import protocols
 from wyner.families import Autoregressive, Recurrent
 from wyner.models import Model
 from wyner.networks import (
@@ -52,6 +52,7 @@ from wyner.training import Settings
 from wyner.training.phases import After, Alternating, Jointly
 from wyner.variables import Binary, Categorical, Image, Real, Sequence, Space
 
+PACKAGE = "wyner.experiments"
 SECTIONS = ("data", "model", "networks", "fit", "evaluate")
 BUILDERS: dict[str, type[Builder]] = {
     "MLPs": MLPs,
@@ -252,7 +253,7 @@ def _text(path: str | Path) -> tuple[str, str]:
     if Path(path).is_file():
         return Path(path).read_text(), str(path)
     if str(path) in shipped():
-        return resources.files("wyner.experiments").joinpath(f"{path}.toml").read_text(), f"{path}.toml"
+        return protocols.text_of(PACKAGE, str(path)), f"{path}.toml"
     if str(path).endswith(".toml"):
         raise OptionError(f"there is no file {path}")
     raise OptionError(unknown("experiment", str(path), shipped()) + "; or give the path of a TOML file")
@@ -260,6 +261,4 @@ def _text(path: str | Path) -> tuple[str, str]:
 
 def shipped() -> list[str]:
     """Names of the experiments inside the package."""
-    return sorted(
-        p.name.removesuffix(".toml") for p in resources.files("wyner.experiments").iterdir() if p.name.endswith(".toml")
-    )
+    return protocols.shipped(PACKAGE)

@@ -28,7 +28,7 @@ LEAST = {"mnist": 0.99, "svhn": 0.90}
 class LeNet5(nn.Module):
     """LeNet-5 (LeCun et al. 1998) with ReLU and max-pooling: `(N, C, 32, 32)` or `(N, C, 28, 28)` to logits `(N, classes)`.
 
-    Pictures of 28x28 are padded with zeros to 32x32.
+    Pictures of 28x28 are padded with zeros to 32x32, smaller ones enlarged.
     """
 
     def __init__(self, channels: int = 1, classes: int = 10) -> None:
@@ -39,6 +39,7 @@ class LeNet5(nn.Module):
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
+        x = enlarged(x)
         border = (32 - x.shape[-1]) // 2
         return self.body(F.pad(x, (border,) * 4) if border else x)
 
@@ -46,7 +47,7 @@ class LeNet5(nn.Module):
 class HouseNumberNet(nn.Module):
     """Five convolutions with BatchNorm, `(N, 3, 32, 32)` to logits `(N, 10)` (our choice; house numbers are harder than digits).
 
-    Pictures are centred and scaled one by one, so that brightness and contrast do not count.
+    Pictures are centred and scaled one by one, so that brightness and contrast do not count. Those smaller than 28x28 are enlarged.
     """
 
     def __init__(self, width: int = 24, classes: int = 10, dropout: float = 0.2) -> None:
@@ -60,9 +61,15 @@ class HouseNumberNet(nn.Module):
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
+        x = enlarged(x)
         mean = x.mean((1, 2, 3), keepdim=True)
         scale = (x - mean).square().mean((1, 2, 3), keepdim=True).sqrt()
         return self.body((x - mean) / (scale + 0.05))
+
+
+def enlarged(x: Tensor) -> Tensor:
+    """Pictures of less than 28x28 pixels at 32x32, bilinear; others as they are."""
+    return F.interpolate(x, (32, 32), mode="bilinear") if x.shape[-1] < 28 else x
 
 
 @dataclass(frozen=True)

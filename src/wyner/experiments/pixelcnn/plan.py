@@ -14,7 +14,6 @@ gammas = [0.3, 0.1]         # in the order of the training
 from __future__ import annotations
 
 import csv
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -24,10 +23,10 @@ from typing import Any
 from wyner import data
 from wyner.data import Dataset
 from wyner.errors import DataError, OptionError, unknown
-from wyner.experiments.protocols import picked
+from wyner.experiments.protocols import check_keys, parsed, picked, shipped, text_of
 from wyner.experiments.spec import Experiment
 
-NAME = "pixelcnn"
+NAME, PACKAGE = "pixelcnn", "wyner.experiments.pixelcnn"
 KINDS = {"elbo": "ELBO", "beta": "beta-VAE", "mi": "MI-VAE", "cmi": "CMI-VAE"}
 """Objectives by what the table calls them."""
 SETS = {"mnist": "MNIST", "fashion": "Fashion-MNIST"}
@@ -128,7 +127,7 @@ class Protocol:
 
 def protocols() -> list[str]:
     """Names of the protocols."""
-    return sorted(p.name.removesuffix(".toml") for p in _folder().iterdir() if p.name.endswith(".toml"))
+    return shipped(PACKAGE)
 
 
 def protocol(name: str = "short") -> Protocol:
@@ -139,7 +138,7 @@ def protocol(name: str = "short") -> Protocol:
     """
     if name not in protocols():
         raise OptionError(unknown(f"protocol of {NAME}", name, protocols()))
-    return parse(_folder().joinpath(f"{name}.toml").read_text(), name)
+    return parse(text_of(PACKAGE, name), name)
 
 
 def parse(text: str, name: str) -> Protocol:
@@ -148,18 +147,8 @@ def parse(text: str, name: str) -> Protocol:
     Raises:
         OptionError: not TOML, or unknown or missing keys.
     """
-    try:
-        found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as e:
-        raise OptionError(f"{NAME}-{name} is not TOML: {e}") from e
-    for key in found:
-        if key not in KEYS:
-            raise OptionError(f"{NAME}-{name}: {unknown('key', key, KEYS)}")
-    if missing := sorted({"title", "gammas", "data", "fit"} - set(found)):
-        raise OptionError(f"{NAME}-{name}: expected {', '.join(missing)}")
-    for key in found["data"]:
-        if key not in SETS:
-            raise OptionError(f"{NAME}-{name}: {unknown('data set', key, SETS)}")
+    found = parsed(text, f"{NAME}-{name}", KEYS, {"title", "gammas", "data", "fit"})
+    check_keys(found["data"], tuple(SETS), f"{NAME}-{name}: data set")
     measure = {"codes": 100, "each": 10, "draws": 10, **found.get("measure", {})}
     return Protocol(
         name, found["title"], tuple(found.get("notes", ())), found.get("seeds", 1), tuple(found["gammas"]), found["data"],
@@ -167,14 +156,10 @@ def parse(text: str, name: str) -> Protocol:
     )  # fmt: skip
 
 
-def _folder() -> Any:
-    return resources.files("wyner.experiments.pixelcnn")
-
-
 @cache
 def _published() -> dict[tuple[str, str, float], dict[str, float]]:
     """Tables 4 and 5 of the paper; its row of gamma = 0 is called beta-VAE there."""
-    lines = csv.DictReader(_folder().joinpath("published.csv").read_text().splitlines())
+    lines = csv.DictReader(resources.files(PACKAGE).joinpath("published.csv").read_text().splitlines())
     found = {}
     for line in lines:
         key = line.pop("data"), line.pop("model"), float(line.pop("gamma"))

@@ -8,6 +8,7 @@ border               pixels at each edge that the variance leaves out: 2 where d
 probes               rows of a linear probe of the label from the means of every latent; 0 for none
 attributes           whether x are attributes of the picture y: accuracy given the picture, variance given the attributes
 frechet              joint samples for Frechet distances to the training pictures, on features of their autoencoders; 0 for none
+frechet_epochs       of the training of these autoencoders, at most; 50
 """
 
 from __future__ import annotations
@@ -35,7 +36,19 @@ from wyner.metrics import (
 from wyner.models import Model
 from wyner.variables import Binary, Image
 
-KEYS = ("classifier", "shift", "back", "joint", "images", "draws", "border", "probes", "attributes", "frechet")
+KEYS = (
+    "classifier",
+    "shift",
+    "back",
+    "joint",
+    "images",
+    "draws",
+    "border",
+    "probes",
+    "attributes",
+    "frechet",
+    "frechet_epochs",
+)
 """Of `[judge]`."""
 
 
@@ -73,7 +86,7 @@ def examiners(dataset: Dataset, part: str, options: Mapping[str, Any]) -> tuple[
     if options.get("probes"):
         made.append(Probes(dataset, part, options["probes"]))
     if options.get("frechet"):
-        made.append(Frechet(dataset, options["frechet"]))
+        made.append(Frechet(dataset, options["frechet"], options.get("frechet_epochs", 50)))
     return tuple(made)
 
 
@@ -237,15 +250,17 @@ class Frechet:
     Attributes:
         dataset: of pictures.
         samples: joint samples, and training pairs at most.
+        epochs: of the training of the autoencoders, at most.
     """
 
     dataset: Dataset
     samples: int
+    epochs: int = 50
 
     @property
     def how(self) -> dict[str, Any]:
-        """How many samples."""
-        return {"frechet": self.samples}
+        """How many samples, and what made the features."""
+        return {"frechet": self.samples, "frechet_epochs": self.epochs}
 
     def measure(self, model: Model, seed: int = 0) -> dict[str, float]:
         """`frechet_joint`, `frechet_x`, `frechet_y`, in squared units of the features; empty without a joint law."""
@@ -257,7 +272,7 @@ class Frechet:
         other: dict[str, Tensor] = {}
         for name, pictures in self.dataset.train.items():
             if name in self.dataset.spaces:
-                extract = features_of(np.asarray(pictures))
+                extract = features_of(np.asarray(pictures), epochs=self.epochs)
                 one[name] = extract(drawn[name])
                 other[name] = extract(torch.from_numpy(np.asarray(pictures[: self.samples])))
         return {"frechet_joint": joint_frechet(one, other)} | {f"frechet_{k}": frechet(one[k], other[k]) for k in one}

@@ -27,14 +27,15 @@ from typing import Any
 
 from wyner import data
 from wyner.data import Dataset
-from wyner.errors import DataError, OptionError, unknown
-from wyner.experiments.protocols import check_keys, parsed, picked, shipped, text_of
+from wyner.errors import DataError, OptionError
+from wyner.experiments.claims import Claim, claim
+from wyner.experiments.protocols import by_experiment, check_keys, parsed, picked, slugs_of, text_for
 from wyner.experiments.reproduce.columns import METRICS
 from wyner.experiments.reproduce.examine import KEYS as JUDGE
 from wyner.experiments.spec import Experiment
 
 PROTOCOLS = ("short", "paper")
-RELATIONS = ("below", "above", "at most")
+PACKAGE = "wyner.experiments.reproduce"
 TOP = ("title", "source", "notes", "seeds", "data", "networks", "fit", "families", "evaluate", "probe", "judge", "published", "rows", "claims", "figures")  # fmt: skip
 
 
@@ -78,30 +79,6 @@ class Row:
     published: Published = Published()
     extra: bool = False
     start: str = ""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A sentence of the paper that numbers can decide.
-
-    below: mean(left) < mean(right) - margin.   above: mean(left) > mean(right) + margin.
-    at most: mean(left) <= mean(right) + margin.
-
-    Attributes:
-        text: the sentence.
-        left: slug of a row.
-        right: slugs it is compared with; all must agree.
-        metric: from `columns.METRICS`.
-        relation: from `RELATIONS`.
-        margin: in nats.
-    """
-
-    text: str
-    left: str
-    right: tuple[str, ...]
-    metric: str
-    relation: str
-    margin: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -162,16 +139,12 @@ class Protocol:
 
 def names() -> list[str]:
     """Experiments that can be reproduced."""
-    return sorted({n.rsplit("-", 1)[0] for n in _files()})
+    return list(by_experiment(PACKAGE))
 
 
 def protocols(experiment: str) -> list[str]:
     """Protocols that an experiment has."""
-    return [p for p in PROTOCOLS if f"{experiment}-{p}" in _files()]
-
-
-def _files() -> list[str]:
-    return shipped("wyner.experiments.reproduce")
+    return [p for p in PROTOCOLS if p in by_experiment(PACKAGE).get(experiment, ())]
 
 
 def read(experiment: str, protocol: str = "short") -> Protocol:
@@ -180,12 +153,7 @@ def read(experiment: str, protocol: str = "short") -> Protocol:
     Raises:
         OptionError: an unknown experiment or protocol.
     """
-    if experiment not in names():
-        raise OptionError(unknown("reproduction", experiment, names()))
-    if protocol not in (known := protocols(experiment)):
-        raise OptionError(unknown(f"protocol of {experiment}", protocol, known))
-    text = text_of("wyner.experiments.reproduce", f"{experiment}-{protocol}")
-    return parse(text, experiment, protocol)
+    return parse(text_for(PACKAGE, experiment, protocol, "reproduction"), experiment, protocol)
 
 
 def parse(text: str, experiment: str, protocol: str) -> Protocol:
@@ -201,13 +169,11 @@ def parse(text: str, experiment: str, protocol: str) -> Protocol:
     check_keys(found.get("judge", {}), JUDGE, f"{where}: key of [judge]")
     check_keys(found.get("published", {}), ("offset",), f"{where}: key of [published]")
     rows = tuple(_row(r, where) for r in found["rows"])
-    slugs = [r.slug for r in rows]
-    if len(set(slugs)) < len(slugs):
-        raise OptionError(f"{where}: expected rows of different names, got {', '.join(slugs)}")
+    slugs = slugs_of(rows, where)
     made = Protocol(
         experiment, protocol, found["title"], found.get("source", ""), found["seeds"], tuple(found["data"]), found.get("networks", {}), found["fit"],
         {"samples": 100, **found.get("evaluate", {})}, {"every": 0, "samples": 20, "rows": 500, **found.get("probe", {})},
-        float(found.get("published", {}).get("offset", 0.0)), rows, tuple(_claim(c, slugs, where) for c in found.get("claims", [])),
+        float(found.get("published", {}).get("offset", 0.0)), rows, tuple(claim(c, slugs, METRICS, where) for c in found.get("claims", [])),
         found.get("figures", {}), tuple(found.get("notes", [])), found.get("judge", {}), found.get("families", {}),
     )  # fmt: skip
     for row in rows:
@@ -245,17 +211,3 @@ def _pair(value: Any, where: str) -> tuple[float, float | None] | None:
     if not isinstance(value, list) or len(value) not in (1, 2):
         raise OptionError(f"{where}: a published value is [mean] or [mean, standard deviation], got {value!r}")
     return float(value[0]), float(value[1]) if len(value) == 2 else None
-
-
-def _claim(found: dict[str, Any], slugs: Sequence[str], where: str) -> Claim:
-    check_keys(found, ("text", "left", "right", "metric", "relation", "margin"), f"{where}: key of a claim")
-    right = found["right"] if isinstance(found["right"], list) else [found["right"]]
-    for slug in (found["left"], *right):
-        if slug not in slugs:
-            raise OptionError(f"{where}: claim: {unknown('row', slug, slugs)}")
-    if found["metric"] not in METRICS:
-        raise OptionError(f"{where}: claim: {unknown('metric', found['metric'], METRICS)}")
-    if found["relation"] not in RELATIONS:
-        raise OptionError(f"{where}: claim: {unknown('relation', found['relation'], RELATIONS)}")
-    margin = float(found.get("margin", 0.0))
-    return Claim(found["text"], found["left"], tuple(right), found["metric"], found["relation"], margin)

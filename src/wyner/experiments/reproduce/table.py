@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from wyner.data import Dataset
+from wyner.experiments.claims import Claim
 from wyner.experiments.markdown import filled
 from wyner.experiments.reproduce.columns import COLUMNS, METRICS, NLL
 from wyner.experiments.reproduce.examine import asked
-from wyner.experiments.reproduce.plan import Claim, Protocol, Row
+from wyner.experiments.reproduce.plan import Protocol, Row
 from wyner.experiments.reproduce.rows import Member
 from wyner.experiments.reproduce.stats import RULE, Spread, Verdict, decide, spread, trimmed
 from wyner.files import write_bytes, write_json

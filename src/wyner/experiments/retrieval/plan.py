@@ -17,9 +17,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from wyner.errors import OptionError, unknown
-from wyner.experiments.protocols import check_keys, parsed, picked, shipped, text_of
-from wyner.experiments.reproduce.plan import Claim, Published, Row, slug_of
+from wyner.errors import OptionError
+from wyner.experiments.claims import Claim, claim
+from wyner.experiments.protocols import by_experiment, check_keys, parsed, picked, slugs_of, text_for
+from wyner.experiments.reproduce.plan import Published, Row, slug_of
 from wyner.experiments.spec import Experiment
 
 TOP = (
@@ -38,6 +39,7 @@ TOP = (
     "claims",
 )
 KEYS = ("label", "slug", "model", "fit", "networks", "published", "extra")
+PACKAGE = "wyner.experiments.retrieval"
 CCA = "CCA"
 """Name of the linear baseline, the one row that is no model of the library."""
 
@@ -77,13 +79,15 @@ class Protocol:
         return picked(self.rows, slugs)
 
 
+def metrics(k: Sequence[int]) -> dict[str, str]:
+    """Columns of the table by the name of the metric."""
+    at = {f"precision_{n}": f"P@{n}" for n in k}
+    return {"map": "mAP", "map_interpolated": "mAP, interpolated", "precision_1": "P@1", **at, "map_back": "mAP, y to x", "precision_1_back": "P@1, y to x"}  # fmt: skip
+
+
 def names() -> list[str]:
     """Experiments of retrieval."""
-    return sorted({n.rsplit("-", 1)[0] for n in _files()})
-
-
-def _files() -> list[str]:
-    return shipped("wyner.experiments.retrieval")
+    return list(by_experiment(PACKAGE))
 
 
 def read(experiment: str, protocol: str = "short") -> Protocol:
@@ -92,13 +96,7 @@ def read(experiment: str, protocol: str = "short") -> Protocol:
     Raises:
         OptionError: an unknown experiment or protocol.
     """
-    if experiment not in names():
-        raise OptionError(unknown("experiment of retrieval", experiment, names()))
-    known = [n.rsplit("-", 1)[1] for n in _files() if n.rsplit("-", 1)[0] == experiment]
-    if protocol not in known:
-        raise OptionError(unknown(f"protocol of {experiment}", protocol, known))
-    text = text_of("wyner.experiments.retrieval", f"{experiment}-{protocol}")
-    return parse(text, experiment, protocol)
+    return parse(text_for(PACKAGE, experiment, protocol, "experiment of retrieval"), experiment, protocol)
 
 
 def parse(text: str, experiment: str, protocol: str) -> Protocol:
@@ -112,14 +110,12 @@ def parse(text: str, experiment: str, protocol: str) -> Protocol:
     check_keys(found["search"], ("k", "distance"), f"{where}: key of [search]")
     check_keys(found.get("probe", {}), ("every",), f"{where}: key of [probe]")
     rows = tuple(_row(r, where) for r in found["rows"])
-    slugs = [r.slug for r in rows]
-    if len(set(slugs)) < len(slugs):
-        raise OptionError(f"{where}: expected rows of different names, got {', '.join(slugs)}")
+    slugs = slugs_of(rows, where)
     made = Protocol(
         experiment, protocol, found["title"], found.get("source", ""), found["seeds"], found["scene"], tuple(found.get("features", [])),
         tuple(found["search"]["k"]), found["search"].get("distance", "cosine"), found.get("networks", {}), found["fit"],
         found.get("probe", {}).get("every", 1), rows, tuple((o["label"], o["published"]) for o in found.get("others", [])),
-        tuple(_claim(c, slugs, where) for c in found.get("claims", [])), tuple(found.get("notes", [])),
+        tuple(claim(c, slugs, metrics(found["search"]["k"]), where) for c in found.get("claims", [])), tuple(found.get("notes", [])),
     )  # fmt: skip
     for row in rows:
         if row.model["name"] != CCA:
@@ -136,13 +132,3 @@ def _row(found: dict[str, Any], where: str) -> Row:
         found["label"], found.get("slug") or slug_of(found["label"]), found["model"], found.get("fit", {}), found.get("networks", {}), published,
         bool(found.get("extra", False)),
     )  # fmt: skip
-
-
-def _claim(found: dict[str, Any], slugs: Sequence[str], where: str) -> Claim:
-    check_keys(found, ("text", "left", "right", "metric", "relation", "margin"), f"{where}: key of a claim")
-    right = found["right"] if isinstance(found["right"], list) else [found["right"]]
-    for slug in (found["left"], *right):
-        if slug not in slugs:
-            raise OptionError(f"{where}: claim: {unknown('row', slug, slugs)}")
-    margin = float(found.get("margin", 0.0))
-    return Claim(found["text"], found["left"], tuple(right), found["metric"], found["relation"], margin)

@@ -9,7 +9,7 @@ from typing import Any
 
 from wyner.experiments.markdown import filled
 from wyner.experiments.reproduce.stats import RULE, Spread, Verdict, decide, spread
-from wyner.experiments.retrieval.plan import Protocol
+from wyner.experiments.retrieval.plan import Protocol, metrics
 from wyner.experiments.retrieval.rows import Member
 from wyner.experiments.retrieval.scenes import Scene
 from wyner.files import write_bytes, write_json
@@ -35,8 +35,7 @@ class Found:
     @property
     def columns(self) -> dict[str, str]:
         """Metrics of the table and their headings."""
-        ks = {f"precision_{k}": f"P@{k}" for k in self.protocol.k}
-        return {"map": "mAP", "map_interpolated": "mAP, interpolated", "precision_1": "P@1", **ks, "map_back": "mAP, y to x", "precision_1_back": "P@1, y to x"}  # fmt: skip
+        return metrics(self.protocol.k)
 
     def chance(self) -> dict[str, float]:
         """Exact expectations of a random order."""
