@@ -211,73 +211,15 @@ def reproduce(
     quiet: Quiet = False,
 ) -> None:
     """Train a table of the paper again, several seeds a row, and print it beside the published one."""
-    from wyner.experiments import common_information, dsae, pixelcnn, retrieval
-    from wyner.experiments import reproduce as tables
+    from wyner.commands.reproducing import reproduced
 
     picked = [r.strip() for r in (rows or "").split(",") if r.strip()]
-    if experiment == common_information.NAME:
-        if any(v is not None for v in (epochs, test_rows, data)):
-            raise OptionError(
-                "common-information takes --rows (tasks), --seeds and --samples (pairs a task); leave out --epochs, --test-rows and --data"
-            )
-        plan_ = common_information.protocol(protocol, picked, None if samples is None else [samples], seeds)
-        with _interruptible():
-            folder = common_information.reproduce(plan_, out=out, runs=runs, figures=figures, progress=not quiet)
-        print(f"\n{(folder / f'{protocol}.md').read_text()}\ntable, numbers and figures: {folder}")
-        return
-    if experiment == dsae.NAME:
-        if samples is not None or test_rows is not None:
-            raise OptionError(
-                "dsae takes --rows, --seeds, --epochs and --data, and all test recordings; leave out --samples and --test-rows"
-            )
-        sizes: dict[str, Any] = {"rows": picked, "seeds": seeds, "epochs": epochs, "data": data}
-        with _interruptible():
-            folder = dsae.reproduce(
-                dsae.read(protocol), out=out, runs=runs, figures=figures, progress=not quiet, **sizes
-            )
-        print(f"\n{(folder / f'{protocol}.md').read_text()}\ntables, numbers and figures: {folder}")
-        return
-    if experiment == pixelcnn.NAME:
-        if samples is not None or data is not None:
-            raise OptionError(
-                "pixelcnn takes --rows, --seeds, --epochs and --test-rows; leave out --samples and --data"
-            )
-        pictures = pixelcnn.protocol(protocol).changed(seeds, epochs, test_rows)
-        with _interruptible():
-            folder = pixelcnn.reproduce(pictures, rows=picked, out=out, runs=runs, figures=figures, progress=not quiet)
-        print(f"\n{(folder / f'{protocol}.md').read_text()}\ntable, numbers and figures: {folder}")
-        return
-    if experiment in retrieval.names():
-        if samples is not None or test_rows is not None:
-            raise OptionError(
-                f"{experiment} has no likelihoods and takes all test rows; leave out --samples and --test-rows"
-            )
-        searched = retrieval.read(experiment, protocol)
-        chosen: dict[str, Any] = {
-            "rows": picked,
-            "seeds": seeds,
-            "epochs": epochs,
-            "data": data,
-            "out": out,
-            "runs": runs,
-        }
-        with _interruptible():
-            folder = retrieval.reproduce(searched, figures=figures, progress=not quiet, **chosen)
-        print(f"\n{(folder / f'{protocol}.md').read_text()}\ntable, numbers and figures: {folder}")
-        return
-    plan = tables.read(experiment, protocol)
-    options: dict[str, Any] = {
-        "rows": picked,
-        "seeds": seeds,
-        "epochs": epochs,
-        "samples": samples,
-        "test_rows": test_rows,
-        "data": data,
-    }
+    asked: dict[str, Any] = {
+        "rows": picked or None, "seeds": seeds, "epochs": epochs, "samples": samples, "test_rows": test_rows, "data": data
+    }  # fmt: skip
     with _interruptible():
-        folder = tables.reproduce(plan, out=out, runs=runs, figures=figures, progress=not quiet, **options)
-    print(f"\n{(folder / f'{protocol}.md').read_text()}")
-    print(f"table, numbers and figures: {folder}")
+        folder = reproduced(experiment, protocol, asked, out=out, runs=runs, figures=figures, progress=not quiet)
+    print(f"\n{(folder / f'{protocol}.md').read_text()}\ntable, numbers and figures: {folder}")
 
 
 @app.command(

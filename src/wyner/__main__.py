@@ -1,0 +1,5 @@
+"""`python -m wyner`: the command line."""
+
+from wyner.cli import main
+
+main()
