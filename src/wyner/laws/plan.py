@@ -70,6 +70,11 @@ class Plan:
         return found
 
     @property
+    def factors(self) -> tuple[str, ...]:
+        """Names of the factors that are evaluated, in order."""
+        return tuple(dict.fromkeys(op.name for op in self.ops if op.kind in ("dist", "inner")))
+
+    @property
     def draws(self) -> list[str]:
         """Factors drawn from, one entry per draw, in order: the noise that `run` needs."""
         return [self.ops[op.args[0]].name for op in self.ops if op.kind == "draw"]

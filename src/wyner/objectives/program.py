@@ -15,11 +15,6 @@ from wyner.laws import Law, Plan, Planner, rounds, run
 from wyner.objectives.terms import Objective
 from wyner.schedules import Schedule
 
-WHY_NOT = {
-    False: "draws bits, which no gradient passes through; use Categorical(n, 2)",
-    True: "draws from a mixture, and no gradient passes the choice of the expert; write one law for each of its members",
-}
-
 
 class Program(nn.Module):
     """Loss and terms of an objective, as a module that can be compiled and distributed.
@@ -51,8 +46,8 @@ class Program(nn.Module):
         for term in objective.active:
             planner.kl(term.law, *laws[term.law])
             for t in laws[term.law][0].terms:
-                if t.name in factors and not _kind(factors, t.name).differentiable:
-                    raise LawError(f"{term.law}: {t.name} {WHY_NOT[_kind(factors, t.name) is Mixture]}")
+                if t.name in factors:
+                    check_gradients(factors, t.name, term.law)
         if not objective.active:
             raise LawError("objective: every weight is 0, so there is nothing to train")
         self.divergences = [t.law for t in objective.active]
@@ -106,7 +101,7 @@ class Program(nn.Module):
     @property
     def used(self) -> tuple[str, ...]:
         """Factors that the objective evaluates."""
-        return tuple(dict.fromkeys(op.name for op in self.plan.ops if op.kind in ("dist", "inner")))
+        return self.plan.factors
 
     def noise(
         self, lead: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None
@@ -211,5 +206,18 @@ def _per_row(term: Tensor) -> Tensor:
     return term if term.ndim < 2 else term.mean(tuple(range(term.ndim - 1)))
 
 
-def _kind(factors: nn.ModuleDict, name: str) -> type[Distribution]:
-    return factors[name].head.distribution  # type: ignore[union-attr, return-value]
+def check_gradients(factors: nn.ModuleDict, name: str, where: str) -> type[Distribution]:
+    """What a factor draws from.
+
+    Raises:
+        LawError: draws that no gradient passes.
+    """
+    kind: type[Distribution] = factors[name].head.distribution  # type: ignore[union-attr, assignment]
+    if not kind.differentiable:
+        why = (
+            "draws from a mixture, and no gradient passes the choice of the expert; write one law for each of its members"
+            if kind is Mixture
+            else "draws bits, which no gradient passes through; use Categorical(n, 2)"
+        )
+        raise LawError(f"{where}: {name} {why}")
+    return kind

@@ -16,7 +16,7 @@ from wyner.laws import Law, Planner, run
 from wyner.math import sum_last
 from wyner.objectives.critics import CriticSet
 from wyner.objectives.measures import Distance, Matching
-from wyner.objectives.program import WHY_NOT, Program, aligned, drawn_by, noise_of
+from wyner.objectives.program import Program, aligned, check_gradients, drawn_by, noise_of
 from wyner.objectives.ratio import TRAIN, js, plug_in
 from wyner.objectives.sides import Compared, Duel, compared, duel
 from wyner.objectives.terms import Measured, Objective
@@ -93,9 +93,7 @@ class RatioProgram(nn.Module):
     def _drawable(self) -> None:
         """Refuses draws that no gradient passes."""
         for name in self.plan.draws:
-            kind: Any = self.factors[name].head.distribution  # type: ignore[union-attr]
-            if not kind.differentiable:
-                raise LawError(f"objective: {name} {WHY_NOT[kind.noise == 'component']}")
+            kind = check_gradients(self.factors, name, "objective")
             if kind.summed and self.duels:
                 raise LawError(f"objective: {name} is summed over, and a density ratio needs draws; use Categorical()")
 
@@ -107,7 +105,7 @@ class RatioProgram(nn.Module):
     @property
     def used(self) -> tuple[str, ...]:
         """Factors that the objective evaluates."""
-        return tuple(dict.fromkeys(op.name for op in self.plan.ops if op.kind in ("dist", "inner")))
+        return self.plan.factors
 
     @property
     def judged(self) -> bool:
