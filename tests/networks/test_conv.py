@@ -9,7 +9,18 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from wyner.errors import ShapeError
 from wyner.models import WynerVAE
-from wyner.networks import LIGHT, TABLE_8, TABLE_10, Chain, Convolutional, OuterDecoder, OuterEncoder, flattened
+from wyner.networks import (
+    LIGHT,
+    TABLE_8,
+    TABLE_10,
+    Chain,
+    Convolutional,
+    OuterDecoder,
+    OuterEncoder,
+    PerValue,
+    Upsampled,
+    flattened,
+)
 from wyner.networks.conv import Residual
 from wyner.variables import Binary, Image, Real
 
@@ -222,3 +233,23 @@ def by_pixels(channels: int, w: int, blocks: int) -> int:
     encoder = 9 * (w * 2 * w * 16**2 + 2 * w * 4 * w * 8**2 + 4 * w * 8 * w * 4**2)
     decoder = 9 * (8 * w * 4 * w * 4**2 + 4 * w * 2 * w * 8**2 + 2 * w * w * 16**2)
     return ends + encoder + decoder + 2 * 2 * blocks * 9 * (4 * w) ** 2 * 8**2
+
+
+def test_upsampling_decoders_read_each_value_with_weights_of_its_own():
+    made = Upsampled(hidden=[16], width=3, per_value=True)
+    decoder = made.factor(Image(1, 28, 28), [(1, 4), (2,)], (1, 28, 28), True).eval()
+    assert isinstance(decoder.core, PerValue)
+    assert [layer.out_features for layer in decoder.core.layers] == [4 * 3 * 7 * 7]
+    z, v = torch.eye(4)[:, None], torch.randn(4, 2)
+    out = decoder(z, v)
+    assert out.shape == (4, 1, 28, 28)
+    assert bool(((out >= 0) & (out <= 1)).all())
+    many = decoder(z[:, None], v)  # (4, 1, 1, 4) beside (4, 2)
+    assert many.shape == (4, 4, 1, 28, 28)
+    torch.testing.assert_close(many[1, 1], out[1])
+    encoder = made.factor(Real(2), [(1, 28, 28)], (2, 2), False)
+    assert [layer.out_features for layer in encoder.layers] == [16, 4]
+    bits = made.factor(Binary(1, 28, 28), [(2,)], (1, 28, 28), True)
+    assert not any(isinstance(m, torch.nn.Sigmoid) for m in bits.modules())  # logits
+    with pytest.raises(ShapeError, match="multiples of 4"):
+        made.factor(Image(1, 30, 28), [(2,)], (1, 30, 28), True)

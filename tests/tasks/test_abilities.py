@@ -72,6 +72,25 @@ def test_table_of_abilities(name):
     assert {k: can[k] for k in ABILITIES[name]} == ABILITIES[name]
 
 
+RETRIEVE = {
+    "VAE": "x", "WynerVAE-3": "a b c", "CVAE": "-", "SSVAE": "-", "ADGM": "-", "VIB": "-", "VCCAPrivate": "x",
+    **dict.fromkeys(("WynerVAE", "WynerVAE-no-local", "JVAE", "JMVAE", "BiVCCAPrivate", "IIAE", "VariationalWyner"), "x y"),
+}  # fmt: skip
+"""What a model can be searched by: it takes a common latent, and an encoder of it from one modality alone."""
+
+
+@pytest.mark.parametrize("name", RETRIEVE)
+def test_what_can_be_searched(name):
+    model, data = build(name, 1)
+    assert model.abilities()["retrieve"] == RETRIEVE[name]
+    for k in model.observed:
+        if k in RETRIEVE[name].split():
+            assert len(model.index(**{k: data.sample(4)[k].float()})) == 4
+        else:
+            with pytest.raises(TaskError, match="cannot retrieve"):
+                model.index(**{k: data.sample(4)[k].float()})
+
+
 def test_the_table_of_abilities_names_every_model():
     assert set(TABLE) - ELSEWHERE <= set(ABILITIES)
 

@@ -13,6 +13,7 @@ from wyner.errors import OptionError, TaskError, unknown
 from wyner.experiments import read, shipped
 from wyner.models import Model
 from wyner.tasks import abilities
+from wyner.tasks.retrieval import searchable
 from wyner.variables import Binary, Real, Sequence, Space
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ PAIR: dict[str, Space] = {"x": Real(2), "y": Real(2)}
 ALONE: dict[str, dict[str, Space]] = {"DSAE": {"x": Sequence(8, 2)}, "PixelCNNVAE": {"x": Binary(1, 28, 28)}}
 """Models that are not of a pair, each with a small variable."""
 COLUMNS = {
-    "generate": "generate", "translate": "translate", "restyle": "restyle", "encode": "encode", "log_likelihood": "score",
+    "generate": "generate", "translate": "translate", "restyle": "restyle", "encode": "encode", "retrieve": "retrieve", "log_likelihood": "score",
     "common_information": "measure",
 }  # fmt: skip
 """Tasks in the order of the table, and the words above its columns."""
@@ -45,7 +46,7 @@ def show(what: str) -> None:
             table.add_row(name, *(can[task] for task in COLUMNS))
         console.print(table)
         console.print(
-            "\nx->y: y given x. (x): from x alone. p(y|x): by importance sampling. What is missing, and why:\n"
+            "\nx->y: y given x. (x): from x alone. Under retrieve: what can be searched by and for. p(y|x): by importance sampling. What is missing, and why:\n"
         )
         for name, model in built.items():
             for reason in why_not(model):
@@ -79,6 +80,7 @@ def why_not(model: Model) -> list[str]:
             lambda: model.translate(x=x, to="y"), lambda: model.translate(y=y, to="x"),
             lambda: model.restyle(x=x, like=zero, to="y"), lambda: model.encode(x=x), lambda: model.encode(y=y),
         ]  # fmt: skip
+    tries += [lambda: searchable(model), *(lambda k=k: searchable(model, k) for k in zero)]
     tries += [lambda: model.log_likelihood(**zero, samples=1), lambda: model.common_information(**zero)]
     found = []
     for attempt in tries:

@@ -43,6 +43,7 @@ from wyner.networks import (
     Sequences,
     Strided,
     Trunks,
+    Upsampled,
 )
 from wyner.objectives import Ratio
 from wyner.schedules import Linear
@@ -56,6 +57,7 @@ PACKAGE = "wyner.experiments"
 SECTIONS = ("data", "model", "networks", "fit", "evaluate")
 BUILDERS: dict[str, type[Builder]] = {
     "MLPs": MLPs,
+    "Upsampled": Upsampled,
     "Convolutional": Convolutional,
     "Autoencoded": Autoencoded,
     "ResNets": ResNets,

@@ -1,8 +1,8 @@
 """Networks: parameters and shapes, no probability."""
 
 from wyner.networks.autoencoder import Autoencoded, CodeDecoder, CodeEncoder, freeze
-from wyner.networks.builders import LIGHT, TABLE_8, TABLE_10, Builder, Chain, Convolutional, MLPs, flattened
-from wyner.networks.conv import OuterDecoder, OuterEncoder
+from wyner.networks.builders import LIGHT, TABLE_8, TABLE_10, Builder, Chain, Convolutional, MLPs, Upsampled, flattened
+from wyner.networks.conv import OuterDecoder, OuterEncoder, UpsampledDecoder
 from wyner.networks.critics import Critics
 from wyner.networks.image_critic import ImageCritics
 from wyner.networks.mlp import MLP, PerValue
@@ -37,6 +37,8 @@ __all__ = [
     "Sequences",
     "Strided",
     "Trunks",
+    "Upsampled",
+    "UpsampledDecoder",
     "flattened",
     "freeze",
 ]

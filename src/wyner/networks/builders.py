@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from wyner.networks.conv import OuterDecoder, OuterEncoder
+from wyner.networks.conv import OuterDecoder, OuterEncoder, UpsampledDecoder
 from wyner.networks.mlp import MLP, PerValue, is_value
 from wyner.variables import Binary, Image, Space
 
@@ -58,6 +58,31 @@ class MLPs(Builder):
         made = PerValue if self.per_value and observed and any(map(is_value, parents)) else MLP
         hidden = self.decoders if observed and self.decoders is not None else self.hidden
         return made(parents, output, hidden, self.activation)
+
+
+@dataclass(frozen=True)
+class Upsampled(MLPs):
+    """Fully connected networks, but decoders of pictures: one layer over the latents, then transposed convolutions from a quarter of the size.
+
+    Such a decoder is smoother than a fully connected one: fewer nats in private latents for the same error, and fewer places in the prior
+    that no training picture has visited.
+
+    Args:
+        hidden, activation, per_value, decoders: as in `MLPs`; `decoders` are hidden layers before the convolutions, none by default.
+        width: channels of the last convolution but one.
+    """
+
+    width: int = 12
+
+    def factor(
+        self, of: Space, parents: Sequence[tuple[int, ...]], output: tuple[int, ...], observed: bool
+    ) -> nn.Module:
+        if not (observed and is_image(of)):
+            return super().factor(of, parents, output, observed)
+        sigmoid = isinstance(of, Image) and output == of.event_shape
+        outer = UpsampledDecoder(output, self.width, sigmoid)
+        made = PerValue if self.per_value and any(map(is_value, parents)) else MLP
+        return Chain(made(parents, outer.input, self.decoders or (), self.activation), outer)
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,33 @@ class Residual(nn.Module):
         return x + self.body(x)
 
 
+class UpsampledDecoder(nn.Module):
+    """Features `(N, 4 width * H/4 * W/4)` to an image `(N, C, H, W)`, in [0, 1] if `sigmoid`; height and width multiples of 4, as 28x28.
+
+    BatchNorm-LReLU, u4s2-2w-LReLU, u4s2-w-LReLU, c3s1-C.
+    """
+
+    any_leading = False
+
+    def __init__(self, shape: tuple[int, ...], width: int = 12, sigmoid: bool = True) -> None:
+        super().__init__()
+        if len(shape) != 3 or shape[1] % 4 or shape[2] % 4:
+            raise ShapeError(
+                f"upsampling decoders double pictures twice: expected (channels, height, width) with height and width multiples of 4, "
+                f"got {tuple(shape)}; pad the images or use networks.MLPs()"
+            )
+        start = (4 * width, shape[1] // 4, shape[2] // 4)
+        self.input = (math.prod(start),)
+        up = lambda i, o: _block(nn.ConvTranspose2d(i, o, 4, 2, 1), o)
+        self.body = nn.Sequential(
+            nn.Unflatten(1, start), nn.BatchNorm2d(4 * width), nn.LeakyReLU(LEAKY_SLOPE), up(4 * width, 2 * width), up(2 * width, width),
+            nn.Conv2d(width, shape[0], 3, 1, 1), *([nn.Sigmoid()] if sigmoid else []),
+        )  # fmt: skip
+
+    def forward(self, h: Tensor) -> Tensor:
+        return self.body(h)
+
+
 def _check(shape: tuple[int, ...]) -> tuple[int, int, int]:
     if len(shape) != 3 or shape[1] % 8 or shape[2] % 8:
         raise ShapeError(

@@ -88,6 +88,11 @@ def inferable(model: Model) -> list[str]:
     )
 
 
+def comparable(model: Model) -> list[str]:
+    """Modalities that the common latent can be read from alone, so that they can be searched by."""
+    return [k for k in model.observed if model.common and inference_law(model, (k,), model.common) is not None]
+
+
 def abilities(model: Model) -> dict[str, str]:
     """What the model can be asked: a short answer per task, `-` where it has no law."""
     names = list(model.observed)
@@ -109,6 +114,7 @@ def abilities(model: Model) -> dict[str, str]:
         "translate": " ".join(translations) or "-",
         "restyle": " ".join(sorted(set(restyle))) or "-",
         "encode": " ".join(f"({s})" for s in inferable(model)) or "-",
+        "retrieve": " ".join(comparable(model)) or "-",
         "log_likelihood": " ".join(sorted(set(scores))) or "-",
         "common_information": "yes" if _measured(model, names) else "-",
     }

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from wyner.errors import DataError, ShapeError, TaskError, unknown
 from wyner.tasks.arrays import Array, block_rows
-from wyner.tasks.choice import inferable, inference_law
+from wyner.tasks.choice import comparable, inferable, inference_law
 from wyner.tasks.sampling import encode
 
 if TYPE_CHECKING:
@@ -58,11 +58,12 @@ def searchable(model: Model, modality: str | None = None) -> list[str]:
     """
     if not model.common:
         raise TaskError(f"{model.title} cannot retrieve: it has no common latent to compare")
-    able = [k for k in model.observed if inference_law(model, (k,), model.common) is not None]
+    able = comparable(model)
     if modality is not None and modality not in model.observed:
         raise TaskError(f"retrieve: {unknown('modality', modality, model.observed)}")
     if modality is not None and modality not in able:
-        shown = ", ".join(f"({s})" for s in inferable(model))
+        reads = [s for s in inferable(model) if inference_law(model, s.split(","), model.common)]
+        shown = ", ".join(f"({s})" for s in reads)
         raise TaskError(
             f"{model.title} cannot retrieve by {modality}: it has no encoder of {','.join(model.common)} from {modality} alone, only from {shown}"
         )
