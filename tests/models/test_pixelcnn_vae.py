@@ -146,7 +146,7 @@ def test_watching_changes_nothing_but_what_is_reported():
 def test_it_is_asked_like_any_other_model(tmp_path):
     made, x = trained(), pictures(5)
     assert made.abilities() == {
-        "generate": "yes", "translate": "-", "restyle": "-", "encode": "(x)", "log_likelihood": "p(x)", "common_information": "yes",
+        "generate": "yes", "translate": "-", "restyle": "-", "encode": "(x)", "retrieve": "x", "log_likelihood": "p(x)", "common_information": "yes",
     }  # fmt: skip
     drawn = made.generate(4, seed=0)["x"]
     assert drawn.shape == (4, 1, 9, 8)

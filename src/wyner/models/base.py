@@ -16,7 +16,7 @@ from wyner.errors import LawError, OptionError, unknown
 from wyner.families import Combination, Distribution, Family, FeatureOf
 from wyner.families import default as default_family
 from wyner.laws import Combined, Factor, Inner, Law, Planner, Term, check, is_data, parse, read_term
-from wyner.networks import MLP, Autoencoded, Builder, Chain, CodeDecoder, Critics, MLPs, freeze
+from wyner.networks import MLP, Builder, Critics, MLPs
 from wyner.objectives import Objective, Program, RatioProgram
 from wyner.objectives.critics import CriticSet
 from wyner.objectives.sides import seen_by
@@ -236,7 +236,7 @@ class Model(nn.Module):
     def prepare(
         self, values: Mapping[str, Tensor], masks: Mapping[str, Tensor] | None, seed: int, trained: bool
     ) -> None:
-        """Trains and freezes the parts that come before the model, if its networks have such parts (`Autoencoded`).
+        """Trains and freezes the parts that come before the model, if its networks have such parts (`Builder.before`).
 
         Args:
             values: training rows by modality, `(N, *event)`, on the model's device.
@@ -246,20 +246,12 @@ class Model(nn.Module):
         """
         if self.critics is not None and not trained:
             self.critics.measure(values)
-        if not isinstance(self.networks, Autoencoded):
-            return
-        for name, encoder in self.features.items():
-            chains = [f.network for key, f in self.factors.items() if read_term(key).of == (name,)]
-            decoders = [c.outer for c in chains if isinstance(c, Chain) and isinstance(c.outer, CodeDecoder)]
-            if trained:
-                freeze(encoder, *decoders)
-            elif decoders:
-                rows = values[name] if masks is None else values[name][masks[name] > 0]
-                generator = torch.Generator().manual_seed(mix(seed, ROWS, list(self.observed).index(name)))
-                self.networks.pretrain(encoder, decoders[0], rows, generator)
-                for other in decoders[1:]:
-                    other.load_state_dict(decoders[0].state_dict())
-                    freeze(other)
+        for k, name in enumerate(self.observed):
+            if name in self.features:
+                decoders: list[Any] = [f.network for key, f in self.factors.items() if read_term(key).of == (name,)]
+                rows = lambda name=name: values[name] if masks is None else values[name][masks[name] > 0]
+                generator = torch.Generator().manual_seed(mix(seed, ROWS, k))
+                self.networks.before(self.features[name], decoders, None if trained else rows, generator)
 
     def program(self, objective: Objective) -> Program | RatioProgram:
         """An objective compiled over this model's laws and factors; it shares the parameters."""

@@ -98,6 +98,19 @@ class Autoencoded(Builder):
         outer = CodeDecoder(output, self.code, self.width, sigmoid=type(of).__name__ == "Image")
         return Chain(MLP(parents, outer.input, self.hidden, self.activation), outer)
 
+    def before(
+        self, encoder: nn.Module, decoders: Sequence[nn.Module], rows: Callable[[], Tensor] | None, generator: torch.Generator
+    ) -> None:  # fmt: skip
+        """Trains the encoder with the first of the decoders; the others get a copy."""
+        outer = [d.outer for d in decoders if isinstance(d, Chain) and isinstance(d.outer, CodeDecoder)]
+        if rows is None:
+            freeze(encoder, *outer)
+        elif outer:
+            self.pretrain(encoder, outer[0], rows(), generator)
+            for other in outer[1:]:
+                other.load_state_dict(outer[0].state_dict())
+                freeze(other)
+
     def pretrain(
         self, encoder: nn.Module, decoder: nn.Module, images: Tensor, generator: torch.Generator, step: Callable[[float], None] | None = None
     ) -> float:  # fmt: skip

@@ -7,7 +7,7 @@ network maps the parents of a factor to its parameters (`factor`). Any answer ca
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,6 +30,19 @@ class Builder(ABC):
         self, of: Space, parents: Sequence[tuple[int, ...]], output: tuple[int, ...], observed: bool
     ) -> nn.Module:
         """A network from parents of these event shapes to an array of shape `output`."""
+
+    def before(
+        self, encoder: nn.Module, decoders: Sequence[nn.Module], rows: Callable[[], Tensor] | None, generator: torch.Generator
+    ) -> None:  # fmt: skip
+        """Trains and freezes what comes before the model; called for each observed variable with features. Nothing by default.
+
+        Args:
+            encoder: what `features` made of the variable.
+            decoders: networks of its factors in p.
+            rows: gives its training rows, `(N, *event)`; None if the weights are there already, so that freezing is enough.
+            generator: of the order of the rows.
+        """
+        return
 
 
 @dataclass(frozen=True)
