@@ -28,7 +28,7 @@ def test_one_pair_of_laws_is_a_model(tmp_path):
     assert str(model.objective) == ("1 * joint = KL(q(z|x,y) || p(z)) - log p(x|z) - log p(y|x,z)   [dropped: -h(x,y)]")
     assert model.title == "Chain"
     assert model.abilities() == {
-        "generate": "yes", "translate": "-", "restyle": "-", "encode": "(x,y)", "log_likelihood": "p(x,y)", "common_information": "yes",
+        "generate": "yes", "translate": "-", "restyle": "-", "encode": "(x,y)", "retrieve": "-", "log_likelihood": "p(x,y)", "common_information": "yes",
     }  # fmt: skip
     before = model.log_likelihood(x=x, y=y, samples=20, seed=0).nll
     history = wyner.fit(model, {"x": x, "y": y}, epochs=12, batch_size=50, lr=1e-2, seed=0, progress=False).history
