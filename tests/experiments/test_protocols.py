@@ -196,7 +196,16 @@ def test_families_of_a_protocol_hold_for_all_rows():
     assert float(head.log_floor) == pytest.approx(0.5 * np.log(0.01), rel=1e-6)
 
 
-@pytest.mark.parametrize(("choice", "said"), [({"flor": 0.1}, "did you mean 'floor'"), ({"floor": 2.0}, "variance >= floor"), ("trianed", "did you mean 'trained'")])  # fmt: skip
+def test_a_categorical_latent_can_have_a_temperature():
+    e = small(z={"categorical": [1, 3]}, families={"z": {"temperature": {"start": 1.0, "end": 0.1}}})
+    model = e.build(e.load())
+    head = model.factors["q(z|x,y)"].head
+    head.anneal(1.0)
+    assert float(head.temperature) == pytest.approx(0.1)
+    assert model.factors["p(z)"].head.logits.requires_grad
+
+
+@pytest.mark.parametrize(("choice", "said"), [({"temperature": 0.1, "floor": 0.1}, "has no variance"), ({"flor": 0.1}, "did you mean 'floor'"), ({"floor": 2.0}, "variance >= floor"), ("trianed", "did you mean 'trained'")])  # fmt: skip
 def test_bad_families_are_refused(choice, said):
     with pytest.raises(OptionError, match=said):
         small(families={"x": choice}).build(small().load())

@@ -213,7 +213,8 @@ def _sizes(dataset: Dataset, kind: type[Model]) -> dict[str, int]:
 def _families(chosen: Mapping[str, Any]) -> dict[str, Any]:
     """Families from `{variable: choice}` or `{factor: choice}`: a number or a path for a fixed variance, `{floor, variance, per}` for a
     trained one above a floor, which may be a path; "trained" for one per coordinate, "predicted" by the network, "deterministic" for
-    none, "summed" for a categorical latent that is summed over in training, "relaxed" for one that is drawn; both with a trained prior.
+    none, "summed" for a categorical latent that is summed over in training, "relaxed" or `{temperature}`, a number or a path, for one that is
+    drawn; both with a trained prior.
     """
     from wyner.families import Categorical, Deterministic, Fixed, Gaussian, Trainable
 
@@ -226,9 +227,18 @@ def _families(chosen: Mapping[str, Any]) -> dict[str, Any]:
             raise OptionError(f"families.{k}: {unknown('choice', v, named)}; or a number, the variance")
         if isinstance(v, dict):
             for key in v:
-                if key not in (known := ("floor", "variance", "per")):
+                if key not in (known := ("floor", "variance", "per", "temperature")):
                     raise OptionError(f"families.{k}: {unknown('setting', key, known)}")
-    made = lambda v: named[v] if isinstance(v, str) else Gaussian(Trainable(**v) if isinstance(v, dict) else Fixed(v))
+            if "temperature" in v and len(v) > 1:
+                raise OptionError(f"families.{k}: a temperature belongs to a categorical latent, which has no variance")
+
+    def made(v: Any) -> Any:
+        if isinstance(v, str):
+            return named[v]
+        if isinstance(v, dict):
+            return Categorical(trained=True, **v) if "temperature" in v else Gaussian(Trainable(**v))
+        return Gaussian(Fixed(v))
+
     return {k: made(v) for k, v in chosen.items()}
 
 
