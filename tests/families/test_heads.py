@@ -146,3 +146,22 @@ def test_default_families(space: Space, observed: bool, family: Family):
 def test_refusals(make, words):
     with pytest.raises(OptionError, match=words):
         make()
+
+
+def test_draws_of_a_categorical_prior_are_as_hard_as_those_of_the_posterior():
+    """In training both are relaxed; at different temperatures a critic would tell them apart by nothing else."""
+    path = Linear(1.0, 0.1)
+    for temperature, start, end in ((0.05, 0.05, 0.05), (path, 1.0, 0.1)):
+        family = Categorical(temperature=temperature, trained=True)
+        prior, posterior = family.prior(OneHot(1, 4)), family.head(OneHot(1, 4))
+        g = torch.Generator().manual_seed(0)
+        noise = -torch.log(-torch.log(torch.rand(500, 1, 4, generator=g)))
+        for progress, want in ((0.0, start), (1.0, end)):
+            for head in (prior, posterior):
+                head.anneal(progress)
+            logits = torch.zeros(1, 4)
+            expected = torch.softmax((torch.log_softmax(logits, -1) + noise) / want, -1)
+            torch.testing.assert_close(prior().rsample(noise), expected)
+            torch.testing.assert_close(posterior(logits).rsample(noise), expected)
+    assert "temperature" not in prior.state_dict()  # follows from the progress; runs without it can be read
+    assert Categorical(summed=True).prior(OneHot(1, 4))().temperature == 1.0

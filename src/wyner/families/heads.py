@@ -242,23 +242,30 @@ class Categorical(Family):
         return _Summed(space) if self.summed else _Categorical(space, self.temperature)
 
     def prior(self, space: Space) -> Head:
-        return _PriorCategorical(space, self.trained)
+        return _PriorCategorical(space, 1.0 if self.summed else self.temperature, self.trained)
 
 
-class _Categorical(Head):
+class _Relaxed(Head):
+    """Draws in training at a temperature. Prior and posterior have the same one: a critic that compares them would see another."""
+
     distribution = D.Categorical
     temperature: Tensor
 
-    def __init__(self, space: Space, temperature: float | Schedule) -> None:
+    def __init__(self, space: Space, temperature: float | Schedule, persistent: bool) -> None:
         super().__init__(space)
         self.schedule = temperature if isinstance(temperature, Schedule) else None
         start = temperature(0.0) if isinstance(temperature, Schedule) else temperature
-        self.register_buffer("temperature", torch.tensor(float(start)))
+        self.register_buffer("temperature", torch.tensor(float(start)), persistent=persistent)
 
     def anneal(self, progress: float) -> None:
         """Sets the temperature for a share `progress` in [0, 1] of the training."""
         if self.schedule is not None:
             self.temperature.fill_(self.schedule(progress))
+
+
+class _Categorical(_Relaxed):
+    def __init__(self, space: Space, temperature: float | Schedule) -> None:
+        super().__init__(space, temperature, True)
 
     def forward(self, raw: Tensor) -> D.Categorical:
         return D.Categorical(raw, self.temperature, self.event)
@@ -271,21 +278,20 @@ class _Summed(Head):
         return D.Summed(raw, 1.0, self.event)
 
 
-class _PriorCategorical(Head):
+class _PriorCategorical(_Relaxed):
     """Probabilities that do not depend on anything: uniform, or trained from there."""
 
-    distribution = D.Categorical
     logits: Tensor
 
-    def __init__(self, space: Space, trained: bool) -> None:
-        super().__init__(space)
+    def __init__(self, space: Space, temperature: float | Schedule, trained: bool) -> None:
+        super().__init__(space, temperature, False)
         if trained:
             self.logits = nn.Parameter(torch.zeros(self.event))
         else:
             self.register_buffer("logits", torch.zeros(self.event), persistent=False)
 
     def forward(self, raw: Tensor | None = None) -> D.Categorical:
-        return D.Categorical(self.logits, 1.0, self.event)
+        return D.Categorical(self.logits, self.temperature, self.event)
 
 
 @dataclass(frozen=True)
