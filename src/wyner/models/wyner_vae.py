@@ -55,7 +55,8 @@ class WynerVAE(Model):
             priors where encoders are, so that conditional samples show what z says.
         reread: weight of E[-log q(z|x)] where z, u and x are drawn from p, and of the same for y: what is generated must be read as the z
             that it came from, for every u (our choice). -E[log q(z|x)] bounds H(Z|X) under p from above. Needs a trained q(z|x) and
-            q(z|y), by `alpha` or by the run that a training starts from, and these frozen, or the loss is lowest where they are sure.
+            q(z|y), by `alpha` or by the run that a training starts from, and these frozen, or the loss is lowest where they are sure; p(u) and
+            p(v) frozen as well, whose trained scales would shrink to what is easily read.
         alpha: weights of the marginal and conditional terms, one number for all of them or `{"x2y": 1.0, ...}`. With all at
             0 (the paper's two-stage scheme) the encoders q(z|x), q(z|y) are fitted to the frozen joint model.
         marginals: when they are fitted in the two-stage scheme: `After(share)`, `Alternating(every, epochs)`, `Jointly()`.
