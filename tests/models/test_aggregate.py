@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 import wyner
 from wyner import Real
+from wyner.errors import OptionError
 from wyner.models import WynerVAE
 from wyner.networks import Critics, MLPs
 
@@ -54,3 +56,21 @@ def test_a_price_brings_the_aggregate_to_the_prior():
         wyner.fit(model, data, epochs=15, batch_size=100, lr=5e-3, schedule="one-cycle", progress=False)
         found[weight] = divergence(model, data)
     assert found[30.0] < 0.5 * found[0.0]
+
+
+def test_critics_of_latents_can_have_more_layers():
+    torch.manual_seed(0)
+    model = WynerVAE(
+        x=Real(3), y=Real(3), z=1, u=1, v=1, aggregate=1.0, networks=MLPs(hidden=()), critics=Critics(width=8, noise=0.0, layers=3)
+    )  # fmt: skip
+    for name in ("KL(zu)", "KL(zv)"):
+        head = model.critics.heads[name]
+        linear = [m for m in head.modules() if isinstance(m, torch.nn.Linear)]
+        assert sorted((m.in_features, m.out_features) for m in linear) == [(2, 8), (8, 1), (8, 8), (8, 8)]
+        rows = torch.randn(5, 2)
+        h = torch.nn.functional.leaky_relu(rows @ head.branch.weight.T + head.branch.bias, 0.2)
+        for layer in head.more:
+            h = torch.nn.functional.leaky_relu(layer(h), 0.2)
+        torch.testing.assert_close(head(None, rows[:, :1], rows[:, 1:]), head.last(h)[:, 0])
+    with pytest.raises(OptionError, match="at least one hidden layer"):
+        Critics(layers=0)

@@ -29,6 +29,8 @@ class Critics:
     Args:
         width: of the branches and heads.
         hidden: widths of the shared feature map of vectors; one layer of 512 in the specification.
+        layers: hidden layers of critics that see latents only; one in the specification. What latents share is in their products, of
+            which one layer sees little.
         conv: channels after the first convolution of the feature map of images.
         activation: of all of them.
         spectral: spectral normalisation of the feature map of vectors and of the branches, as in the public code.
@@ -39,6 +41,7 @@ class Critics:
 
     width: int = 512
     hidden: tuple[int, ...] = (512,)
+    layers: int = 1
     conv: int = 64
     activation: str = "leaky_relu"
     spectral: bool = False
@@ -50,8 +53,10 @@ class Critics:
         object.__setattr__(self, "hidden", tuple(self.hidden))
         if not self.noise >= 0:
             raise OptionError(f"noise: expected a standard deviation from 0 up, got {self.noise!r}")
-        if self.width < 1 or not self.hidden:
-            raise OptionError("Critics: expected a positive width and at least one hidden layer of the feature map")
+        if self.width < 1 or self.layers < 1 or not self.hidden:
+            raise OptionError(
+                "Critics: expected a positive width, and at least one hidden layer of latents and of the feature map"
+            )
 
     def features(self, spaces: Sequence[Space]) -> nn.Module:
         """A feature map of observed variables, with the number of features as `size`: values in, `(N, size)` out."""
@@ -112,7 +117,7 @@ def convolutions(channels: int, size: Sequence[int], made: Critics) -> nn.Sequen
 
 
 class Head(nn.Module):
-    """T from features and latents: a linear branch for the latents, then one hidden layer; from latents alone one hidden layer."""
+    """T from features and latents: a linear branch for the latents, then one hidden layer; from latents alone `made.layers` hidden layers."""
 
     def __init__(self, features: int, latents: Sequence[Space], made: Critics) -> None:
         super().__init__()
@@ -121,6 +126,8 @@ class Head(nn.Module):
         self.branch = made.dense(size, made.width, made.spectral) if size else None
         width = features + (made.width if size else 0)
         self.hidden = made.dense(width, made.width) if features else None
+        more = [made.dense(made.width, made.width) for _ in range(made.layers - 1)] if not features else []
+        self.more = nn.ModuleList(more)
         self.last = made.dense(made.width, 1)
 
     def forward(self, features: Tensor | None, *latents: Tensor) -> Tensor:
@@ -130,4 +137,6 @@ class Head(nn.Module):
         h = parts[0] if len(parts) == 1 else torch.cat(parts, 1)
         if self.hidden is not None:
             h = self.act(self.hidden(h))
+        for layer in self.more:
+            h = self.act(layer(h))
         return self.last(h)[:, 0]
