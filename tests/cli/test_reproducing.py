@@ -21,7 +21,7 @@ NONE: dict[str, Any] = dict.fromkeys(("rows", "seeds", "epochs", "samples", "tes
         ("dsae", {"samples": 5}, "dsae takes --rows, --seeds, --epochs and --data; leave out --samples"),
         ("pixelcnn", {"data": "mnist", "samples": 1}, "pixelcnn takes --rows, --seeds, --epochs and --test-rows; leave out --samples and --data"),
         ("sketchy", {"test_rows": 5}, "sketchy takes --rows, --seeds, --epochs and --data; leave out --test-rows"),
-        ("common-information", {"epochs": 2}, "common-information takes --rows, --seeds and --samples; leave out --epochs"),
+        ("common-information", {"epochs": 2}, r"common-information takes --rows \(tasks\), --seeds and --samples \(pairs a task\); leave out --epochs"),
         ("nothing", {}, "unknown experiment 'nothing'"),
         ("mog", {"rows": ["no-row"]}, "unknown row 'no-row'"),
     ],

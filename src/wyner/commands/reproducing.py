@@ -11,6 +11,9 @@ from wyner.errors import OptionError, unknown
 from wyner.experiments import common_information, dsae, pixelcnn, retrieval
 from wyner.experiments import reproduce as tables
 
+MEANT = {"rows": "tasks", "samples": "pairs a task"}
+"""What options of common-information mean."""
+
 
 def reproduced(experiment: str, protocol: str, asked: Mapping[str, Any], **where: Any) -> Path:
     """Trains what is missing of a table and writes it.
@@ -29,12 +32,13 @@ def reproduced(experiment: str, protocol: str, asked: Mapping[str, Any], **where
     runner = _runner(experiment)
     taken = [n for n in inspect.signature(runner).parameters if n in asked]
     if refused := [n for n, value in asked.items() if value is not None and n not in taken]:
-        raise OptionError(f"{experiment} takes {_flags(taken)}; leave out {_flags(refused)}")
+        words = MEANT if runner is _common_information else {}
+        raise OptionError(f"{experiment} takes {_flags(taken, words)}; leave out {_flags(refused, {})}")
     return runner(experiment, protocol, **{n: asked[n] for n in taken}, **where)
 
 
-def _flags(names: list[str]) -> str:
-    *most, last = ["--" + n.replace("_", "-") for n in names]
+def _flags(names: list[str], words: Mapping[str, str]) -> str:
+    *most, last = ["--" + n.replace("_", "-") + (f" ({words[n]})" if n in words else "") for n in names]
     return f"{', '.join(most)} and {last}" if most else last
 
 
