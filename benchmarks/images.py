@@ -1,10 +1,12 @@
-"""Images per second of the convolutional Wyner VAE, in training and in sampling, beside what the machine's products allow.
+"""Images per second of the convolutional Wyner VAE, in training and in sampling, beside what the
+machine's products allow.
 
-    python benchmarks/images.py                                      # light and published networks on a CPU; about four minutes
+    python benchmarks/images.py                                      # light and published networks
+        on a CPU; about four minutes
     python benchmarks/images.py --device cuda --precision bf16-mixed --channels-last --compile
 
-Made-up pictures of the sizes of the paper: speed does not depend on what is in them. See README.md beside this file for how to
-read the numbers.
+Made-up pictures of the sizes of the paper: speed does not depend on what is in them. See README.md
+beside this file for how to read the numbers.
 """
 
 from __future__ import annotations
@@ -38,8 +40,22 @@ DIGIT, NUMBER, FACE = Image(1, 32, 32), Image(3, 32, 32), Image(3, 64, 64)
 CASES: dict[str, dict[str, Any]] = {
     "add-1, light": {"x": DIGIT, "y": DIGIT, "z": 32, "u": 32, "v": 32, "networks": LIGHT},
     "mnist-svhn, light": {"x": DIGIT, "y": NUMBER, "z": 32, "u": 32, "v": 32, "networks": LIGHT},
-    "mnist-svhn, table 8": {"x": DIGIT, "y": NUMBER, "z": 128, "u": 128, "v": 128, "networks": TABLE_8},
-    "celeba, table 10": {"x": Binary(40), "y": FACE, "z": 128, "u": 0, "v": 128, "networks": TABLE_10},
+    "mnist-svhn, table 8": {
+        "x": DIGIT,
+        "y": NUMBER,
+        "z": 128,
+        "u": 128,
+        "v": 128,
+        "networks": TABLE_8,
+    },
+    "celeba, table 10": {
+        "x": Binary(40),
+        "y": FACE,
+        "z": 128,
+        "u": 0,
+        "v": 128,
+        "networks": TABLE_10,
+    },
 }
 """Models of the joint objective, equation (7) with lambda = 0.05."""
 
@@ -51,14 +67,18 @@ def pictures(case: dict[str, Any], rows: int) -> dict[str, Tensor]:
     return {k: (one if isinstance(case[k], Binary) else other)(case[k]) for k in ("x", "y")}
 
 
-def trainer_of(case: dict[str, Any], settings: Settings) -> tuple[Trainer, Callable[[], Tensor], WynerVAE]:
+def trainer_of(
+    case: dict[str, Any], settings: Settings
+) -> tuple[Trainer, Callable[[], Tensor], WynerVAE]:
     """A step as `wyner.fit` takes it: gather, floats of 8-bit pictures, noise, loss, Adam."""
     torch.manual_seed(0)
     model, fabric = WynerVAE(**case, lam=0.05), launch(settings, [], None)
     model.to(fabric.device)
     if settings.channels_last:
         model.to(memory_format=torch.channels_last)
-    rows = rows_of(model, pictures(case, 4 * settings.batch_size), ("x", "y")).to(fabric.device, torch.float32)
+    rows = rows_of(model, pictures(case, 4 * settings.batch_size), ("x", "y")).to(
+        fabric.device, torch.float32
+    )
     trainer = Trainer(fabric, model, model.phases[0], 0, 1000, settings)
     trainer.activate()
 
@@ -70,12 +90,15 @@ def trainer_of(case: dict[str, Any], settings: Settings) -> tuple[Trainer, Calla
 
 
 def work(case: dict[str, Any], batch: int = 4) -> tuple[float, float]:
-    """Floating-point operations of a pair in training (forward and backward) and in sampling, in products and convolutions."""
+    """Floating-point operations of a pair in training (forward and backward) and in sampling, in
+    products and convolutions."""
     model = WynerVAE(**case, lam=0.05)
     program = model.program(model.phases[0].objective)
     given = {k: model.observed[k].prepare(v) for k, v in pictures(case, batch).items()}
     with FlopCounterMode(display=False) as counter:
-        loss, _ = program(given, program.noise((batch,), given["x"]), torch.ones(len(program.divergences)))
+        loss, _ = program(
+            given, program.noise((batch,), given["x"]), torch.ones(len(program.divergences))
+        )
         loss.backward()
     trained = counter.get_total_flops() / batch
     with FlopCounterMode(display=False) as counter:
@@ -84,14 +107,17 @@ def work(case: dict[str, Any], batch: int = 4) -> tuple[float, float]:
 
 
 def clock(device: torch.device) -> float:
-    """Seconds: of this process on a CPU, so that neighbours do not count; of the wall where a device is waited for."""
+    """Seconds: of this process on a CPU, so that neighbours do not count; of the wall where a
+    device is waited for."""
     if device.type == "cpu":
         return time.process_time()
     torch.cuda.synchronize(device)
     return time.perf_counter()
 
 
-def seconds(call: Callable[[], Any], device: torch.device, windows: int, budget: float) -> list[float]:
+def seconds(
+    call: Callable[[], Any], device: torch.device, windows: int, budget: float
+) -> list[float]:
     """Seconds of a call, in so many windows that share a budget of seconds."""
     call()  # warm: buffers, kernels, compilation
     start = clock(device)
@@ -108,12 +134,15 @@ def seconds(call: Callable[[], Any], device: torch.device, windows: int, budget:
 
 
 def product_limit(device: torch.device, dtype: torch.dtype, size: int) -> float:
-    """Operations per second of a large square matrix product, the best of ten: what nothing on this machine exceeds by much."""
+    """Operations per second of a large square matrix product, the best of ten: what nothing on this
+    machine exceeds by much."""
     a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     return 2 * size**3 / min(seconds(lambda: a @ b, device, 10, 4.0))
 
 
-def measure(name: str, settings: Settings, limit: float, windows: int, budget: float, samples: int) -> dict[str, Any]:
+def measure(
+    name: str, settings: Settings, limit: float, windows: int, budget: float, samples: int
+) -> dict[str, Any]:
     """One row of the report."""
     trainer, step, model = trainer_of(CASES[name], settings)
     device = trainer.fabric.device
@@ -129,23 +158,36 @@ def measure(name: str, settings: Settings, limit: float, windows: int, budget: f
         rate = statistics.median(each)
         pictures_each = sum(isinstance(s, Image) for s in model.observed.values())
         rates[what] = {
-            "pairs_per_second": round(rate, 1), "quartiles": [round(each[len(each) // 4], 1), round(each[-1 - len(each) // 4], 1)],
-            "images_per_second": round(rate * pictures_each, 1), "mflop_per_pair": round(flops / 1e6, 1),
-            "gflops": round(rate * flops / 1e9, 2), "share_of_product_limit": round(rate * flops / limit, 3),
-        }  # fmt: skip
+            "pairs_per_second": round(rate, 1),
+            "quartiles": [round(each[len(each) // 4], 1), round(each[-1 - len(each) // 4], 1)],
+            "images_per_second": round(rate * pictures_each, 1),
+            "mflop_per_pair": round(flops / 1e6, 1),
+            "gflops": round(rate * flops / 1e9, 2),
+            "share_of_product_limit": round(rate * flops / limit, 3),
+        }
     parameters = sum(p.numel() for p in model.parameters())
-    return {"case": name, "parameters": parameters, "batch": settings.batch_size, "samples": samples, **rates}
+    return {
+        "case": name,
+        "parameters": parameters,
+        "batch": settings.batch_size,
+        "samples": samples,
+        **rates,
+    }
 
 
 def show(row: dict[str, Any], first: bool) -> None:
     if first:
-        print(f"{'model':<22} {'':<7} {'images/s':>9} {'pairs/s':>9} {'quartiles':>19} {'GFLOP/s':>9} {'of limit':>9}")
+        print(
+            f"{'model':<22} {'':<7} {'images/s':>9} {'pairs/s':>9} {'quartiles':>19} {'GFLOP/s':>9}"
+            f" {'of limit':>9}"
+        )
     for what in ("train", "sample"):
         r = row[what]
         low, high = r["quartiles"]
         print(
-            f"{row['case'] if what == 'train' else '':<22} {what:<7} {r['images_per_second']:>9.1f} {r['pairs_per_second']:>9.1f} "
-            f"{low:>8.1f} - {high:<8.1f} {r['gflops']:>9.1f} {r['share_of_product_limit']:>9.1%}",
+            f"{row['case'] if what == 'train' else '':<22} {what:<7} {r['images_per_second']:>9.1f}"
+            f" {r['pairs_per_second']:>9.1f} {low:>8.1f} - {high:<8.1f} {r['gflops']:>9.1f}"
+            f" {r['share_of_product_limit']:>9.1%}",
             flush=True,
         )
 
@@ -159,41 +201,70 @@ def main() -> None:
     parser.add_argument("--accumulate", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1, help="on a CPU")
     parser.add_argument(
-        "--batch", type=int, default=None, help="pairs in a step; 128, but 16 for the published networks on a CPU"
+        "--batch",
+        type=int,
+        default=None,
+        help="pairs in a step; 128, but 16 for the published networks on a CPU",
     )
     parser.add_argument(
-        "--samples", type=int, default=None, help="pairs in a call of generate; by default twice the batch"
+        "--samples",
+        type=int,
+        default=None,
+        help="pairs in a call of generate; by default twice the batch",
     )
     parser.add_argument("--windows", type=int, default=5)
     parser.add_argument("--budget", type=float, default=15.0, help="seconds for each number")
     parser.add_argument("--cases", nargs="*", default=list(CASES), choices=list(CASES))
     parser.add_argument(
-        "--out", type=Path, default=None, help="by default results/images[-DEVICE-...].json beside this file"
+        "--out",
+        type=Path,
+        default=None,
+        help="by default results/images[-DEVICE-...].json beside this file",
     )
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     device = torch.device(args.device)
     common = {
-        "lr": 1e-4, "precision": args.precision, "channels_last": args.channels_last, "compile": args.compile,
-        "accumulate": args.accumulate, "accelerator": args.device,
-    }  # fmt: skip
+        "lr": 1e-4,
+        "precision": args.precision,
+        "channels_last": args.channels_last,
+        "compile": args.compile,
+        "accumulate": args.accumulate,
+        "accelerator": args.device,
+    }
     dtype = torch.bfloat16 if args.precision.startswith("bf16") else torch.float32
     limit = product_limit(device, dtype, 1024 if args.device == "cpu" else 8192)
-    print(f"limit: {limit / 1e9:.1f} GFLOP/s, {str(dtype).removeprefix('torch.')} products on {args.threads if args.device == 'cpu' else 'all'} threads")  # fmt: skip
+    print(
+        f"limit: {limit / 1e9:.1f} GFLOP/s, {str(dtype).removeprefix('torch.')} products on"
+        f" {args.threads if args.device == 'cpu' else 'all'} threads"
+    )
     rows = []
     for name in args.cases:
         batch = args.batch or (16 if args.device == "cpu" and "light" not in name else 128)
         settings = Settings(batch_size=batch, **common)
-        rows.append(measure(name, settings, limit, args.windows, args.budget, args.samples or 2 * batch))
+        rows.append(
+            measure(name, settings, limit, args.windows, args.budget, args.samples or 2 * batch)
+        )
         show(rows[-1], first=len(rows) == 1)
     report = {
-        "what": "images per second of the convolutional Wyner VAE; CPU seconds of this process, wall seconds on a GPU; medians of windows",
+        "what": (
+            "images per second of the convolutional Wyner VAE; CPU seconds of this process, wall"
+            " seconds on a GPU; medians of windows"
+        ),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "device": torch.cuda.get_device_name(device) if args.device == "cuda" else processor(), "threads": args.threads,
+        "device": torch.cuda.get_device_name(device) if args.device == "cuda" else processor(),
+        "threads": args.threads,
         "settings": common,
-        "product_limit_gflops": round(limit / 1e9, 1), "date": time.strftime("%Y-%m-%d"), "rows": rows,
-    }  # fmt: skip
-    marks = [args.device, *(["bf16"] if dtype is torch.bfloat16 else []), *(["channels-last"] if args.channels_last else []), *(["compiled"] if args.compile else [])]  # fmt: skip
+        "product_limit_gflops": round(limit / 1e9, 1),
+        "date": time.strftime("%Y-%m-%d"),
+        "rows": rows,
+    }
+    marks = [
+        args.device,
+        *(["bf16"] if dtype is torch.bfloat16 else []),
+        *(["channels-last"] if args.channels_last else []),
+        *(["compiled"] if args.compile else []),
+    ]
     out = args.out or Path(__file__).parent / "results" / f"images-{'-'.join(marks)}.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(report, indent=1) + "\n")
@@ -203,7 +274,9 @@ def main() -> None:
 def processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+        return next(
+            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
+        )
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
 

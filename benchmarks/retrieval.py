@@ -1,9 +1,12 @@
-"""Time and memory of a search: the nearest 100 of a million codes of 64 numbers, exactly, by FAISS and in blocks of PyTorch.
+"""Time and memory of a search: the nearest 100 of a million codes of 64 numbers, exactly, by FAISS
+and in blocks of PyTorch.
 
-    python benchmarks/retrieval.py                       # one core, about a minute; writes results/benchmarks/retrieval.md and .json
+    python benchmarks/retrieval.py                       # one core, about a minute; writes
+                                                         results/benchmarks/retrieval.md and .json
     python benchmarks/retrieval.py --items 10000000 --folder /big/disk
 
-Codes lie in a file and are memory-mapped, then in memory. Each engine runs in a process of its own, whose peak of resident memory is read.
+Codes lie in a file and are memory-mapped, then in memory. Each engine runs in a process of its own,
+whose peak of resident memory is read.
 """
 
 from __future__ import annotations
@@ -40,7 +43,9 @@ def codes(rows: int, seed: int) -> torch.Tensor:
 
 def gallery(path: Path, items: int) -> None:
     """A gallery on disk, made block by block."""
-    write_codes(path, (codes(min(BLOCK, items - i), 1 + i // BLOCK) for i in range(0, items, BLOCK)))
+    write_codes(
+        path, (codes(min(BLOCK, items - i), 1 + i // BLOCK) for i in range(0, items, BLOCK))
+    )
 
 
 def anonymous() -> float:
@@ -50,7 +55,8 @@ def anonymous() -> float:
 
 
 def measure(path: Path, items: int, engine: str, mapped: bool, rounds: int) -> dict[str, Any]:
-    """One engine: milliseconds a query, alone and among 64, CPU and wall; and what memory it took beyond the codes."""
+    """One engine: milliseconds a query, alone and among 64, CPU and wall; and what memory it took
+    beyond the codes."""
     on_disk = read_codes(path, items, SIZE)
     b = on_disk if mapped else np.array(on_disk)
     found: dict[str, Any] = {"engine": engine, "codes": "mapped" if mapped else "in memory"}
@@ -65,7 +71,9 @@ def measure(path: Path, items: int, engine: str, mapped: bool, rounds: int) -> d
             cpu.append(1e3 * (time.process_time() - c) / queries)
             wall.append(1e3 * (time.perf_counter() - w) / queries)
             peak = max(peak, anonymous() - before)
-        found[f"{queries} cpu_ms"], found[f"{queries} wall_ms"] = (round(statistics.median(v), 2) for v in (cpu, wall))
+        found[f"{queries} cpu_ms"], found[f"{queries} wall_ms"] = (
+            round(statistics.median(v), 2) for v in (cpu, wall)
+        )
     found["added_mb"] = round(peak, 1)
     found["resident_peak_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10, 1)
     found["first"] = hits.index[0, :5].tolist()
@@ -74,20 +82,24 @@ def measure(path: Path, items: int, engine: str, mapped: bool, rounds: int) -> d
 
 def table(rows: list[dict[str, Any]], items: int) -> str:
     """The results as Markdown."""
-    head = "| engine | codes | one query, CPU ms (wall) | of 64 queries, each, CPU ms (wall) | added MB | peak of resident MB |"
+    head = (
+        "| engine | codes | one query, CPU ms (wall) | of 64 queries, each, CPU ms (wall) | added"
+        " MB | peak of resident MB |"
+    )
     lines = [head, "| --- | --- | --- | --- | --- | --- |"]
     for r in rows:
         lines.append(
-            f"| {r['engine']} | {r['codes']} | {r['1 cpu_ms']:.1f} ({r['1 wall_ms']:.1f}) | {r['64 cpu_ms']:.1f} ({r['64 wall_ms']:.1f}) "
-            f"| {r['added_mb']:.0f} | {r['resident_peak_mb']:.0f} |"
+            f"| {r['engine']} | {r['codes']} | {r['1 cpu_ms']:.1f} ({r['1 wall_ms']:.1f}) |"
+            f" {r['64 cpu_ms']:.1f} ({r['64 wall_ms']:.1f}) | {r['added_mb']:.0f} |"
+            f" {r['resident_peak_mb']:.0f} |"
         )
     size = 4 * items * SIZE / 2**20
     return (
-        f"# Retrieval: the nearest {K} of {items:,} codes of {SIZE} numbers\n\nOne thread, exact search by cosine, medians. The codes take {size:.0f} MB. "
-        "Added MB: memory beyond the codes and the libraries after a search; the peak of resident memory counts the libraries and, of mapped codes, "
-        "pages of the file that the system may drop at any time. Wall times beside CPU times show how busy the machine was.\n\n"
-        + "\n".join(lines)
-        + "\n"
+        f"# Retrieval: the nearest {K} of {items:,} codes of {SIZE} numbers\n\nOne thread, exact"
+        f" search by cosine, medians. The codes take {size:.0f} MB. Added MB: memory beyond the"
+        " codes and the libraries after a search; the peak of resident memory counts the libraries"
+        " and, of mapped codes, pages of the file that the system may drop at any time. Wall times"
+        " beside CPU times show how busy the machine was.\n\n" + "\n".join(lines) + "\n"
     )
 
 
@@ -95,8 +107,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--items", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--folder", type=Path, default=None, help="where the codes go for the time of the run")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "results" / "benchmarks")
+    parser.add_argument(
+        "--folder", type=Path, default=None, help="where the codes go for the time of the run"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).parents[1] / "results" / "benchmarks"
+    )
     parser.add_argument(
         "--only", nargs=3, default=None, help=argparse.SUPPRESS
     )  # path, engine, mapped: one measurement
@@ -125,13 +141,20 @@ def main() -> None:
                     engine,
                     mapped,
                 ]
-                rows.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+                rows.append(
+                    json.loads(
+                        subprocess.run(command, check=True, capture_output=True, text=True).stdout
+                    )
+                )
                 print(rows[-1], flush=True)
     assert len({tuple(r["first"]) for r in rows}) == 1, "the engines disagree"
     about = {
-        "what": f"nearest {K} of {args.items} codes of {SIZE} numbers, one thread", "items": args.items, "rounds": args.rounds,
-        "versions": {"python": platform.python_version(), "torch": torch.__version__, **_faiss()}, "rows": rows,
-    }  # fmt: skip
+        "what": f"nearest {K} of {args.items} codes of {SIZE} numbers, one thread",
+        "items": args.items,
+        "rounds": args.rounds,
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, **_faiss()},
+        "rows": rows,
+    }
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "retrieval.json").write_text(json.dumps(about, indent=1) + "\n")
     (args.out / "retrieval.md").write_text(table(rows, args.items))

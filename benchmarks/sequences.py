@@ -2,7 +2,8 @@
 
     python benchmarks/sequences.py            # about five minutes on one core
 
-Every case runs in a process of its own; memory is what its peak adds to that of the imported library. See README.md beside this file.
+Every case runs in a process of its own; memory is what its peak adds to that of the imported
+library. See README.md beside this file.
 """
 
 from __future__ import annotations
@@ -39,9 +40,15 @@ def model(steps: int, width: int) -> DSAE:
     """A DSAE of the given width on frames of 201 bins, without critics."""
     torch.manual_seed(0)
     return DSAE(
-        x=Sequence(steps, BINS), z=64, s=64, objective="beta", gamma=0.4, watch=False, prior=Recurrent(width),
+        x=Sequence(steps, BINS),
+        z=64,
+        s=64,
+        objective="beta",
+        gamma=0.4,
+        watch=False,
+        prior=Recurrent(width),
         networks=Sequences((width, width), width, width, (width, width)),
-    )  # fmt: skip
+    )
 
 
 def recording(minutes: float, width: int = 256) -> dict[str, Any]:
@@ -66,7 +73,8 @@ def recording(minutes: float, width: int = 256) -> dict[str, Any]:
 
 
 def ragged(rows: int = 192, batch: int = 16, width: int = 64) -> dict[str, Any]:
-    """One epoch over rows of 5 to 500 frames, and the padding in its batches; a random order for comparison."""
+    """One epoch over rows of 5 to 500 frames, and the padding in its batches; a random order for
+    comparison."""
     lengths = torch.randint(5, 501, (rows,), generator=torch.Generator().manual_seed(0))
     data = Ragged([torch.randn(int(n), BINS) for n in lengths])
     generator = torch.Generator().manual_seed(1)
@@ -74,10 +82,14 @@ def ragged(rows: int = 192, batch: int = 16, width: int = 64) -> dict[str, Any]:
     clock = time.process_time()
     fit(model(500, width), {"x": data}, epochs=1, batch_size=batch, progress=False)
     return {
-        "rows": rows, "batch": batch, "frames": int(lengths.sum()), "seconds": time.process_time() - clock,
-        "padding": waste(bucketed(order, lengths, batch, generator), lengths, batch), "padding_random_order": waste(order, lengths, batch),
+        "rows": rows,
+        "batch": batch,
+        "frames": int(lengths.sum()),
+        "seconds": time.process_time() - clock,
+        "padding": waste(bucketed(order, lengths, batch, generator), lengths, batch),
+        "padding_random_order": waste(order, lengths, batch),
         "data_mib": data.frames.nbytes / 2**20,
-    }  # fmt: skip
+    }
 
 
 CASES = {
@@ -96,7 +108,9 @@ def main() -> None:
     """Runs the cases, each in a process of its own, and writes their numbers."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--case", choices=list(CASES), help="one case, in this process")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "sequences.json")
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).parent / "results" / "sequences.json"
+    )
     given = parser.parse_args()
     torch.set_num_threads(1)
     if given.case:
@@ -110,10 +124,16 @@ def main() -> None:
             [sys.executable, __file__, "--case", case], check=True, capture_output=True, text=True
         ).stdout
         found[case] = {
-            k: round(v, 4) if isinstance(v, float) else v for k, v in json.loads(lines.splitlines()[-1]).items()
+            k: round(v, 4) if isinstance(v, float) else v
+            for k, v in json.loads(lines.splitlines()[-1]).items()
         }
         print(case, found[case], flush=True)
-    about = {"torch": torch.__version__, "python": platform.python_version(), "threads": 1, "cases": found}
+    about = {
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "threads": 1,
+        "cases": found,
+    }
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(json.dumps(about, indent=1) + "\n")
 

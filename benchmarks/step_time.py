@@ -1,11 +1,13 @@
 """Time of one training step of the Wyner VAE, against a loop written by hand in plain PyTorch.
 
-    python benchmarks/step_time.py                       # both objectives, eager and compiled; about five minutes
+    python benchmarks/step_time.py                       # both objectives, eager and compiled;
+                                                         about five minutes
     python benchmarks/step_time.py --no-compiled         # eager only; under two minutes
 
-Both sides train the same model on the same kind of data: mixture pairs in R^10 x R^10, networks of three hidden layers of
-256 ReLU units, latents of size 10, lambda = 0.05, batches of 100, fused Adam, float32, one thread. See README.md beside
-this file for how to read the numbers.
+Both sides train the same model on the same kind of data: mixture pairs in R^10 x R^10, networks of
+    three hidden layers of
+256 ReLU units, latents of size 10, lambda = 0.05, batches of 100, fused Adam, float32, one thread.
+See README.md beside this file for how to read the numbers.
 """
 
 from __future__ import annotations
@@ -71,7 +73,8 @@ def kl_pair(loc: Tensor, log_scale: Tensor, other: Tensor) -> Tensor:
 
 
 class ByHand(nn.Module):
-    """Equation (15) with weights a on the last four terms, z, u, v of the joint part used again in the conditional parts."""
+    """Equation (15) with weights a on the last four terms, z, u, v of the joint part used again in
+    the conditional parts."""
 
     def __init__(self, a: float) -> None:
         super().__init__()
@@ -94,12 +97,16 @@ class ByHand(nn.Module):
         constant = D * math.log(math.pi)
         if self.a:
             out_x, out_y = self.z_x(x), self.z_y(y)
-            conditional = error_y + kl_pair(mz, sz, out_x) + kl_v + error_x + kl_pair(mz, sz, out_y) + kl_u
+            conditional = (
+                error_y + kl_pair(mz, sz, out_x) + kl_v + error_x + kl_pair(mz, sz, out_y) + kl_u
+            )
             mx, sx, zx = draw(out_x, eps[3])
             my, sy, zy = draw(out_y, eps[4])
             mu, su, u = draw(self.u(cat([zx, x], -1)), eps[5])
             mv, sv, v = draw(self.v(cat([zy, y], -1)), eps[6])
-            marginal = (x - self.x(cat([zx, u], -1))).square().sum() + (y - self.y(cat([zy, v], -1))).square().sum()
+            marginal = (x - self.x(cat([zx, u], -1))).square().sum() + (
+                y - self.y(cat([zy, v], -1))
+            ).square().sum()
             marginal = marginal + kl_prior(mx, sx, self.prior_z) + kl_prior(my, sy, self.prior_z)
             marginal = marginal + kl_prior(mu, su, self.prior_u) + kl_prior(mv, sv, self.prior_v)
             loss = loss + self.a * (conditional + marginal)
@@ -142,12 +149,15 @@ def wyner_trainer(a: float, compiled: bool, data: dict[str, Any]) -> tuple[Train
     model = WynerVAE(x=Real(D), y=Real(D), z=D, u=D, v=D, lam=LAM, alpha=a)
     settings = Settings(epochs=500, batch_size=BATCH, lr=LR, compile=compiled, accelerator="cpu")
     rows = rows_of(model, data, ("x", "y"))
-    trainer = Trainer(launch(settings, [], None), model, model.phases[0], 0, 500 * (rows.count // BATCH), settings)
+    trainer = Trainer(
+        launch(settings, [], None), model, model.phases[0], 0, 500 * (rows.count // BATCH), settings
+    )
     return trainer, rows
 
 
 def ours(trainer: Trainer, rows: Any) -> Callable[[int], float]:
-    """A runner of n steps as `wyner.fit` takes them: gather, step, sums for the log, a look at the loss and at the clock."""
+    """A runner of n steps as `wyner.fit` takes them: gather, step, sums for the log, a look at the
+    loss and at the clock."""
     at, epoch, order = 0, 0, torch.randperm(rows.count)
     trainer.activate()
 
@@ -157,7 +167,9 @@ def ours(trainer: Trainer, rows: Any) -> Callable[[int], float]:
         for _ in range(n):
             if at + BATCH > rows.count:
                 at, epoch = 0, epoch + 1
-                order = torch.randperm(rows.count, generator=torch.Generator().manual_seed(mix(0, ROWS, epoch)))
+                order = torch.randperm(
+                    rows.count, generator=torch.Generator().manual_seed(mix(0, ROWS, epoch))
+                )
             values, masks = rows.take(order[at : at + BATCH])
             at += BATCH
             trainer.train(values, masks)  # looks at the loss and adds up the terms for the log
@@ -170,7 +182,8 @@ def ours(trainer: Trainer, rows: Any) -> Callable[[int], float]:
 
 
 def same_loss(trainer: Trainer, net: ByHand, x: Tensor, y: Tensor) -> float:
-    """Copies the parameters into the hand-written model and returns the relative difference of the losses."""
+    """Copies the parameters into the hand-written model and returns the relative difference of the
+    losses."""
     factors = trainer.model.factors
     name = {
         "q(z|x,y)": "z_xy",
@@ -192,12 +205,18 @@ def same_loss(trainer: Trainer, net: ByHand, x: Tensor, y: Tensor) -> float:
             factors[f"p({latent})"].head.log_scale.fill_(0.1 * (i + 1))
             getattr(net, f"prior_{latent}").fill_(0.1 * (i + 1))
         noise = trainer.noise(len(x), 123)
-        drawn = [trainer.program.plan.ops[op.args[0]] for op in trainer.program.plan.ops if op.kind == "draw"]
+        drawn = [
+            trainer.program.plan.ops[op.args[0]]
+            for op in trainer.program.plan.ops
+            if op.kind == "draw"
+        ]
         slots: dict[str, list[Tensor]] = {}
         for op, eps in zip(drawn, noise, strict=True):
             slots.setdefault(op.name, []).append(eps)
         take = lambda key: slots[key].pop(0)
-        keys = ["q(z|x,y)", "q(u|z,x)", "q(v|z,y)"] + (["q(z|x)", "q(z|y)", "q(u|z,x)", "q(v|z,y)"] if net.a else [])
+        keys = ["q(z|x,y)", "q(u|z,x)", "q(v|z,y)"] + (
+            ["q(z|x)", "q(z|y)", "q(u|z,x)", "q(v|z,y)"] if net.a else []
+        )
         mine = float(net(x, y, [take(k) for k in keys]))
         theirs = float(trainer.program({"x": x, "y": y}, noise, trainer.weights)[0])
         for latent in "zuv":
@@ -209,19 +228,31 @@ def same_loss(trainer: Trainer, net: ByHand, x: Tensor, y: Tensor) -> float:
 # Measuring
 
 
-def pair(a: float, compiled: bool, data: dict[str, Tensor]) -> tuple[dict[str, Callable[[int], float]], float]:
-    """Fresh runners of both sides and the relative difference of their losses, which must be rounding."""
+def pair(
+    a: float, compiled: bool, data: dict[str, Tensor]
+) -> tuple[dict[str, Callable[[int], float]], float]:
+    """Fresh runners of both sides and the relative difference of their losses, which must be
+    rounding."""
     torch.compiler.reset()
     trainer, rows = wyner_trainer(a, compiled, data)
     net = ByHand(a)
     difference = same_loss(trainer, net, data["x"][:BATCH], data["y"][:BATCH])
     if difference > 1e-5:
-        raise SystemExit(f"the two losses differ by {difference:.2g} (relative); the comparison would mean nothing")
-    return {"hand": by_hand(net, data["x"], data["y"], compiled), "wyner": ours(trainer, rows)}, difference
+        raise SystemExit(
+            f"the two losses differ by {difference:.2g} (relative); the comparison would mean"
+            " nothing"
+        )
+    return {
+        "hand": by_hand(net, data["x"], data["y"], compiled),
+        "wyner": ours(trainer, rows),
+    }, difference
 
 
-def windows(runners: dict[str, Callable[[int], float]], steps: int, rounds: int, warm: int) -> dict[str, list[float]]:
-    """CPU milliseconds per step of this process, a window at a time, runners in turn, so that drift hits all alike."""
+def windows(
+    runners: dict[str, Callable[[int], float]], steps: int, rounds: int, warm: int
+) -> dict[str, list[float]]:
+    """CPU milliseconds per step of this process, a window at a time, runners in turn, so that drift
+    hits all alike."""
     for run in runners.values():
         run(warm)
     found: dict[str, list[float]] = {k: [] for k in runners}
@@ -235,7 +266,8 @@ def windows(runners: dict[str, Callable[[int], float]], steps: int, rounds: int,
 
 
 def yardstick() -> float:
-    """GFLOP/s of a (100 x 256)(256 x 256) float32 product: tells a disturbed machine from a slow one."""
+    """GFLOP/s of a (100 x 256)(256 x 256) float32 product: tells a disturbed machine from a slow
+    one."""
     a, b = torch.randn(BATCH, HIDDEN), torch.randn(HIDDEN, HIDDEN)
     best = math.inf
     for _ in range(20):
@@ -249,7 +281,9 @@ def yardstick() -> float:
 def cpu_model() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+        return next(
+            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
+        )
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
 
@@ -264,16 +298,25 @@ def main() -> None:
         default=3,
         help="fresh pairs of models: where parameters lie in memory moves a ratio by about 1%%",
     )
-    parser.add_argument("--cpu", type=int, default=None, help="core to run on; by default the last one allowed")
     parser.add_argument(
-        "--compiled", action=argparse.BooleanOptionalAction, default=True, help="also time torch.compile on both sides"
+        "--cpu", type=int, default=None, help="core to run on; by default the last one allowed"
     )
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "step_time.json")
+    parser.add_argument(
+        "--compiled",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="also time torch.compile on both sides",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).parent / "results" / "step_time.json"
+    )
     args = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0)) if args.cpu is None else args.cpu})
     torch.set_num_threads(1)
-    data = {k: torch.from_numpy(v) for k, v in mog(validation=1, test=1).train.items() if k != "label"}
+    data = {
+        k: torch.from_numpy(v) for k, v in mog(validation=1, test=1).train.items() if k != "label"
+    }
     rows_out = []
     for objective, a in OBJECTIVES.items():
         for mode in ["eager", "compiled"] if args.compiled else ["eager"]:
@@ -285,19 +328,38 @@ def main() -> None:
             ratios = sorted(w / h for w, h in zip(found["wyner"], found["hand"], strict=True))
             rows_out.append(
                 {
-                    "objective": objective, "mode": mode, "steps": args.steps, "windows": len(ratios),
-                    "hand_ms": round(statistics.median(found["hand"]), 4), "wyner_ms": round(statistics.median(found["wyner"]), 4),
-                    "ratio": round(statistics.median(ratios), 4), "ratio_quartiles": [round(ratios[len(ratios) // 4], 4), round(ratios[-1 - len(ratios) // 4], 4)],
-                    "target": TARGETS[mode], "relative_difference_of_losses": difference,
+                    "objective": objective,
+                    "mode": mode,
+                    "steps": args.steps,
+                    "windows": len(ratios),
+                    "hand_ms": round(statistics.median(found["hand"]), 4),
+                    "wyner_ms": round(statistics.median(found["wyner"]), 4),
+                    "ratio": round(statistics.median(ratios), 4),
+                    "ratio_quartiles": [
+                        round(ratios[len(ratios) // 4], 4),
+                        round(ratios[-1 - len(ratios) // 4], 4),
+                    ],
+                    "target": TARGETS[mode],
+                    "relative_difference_of_losses": difference,
                 }
-            )  # fmt: skip
+            )
             show(rows_out[-1], first=len(rows_out) == 1)
     report = {
-        "what": "CPU ms per training step of the Wyner VAE, one thread; ratio = median over windows of wyner / hand-written",
-        "versions": {"python": platform.python_version(), "torch": torch.__version__, "lightning": _version("lightning-fabric", "lightning")},
-        "cpu": cpu_model(), "threads": torch.get_num_threads(), "yardstick_gflops": round(yardstick(), 1),
-        "date": time.strftime("%Y-%m-%d"), "rows": rows_out,
-    }  # fmt: skip
+        "what": (
+            "CPU ms per training step of the Wyner VAE, one thread; ratio = median over windows of"
+            " wyner / hand-written"
+        ),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "lightning": _version("lightning-fabric", "lightning"),
+        },
+        "cpu": cpu_model(),
+        "threads": torch.get_num_threads(),
+        "yardstick_gflops": round(yardstick(), 1),
+        "date": time.strftime("%Y-%m-%d"),
+        "rows": rows_out,
+    }
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(report, indent=1) + "\n")
     print(f"written to {args.out}")
@@ -306,13 +368,14 @@ def main() -> None:
 def show(row: dict[str, Any], first: bool) -> None:
     if first:
         print(
-            f"{'objective':<10} {'mode':<9} {'hand ms':>8} {'wyner ms':>9} {'ratio':>6} {'quartiles':>14} {'target':>7}"
+            f"{'objective':<10} {'mode':<9} {'hand ms':>8} {'wyner ms':>9} {'ratio':>6}"
+            f" {'quartiles':>14} {'target':>7}"
         )
     low, high = row["ratio_quartiles"]
     verdict = "met" if row["ratio"] <= row["target"] else "MISSED"
     print(
-        f"{row['objective']:<10} {row['mode']:<9} {row['hand_ms']:>8.3f} {row['wyner_ms']:>9.3f} {row['ratio']:>6.3f} "
-        f"{low:>6.3f} - {high:<5.3f} {row['target']:>7.2f} {verdict}",
+        f"{row['objective']:<10} {row['mode']:<9} {row['hand_ms']:>8.3f} {row['wyner_ms']:>9.3f}"
+        f" {row['ratio']:>6.3f} {low:>6.3f} - {high:<5.3f} {row['target']:>7.2f} {verdict}",
         flush=True,
     )
 

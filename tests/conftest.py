@@ -1,6 +1,8 @@
-"""What all tests share: one thread, a fixed random state, and float64 where numbers are compared to nine digits.
+"""What all tests share: one thread, a fixed random state, and float64 where numbers are compared to
+nine digits.
 
-Helpers of the tests lie in `tests/oracle` and are imported as `oracle.gaussian`, from any test folder.
+Helpers of the tests lie in `tests/oracle` and are imported as `oracle.gaussian`, from any test
+folder.
 """
 
 from __future__ import annotations
@@ -17,13 +19,16 @@ if (here := str(Path(__file__).parent)) not in sys.path:
     sys.path.insert(0, here)
 
 torch.set_num_threads(1)
-settings.register_profile("wyner", derandomize=True, deadline=None, database=None)  # the same examples in every run
+settings.register_profile(
+    "wyner", derandomize=True, deadline=None, database=None
+)  # the same examples in every run
 settings.load_profile("wyner")
 
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
-    """Every test starts from the same random state, so that its order among the others does not matter."""
+    """Every test starts from the same random state, so that its order among the others does not
+    matter."""
     torch.manual_seed(0)
 
 

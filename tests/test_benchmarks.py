@@ -1,4 +1,5 @@
-"""The wyner side of benchmarks/peers: its models, its exact values, its clock. No peer is needed and none is imported."""
+"""The wyner side of benchmarks/peers: its models, its exact values, its clock. No peer is needed
+and none is imported."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ def test_likelihoods_are_the_exact_ones(build):
         targets = {k: v for k, v in case.data.items() if k in asked}
         given = {k: v for k, v in case.data.items() if k not in asked}
         found = case.model.log_likelihood(**targets, given=given, samples=1000, seed=0)
-        # each estimate is the log of a mean: its error is about sqrt(1/ess - 1/samples), its bias half the square of that
+        # each estimate is the log of a mean: its error is about sqrt(1/ess - 1/samples), its bias
+        # half the square of that
         variance = (1 / found.ess - 1 / 1000).clamp_min(0)
         error = math.sqrt(float(variance.sum())) / len(found.value)
         assert abs(found.nll - 0.5 * float(variance.mean()) - value) < 5 * error
@@ -62,7 +64,9 @@ def test_the_loss_of_given_draws_is_that_of_the_objective():
     model, rows = ours.shaken(ours.jmvae(SMALL)), pairs(6)
     w = torch.randn(6, SMALL.joint)
     found = ours.loss(model, rows, {"q(w|x,y)": w})
-    q, qx, qy = (model.factors[f"q(w|{g})"](*(rows[k] for k in g.split(","))) for g in ("x,y", "x", "y"))
+    q, qx, qy = (
+        model.factors[f"q(w|{g})"](*(rows[k] for k in g.split(","))) for g in ("x,y", "x", "y")
+    )
     value = q.loc + q.log_scale.exp() * w
     normal = lambda d: torch.distributions.Normal(d.loc, d.log_scale.exp())
     kl = lambda a, b: torch.distributions.kl_divergence(a, b).sum(-1)
@@ -70,9 +74,9 @@ def test_the_loss_of_given_draws_is_that_of_the_objective():
         kl(normal(q), normal(qx)) + kl(normal(q), normal(qy))
     )
     for side in "xy":
-        expected = expected - torch.distributions.Normal(model.factors[f"p({side}|w)"](value).loc, 1.0).log_prob(
-            rows[side]
-        ).sum(-1)
+        expected = expected - torch.distributions.Normal(
+            model.factors[f"p({side}|w)"](value).loc, 1.0
+        ).log_prob(rows[side]).sum(-1)
     assert found == pytest.approx(float(expected.mean().detach()), rel=1e-5)
 
 
@@ -112,13 +116,25 @@ def test_the_loops_by_hand_minimise_the_same():
     eps = torch.randn(loop.noise)
     z, u, v = eps.split(2, -1)
     both, first, second = z.split(batch)
-    draws = {"q(z|x,y)": both, "q(z|x)": first, "q(z|y)": second, "q(u|x)": u[:batch], "q(v|y)": v[:batch]}
-    assert loop(rows["x"], rows["y"], eps).item() == pytest.approx(ours.loss(model, rows, draws), rel=1e-5)
+    draws = {
+        "q(z|x,y)": both,
+        "q(z|x)": first,
+        "q(z|y)": second,
+        "q(u|x)": u[:batch],
+        "q(v|y)": v[:batch],
+    }
+    assert loop(rows["x"], rows["y"], eps).item() == pytest.approx(
+        ours.loss(model, rows, draws), rel=1e-5
+    )
 
 
 def test_a_report_says_which_targets_are_missed():
     clock = lambda *ms: Windows(cpu=list(ms), wall=[2 * v for v in ms])
-    windows = {PEER: clock(6.0, 9.0, 12.0), f"{HAND}, eager": clock(3.0, 3.0, 4.0), "eager": clock(4.0, 6.5, 7.0)}
+    windows = {
+        PEER: clock(6.0, 9.0, 12.0),
+        f"{HAND}, eager": clock(3.0, 3.0, 4.0),
+        "eager": clock(4.0, 6.5, 7.0),
+    }
     rows = compare("JMVAE", windows, 256)
     assert [r["ratio"]["median"] for r in rows] == [1.0, 3.0, 1.5]
     assert rows[2]["wall_ratio"]["median"] == 1.5
@@ -127,9 +143,18 @@ def test_a_report_says_which_targets_are_missed():
     assert TARGETS[256]["joint nll"]["eager"] > 2
     assert rows[-1]["met"] is False
     report = {
-        "command": "c", "seed": 0, "date": "d", "cpu": "c", "cores": 1, "seconds": 1.0, "yardstick_gflops": 1.0, "versions": {},
-        "widths": {256: {"rows": rows}}, "losses": {"A": {"ours": 1.0, PEER: 1.0, "relative difference": 0.0}}, "known": {"A": {"exact": 2.5}},
-    }  # fmt: skip
+        "command": "c",
+        "seed": 0,
+        "date": "d",
+        "cpu": "c",
+        "cores": 1,
+        "seconds": 1.0,
+        "yardstick_gflops": 1.0,
+        "versions": {},
+        "widths": {256: {"rows": rows}},
+        "losses": {"A": {"ours": 1.0, PEER: 1.0, "relative difference": 0.0}},
+        "known": {"A": {"exact": 2.5}},
+    }
     table, shown = markdown(report), "\n".join(text(report))
     assert "| JMVAE: wyner, eager | 6.50 | 1.50 | 1.38 - 1.71 | 1.50 |  | 1.50 | met |" in table
     assert "| missed |" in table
@@ -142,7 +167,9 @@ def test_trainings_take_turns():
     steps = {"one": 3, "two seeds": 2}
     contenders = {
         "one": Contender(ours.training(ours.jmvae(SMALL), data, SMALL), steps["one"]),
-        "two seeds": Contender(ours.training(ours.jmvae(SMALL), data, SMALL, seeds=2), steps["two seeds"], models=2),
+        "two seeds": Contender(
+            ours.training(ours.jmvae(SMALL), data, SMALL, seeds=2), steps["two seeds"], models=2
+        ),
         "private": Contender(ours.training(ours.dmvae(SMALL), data, SMALL), 1),
         "by hand": Contender(hand.training(hand.JMVAE(SMALL), data, SMALL), 2),
     }

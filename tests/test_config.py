@@ -17,14 +17,26 @@ PARTS = [
     k
     for package in (networks, families)
     for k in vars(package).values()
-    if inspect.isclass(k) and issubclass(k, (Builder, Critics, Family)) and dataclasses.is_dataclass(k)
+    if inspect.isclass(k)
+    and issubclass(k, (Builder, Critics, Family))
+    and dataclasses.is_dataclass(k)
 ]
 NONE = dataclasses.MISSING
-PLAIN = [k for k in PARTS if all((f.default, f.default_factory) != (NONE, NONE) for f in dataclasses.fields(k))]
+PLAIN = [
+    k
+    for k in PARTS
+    if all((f.default, f.default_factory) != (NONE, NONE) for f in dataclasses.fields(k))
+]
 
 
 def test_there_are_parts_with_defaults_of_each_package():
-    assert {Strided, networks.MLPs, networks.Trunks, networks.ImageCritics, families.Gaussian} <= set(PLAIN)
+    assert {
+        Strided,
+        networks.MLPs,
+        networks.Trunks,
+        networks.ImageCritics,
+        families.Gaussian,
+    } <= set(PLAIN)
 
 
 @pytest.mark.parametrize("kind", PLAIN, ids=lambda k: k.__name__)

@@ -1,4 +1,5 @@
-"""Sequences of different lengths: whole rows, windows, batches of similar lengths; the space of sequences."""
+"""Sequences of different lengths: whole rows, windows, batches of similar lengths; the space of
+sequences."""
 
 from __future__ import annotations
 
@@ -17,7 +18,9 @@ NAN = float("nan")
 
 def _numbered(lengths):
     """Frames that say where they come from: (sequence, step)."""
-    return [np.stack([np.full(n, i), np.arange(n)], 1).astype(np.float32) for i, n in enumerate(lengths)]
+    return [
+        np.stack([np.full(n, i), np.arange(n)], 1).astype(np.float32) for i, n in enumerate(lengths)
+    ]
 
 
 def test_whole_rows_are_filled_up_to_the_longest():
@@ -32,7 +35,11 @@ def test_whole_rows_are_filled_up_to_the_longest():
 
 def test_windows_cover_all_offsets_and_stay_inside():
     rows, t = Ragged(_numbered([4, 5, 6, 23, 3]), window=4), 4
-    assert rows.shape == (3 + 5, 4, 2)  # the last is too short; 23 frames hold 5 windows at any offset below 4
+    assert rows.shape == (
+        3 + 5,
+        4,
+        2,
+    )  # the last is too short; 23 frames hold 5 windows at any offset below 4
     generator, seen = torch.Generator().manual_seed(0), set()
     for _ in range(60):
         rows.turn(generator)
@@ -57,13 +64,19 @@ def test_batches_of_similar_lengths_waste_little():
     assert waste(order, lengths, 64) > 0.4
     assert waste(found, lengths, 64) < 0.02
     few = lengths[:128]
-    assert waste(bucketed(torch.randperm(128, generator=generator), few, 16, generator), few, 16) < 0.2
+    assert (
+        waste(bucketed(torch.randperm(128, generator=generator), few, 16, generator), few, 16) < 0.2
+    )
 
 
 def test_rows_that_fill_no_batch_are_not_always_the_longest():
     lengths = torch.arange(10)
     g = torch.Generator().manual_seed(0)
-    left = {int(k) for _ in range(40) for k in bucketed(torch.randperm(10, generator=g), lengths, 4, g)[8:]}
+    left = {
+        int(k)
+        for _ in range(40)
+        for k in bucketed(torch.randperm(10, generator=g), lengths, 4, g)[8:]
+    }
     assert len(left) > 5
 
 
@@ -71,7 +84,12 @@ def test_fit_takes_them_and_repeats_itself():
     torch.manual_seed(0)
     rows = [torch.randn(int(n), 3) for n in torch.randint(2, 9, (40,))]
     make = lambda: wyner.models.DSAE(
-        x=Sequence(8, 3), z=2, s=2, objective="elbo", watch=False, networks=wyner.networks.Sequences((4,), 4, 4, (4,))
+        x=Sequence(8, 3),
+        z=2,
+        s=2,
+        objective="elbo",
+        watch=False,
+        networks=wyner.networks.Sequences((4,), 4, 4, (4,)),
     )
     torch.manual_seed(1)
     first, second = make(), make()
@@ -80,13 +98,17 @@ def test_fit_takes_them_and_repeats_itself():
     losses = [
         [
             r["loss"]
-            for r in wyner.fit(m, {"x": Ragged(rows)}, validation=held, epochs=2, batch_size=8, progress=False).history
+            for r in wyner.fit(
+                m, {"x": Ragged(rows)}, validation=held, epochs=2, batch_size=8, progress=False
+            ).history
         ]
         for m in (first, second)
     ]
     assert losses[0] == losses[1]
     assert np.isfinite(losses[0]).all()
-    windows = wyner.fit(make(), {"x": Ragged(rows, window=4)}, epochs=2, batch_size=8, progress=False)
+    windows = wyner.fit(
+        make(), {"x": Ragged(rows, window=4)}, epochs=2, batch_size=8, progress=False
+    )
     assert np.isfinite(windows.history[-1]["loss"])
 
 
@@ -97,15 +119,23 @@ def test_what_rows_are_refused():
         Ragged([np.zeros((3, 2)), np.zeros((3, 4))])
     bad = Ragged([np.zeros((3, 2)), np.full((2, 2), np.nan)])
     model = wyner.Model(
-        observed={"x": Sequence(5, 2)}, latent={"z": Real(1)}, laws={"elbo": ("q(x) q(z|x)", "p(z) p(x|z)")}, objective=wyner.KL("elbo"),
-        modules={"p(x|z)": _Repeat()}, networks=wyner.networks.Sequences((4,), 4, 4, (4,)),
-    )  # fmt: skip
+        observed={"x": Sequence(5, 2)},
+        latent={"z": Real(1)},
+        laws={"elbo": ("q(x) q(z|x)", "p(z) p(x|z)")},
+        objective=wyner.KL("elbo"),
+        modules={"p(x|z)": _Repeat()},
+        networks=wyner.networks.Sequences((4,), 4, 4, (4,)),
+    )
     with pytest.raises(DataError, match="frames: found nan"):
         wyner.fit(model, {"x": bad}, epochs=1, progress=False)
     with pytest.raises(ShapeError, match="up to 5 steps"):
-        wyner.fit(model, {"x": Ragged([np.zeros((9, 2)), np.zeros((2, 2))])}, epochs=1, progress=False)
+        wyner.fit(
+            model, {"x": Ragged([np.zeros((9, 2)), np.zeros((2, 2))])}, epochs=1, progress=False
+        )
     with pytest.raises(wyner.WynerError, match="validation arrays of their own"):
-        wyner.fit(model, {"x": Ragged([np.zeros((3, 2))] * 4)}, validation=0.5, epochs=1, progress=False)
+        wyner.fit(
+            model, {"x": Ragged([np.zeros((3, 2))] * 4)}, validation=0.5, epochs=1, progress=False
+        )
 
 
 class _Repeat(torch.nn.Module):

@@ -12,11 +12,15 @@ from wyner.variables import Binary, Categorical, Image, Real
 @pytest.mark.parametrize(
     ("space", "shape", "size", "text"),
     [
-        (Real(10), (10,), 10, "Real(10)"), (Real(3, 4), (3, 4), 12, "Real(3, 4)"), (Real((3, 4)), (3, 4), 12, "Real(3, 4)"),
-        (Image(3, 8, 4), (3, 8, 4), 96, "Image(3, 8, 4)"), (Binary(28, 14), (28, 14), 392, "Binary(28, 14)"),
-        (Categorical(2, 5), (2, 5), 10, "Categorical(2, 5)"), (Categorical(k=7), (1, 7), 7, "Categorical(1, 7)"),
+        (Real(10), (10,), 10, "Real(10)"),
+        (Real(3, 4), (3, 4), 12, "Real(3, 4)"),
+        (Real((3, 4)), (3, 4), 12, "Real(3, 4)"),
+        (Image(3, 8, 4), (3, 8, 4), 96, "Image(3, 8, 4)"),
+        (Binary(28, 14), (28, 14), 392, "Binary(28, 14)"),
+        (Categorical(2, 5), (2, 5), 10, "Categorical(2, 5)"),
+        (Categorical(k=7), (1, 7), 7, "Categorical(1, 7)"),
     ],
-)  # fmt: skip
+)
 def test_shapes(space, shape, size, text):
     assert (space.event_shape, space.size, repr(space)) == (shape, size, text)
 
@@ -30,7 +34,8 @@ def test_equal_means_same_kind_and_shape():
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: Real(), lambda: Real(0), lambda: Real(-2), lambda: Real(2.5), lambda: Real(True)]
+    "make",
+    [lambda: Real(), lambda: Real(0), lambda: Real(-2), lambda: Real(2.5), lambda: Real(True)],
 )
 def test_sizes_must_be_positive_whole_numbers(make):
     with pytest.raises(ShapeError, match=r"positive whole numbers, for example Real\(10\)"):
@@ -55,7 +60,9 @@ def test_floats_keep_their_type_and_any_leading_shape():
 
 @pytest.mark.parametrize("shape", [(5, 3), (2,), (5, 2, 2), ()])
 def test_wrong_shape_names_the_variable_and_both_shapes(shape):
-    with pytest.raises(ShapeError, match=r"x: expected shape \(\.\.\., 3, 2\) for Real\(3, 2\), got"):
+    with pytest.raises(
+        ShapeError, match=r"x: expected shape \(\.\.\., 3, 2\) for Real\(3, 2\), got"
+    ):
         Real(3, 2).prepare(torch.zeros(shape), "x")
 
 
@@ -64,7 +71,9 @@ def test_what_is_no_number_is_found_with_row_and_column(bad):
     value = torch.zeros(4, 3)
     value[2, 1] = bad
     value[3, 0] = bad
-    with pytest.raises(DataError, match=rf"x: found {bad} at row 2, column 1 \(counting from 0\).*x_mask"):
+    with pytest.raises(
+        DataError, match=rf"x: found {bad} at row 2, column 1 \(counting from 0\).*x_mask"
+    ):
         Real(3).prepare(value, "x")
 
 
@@ -73,7 +82,8 @@ def test_binary_values_lie_between_0_and_1(bad):
     with pytest.raises(DataError, match=r"x: a Bernoulli decoder needs values in \[0, 1\]"):
         Binary(2).prepare(torch.tensor([[0.0, bad]]), "x")
     torch.testing.assert_close(
-        Binary(2).prepare(torch.tensor([[0.0, 0.7], [1.0, 0.0]])), torch.tensor([[0.0, 0.7], [1.0, 0.0]])
+        Binary(2).prepare(torch.tensor([[0.0, 0.7], [1.0, 0.0]])),
+        torch.tensor([[0.0, 0.7], [1.0, 0.0]]),
     )
 
 

@@ -1,6 +1,8 @@
-"""The distributions on which dit tests its Wyner common information, with the values that its tests expect, in bits.
+"""The distributions on which dit tests its Wyner common information, with the values that its tests
+expect, in bits.
 
-From dit's tests/multivariate/common_informations/test_wyner_common_information.py and test_backend_switching.py.
+From dit's tests/multivariate/common_informations/test_wyner_common_information.py and
+test_backend_switching.py.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ class Case:
     direct: bool = False
 
     def tables(self) -> list[tuple[float, np.ndarray]]:
-        """Weight and table of the variables for every value of the given ones: J given W is the mean of J at W = w."""
+        """Weight and table of the variables for every value of the given ones: J given W is the
+        mean of J at W = w."""
         alphabets = [sorted({o[k] for o in self.cells}) for k in range(len(next(iter(self.cells))))]
         p = np.zeros([len(a) for a in alphabets])
         for outcome, mass in self.cells.items():
@@ -69,6 +72,11 @@ CASES = [
     Case("xor, two", XOR, 0.0, (0, 1)),
     Case("golden mean", GOLDEN, 2 / 3, bound=2, direct=True),
     Case("equal bits", EQUAL, 1.0, bound=2, direct=True),
-    Case("equal unfair bits", {("0", "0"): 2 / 3, ("1", "1"): 1 / 3}, h(1 / 3), bound=2, direct=True),
-    *(Case(f"erasure {k / 10:.1f}", erasure(k / 10), 1.0 if k < 5 else h(k / 10), direct=True) for k in range(1, 10)),
+    Case(
+        "equal unfair bits", {("0", "0"): 2 / 3, ("1", "1"): 1 / 3}, h(1 / 3), bound=2, direct=True
+    ),
+    *(
+        Case(f"erasure {k / 10:.1f}", erasure(k / 10), 1.0 if k < 5 else h(k / 10), direct=True)
+        for k in range(1, 10)
+    ),
 ]

@@ -24,7 +24,8 @@ def together(*pairs: tuple[np.ndarray, float]) -> tuple[np.ndarray, float]:
 
 
 def hidden(n: int, classes: int, seed: int) -> tuple[np.ndarray, None]:
-    """X and Y drawn from `classes` common causes with random factors; J is at most log of their number, not known."""
+    """X and Y drawn from `classes` common causes with random factors; J is at most log of their
+    number, not known."""
     rng = np.random.default_rng(seed)
     draw = lambda: rng.dirichlet(np.full(n, 0.3), size=classes) + 1e-4
     p = np.einsum("z,zx,zy->xy", rng.dirichlet(np.full(classes, 5.0)), draw(), draw())

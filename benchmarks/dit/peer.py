@@ -11,7 +11,8 @@ from dit.multivariate.common_informations.wyner_common_information import WynerC
 
 
 def common_information(case: Case, seed: int) -> float:
-    """J in bits as dit's own test computes it: by the function, or by the class with the test's bound."""
+    """J in bits as dit's own test computes it: by the function, or by the class with the test's
+    bound."""
     np.random.seed(seed)  # noqa: NPY002 - the state that dit draws from
     d = Distribution(list(case.cells), list(case.cells.values()))
     rvs = None if case.rvs is None else [[k] for k in case.rvs]

@@ -1,9 +1,11 @@
-"""Ours against MultiVae in one run: training steps, ten seeds at once, joint likelihood, and values that are known exactly.
+"""Ours against MultiVae in one run: training steps, ten seeds at once, joint likelihood, and values
+that are known exactly.
 
     python -m benchmarks.peers                # networks of three hidden layers of 256, and of 64
     python -m benchmarks.peers --hidden 64    # one of them
 
-Run it from the root of the repository, in the environment that the README of the benchmarks describes.
+Run it from the root of the repository, in the environment that the README of the benchmarks
+describes.
 """
 
 from __future__ import annotations
@@ -37,22 +39,31 @@ SAMPLES = 1000
 """Of the values that are known exactly."""
 
 
-def training(load: Workload, data: Mapping[str, Tensor], rounds: int, steps: int, compiled: bool) -> dict[str, Any]:
+def training(
+    load: Workload, data: Mapping[str, Tensor], rounds: int, steps: int, compiled: bool
+) -> dict[str, Any]:
     """Steps of both trainers and of ten seeds at once, all in turn."""
     from benchmarks.peers import peer
 
     modes = {"eager": False, "compiled": True} if compiled else {"eager": False}
     parts: dict[str, Any] = {}
-    kinds = (("JMVAE", ours.jmvae, peer.jmvae, hand.JMVAE), ("DMVAE", ours.dmvae, peer.dmvae, hand.DMVAE))
+    kinds = (
+        ("JMVAE", ours.jmvae, peer.jmvae, hand.JMVAE),
+        ("DMVAE", ours.dmvae, peer.dmvae, hand.DMVAE),
+    )
     for part, mine, theirs, floor in kinds:
         torch.manual_seed(SEED)
         torch.compiler.reset()
         contenders = {
             PEER: Contender(peer.training(theirs(load), data, load), steps),
-            f"{PEER}, fused Adam": Contender(peer.training(theirs(load), data, load, fused=True), steps),
+            f"{PEER}, fused Adam": Contender(
+                peer.training(theirs(load), data, load, fused=True), steps
+            ),
         }
         for mode, compile in modes.items():
-            contenders[f"{HAND}, {mode}"] = Contender(hand.training(floor(load), data, load, compile), steps)
+            contenders[f"{HAND}, {mode}"] = Contender(
+                hand.training(floor(load), data, load, compile), steps
+            )
             contenders[mode] = Contender(ours.training(mine(load), data, load, compile), steps)
             if part == "JMVAE":
                 many = ours.training(mine(load), data, load, compile, SEEDS)
@@ -80,7 +91,8 @@ def likelihood(load: Workload, data: Mapping[str, Tensor], rounds: int) -> dict[
 def losses(load: Workload, data: Mapping[str, Tensor]) -> dict[str, dict[str, float]]:
     """Losses of both sides with equal parameters and draws.
 
-    MultiVae's DMVAE draws the private latents anew for each of its three terms, ours once; here it gets the same ones.
+    MultiVae's DMVAE draws the private latents anew for each of its three terms, ours once; here it
+    gets the same ones.
     """
     from benchmarks.peers import peer
 
@@ -98,12 +110,19 @@ def losses(load: Workload, data: Mapping[str, Tensor]) -> dict[str, dict[str, fl
     u, v = eps(load.private), eps(load.private)
     draws = {"q(z|x,y)": both, "q(z|x)": first, "q(z|y)": second, "q(u|x)": u, "q(v|y)": v}
     order = [both, u, v, first, u, v, second, u, v]
-    found["DMVAE"] = ours.loss(model, rows, draws), peer.loss(peer.dmvae_of(model, load), rows, order)
-    return {k: {"ours": a, PEER: b, "relative difference": abs(a - b) / abs(a)} for k, (a, b) in found.items()}
+    found["DMVAE"] = (
+        ours.loss(model, rows, draws),
+        peer.loss(peer.dmvae_of(model, load), rows, order),
+    )
+    return {
+        k: {"ours": a, PEER: b, "relative difference": abs(a - b) / abs(a)}
+        for k, (a, b) in found.items()
+    }
 
 
 def known(samples: int) -> dict[str, dict[str, float]]:
-    """Likelihoods of linear-Gaussian models: exact, ours, and MultiVae's with its own batch sizes and row by row."""
+    """Likelihoods of linear-Gaussian models: exact, ours, and MultiVae's with its own batch sizes
+    and row by row."""
     from benchmarks.peers import peer
 
     found = {}
@@ -117,7 +136,9 @@ def known(samples: int) -> dict[str, dict[str, float]]:
             "joint: exact": case.joint,
             "joint: ours": ours.joint_nll(case.model, case.data, samples),
             f"joint: {PEER}": peer.joint_nll(theirs, case.data, samples),
-            f"joint: {PEER}, one row at a time": peer.joint_nll(theirs, case.data, samples, rows=1, block=samples),
+            f"joint: {PEER}, one row at a time": peer.joint_nll(
+                theirs, case.data, samples, rows=1, block=samples
+            ),
             "y given x: exact": case.conditional,
             "y given x: ours": ours.conditional_nll(case.model, case.data, samples),
             f"y given x: exact, as {PEER} draws z": case.conditional_with_prior,
@@ -152,14 +173,28 @@ def version(name: str) -> str:
 
 
 def options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.peers", description=__doc__.split("\n")[0]
+    )
     add = parser.add_argument
-    add("--hidden", type=int, nargs="+", default=[256, 64], help="widths of the three hidden layers")
-    add("--steps", type=int, default=15, help="training steps in a window (of ten seeds at once: a tenth)")
+    add(
+        "--hidden", type=int, nargs="+", default=[256, 64], help="widths of the three hidden layers"
+    )
+    add(
+        "--steps",
+        type=int,
+        default=15,
+        help="training steps in a window (of ten seeds at once: a tenth)",
+    )
     add("--rounds", type=int, default=20, help="windows of each training")
     add("--likelihoods", type=int, default=7, help="evaluations of the joint likelihood")
     add("--cpu", type=int, default=None, help="core to run on; by default any, one at a time")
-    add("--compiled", action=argparse.BooleanOptionalAction, default=True, help="also time compiled steps")
+    add(
+        "--compiled",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="also time compiled steps",
+    )
     add(
         "--out",
         type=Path,
@@ -180,16 +215,26 @@ def main() -> None:
     data, test = pick(source.train), pick(source.test)
     names = ("wyner", "torch", "multivae", "pythae", "numpy", "lightning-fabric")
     report: dict[str, Any] = {
-        "what": "CPU ms of one process, per training step and model or per evaluation; ratio = median over windows of MultiVae / it",
-        "command": " ".join(["python -m benchmarks.peers", *sys.argv[1:]]), "seed": SEED, "date": time.strftime("%Y-%m-%d"),
-        "cpu": cpu_model(), "cores": os.cpu_count(), "threads": torch.get_num_threads(),
+        "what": (
+            "CPU ms of one process, per training step and model or per evaluation; ratio = median"
+            " over windows of MultiVae / it"
+        ),
+        "command": " ".join(["python -m benchmarks.peers", *sys.argv[1:]]),
+        "seed": SEED,
+        "date": time.strftime("%Y-%m-%d"),
+        "cpu": cpu_model(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
         "versions": {"python": platform.python_version(), **{n: version(n) for n in names}},
-        "load_before": os.getloadavg()[0], "yardstick_gflops": round(yardstick(), 1),
-    }  # fmt: skip
+        "load_before": os.getloadavg()[0],
+        "yardstick_gflops": round(yardstick(), 1),
+    }
     report["losses"] = losses(Workload(), data)
     for name, values in report["losses"].items():
         if values["relative difference"] > 1e-5:
-            raise SystemExit(f"{name}: the two do not minimise the same; the comparison would mean nothing")
+            raise SystemExit(
+                f"{name}: the two do not minimise the same; the comparison would mean nothing"
+            )
     report["known"] = known(SAMPLES)
     report["widths"] = {hidden: width(hidden, data, test, args) for hidden in args.hidden}
     report |= {"load_after": os.getloadavg()[0], "yardstick_gflops_after": round(yardstick(), 1)}

@@ -1,9 +1,11 @@
-"""Linear-Gaussian models whose likelihoods are known: affine networks with given weights, and matrix algebra in float64.
+"""Linear-Gaussian models whose likelihoods are known: affine networks with given weights, and
+matrix algebra in float64.
 
     (x, y) = W l + b + e,   l = all latents ~ N(0, I),   e ~ N(0, I)   =>   (x, y) ~ N(b, W W^T + I)
 
-The columns of W are orthogonal within each modality. So the exact posteriors are independent Gaussians, which encoders can
-hold; their scales are taken 1.2 times too large, so that there is something to weigh.
+The columns of W are orthogonal within each modality. So the exact posteriors are independent
+Gaussians, which encoders can hold; their scales are taken 1.2 times too large, so that there is
+something to weigh.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ WIDER = 1.2
 
 @dataclass(frozen=True)
 class Known:
-    """A model, pairs drawn from it `(N, D)`, and its exact mean negative log-likelihoods on them, in nats per pair."""
+    """A model, pairs drawn from it `(N, D)`, and its exact mean negative log-likelihoods on them,
+    in nats per pair."""
 
     model: Model
     data: dict[str, Tensor]
@@ -30,13 +33,16 @@ class Known:
     conditional: float
     """Of r(y|x), the law that translates: latents drawn from the encoder of x, then y."""
     conditional_with_prior: float
-    """The same where z is drawn from q(z|x) p(z), normalised; of JMVAE, which has no such law, equal to `conditional`."""
+    """The same where z is drawn from q(z|x) p(z), normalised; of JMVAE, which has no such law,
+    equal to `conditional`."""
 
 
 def loadings(*sizes: int, seed: int) -> list[Tensor]:
     """Matrices `(D, size)` whose columns are all orthogonal, with lengths between 1.2 and 1.8."""
     generator = torch.Generator().manual_seed(seed)
-    columns = torch.linalg.qr(torch.randn(D, sum(sizes), generator=generator, dtype=torch.float64))[0]
+    columns = torch.linalg.qr(torch.randn(D, sum(sizes), generator=generator, dtype=torch.float64))[
+        0
+    ]
     lengths = 1.2 + 0.6 * torch.rand(sum(sizes), generator=generator, dtype=torch.float64)
     return list((columns * lengths).split(sizes, 1))
 
@@ -65,7 +71,8 @@ def jmvae(rows: int = 200, size: int = 5) -> Known:
 
 
 def dmvae(rows: int = 200, shared: int = 5, private: int = 4) -> Known:
-    """p(z) p(u) p(v) p(x|z,u) p(y|z,v); experts at the exact likelihoods of z and posteriors of u, v, but wider."""
+    """p(z) p(u) p(v) p(x|z,u) p(y|z,v); experts at the exact likelihoods of z and posteriors of u,
+    v, but wider."""
     (a, c), (b, d) = loadings(shared, private, seed=1), loadings(shared, private, seed=2)
     offset = 0.5 * torch.ones(D, dtype=torch.float64)
     model = ours.dmvae(Workload(hidden=(), shared=shared, private=private))
@@ -111,7 +118,8 @@ def affine(model: Model, name: str, weight: Tensor, bias: Tensor) -> None:
 
 @torch.no_grad()
 def posterior(model: Model, name: str, w: Tensor, offset: Tensor, prior: bool) -> Tensor:
-    """Sets an encoder of l from rows = W l + offset + e to p(rows|l), times p(l) if `prior`, wider; returns its scale."""
+    """Sets an encoder of l from rows = W l + offset + e to p(rows|l), times p(l) if `prior`, wider;
+    returns its scale."""
     precision = w.square().sum(0) + (1.0 if prior else 0.0)
     gain = w.T / precision[:, None]
     affine(model, name, gain, -gain @ offset)

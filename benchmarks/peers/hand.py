@@ -1,6 +1,8 @@
-"""The same two models as loops written by hand in plain PyTorch with fused Adam: what this machine lets any library reach.
+"""The same two models as loops written by hand in plain PyTorch with fused Adam: what this machine
+lets any library reach.
 
-No clamp of log scales, no terms by name, no seeds of single steps, no look at the loss: only the loss and its gradient.
+No clamp of log scales, no terms by name, no seeds of single steps, no look at the loss: only the
+    loss and its gradient.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ def kl_standard(loc: Tensor, log_scale: Tensor) -> Tensor:
 
 
 class JMVAE(nn.Module):
-    """KL( q(w|x,y) || p(w) ) - log p(x|w) p(y|w) + c [ KL( q(w|x,y) || q(w|x) ) + KL( q(w|x,y) || q(w|y) ) ]."""
+    """KL( q(w|x,y) || p(w) ) - log p(x|w) p(y|w) + c [ KL( q(w|x,y) || q(w|x) ) + KL( q(w|x,y) ||
+    q(w|y) ) ]."""
 
     def __init__(self, load: Workload) -> None:
         super().__init__()
@@ -58,10 +61,15 @@ class DMVAE(nn.Module):
         self.noise = (3 * load.batch, load.shared + 2 * load.private)
         self.batch = load.batch
         self.encoders = nn.ModuleList(mlp(D, load.hidden, sum(self.sizes)) for _ in range(2))
-        self.decoders = nn.ModuleList(mlp(load.shared + load.private, load.hidden, D) for _ in range(2))
+        self.decoders = nn.ModuleList(
+            mlp(load.shared + load.private, load.hidden, D) for _ in range(2)
+        )
 
     def forward(self, x: Tensor, y: Tensor, eps: Tensor) -> Tensor:
-        own = [encode(value).split(self.sizes, -1) for encode, value in zip(self.encoders, (x, y), strict=True)]
+        own = [
+            encode(value).split(self.sizes, -1)
+            for encode, value in zip(self.encoders, (x, y), strict=True)
+        ]
         precisions = [(-2 * s).exp() for _, s, _, _ in own]
         precision = 1 + precisions[0] + precisions[1]
         loc = sum(p * o[0] for p, o in zip(precisions, own, strict=True)) / precision
@@ -71,7 +79,9 @@ class DMVAE(nn.Module):
         z = torch.addcmul(locs, log_scales.exp(), ez)
         loss = kl_standard(locs, log_scales).sum() + 3 * self.batch * D * LOG_2PI
         for value, (_, _, m, s), e, decode in zip((x, y), own, others, self.decoders, strict=True):
-            u = torch.addcmul(m, s.exp(), e[: self.batch])  # one draw for the three terms, as on our side
+            u = torch.addcmul(
+                m, s.exp(), e[: self.batch]
+            )  # one draw for the three terms, as on our side
             out = decode(torch.cat([z, u.repeat(3, 1)], -1)).unflatten(0, (3, -1))
             loss = loss + 0.5 * (value - out).square().sum() + 3 * kl_standard(m, s).sum()
         return loss / self.batch

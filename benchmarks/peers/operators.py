@@ -1,4 +1,5 @@
-"""Names for two operators of torchvision: its wheels, built for CUDA, import on a CPU build of torch once these have one."""
+"""Names for two operators of torchvision: its wheels, built for CUDA, import on a CPU build of
+torch once these have one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Our side: the models of the comparison, and everything that is done with them. Needs nothing but `wyner`."""
+"""Our side: the models of the comparison, and everything that is done with them. Needs nothing but
+`wyner`."""
 
 from __future__ import annotations
 
@@ -26,19 +27,30 @@ LONG = 100_000
 def jmvae(load: Workload) -> JMVAE:
     """JMVAE with one network for each of its five factors."""
     families = {"x": UNIT, "y": UNIT, "p(w)": UNIT}
-    return JMVAE(x=Real(D), y=Real(D), w=load.joint, c=load.pull, networks=MLPs(load.hidden), families=families)
+    return JMVAE(
+        x=Real(D),
+        y=Real(D),
+        w=load.joint,
+        c=load.pull,
+        networks=MLPs(load.hidden),
+        families=families,
+    )
 
 
 def dmvae(load: Workload) -> DMVAE:
-    """DMVAE with one encoder for each modality, whose last hidden layer feeds z and the private latent."""
+    """DMVAE with one encoder for each modality, whose last hidden layer feeds z and the private
+    latent."""
     families = {"x": UNIT, "y": UNIT, "p(z)": UNIT, "p(u)": UNIT, "p(v)": UNIT}
     sizes = {"z": load.shared, "u": load.private, "v": load.private}
-    return DMVAE(x=Real(D), y=Real(D), **sizes, networks=SharedEncoders(load.hidden), families=families)
+    return DMVAE(
+        x=Real(D), y=Real(D), **sizes, networks=SharedEncoders(load.hidden), families=families
+    )
 
 
 @dataclass(frozen=True)
 class SharedEncoders(Builder):
-    """Hidden layers of an encoder once for each modality; affine heads for its latents; decoders of their own."""
+    """Hidden layers of an encoder once for each modality; affine heads for its latents; decoders of
+    their own."""
 
     hidden: tuple[int, ...]
 
@@ -63,8 +75,11 @@ class Hidden(nn.Module):
         return torch.relu(self.mlp(x))
 
 
-def training(model: Model, data: Data, load: Workload, compile: bool = False, seeds: int = 1) -> Callable[[], None]:
-    """A call of `wyner.fit` that goes on until it is stopped; of several copies at once if there are several seeds."""
+def training(
+    model: Model, data: Data, load: Workload, compile: bool = False, seeds: int = 1
+) -> Callable[[], None]:
+    """A call of `wyner.fit` that goes on until it is stopped; of several copies at once if there
+    are several seeds."""
 
     def train() -> None:
         options = {"epochs": LONG, "batch_size": load.batch, "lr": load.lr, "compile": compile}

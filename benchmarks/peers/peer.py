@@ -1,4 +1,5 @@
-"""MultiVae's side: its JMVAE and DMVAE with the same networks, its trainer, its likelihoods. Imports `multivae`."""
+"""MultiVae's side: its JMVAE and DMVAE with the same networks, its trainer, its likelihoods.
+Imports `multivae`."""
 
 from __future__ import annotations
 
@@ -103,7 +104,11 @@ class Decoder(BaseDecoder):
 def jmvae(load: Workload) -> JMVAE:
     """MultiVae's JMVAE, weights of all terms constant in time."""
     config = JMVAEConfig(
-        n_modalities=2, latent_dim=load.joint, input_dims={k: (D,) for k in SIDES}, alpha=load.pull, warmup=0
+        n_modalities=2,
+        latent_dim=load.joint,
+        input_dims={k: (D,) for k in SIDES},
+        alpha=load.pull,
+        warmup=0,
     )
     return JMVAE(
         config,
@@ -123,7 +128,9 @@ def dmvae(load: Workload) -> DMVAE:
     )
     return DMVAE(
         config,
-        encoders={k: SharedPrivateEncoder(D, load.shared, load.private, load.hidden) for k in SIDES},
+        encoders={
+            k: SharedPrivateEncoder(D, load.shared, load.private, load.hidden) for k in SIDES
+        },
         decoders={k: Decoder(load.shared + load.private, D, load.hidden) for k in SIDES},
     )
 
@@ -160,14 +167,16 @@ def training(
 def joint_nll(
     model: BaseMultiVAE, data: Mapping[str, Tensor], samples: int, rows: int = 512, block: int = 100
 ) -> float:
-    """What `LikelihoodsEvaluator.joint_nll()` returns. `rows` and `block` are its batch sizes, at their default values."""
+    """What `LikelihoodsEvaluator.joint_nll()` returns. `rows` and `block` are its batch sizes, at
+    their default values."""
     config = LikelihoodsEvaluatorConfig(batch_size=rows, num_samples=samples, batch_size_k=block)
     return float(LikelihoodsEvaluator(model, dataset(data), eval_config=config).joint_nll())
 
 
 @torch.no_grad()
 def conditional_nll(model: BaseMultiVAE, data: Mapping[str, Tensor], samples: int) -> float:
-    """What `compute_cond_nll` returns for y given x: a mean of p(y|z) over draws of z given x, without weights."""
+    """What `compute_cond_nll` returns for y given x: a mean of p(y|z) over draws of z given x,
+    without weights."""
     model.eval()
     model.device = "cpu"
     rows = dataset(data)[:]
@@ -191,7 +200,14 @@ def take_heads(net: Layers, heads: Sequence[nn.Linear]) -> None:
     for head in heads:
         sizes = [n.out_features for n in net.heads][len(parts) :]
         count = 2 if head.out_features > sizes[0] else 1
-        parts += list(zip((1.0, 2.0), head.weight.split(sizes[:count]), head.bias.split(sizes[:count]), strict=False))
+        parts += list(
+            zip(
+                (1.0, 2.0),
+                head.weight.split(sizes[:count]),
+                head.bias.split(sizes[:count]),
+                strict=False,
+            )
+        )
     for mine, (scale, weight, bias) in zip(net.heads, parts, strict=True):
         mine.weight.copy_(scale * weight)
         mine.bias.copy_(scale * bias)
@@ -237,7 +253,8 @@ def drawing(draws: Sequence[Tensor]) -> Iterator[None]:
 
 @torch.no_grad()
 def loss(model: BaseMultiVAE, data: Mapping[str, Tensor], draws: Sequence[Tensor]) -> float:
-    """The training loss at given standard normal draws, in the order in which the model takes them."""
+    """The training loss at given standard normal draws, in the order in which the model takes
+    them."""
     model.train()
     with drawing(draws):
         return float(model(dataset(data)[:]).loss)

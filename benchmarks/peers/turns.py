@@ -1,8 +1,9 @@
-"""Timing in turns: trainings that run by themselves, each stopped after a window of optimiser steps until its next turn.
+"""Timing in turns: trainings that run by themselves, each stopped after a window of optimiser steps
+until its next turn.
 
-Every contender is a complete training, called as a user calls it, in a thread of its own. A hook after the step of any
-optimiser counts; only one contender runs at a time. So drift of the machine and busy neighbours hit all alike, and no loop
-is written twice for the benchmark.
+Every contender is a complete training, called as a user calls it, in a thread of its own. A hook
+after the step of any optimiser counts; only one contender runs at a time. So drift of the machine
+and busy neighbours hit all alike, and no loop is written twice for the benchmark.
 """
 
 from __future__ import annotations
@@ -35,8 +36,11 @@ class Windows:
     def summary(self) -> dict[str, Any]:
         """Median, smallest, largest and mean of both clocks."""
         show = lambda v: {
-            "median": round(statistics.median(v), 4), "min": round(min(v), 4), "max": round(max(v), 4), "mean": round(statistics.fmean(v), 4),
-        }  # fmt: skip
+            "median": round(statistics.median(v), 4),
+            "min": round(min(v), 4),
+            "max": round(max(v), 4),
+            "mean": round(statistics.fmean(v), 4),
+        }
         return {"windows": len(self.cpu), "cpu_ms": show(self.cpu), "wall_ms": show(self.wall)}
 
 
@@ -44,7 +48,13 @@ def ratio(slow: Sequence[float], fast: Sequence[float]) -> dict[str, float]:
     """Median over windows of slow / fast, its quartiles and extremes."""
     each = sorted(a / b for a, b in zip(slow, fast, strict=True))
     at = lambda share: round(each[round(share * (len(each) - 1))], 4)
-    return {"median": round(statistics.median(each), 4), "low": at(0.25), "high": at(0.75), "min": at(0), "max": at(1)}
+    return {
+        "median": round(statistics.median(each), 4),
+        "low": at(0.25),
+        "high": at(0.75),
+        "min": at(0),
+        "max": at(1),
+    }
 
 
 class Stop(BaseException):
@@ -122,7 +132,8 @@ def _after_step(*_: Any) -> None:
 
 
 def race(contenders: Mapping[str, Contender], rounds: int) -> dict[str, Windows]:
-    """Windows of all contenders in turn, back and forth; the first window of each, in which it starts, does not count."""
+    """Windows of all contenders in turn, back and forth; the first window of each, in which it
+    starts, does not count."""
     hook = register_optimizer_step_post_hook(_after_step)
     found = {name: Windows() for name in contenders}
     try:

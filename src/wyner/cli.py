@@ -1,4 +1,6 @@
-"""The command line. Errors are one or two lines on standard error and exit code 2; `--debug` shows the traceback."""
+"""The command line. Errors are one or two lines on standard error and exit code 2; `--debug` shows
+the traceback.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,13 @@ import typer
 from wyner.errors import OptionError, WynerError
 
 app = typer.Typer(
-    help="Learn what two things share and what is private to each.", epilog="Start with: wyner demo",
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown",
-)  # fmt: skip
+    help="Learn what two things share and what is private to each.",
+    epilog="Start with: wyner demo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
 
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the run; new or empty.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
@@ -29,50 +35,87 @@ def demo(
     seed: Annotated[int, typer.Option(help="Of weights, order and noise.")] = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Train on the embedded digits, from start to report, in about three minutes on two CPU cores."""
+    """Train on the embedded digits, from start to report, in about three minutes on two CPU
+    cores.
+    """
     from wyner.experiments import read
 
     chosen = {"seed": seed, **({"epochs": epochs} if epochs is not None else {})}
-    _train(read("demo").changed(fit=chosen), out or _free(Path("runs") / "demo"), False, not quiet, True)
+    _train(
+        read("demo").changed(fit=chosen),
+        out or _free(Path("runs") / "demo"),
+        False,
+        not quiet,
+        True,
+    )
 
 
 @app.command(
-    epilog="Examples: wyner train --data pairs.npz | wyner train --data mog --lam 0.1 --epochs 60 | wyner train experiment.toml | wyner train --resume runs/mog"
+    epilog=(
+        "Examples: wyner train --data pairs.npz | wyner train --data mog --lam 0.1 --epochs 60 |"
+        " wyner train experiment.toml | wyner train --resume runs/mog"
+    )
 )
 def train(
     experiment: Annotated[
-        str | None, typer.Argument(help="A TOML file, or the name of a shipped experiment (wyner list experiments).")
+        str | None,
+        typer.Argument(
+            help="A TOML file, or the name of a shipped experiment (wyner list experiments)."
+        ),
     ] = None,
     data: Annotated[
-        str | None, typer.Option(help="A named data set (wyner list data) or an .npz file with arrays x and y.")
+        str | None,
+        typer.Option(
+            help="A named data set (wyner list data) or an .npz file with arrays x and y."
+        ),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Name of the model (wyner list models).")] = None,
-    lam: Annotated[float | None, typer.Option(help="Weight of the common information, in [0, 1).")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Name of the model (wyner list models).")
+    ] = None,
+    lam: Annotated[
+        float | None, typer.Option(help="Weight of the common information, in [0, 1).")
+    ] = None,
     alpha: Annotated[
-        float | None, typer.Option(help="Weight of the marginal and conditional terms; 0 trains in two stages.")
+        float | None,
+        typer.Option(help="Weight of the marginal and conditional terms; 0 trains in two stages."),
     ] = None,
     z: Annotated[int | None, typer.Option(help="Size of the common latent.")] = None,
     u: Annotated[int | None, typer.Option(help="Size of the local latent of x.")] = None,
     v: Annotated[int | None, typer.Option(help="Size of the local latent of y.")] = None,
-    hidden: Annotated[str | None, typer.Option(help="Widths of hidden layers, for example 256,256,256.")] = None,
-    activation: Annotated[str | None, typer.Option(help="relu, elu, leaky_relu, gelu, silu, tanh.")] = None,
+    hidden: Annotated[
+        str | None, typer.Option(help="Widths of hidden layers, for example 256,256,256.")
+    ] = None,
+    activation: Annotated[
+        str | None, typer.Option(help="relu, elu, leaky_relu, gelu, silu, tanh.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Rows a step.")] = None,
     lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
-    schedule: Annotated[str | None, typer.Option(help="constant, one-cycle, cosine, linear.")] = None,
+    schedule: Annotated[
+        str | None, typer.Option(help="constant, one-cycle, cosine, linear.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order and noise.")] = None,
-    patience: Annotated[int | None, typer.Option(help="Epochs without improvement before stopping.")] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Epochs without improvement before stopping.")
+    ] = None,
     clip: Annotated[float | None, typer.Option(help="Largest gradient norm.")] = None,
     compile: Annotated[bool | None, typer.Option("--compile", help="Compile the step.")] = None,
     precision: Annotated[str | None, typer.Option(help="32-true, bf16-mixed, ...")] = None,
     accelerator: Annotated[str | None, typer.Option(help="auto, cpu, cuda, ...")] = None,
     devices: Annotated[int | None, typer.Option(help="Processes or devices.")] = None,
-    checkpoint_seconds: Annotated[float | None, typer.Option(help="Time between checkpoints.")] = None,
-    samples: Annotated[int | None, typer.Option(help="Importance samples of the evaluation.")] = None,
+    checkpoint_seconds: Annotated[
+        float | None, typer.Option(help="Time between checkpoints.")
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option(help="Importance samples of the evaluation.")
+    ] = None,
     rows: Annotated[int | None, typer.Option(help="Test rows to evaluate; all by default.")] = None,
     option: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Any key of an experiment file: data.correlations=[0.9], fit.weight_decay=0.01"),
+        typer.Option(
+            "--set",
+            help="Any key of an experiment file: data.correlations=[0.9], fit.weight_decay=0.01",
+        ),
     ] = None,
     out: Out = None,
     resume: Annotated[Path | None, typer.Option(help="Continue this run, exactly.")] = None,
@@ -86,33 +129,56 @@ def train(
     sections: dict[str, dict[str, Any]] = {
         "data": {"name": data},
         "model": {"name": model, "lam": lam, "alpha": alpha, "z": z, "u": u, "v": v},
-        "networks": {"hidden": None if hidden is None else _widths(hidden), "activation": activation},
+        "networks": {
+            "hidden": None if hidden is None else _widths(hidden),
+            "activation": activation,
+        },
         "fit": {
-            "epochs": epochs, "batch_size": batch_size, "lr": lr, "schedule": schedule, "seed": seed, "patience": patience, "clip": clip,
-            "compile": compile, "precision": precision, "accelerator": accelerator, "devices": devices, "checkpoint_seconds": checkpoint_seconds,
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "lr": lr,
+            "schedule": schedule,
+            "seed": seed,
+            "patience": patience,
+            "clip": clip,
+            "compile": compile,
+            "precision": precision,
+            "accelerator": accelerator,
+            "devices": devices,
+            "checkpoint_seconds": checkpoint_seconds,
         },
         "evaluate": {"samples": samples, "rows": rows},
-    }  # fmt: skip
-    sections = {s: {k: v for k, v in values.items() if v is not None} for s, values in sections.items()}
+    }
+    sections = {
+        s: {k: v for k, v in values.items() if v is not None} for s, values in sections.items()
+    }
     for section, added in _sections(option).items():
         sections[section] |= added
     if resume is not None:
         if experiment is not None or any(sections.values()):
-            raise OptionError("--resume takes everything from the run; leave the other settings out")
+            raise OptionError(
+                "--resume takes everything from the run; leave the other settings out"
+            )
         stored = read_config(resume).get("about", {}).get("experiment")
         if not stored:
-            raise OptionError(f"{resume} was trained from Python; resume it there with wyner.fit(..., resume=True)")
+            raise OptionError(
+                f"{resume} was trained from Python; resume it there with wyner.fit(...,"
+                " resume=True)"
+            )
         _train(Experiment(**stored), resume, True, not quiet, report)
         return
     if experiment is not None:
         base = read(experiment).changed(**sections)
     elif data is None:
         raise OptionError(
-            "expected what to train on: --data NAME or --data pairs.npz, or an experiment file; see wyner list data"
+            "expected what to train on: --data NAME or --data pairs.npz, or an experiment file; see"
+            " wyner list data"
         )
     else:
         base = _experiment_on(data, sections)
-    _train(base, out or _free(Path("runs") / Path(base.data["name"]).stem), False, not quiet, report)
+    _train(
+        base, out or _free(Path("runs") / Path(base.data["name"]).stem), False, not quiet, report
+    )
 
 
 @app.command(epilog="Example: wyner evaluate runs/mog --samples 1000")
@@ -130,68 +196,117 @@ def evaluate(
 
 
 @app.command(
-    epilog="Examples: wyner sample runs/demo -n 64 --to pairs.npz | wyner sample runs/demo --given x.npz -n 5 --to draws.npz"
+    epilog=(
+        "Examples: wyner sample runs/demo -n 64 --to pairs.npz | wyner sample runs/demo --given"
+        " x.npz -n 5 --to draws.npz"
+    )
 )
 def sample(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
     to: Annotated[Path, typer.Option(help="The .npz file to write.")] = Path("samples.npz"),
     n: Annotated[int, typer.Option("--n", "-n", help="Pairs, or draws per given row.")] = 16,
     given: Annotated[
-        Path | None, typer.Option(help="An .npz file with some modalities: translate them to the other.")
+        Path | None,
+        typer.Option(help="An .npz file with some modalities: translate them to the other."),
     ] = None,
-    like: Annotated[Path | None, typer.Option(help="An .npz file with references whose style is kept.")] = None,
-    reconstruct: Annotated[bool, typer.Option(help="Reconstruct the given rows instead of translating them.")] = False,
-    draw: Annotated[bool, typer.Option(help="Draw from the decoders instead of taking their means.")] = False,
+    like: Annotated[
+        Path | None, typer.Option(help="An .npz file with references whose style is kept.")
+    ] = None,
+    reconstruct: Annotated[
+        bool, typer.Option(help="Reconstruct the given rows instead of translating them.")
+    ] = False,
+    draw: Annotated[
+        bool, typer.Option(help="Draw from the decoders instead of taking their means.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
 ) -> None:
     """Generate pairs, translate, keep a style, or reconstruct; arrays go to an .npz file."""
     from wyner.commands import sampling
 
-    shapes = sampling.sample_run(run, to, n=n, given=given, like=like, reconstruct=reconstruct, draw=draw, seed=seed)
+    shapes = sampling.sample_run(
+        run, to, n=n, given=given, like=like, reconstruct=reconstruct, draw=draw, seed=seed
+    )
     print(f"wrote {to}: " + ", ".join(f"{k} {v}" for k, v in shapes.items()))
 
 
 @app.command(
-    epilog="Examples: wyner traverse runs/demo --along u | wyner traverse runs/demo --between --rows 0,3,8 --to paths.pdf"
+    epilog=(
+        "Examples: wyner traverse runs/demo --along u | wyner traverse runs/demo --between --rows"
+        " 0,3,8 --to paths.pdf"
+    )
 )
 def traverse(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    to: Annotated[Path, typer.Option(help="A .png, .pdf or .svg sheet, or an .npz file of arrays.")] = Path(
-        "traverse.png"
-    ),
-    along: Annotated[str | None, typer.Option(help="The latent that moves; the first common one by default.")] = None,
+    to: Annotated[
+        Path, typer.Option(help="A .png, .pdf or .svg sheet, or an .npz file of arrays.")
+    ] = Path("traverse.png"),
+    along: Annotated[
+        str | None, typer.Option(help="The latent that moves; the first common one by default.")
+    ] = None,
     dims: Annotated[
-        str | None, typer.Option(help="Its coordinates, such as 0,3; the most used ones by default.")
+        str | None,
+        typer.Option(help="Its coordinates, such as 0,3; the most used ones by default."),
     ] = None,
     rows: Annotated[str | None, typer.Option(help="Test rows to start from, such as 0,5.")] = None,
-    between: Annotated[bool, typer.Option(help="Paths from each row to the next, instead of coordinates.")] = False,
+    between: Annotated[
+        bool, typer.Option(help="Paths from each row to the next, instead of coordinates.")
+    ] = False,
     steps: Annotated[int, typer.Option(help="Steps of the walk.")] = 7,
-    span: Annotated[float, typer.Option(help="How far coordinates move, in standard deviations of the prior.")] = 3.0,
+    span: Annotated[
+        float, typer.Option(help="How far coordinates move, in standard deviations of the prior.")
+    ] = 3.0,
     data: Annotated[str | None, typer.Option(help="Another data set or .npz file.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Draw the latents that are held, instead of their means.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Draw the latents that are held, instead of their means.")
+    ] = None,
 ) -> None:
-    """Move through the latents of a run: one coordinate at a time, or from row to row; a sheet of pictures."""
+    """Move through the latents of a run: one coordinate at a time, or from row to row; a sheet of
+    pictures.
+    """
     from wyner.commands import walking
 
-    numbers = lambda text, what: None if text is None else _widths(text, f"{what}: expected numbers such as 0,3")
+    numbers = lambda text, what: (
+        None if text is None else _widths(text, f"{what}: expected numbers such as 0,3")
+    )
     places = {"dims": numbers(dims, "--dims"), "rows": numbers(rows, "--rows")}
     print(
-        walking.traverse_run(run, to, along=along, between=between, steps=steps, span=span, source=data, seed=seed, **places)
-    )  # fmt: skip
+        walking.traverse_run(
+            run,
+            to,
+            along=along,
+            between=between,
+            steps=steps,
+            span=span,
+            source=data,
+            seed=seed,
+            **places,
+        )
+    )
 
 
 @app.command(
-    epilog="Examples: wyner reproduce mog | wyner reproduce mog --rows wyner-0,jvae --seeds 2 --epochs 1 | wyner reproduce halves --protocol paper | wyner reproduce common-information --rows mog,dsbs-0.1 --samples 10000"
+    epilog=(
+        "Examples: wyner reproduce mog | wyner reproduce mog --rows wyner-0,jvae --seeds 2 --epochs"
+        " 1 | wyner reproduce halves --protocol paper | wyner reproduce common-information --rows"
+        " mog,dsbs-0.1 --samples 10000"
+    )
 )
 def reproduce(
     experiment: Annotated[
         str,
         typer.Argument(
-            help="mog, halves, add1, mnist-svhn, mnist-svhn-add1, celeba, w-vae, w-vae-mog, dsae, pixelcnn, sketchy, emoji or common-information."
+            help=(
+                "mog, halves, add1, mnist-svhn, mnist-svhn-add1, celeba, w-vae, w-vae-mog, dsae,"
+                " pixelcnn, sketchy, emoji or common-information."
+            )
         ),
     ],
-    protocol: Annotated[str, typer.Option(help="short or paper; of common-information short or long.")] = "short",
-    rows: Annotated[str | None, typer.Option(help="Rows by name, separated by commas; all by default.")] = None,
+    protocol: Annotated[
+        str, typer.Option(help="short or paper; of common-information short or long.")
+    ] = "short",
+    rows: Annotated[
+        str | None, typer.Option(help="Rows by name, separated by commas; all by default.")
+    ] = None,
     seeds: Annotated[int | None, typer.Option(help="Models a row, from seed 0 up.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Fewer for a quick look.")] = None,
     samples: Annotated[int | None, typer.Option(help="Importance samples of the table.")] = None,
@@ -199,49 +314,78 @@ def reproduce(
     data: Annotated[
         str | None,
         typer.Option(
-            help="One of the protocol's data sets, instead of the best there is; of sketchy and emoji a folder."
+            help=(
+                "One of the protocol's data sets, instead of the best there is; of sketchy and"
+                " emoji a folder."
+            )
         ),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where the table and the figures go.")] = Path("results"),
-    runs: Annotated[Path, typer.Option(help="Where the trained models go; what is there is not trained again.")] = Path(
-        "runs"
-    )
-    / "reproduce",
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Where the table and the figures go.")
+    ] = Path("results"),
+    runs: Annotated[
+        Path, typer.Option(help="Where the trained models go; what is there is not trained again.")
+    ] = Path("runs") / "reproduce",
     figures: Annotated[bool, typer.Option(help="Draw the figures.")] = True,
     quiet: Quiet = False,
 ) -> None:
-    """Train a table of the paper again, several seeds a row, and print it beside the published one."""
+    """Train a table of the paper again, several seeds a row, and print it beside the published
+    one.
+    """
     from wyner.commands.reproducing import reproduced
 
     picked = [r.strip() for r in (rows or "").split(",") if r.strip()]
     asked: dict[str, Any] = {
-        "rows": picked or None, "seeds": seeds, "epochs": epochs, "samples": samples, "test_rows": test_rows, "data": data
-    }  # fmt: skip
+        "rows": picked or None,
+        "seeds": seeds,
+        "epochs": epochs,
+        "samples": samples,
+        "test_rows": test_rows,
+        "data": data,
+    }
     with _interruptible():
-        folder = reproduced(experiment, protocol, asked, out=out, runs=runs, figures=figures, progress=not quiet)
+        folder = reproduced(
+            experiment, protocol, asked, out=out, runs=runs, figures=figures, progress=not quiet
+        )
     print(f"\n{(folder / f'{protocol}.md').read_text()}\ntable, numbers and figures: {folder}")
 
 
 @app.command(
-    epilog="Examples: wyner sweep --data pairs.npz | wyner sweep --data mog --lam 0,0.05,0.1 --seeds 5 --epochs 40 | wyner sweep --data mog --over z=2,5,10"
+    epilog=(
+        "Examples: wyner sweep --data pairs.npz | wyner sweep --data mog --lam 0,0.05,0.1 --seeds 5"
+        " --epochs 40 | wyner sweep --data mog --over z=2,5,10"
+    )
 )
 def sweep(
-    data: Annotated[str, typer.Option(help="A named data set (wyner list data) or an .npz file with arrays x and y.")],
-    model: Annotated[str | None, typer.Option(help="Name of the model; WynerVAE by default.")] = None,
-    lam: Annotated[
-        str | None, typer.Option(help="Values of lambda, separated by commas; the default without --over.")
+    data: Annotated[
+        str,
+        typer.Option(
+            help="A named data set (wyner list data) or an .npz file with arrays x and y."
+        ),
+    ],
+    model: Annotated[
+        str | None, typer.Option(help="Name of the model; WynerVAE by default.")
     ] = None,
-    over: Annotated[list[str] | None, typer.Option(help="Any other argument or setting: key=v1,v2,...")] = None,
+    lam: Annotated[
+        str | None,
+        typer.Option(help="Values of lambda, separated by commas; the default without --over."),
+    ] = None,
+    over: Annotated[
+        list[str] | None, typer.Option(help="Any other argument or setting: key=v1,v2,...")
+    ] = None,
     seeds: Annotated[int, typer.Option(help="Models a value.")] = 3,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
     samples: Annotated[int, typer.Option(help="Importance samples of the numbers.")] = 50,
     rows: Annotated[int, typer.Option(help="Validation rows of the numbers, at most.")] = 1000,
-    option: Annotated[list[str] | None, typer.Option("--set", help="Any key of an experiment file, not swept.")] = None,
-    prune: Annotated[bool, typer.Option(help="Drop hopeless values after a quarter and half of the epochs.")] = True,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder; the same command again goes on in it.")] = Path(
-        "runs"
-    )
-    / "sweep",
+    option: Annotated[
+        list[str] | None, typer.Option("--set", help="Any key of an experiment file, not swept.")
+    ] = None,
+    prune: Annotated[
+        bool, typer.Option(help="Drop hopeless values after a quarter and half of the epochs.")
+    ] = True,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder; the same command again goes on in it.")
+    ] = Path("runs") / "sweep",
     quiet: Quiet = False,
 ) -> None:
     """Choose lambda, or any argument, on validation rows; test rows are not looked at."""
@@ -258,29 +402,51 @@ def sweep(
     base = _experiment_on(data, sections)
     with _interruptible():
         found = sweeps.sweep(
-            base, values, seeds=seeds, samples=samples, rows=rows, prune=prune, out=out, progress=not quiet
+            base,
+            values,
+            seeds=seeds,
+            samples=samples,
+            rows=rows,
+            prune=prune,
+            out=out,
+            progress=not quiet,
         )
     print(f"\n{(found.folder / 'sweep.md').read_text()}")
-    print(f"best: {found.best.label}; chosen: {found.chosen.label}; table, numbers and figure: {found.folder}")
+    print(
+        f"best: {found.best.label}; chosen: {found.chosen.label}; table, numbers and figure:"
+        f" {found.folder}"
+    )
 
 
 @app.command(
-    epilog="Examples: wyner information table.csv --unit bits | wyner information cov.npz --covariance 3,2 | wyner information pairs.npz | wyner information runs/mog"
+    epilog=(
+        "Examples: wyner information table.csv --unit bits | wyner information cov.npz --covariance"
+        " 3,2 | wyner information pairs.npz | wyner information runs/mog"
+    )
 )
 def information(
     source: Annotated[
-        Path, typer.Argument(help="A table or covariance (.csv, .npy, .npz), data (.npz with x and y), or a run.")
+        Path,
+        typer.Argument(
+            help="A table or covariance (.csv, .npy, .npz), data (.npz with x and y), or a run."
+        ),
     ],
     covariance: Annotated[
         str | None, typer.Option(help="The file is a covariance: sizes of x and y, such as 3,2.")
     ] = None,
     key: Annotated[str | None, typer.Option(help="Which array of an .npz file.")] = None,
     unit: Annotated[str, typer.Option(help="nats or bits, for tables.")] = "nats",
-    solver: Annotated[str, typer.Option(help="penalty, alternating or admm, for tables.")] = "penalty",
+    solver: Annotated[
+        str, typer.Option(help="penalty, alternating or admm, for tables.")
+    ] = "penalty",
     gamma: Annotated[float | None, typer.Option(help="Also the relaxed C_gamma.")] = None,
-    lam: Annotated[float | None, typer.Option(help="Also the Lagrangian's minimum at lambda.")] = None,
+    lam: Annotated[
+        float | None, typer.Option(help="Also the Lagrangian's minimum at lambda.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the solver's starts.")] = 0,
-    plot: Annotated[Path | None, typer.Option(help="A PNG file for the curve and the optimal Z, for tables.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="A PNG file for the curve and the optimal Z, for tables.")
+    ] = None,
 ) -> None:
     """Common information of a table, a covariance, data or a run: mutual, Gacs-Korner, Wyner."""
     from wyner.commands import information as measures
@@ -289,49 +455,85 @@ def information(
     if covariance is not None:
         sizes = _widths(covariance, "--covariance: expected the sizes of x and y such as 3,2")
         if len(sizes) != 2:
-            raise OptionError(f"--covariance: expected the sizes of x and y such as 3,2, got {covariance!r}")
+            raise OptionError(
+                f"--covariance: expected the sizes of x and y such as 3,2, got {covariance!r}"
+            )
         split = (sizes[0], sizes[1])
-    options: dict[str, Any] = {"unit": unit, "solver": solver, "gamma": gamma, "lam": lam, "seed": seed, "plot": plot}
+    options: dict[str, Any] = {
+        "unit": unit,
+        "solver": solver,
+        "gamma": gamma,
+        "lam": lam,
+        "seed": seed,
+        "plot": plot,
+    }
     print(measures.describe(source, covariance=split, key=key, **options))
 
 
 @app.command(
-    epilog="Examples: wyner retrieve runs/sketchy --query sketches/ --gallery photos/ -k 10 --out found | wyner retrieve runs/mog --query x.npy --gallery pairs.npz --from x --to y"
+    epilog=(
+        "Examples: wyner retrieve runs/sketchy --query sketches/ --gallery photos/ -k 10 --out"
+        " found | wyner retrieve runs/mog --query x.npy --gallery pairs.npz --from x --to y"
+    )
 )
 def retrieve(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
     query: Annotated[
         Path,
         typer.Option(
-            help="A folder or zip archive of pictures; an .npy or .npz file of rows on the scale of the training."
+            help=(
+                "A folder or zip archive of pictures; an .npy or .npz file of rows on the scale of"
+                " the training."
+            )
         ),
     ],
-    gallery: Annotated[Path, typer.Option(help="The same, or the folder of an index that --keep made.")],
+    gallery: Annotated[
+        Path, typer.Option(help="The same, or the folder of an index that --keep made.")
+    ],
     k: Annotated[int, typer.Option("--k", "-k", help="Hits of each query.")] = 10,
-    of: Annotated[str | None, typer.Option("--from", help="Modality of the queries; the first by default.")] = None,
-    to: Annotated[str | None, typer.Option("--to", help="Modality of the gallery; the second by default.")] = None,
+    of: Annotated[
+        str | None, typer.Option("--from", help="Modality of the queries; the first by default.")
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", help="Modality of the gallery; the second by default.")
+    ] = None,
     distance: Annotated[str | None, typer.Option(help="cosine, the default, or euclidean.")] = None,
-    keep: Annotated[Path | None, typer.Option(help="A new folder for the encoded gallery, to be used again.")] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="A new folder for hits.json, hits.csv and hits.png.")] = Path(
-        "retrieved"
-    ),
+    keep: Annotated[
+        Path | None, typer.Option(help="A new folder for the encoded gallery, to be used again.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="A new folder for hits.json, hits.csv and hits.png.")
+    ] = Path("retrieved"),
 ) -> None:
     """Find the nearest items of a gallery by what both sides share, in either direction."""
     from wyner.commands import retrieval
 
-    hits, files = retrieval.retrieve(run, query, gallery, out, k=k, of=of, to=to, distance=distance, keep=keep)
-    print(f"{len(hits.index)} queries, {hits.index.shape[1]} hits each: {', '.join(map(str, files))}")
+    hits, files = retrieval.retrieve(
+        run, query, gallery, out, k=k, of=of, to=to, distance=distance, keep=keep
+    )
+    print(
+        f"{len(hits.index)} queries, {hits.index.shape[1]} hits each: {', '.join(map(str, files))}"
+    )
 
 
-@app.command(epilog="Example: wyner convert runs/reproduce/dsae-short/cmi-0.8/seed-0 anna.wav ben.wav -o voices")
+@app.command(
+    epilog=(
+        "Example: wyner convert runs/reproduce/dsae-short/cmi-0.8/seed-0 anna.wav ben.wav -o voices"
+    )
+)
 def convert(
     run: Annotated[Path, typer.Argument(help="Folder of a DSAE trained on speech.")],
-    first: Annotated[Path, typer.Argument(help="A recording: wav, NIST SPHERE, or with wyner[audio] flac and others.")],
+    first: Annotated[
+        Path,
+        typer.Argument(help="A recording: wav, NIST SPHERE, or with wyner[audio] flac and others."),
+    ],
     second: Annotated[Path, typer.Argument(help="Another one.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for wav files and a picture of the spectra.")] = Path(
-        "voices"
-    ),
-    samples: Annotated[int, typer.Option(help="Also so many made-up voices, and made-up sounds, for the first.")] = 0,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for wav files and a picture of the spectra.")
+    ] = Path("voices"),
+    samples: Annotated[
+        int, typer.Option(help="Also so many made-up voices, and made-up sounds, for the first.")
+    ] = 0,
     seed: Annotated[int, typer.Option(help="Of what is made up.")] = 0,
 ) -> None:
     """Exchange the voices of two recordings: what one says, as the other."""
@@ -365,7 +567,9 @@ def _train(experiment: Any, out: Path, resume: bool, progress: bool, report: boo
     print(f"{dataset}")
     print(f"model: {experiment.model.get('name', 'WynerVAE')}, run: {out}")
     with _interruptible():
-        trained, numbers = run(experiment, out, resume=resume, progress=progress, report=report, dataset=dataset)
+        trained, numbers = run(
+            experiment, out, resume=resume, progress=progress, report=report, dataset=dataset
+        )
     print(f"\n{trained.model.objective}\n")
     _table(numbers)
     if trained.history:
@@ -388,7 +592,9 @@ def _table(numbers: list[Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("number", "value", "unit", "against", "how", box=None, header_style="bold", pad_edge=False)
+    table = Table(
+        "number", "value", "unit", "against", "how", box=None, header_style="bold", pad_edge=False
+    )
     for column in table.columns[:4]:
         column.no_wrap = column is not table.columns[0]
     for n in numbers:
@@ -429,7 +635,9 @@ def _setting(text: str) -> tuple[str, str, Any]:
     name, _, value = text.partition("=")
     section, _, key = name.strip().partition(".")
     if not key or not value:
-        raise OptionError(f"--set {text}: expected section.key=value, for example fit.weight_decay=0.01")
+        raise OptionError(
+            f"--set {text}: expected section.key=value, for example fit.weight_decay=0.01"
+        )
     try:
         return section, key, tomllib.loads(f"v = {value}")["v"]
     except tomllib.TOMLDecodeError:
@@ -449,7 +657,9 @@ def main() -> None:
     """Entry point: bad input ends with one clear sentence and exit code 2."""
     debug = "--debug" in sys.argv
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
-    warnings.showwarning = lambda message, *rest, **more: print(f"warning: {message}", file=sys.stderr)  # type: ignore[assignment]
+    warnings.showwarning = lambda message, *rest, **more: print(
+        f"warning: {message}", file=sys.stderr
+    )  # type: ignore[assignment]
     warnings.filterwarnings("ignore", module=r"(torch|lightning_fabric|tensorboard)")
     try:
         app(args=arguments, prog_name="wyner", standalone_mode=True)

@@ -1,4 +1,6 @@
-"""Settings as JSON: frozen dataclasses of this package to plain values and back. Nothing is pickled."""
+"""Settings as JSON: frozen dataclasses of this package to plain values and back. Nothing is
+pickled.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +22,18 @@ MODULE = "nn.Module"
 
 @cache
 def _kinds() -> dict[str, type]:
-    """Classes whose objects a configuration may hold, by module and name: those of every module of these packages."""
+    """Classes whose objects a configuration may hold, by module and name: those of every module of
+    these packages.
+    """
     from wyner import families, networks, objectives, schedules
     from wyner.training import phases
 
     packages = (families, networks, objectives)
     inner = [
-        m for p in packages for m in vars(p).values() if inspect.ismodule(m) and m.__name__.startswith(f"{p.__name__}.")
+        m
+        for p in packages
+        for m in vars(p).values()
+        if inspect.ismodule(m) and m.__name__.startswith(f"{p.__name__}.")
     ]
     found: dict[str, type] = {}
     for module in (variables, schedules, phases, *inner):
@@ -39,7 +46,8 @@ def _kinds() -> dict[str, type]:
 
 
 def encode(value: Any) -> Any:
-    """A JSON value for numbers, texts, lists, dictionaries, spaces, families, builders, schedules and phases.
+    """A JSON value for numbers, texts, lists, dictionaries, spaces, families, builders, schedules
+    and phases.
 
     Raises:
         RunError: a value of another type.
@@ -58,7 +66,10 @@ def encode(value: Any) -> Any:
         if type(value) is kind:
             if isinstance(value, variables.Space):
                 return {"kind": name, "shape": list(value.shape)}
-            return {"kind": name, **{f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}}  # type: ignore[arg-type]
+            return {
+                "kind": name,
+                **{f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(kind)},
+            }
     from wyner.families import Family
     from wyner.networks import Builder, Critics
     from wyner.schedules import Schedule
@@ -68,7 +79,8 @@ def encode(value: Any) -> Any:
     ):  # of the user's own class: like a network, its code is not stored
         return {"kind": MODULE, "text": type(value).__name__}
     raise RunError(
-        f"cannot store {value!r} of type {type(value).__name__} in a configuration; pass numbers, texts or objects of wyner"
+        f"cannot store {value!r} of type {type(value).__name__} in a configuration; pass numbers,"
+        " texts or objects of wyner"
     )
 
 
@@ -86,12 +98,14 @@ def decode(value: Any) -> Any:
         return {k: decode(v) for k, v in value.items()}
     if value["kind"] == MODULE:
         raise RunError(
-            f"the model has a network of your own ({value.get('text')}), whose code is not stored; build the model and pass it: "
-            "wyner.load(folder, into=model)"
+            f"the model has a network of your own ({value.get('text')}), whose code is not stored;"
+            " build the model and pass it: wyner.load(folder, into=model)"
         )
     kind = _kinds().get(value["kind"])
     if kind is None:
-        raise RunError(f"unknown kind {value['kind']!r} in a configuration; it was written by another version")
+        raise RunError(
+            f"unknown kind {value['kind']!r} in a configuration; it was written by another version"
+        )
     rest = {k: decode(v) for k, v in value.items() if k != "kind"}
     listed = rest.pop("shape" if issubclass(kind, variables.Space) else "members", [])
     return kind(*listed, **rest)

@@ -1,4 +1,6 @@
-"""What can go wrong in a user's hands. Every message says what was expected, what came and what would be right."""
+"""What can go wrong in a user's hands. Every message says what was expected, what came and what
+would be right.
+"""
 
 from __future__ import annotations
 

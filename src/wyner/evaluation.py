@@ -1,4 +1,6 @@
-"""The table of numbers of a trained model on a data set: each with its unit, its error and how it was estimated."""
+"""The table of numbers of a trained model on a data set: each with its unit, its error and how it
+was estimated.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from wyner.errors import TaskError
 from wyner.models.base import Model
 
 PUBLISHED_OFFSET = 0.5 * np.log(2.0)
-"""Per coordinate: the published nll's of the mixture data use the constant of variance 1 with the exponent of variance 1/2."""
+"""Per coordinate: the published nll's of the mixture data use the constant of variance 1 with the
+exponent of variance 1/2."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +48,21 @@ class Number:
             + (f" +- {self.error:.3f}" if self.error is not None else "")
             + f" {self.unit}"
         )
-        return text + (f" ({self.reference_name} {self.reference:.3f})" if self.reference is not None else "")
+        return text + (
+            f" ({self.reference_name} {self.reference:.3f})" if self.reference is not None else ""
+        )
 
 
 def evaluate(
-    model: Model, dataset: Dataset, samples: int = 100, rows: int | None = None, seed: int = 0, part: str = "test"
+    model: Model,
+    dataset: Dataset,
+    samples: int = 100,
+    rows: int | None = None,
+    seed: int = 0,
+    part: str = "test",
 ) -> list[Number]:
-    """Likelihoods and information of a model on held-out pairs; questions the model cannot answer are left out.
+    """Likelihoods and information of a model on held-out pairs; questions the model cannot answer
+    are left out.
 
     Args:
         model: trained.
@@ -67,17 +78,31 @@ def evaluate(
     pairs = {k: v for k, v in dataset.pairs(part, rows).items() if k in model.observed}
     names = list(pairs)
     out: list[Number] = []
-    asked: list[tuple[str, dict[str, Any], dict[str, Any] | None, str]] = [("joint nll", pairs, None, "nll_joint")]
+    asked: list[tuple[str, dict[str, Any], dict[str, Any] | None, str]] = [
+        ("joint nll", pairs, None, "nll_joint")
+    ]
     for name in reversed(names):
         rest = {k: v for k, v in pairs.items() if k != name}
         asked.append(
-            (f"conditional nll of {name} given {','.join(rest)}", {name: pairs[name]}, rest, "nll_conditional")
+            (
+                f"conditional nll of {name} given {','.join(rest)}",
+                {name: pairs[name]},
+                rest,
+                "nll_conditional",
+            )
         )
         if len(names) > 2:
-            asked.append((f"conditional nll of {','.join(rest)} given {name}", rest, {name: pairs[name]}, ""))
+            asked.append(
+                (f"conditional nll of {','.join(rest)} given {name}", rest, {name: pairs[name]}, "")
+            )
     for name in reversed(names):
         asked.append(
-            (f"marginal nll of {name}, without looking at the rest", {name: pairs[name]}, None, "nll_marginal")
+            (
+                f"marginal nll of {name}, without looking at the rest",
+                {name: pairs[name]},
+                None,
+                "nll_marginal",
+            )
         )
     for title, targets, given, key in asked:
         try:
@@ -85,8 +110,9 @@ def evaluate(
         except TaskError:
             continue
         how = (
-            f"importance sampling, S = {samples}, {len(found.value)} {part} rows, {float(found.ess.mean()):.1f} effective samples on average "
-            f"(smallest {float(found.ess.min()):.1f})"
+            f"importance sampling, S = {samples}, {len(found.value)} {part} rows,"
+            f" {float(found.ess.mean()):.1f} effective samples on average (smallest"
+            f" {float(found.ess.min()):.1f})"
         )
         unit = f"nats per {'pair' if given is None and len(targets) == 2 else 'row'}"
         out.append(
@@ -112,15 +138,29 @@ def _information(model: Model, dataset: Dataset, pairs: Mapping[str, Any]) -> li
     true = dataset.truth.get("common_information")
     rows = len(next(iter(pairs.values())))
     about = {
-        "I41": ("rate of z (I41)", "mean KL(q(z|x,y) || p(z)), an upper bound of I(X,Y;Z), eq. (41)"),
+        "I41": (
+            "rate of z (I41)",
+            "mean KL(q(z|x,y) || p(z)), an upper bound of I(X,Y;Z), eq. (41)",
+        ),
         "I40": ("I40", "h(p(z)) - mean h(q(z|x,y)), no bound, eq. (40), corrected"),
         "aggregate": (
             "I(X,Y;Z), aggregate estimate",
-            f"mean log q(z|x,y) / mixture of the posteriors of {min(rows, 10_000)} rows; at most log of that",
+            (
+                f"mean log q(z|x,y) / mixture of the posteriors of {min(rows, 10_000)} rows; at"
+                " most log of that"
+            ),
         ),
     }
     return [
-        Number(about[k][0], v, "nats", f"{about[k][1]}, {rows} rows", None, true, "J(X;Y)" if true is not None else "")
+        Number(
+            about[k][0],
+            v,
+            "nats",
+            f"{about[k][1]}, {rows} rows",
+            None,
+            true,
+            "J(X;Y)" if true is not None else "",
+        )
         for k, v in found.items()
     ]
 

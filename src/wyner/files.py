@@ -21,7 +21,8 @@ from wyner.errors import RunError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A new file beside `path` to write to: it takes the place of `path` when the block ends, and is removed if the block fails.
+    """A new file beside `path` to write to: it takes the place of `path` when the block ends, and
+    is removed if the block fails.
 
     Raises:
         OSError: the folder cannot be written to, or the disk is full.
@@ -50,7 +51,9 @@ def write_bytes(path: Path, content: bytes) -> None:
         with replacing(path) as temporary:
             temporary.write_bytes(content)
     except OSError as e:
-        raise RunError(f"cannot write {path}: {e.strerror or e}; nothing half-written was left") from e
+        raise RunError(
+            f"cannot write {path}: {e.strerror or e}; nothing half-written was left"
+        ) from e
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -94,7 +97,9 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-    """Writes tensors and JSON metadata to one safetensors file, atomically, with a checksum of the contents."""
+    """Writes tensors and JSON metadata to one safetensors file, atomically, with a checksum of the
+    contents.
+    """
     flat = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
     write_bytes(path, to_bytes(flat, {"meta": json.dumps(dict(meta)), "checksum": _digest(flat)}))
 
@@ -115,5 +120,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except (SafetensorError, OSError, ValueError) as e:
         raise RunError(f"cannot read {path}: {e}; the file is damaged") from e
     if about.get("checksum") != _digest(tensors):
-        raise RunError(f"cannot read {path}: its checksum does not match its contents; the file is damaged")
+        raise RunError(
+            f"cannot read {path}: its checksum does not match its contents; the file is damaged"
+        )
     return tensors, meta

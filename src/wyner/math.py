@@ -26,9 +26,11 @@ def sum_last(a: Tensor, n: int) -> Tensor:
 
 
 def total(a: Tensor, event: tuple[int, ...]) -> Tensor:
-    """Sum over an event of a parameter that may be shared within it: shape `(*leading, *event)` or broadcastable.
+    """Sum over an event of a parameter that may be shared within it: shape `(*leading, *event)` or
+    broadcastable.
 
-    A scalar counts once per coordinate, a channel parameter `(C, 1, 1)` once per pixel, without being expanded.
+    A scalar counts once per coordinate, a channel parameter `(C, 1, 1)` once per pixel, without
+    being expanded.
     """
     n, copies = len(event), 1
     for i in range(1, n + 1):
@@ -40,7 +42,9 @@ def total(a: Tensor, event: tuple[int, ...]) -> Tensor:
 
 
 def present(sequence: Tensor) -> Tensor:
-    """Which steps of sequences `(*leading, t, d)` exist, `(*leading, t, 1)`: the others are NaN, in every coordinate."""
+    """Which steps of sequences `(*leading, t, d)` exist, `(*leading, t, 1)`: the others are NaN, in
+    every coordinate.
+    """
     return ~torch.isnan(sequence[..., :1])
 
 

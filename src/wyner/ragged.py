@@ -1,4 +1,6 @@
-"""Sequences of different lengths without padding: whole rows, or windows that are cut anew in every epoch."""
+"""Sequences of different lengths without padding: whole rows, or windows that are cut anew in every
+epoch.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +18,13 @@ CHUNK = 50
 
 
 class Ragged:
-    """Rows `(t_i, d)` one behind the other, as one array of frames `(sum t_i, d)`; what `fit` takes in place of `(N, T, d)`.
+    """Rows `(t_i, d)` one behind the other, as one array of frames `(sum t_i, d)`; what `fit` takes
+    in place of `(N, T, d)`.
 
-    With `window = T` a row is a stretch of T frames: every sequence is cut into consecutive windows from a random offset, which
-    changes from epoch to epoch; sequences shorter than T are left out. Without, rows are whole, and a batch is filled up with NaN to
-    its longest row (`wyner.variables.Sequence`).
+    With `window = T` a row is a stretch of T frames: every sequence is cut into consecutive windows
+        from a random offset, which
+    changes from epoch to epoch; sequences shorter than T are left out. Without, rows are whole, and
+    a batch is filled up with NaN to its longest row (`wyner.variables.Sequence`).
 
     Args:
         sequences: arrays `(t_i, d)`, NumPy or PyTorch.
@@ -31,14 +35,20 @@ class Ragged:
     """
 
     def __init__(self, sequences: Sequence[Any], window: int | None = None) -> None:
-        parts = [torch.as_tensor(np.asarray(s) if not isinstance(s, Tensor) else s) for s in sequences]
+        parts = [
+            torch.as_tensor(np.asarray(s) if not isinstance(s, Tensor) else s) for s in sequences
+        ]
         for i, p in enumerate(parts):
             if p.ndim != 2 or p.shape[1] != parts[0].shape[-1] or not len(p):
-                raise ShapeError(f"sequence {i}: expected shape (steps, {parts[0].shape[-1]}), got {tuple(p.shape)}")
+                raise ShapeError(
+                    f"sequence {i}: expected shape (steps, {parts[0].shape[-1]}), got"
+                    f" {tuple(p.shape)}"
+                )
         kept = [p for p in parts if window is None or len(p) >= window]
         if not kept:
             raise DataError(
-                f"expected sequences{f' of at least {window} steps' if window else ''}, got {len(parts)} others"
+                f"expected sequences{f' of at least {window} steps' if window else ''}, got"
+                f" {len(parts)} others"
             )
         self.frames = torch.cat(kept).to(torch.get_default_dtype())
         self.window = window
@@ -48,7 +58,9 @@ class Ragged:
             self.owner, self.first, self.lengths = torch.arange(len(kept)), starts, lengths
             self.slack = torch.zeros_like(lengths)
         else:
-            count = ((lengths - window + 1) // window).clamp_min(1)  # so that any offset below T leaves as many windows
+            count = ((lengths - window + 1) // window).clamp_min(
+                1
+            )  # so that any offset below T leaves as many windows
             self.owner = torch.repeat_interleave(torch.arange(len(kept)), count)
             within = torch.arange(len(self.owner)) - (count.cumsum(0) - count)[self.owner]
             self.first = starts[self.owner] + window * within
@@ -79,7 +91,9 @@ class Ragged:
     def turn(self, generator: torch.Generator) -> None:
         """Cuts windows anew: one offset from 0 to T - 1 for every sequence."""
         if self.window is not None:
-            drawn = (torch.rand(len(self.slack), generator=generator) * (self.slack.cpu() + 1)).long()
+            drawn = (
+                torch.rand(len(self.slack), generator=generator) * (self.slack.cpu() + 1)
+            ).long()
             self.offset = drawn.to(self.owner.device)[self.owner]
 
     def to(self, device: torch.device, dtype: torch.dtype | None = None) -> Ragged:
@@ -103,12 +117,15 @@ class Ragged:
     def bytes(self) -> memoryview:
         """All frames and where rows begin and end, for a fingerprint."""
         values = self.frames.cpu().contiguous().flatten().view(torch.uint8)
-        places = torch.stack([self.first, self.lengths]).cpu().contiguous().flatten().view(torch.uint8)
+        places = (
+            torch.stack([self.first, self.lengths]).cpu().contiguous().flatten().view(torch.uint8)
+        )
         return torch.cat([values, places]).numpy().data
 
 
 def bucketed(order: Tensor, lengths: Tensor, batch: int, generator: torch.Generator) -> Tensor:
-    """An order in which batches hold rows of similar lengths: `order` sorted by length `CHUNK` batches at a time, the batches shuffled.
+    """An order in which batches hold rows of similar lengths: `order` sorted by length `CHUNK`
+    batches at a time, the batches shuffled.
 
     Args:
         order: of the rows, `(N,)`; what does not fill a batch is left at the end.

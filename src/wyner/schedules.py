@@ -1,4 +1,6 @@
-"""Numbers that change over training: functions of the share of it that is done, in [0, 1]. They hold no state."""
+"""Numbers that change over training: functions of the share of it that is done, in [0, 1]. They
+hold no state.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from wyner.errors import OptionError, unknown
 
 
 class Schedule(ABC):
-    """A function from progress in [0, 1] to a number. Used for weights, learning-rate factors and temperatures."""
+    """A function from progress in [0, 1] to a number. Used for weights, learning-rate factors and
+    temperatures.
+    """
 
     @abstractmethod
     def __call__(self, progress: float) -> float: ...
@@ -28,7 +32,9 @@ class Constant(Schedule):
 
 @dataclass(frozen=True)
 class Linear(Schedule):
-    """From `start` to `end` in a straight line over the first `until` of the training, then `end`."""
+    """From `start` to `end` in a straight line over the first `until` of the training, then
+    `end`.
+    """
 
     start: float = 0.0
     end: float = 1.0
@@ -41,7 +47,9 @@ class Linear(Schedule):
 
 @dataclass(frozen=True)
 class Exponential(Schedule):
-    """start * exp(-rate * progress), never below `floor` (the Gumbel-softmax schedule of Jang et al. 2017)."""
+    """start * exp(-rate * progress), never below `floor` (the Gumbel-softmax schedule of Jang et
+    al. 2017).
+    """
 
     start: float = 1.0
     rate: float = 1.0
@@ -53,7 +61,9 @@ class Exponential(Schedule):
 
 @dataclass(frozen=True)
 class Decay(Schedule):
-    """end + (start - end) exp(-rate * progress): from `start` towards `end`, with a time constant of 1/rate of the training."""
+    """end + (start - end) exp(-rate * progress): from `start` towards `end`, with a time constant
+    of 1/rate of the training.
+    """
 
     start: float = 1.0
     end: float = 0.0
@@ -65,7 +75,9 @@ class Decay(Schedule):
 
 @dataclass(frozen=True)
 class Path(Schedule):
-    """Straight lines through knots (share of the training, value), constant before the first and after the last."""
+    """Straight lines through knots (share of the training, value), constant before the first and
+    after the last.
+    """
 
     knots: tuple[tuple[float, float], ...]
 
@@ -74,7 +86,10 @@ class Path(Schedule):
         object.__setattr__(self, "knots", knots)
         shares = [a for a, _ in knots]
         if not knots or shares != sorted(set(shares)) or shares[0] < 0 or shares[-1] > 1:
-            raise OptionError(f"Path: expected knots (share, value) with rising shares in [0, 1], got {self.knots!r}")
+            raise OptionError(
+                "Path: expected knots (share, value) with rising shares in [0, 1], got"
+                f" {self.knots!r}"
+            )
 
     def __call__(self, progress: float) -> float:
         before = self.knots[0]
@@ -95,12 +110,16 @@ class Cosine(Schedule):
     end: float = 0.0
 
     def __call__(self, progress: float) -> float:
-        return self.end + (self.start - self.end) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+        return self.end + (self.start - self.end) * 0.5 * (
+            1 + math.cos(math.pi * min(1.0, progress))
+        )
 
 
 @dataclass(frozen=True)
 class OneCycle(Schedule):
-    """Cosine from 1/`divide` up to 1 over the first `warm` of the training, then cosine down to 1/`final` (Smith 2018)."""
+    """Cosine from 1/`divide` up to 1 over the first `warm` of the training, then cosine down to
+    1/`final` (Smith 2018).
+    """
 
     warm: float = 0.3
     divide: float = 25.0

@@ -1,4 +1,6 @@
-"""Seeds: every use of random numbers gets a stream of its own, so that no two of them coincide by accident."""
+"""Seeds: every use of random numbers gets a stream of its own, so that no two of them coincide by
+accident.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,9 @@ from wyner.errors import DataError, ShapeError
 
 @dataclass(frozen=True, init=False)
 class Space:
-    """A set of values of one shape. Abstract: use `Real`, `Image`, `Binary`, `Categorical` or `Sequence`."""
+    """A set of values of one shape. Abstract: use `Real`, `Image`, `Binary`, `Categorical` or
+    `Sequence`.
+    """
 
     shape: tuple[int, ...]
 
@@ -26,7 +28,8 @@ class Space:
         if not shape or any(not isinstance(n, int) or isinstance(n, bool) or n < 1 for n in shape):
             name = type(self).__name__
             raise ShapeError(
-                f"{name}{shape}: sizes must be positive whole numbers, for example {name}(10) or {name}(28, 14)"
+                f"{name}{shape}: sizes must be positive whole numbers, for example {name}(10) or"
+                f" {name}(28, 14)"
             )
         object.__setattr__(self, "shape", tuple(shape))
 
@@ -44,7 +47,8 @@ class Space:
         return f"{type(self).__name__}({', '.join(map(str, self.shape))})"
 
     def prepare(self, value: Tensor, name: str = "value") -> Tensor:
-        """Values `(*leading, *event_shape)` as floats, checked for shape and for numbers that are none.
+        """Values `(*leading, *event_shape)` as floats, checked for shape and for numbers that are
+        none.
 
         Raises:
             ShapeError: the trailing axes are not this space's.
@@ -56,14 +60,18 @@ class Space:
         return value
 
     def store(self, value: Tensor, name: str = "value") -> Tensor:
-        """Values as they are kept between steps: checked, as floats but for 8-bit pictures. Raises as `prepare`."""
+        """Values as they are kept between steps: checked, as floats but for 8-bit pictures. Raises
+        as `prepare`.
+        """
         return self.prepare(value, name)
 
     def _check_shape(self, value: Tensor, name: str) -> None:
         n = len(self.event_shape)
         if value.ndim < n or tuple(value.shape[value.ndim - n :]) != self.event_shape:
             shown = ", ".join(["..."] + [str(k) for k in self.event_shape])
-            raise ShapeError(f"{name}: expected shape ({shown}) for {self!r}, got {tuple(value.shape)}")
+            raise ShapeError(
+                f"{name}: expected shape ({shown}) for {self!r}, got {tuple(value.shape)}"
+            )
 
 
 class Real(Space):
@@ -79,13 +87,18 @@ class Image(Space):
     def __init__(self, *shape: int) -> None:
         super().__init__(*shape)
         if len(self.shape) != 3:
-            raise ShapeError(f"Image{self.shape}: expected (channels, height, width), for example Image(1, 32, 32)")
+            raise ShapeError(
+                f"Image{self.shape}: expected (channels, height, width), for example Image(1,"
+                " 32, 32)"
+            )
 
     def prepare(self, value: Tensor, name: str = "value") -> Tensor:
         return super().prepare(unit(value), name)
 
     def store(self, value: Tensor, name: str = "value") -> Tensor:
-        """8-bit pictures stay as they are, a quarter of the memory, and become floats when a batch is taken (`unit`)."""
+        """8-bit pictures stay as they are, a quarter of the memory, and become floats when a batch
+        is taken (`unit`).
+        """
         if value.dtype is not torch.uint8:
             return self.prepare(value, name)
         self._check_shape(value, name)
@@ -93,14 +106,17 @@ class Image(Space):
 
 
 class Binary(Space):
-    """Arrays of zeros and ones, or of probabilities between them: `Binary(40)`, `Binary(28, 14)`."""
+    """Arrays of zeros and ones, or of probabilities between them: `Binary(40)`, `Binary(28,
+    14)`.
+    """
 
     def prepare(self, value: Tensor, name: str = "value") -> Tensor:
         value = super().prepare(value, name)
         if value.numel() and (float(value.min()) < 0 or float(value.max()) > 1):
             raise DataError(
-                f"{name}: a Bernoulli decoder needs values in [0, 1], got {float(value.min()):.4g} to {float(value.max()):.4g}; "
-                f"rescale the array (divide pixels by 255) or declare it Real{self.shape}"
+                f"{name}: a Bernoulli decoder needs values in [0, 1], got {float(value.min()):.4g}"
+                f" to {float(value.max()):.4g}; rescale the array (divide pixels by 255) or declare"
+                f" it Real{self.shape}"
             )
         return value
 
@@ -109,7 +125,8 @@ class Binary(Space):
 class Categorical(Space):
     """`n` independent variables with `k` values each, one-hot: values have shape `(n, k)`.
 
-    Data may be given as whole numbers 0..k-1 of shape `(N,)` (n = 1) or `(N, n)`; they become one-hot rows.
+    Data may be given as whole numbers 0..k-1 of shape `(N,)` (n = 1) or `(N, n)`; they become
+    one-hot rows.
     """
 
     def __init__(self, n: int = 1, k: int = 2) -> None:
@@ -130,7 +147,9 @@ class Categorical(Space):
         if tuple(codes.shape[-2:]) != self.shape and codes.shape[-1] == self.n:
             check_finite(codes.float(), name)
             if codes.numel() and (
-                float(codes.min()) < 0 or float(codes.max()) >= self.k or bool((codes != codes.round()).any())
+                float(codes.min()) < 0
+                or float(codes.max()) >= self.k
+                or bool((codes != codes.round()).any())
             ):
                 raise DataError(
                     f"{name}: {self!r} needs whole numbers from 0 to {self.k - 1}, got values from "
@@ -141,16 +160,22 @@ class Categorical(Space):
 
 
 class Sequence(Space):
-    """Sequences of up to T real vectors: `Sequence(20, Real(201))`, or `Sequence(20, 201)`; one value has shape `(T, 201)`.
+    """Sequences of up to T real vectors: `Sequence(20, Real(201))`, or `Sequence(20, 201)`; one
+    value has shape `(T, 201)`.
 
-    Values may have fewer steps, `(*leading, t, d)` with t <= T. Rows of different lengths stand in one array, filled up at their
-    ends with NaN: such steps do not exist, count nothing in any density, KL or statistic, and no gradient passes them.
+    Values may have fewer steps, `(*leading, t, d)` with t <= T. Rows of different lengths stand in
+    one array, filled up at their
+    ends with NaN: such steps do not exist, count nothing in any density, KL or statistic, and no
+        gradient passes them.
     `wyner.ragged.Ragged` keeps such rows without padding.
     """
 
     def __init__(self, steps: int, frame: int | Real) -> None:
         if isinstance(frame, Space) and (not isinstance(frame, Real) or len(frame.shape) != 1):
-            raise ShapeError(f"Sequence({steps}, {frame!r}): expected vectors, for example Sequence(20, Real(201))")
+            raise ShapeError(
+                f"Sequence({steps}, {frame!r}): expected vectors, for example Sequence(20,"
+                " Real(201))"
+            )
         super().__init__(steps, *(frame.shape if isinstance(frame, Space) else (frame,)))
 
     @property
@@ -164,7 +189,9 @@ class Sequence(Space):
         return self.shape[1]
 
     def prepare(self, value: Tensor, name: str = "value") -> Tensor:
-        """Values `(*leading, t, d)` as floats; NaN only in whole steps at the end of a row. Raises as `Space.prepare`."""
+        """Values `(*leading, t, d)` as floats; NaN only in whole steps at the end of a row. Raises
+        as `Space.prepare`.
+        """
         value = value.to(torch.get_default_dtype()) if not value.is_floating_point() else value
         self._check_shape(value, name)
         if value.numel() and not bool(torch.isfinite(value).all()):
@@ -177,18 +204,26 @@ class Sequence(Space):
         early = ends & ~ends.flip(-1).cummin(-1).values.flip(-1)
         if bool(early.any()) or bool(ends[..., 0].any()):
             *row, step = (
-                (early | (ends & (torch.arange(ends.shape[-1], device=ends.device) == 0))).nonzero()[0].tolist()
+                (early | (ends & (torch.arange(ends.shape[-1], device=ends.device) == 0)))
+                .nonzero()[0]
+                .tolist()
             )
             raise DataError(
-                f"{name}: row {', '.join(map(str, row)) or 0} has no number in step {step} (counting from 0); NaN marks the steps "
-                "after the end of a sequence, so it may stand at the end of a row only, and not from the start"
+                f"{name}: row {', '.join(map(str, row)) or 0} has no number in step {step}"
+                " (counting from 0); NaN marks the steps after the end of a sequence, so it may"
+                " stand at the end of a row only, and not from the start"
             )
         check_finite(torch.where(ends[..., None], torch.zeros_like(value), value), name)
 
     def _check_shape(self, value: Tensor, name: str) -> None:
-        if value.ndim < 2 or value.shape[-1] != self.frame or not 1 <= value.shape[-2] <= self.steps:
+        if (
+            value.ndim < 2
+            or value.shape[-1] != self.frame
+            or not 1 <= value.shape[-2] <= self.steps
+        ):
             raise ShapeError(
-                f"{name}: expected shape (..., up to {self.steps} steps, {self.frame}) for {self!r}, got {tuple(value.shape)}"
+                f"{name}: expected shape (..., up to {self.steps} steps, {self.frame}) for"
+                f" {self!r}, got {tuple(value.shape)}"
             )
 
 
@@ -205,7 +240,10 @@ def check_finite(value: Tensor, name: str) -> None:
         return
     first = (~torch.isfinite(value)).nonzero()[0].tolist()
     found = float(value[tuple(first)])
-    where = f"row {first[0]}" + (f", column {', '.join(map(str, first[1:]))}" if len(first) > 1 else "")
+    where = f"row {first[0]}" + (
+        f", column {', '.join(map(str, first[1:]))}" if len(first) > 1 else ""
+    )
     raise DataError(
-        f"{name}: found {found} at {where} (counting from 0); remove or impute it, or mark missing rows in {name}_mask"
+        f"{name}: found {found} at {where} (counting from 0); remove or impute it, or mark missing"
+        f" rows in {name}_mask"
     )

@@ -1,4 +1,5 @@
-"""The command line as a user meets it: every command, and one sentence with exit code 2 for every bad input."""
+"""The command line as a user meets it: every command, and one sentence with exit code 2 for every
+bad input."""
 
 from __future__ import annotations
 
@@ -61,7 +62,11 @@ def test_own_pairs_train_evaluate_and_report_from_the_file_name_alone(run) -> No
         "checkpoint",
     } <= {p.name for p in run.iterdir()}
     numbers = json.loads((run / "evaluation.json").read_text())["numbers"]
-    assert {n["name"] for n in numbers} >= {"joint nll", "conditional nll of y given x", "rate of z (I41)"}
+    assert {n["name"] for n in numbers} >= {
+        "joint nll",
+        "conditional nll of y given x",
+        "rate of z (I41)",
+    }
     assert all(np.isfinite(n["value"]) for n in numbers)
 
 
@@ -77,20 +82,37 @@ def test_sample_writes_arrays(run, folder) -> None:
         assert z["x"].shape == (9, 5)
         x = z["x"]
     np.savez(folder / "x.npz", x=x)
-    assert wyner("sample", run, "-n", "4", "--given", folder / "x.npz", "--to", folder / "t.npz").returncode == 0
+    assert (
+        wyner(
+            "sample", run, "-n", "4", "--given", folder / "x.npz", "--to", folder / "t.npz"
+        ).returncode
+        == 0
+    )
     with np.load(folder / "t.npz") as z:
         assert z["y"].shape == (4, 9, 3)
         assert z["y"].std(0).max() > 0
     np.savez(folder / "y.npz", y=np.zeros((1, 3)))
     assert (
         wyner(
-            "sample", run, "--given", folder / "x.npz", "--like", folder / "y.npz", "--to", folder / "s.npz"
+            "sample",
+            run,
+            "--given",
+            folder / "x.npz",
+            "--like",
+            folder / "y.npz",
+            "--to",
+            folder / "s.npz",
         ).returncode
         == 0
     )
     with np.load(folder / "s.npz") as z:
         assert z["y"].shape == (9, 3)
-    assert wyner("sample", run, "--given", folder / "x.npz", "--reconstruct", "--to", folder / "r.npz").returncode == 0
+    assert (
+        wyner(
+            "sample", run, "--given", folder / "x.npz", "--reconstruct", "--to", folder / "r.npz"
+        ).returncode
+        == 0
+    )
 
 
 def test_resume_of_a_finished_run_and_of_settings_given_twice(run) -> None:
@@ -153,7 +175,9 @@ def test_ctrl_c_saves_says_how_to_go_on_and_resumes(folder) -> None:
 def test_lists(what: str) -> None:
     done = wyner("list", what)
     assert done.returncode == 0
-    assert {"models": "WynerVAE", "data": "digits-halves", "experiments": "demo"}[what] in done.stdout
+    assert {"models": "WynerVAE", "data": "digits-halves", "experiments": "demo"}[
+        what
+    ] in done.stdout
 
 
 @pytest.mark.parametrize("command", ["", "demo", "train", "evaluate", "sample", "list"])
@@ -179,7 +203,8 @@ def test_every_shipped_experiment_starts(name: str) -> None:
 
 def test_an_experiment_file_and_flags_over_it(folder) -> None:
     (folder / "e.toml").write_text(
-        '[data]\nname = "gaussian"\ntrain = 64\nvalidation = 16\ntest = 16\n[model]\nlam = 0.2\n[fit]\nepochs = 1\n'
+        '[data]\nname = "gaussian"\ntrain = 64\nvalidation = 16\ntest = 16\n[model]\nlam ='
+        " 0.2\n[fit]\nepochs = 1\n"
     )
     done = wyner(
         "train",
@@ -214,7 +239,18 @@ def test_a_named_set_takes_its_recipe_and_flags_over_it(folder) -> None:
         "--set",
         "fit.batch_size=32",
     ]
-    done = wyner("train", "--data", "mog", *options, "--samples", "3", "--out", folder / "recipe", "-q", "--no-report")
+    done = wyner(
+        "train",
+        "--data",
+        "mog",
+        *options,
+        "--samples",
+        "3",
+        "--out",
+        folder / "recipe",
+        "-q",
+        "--no-report",
+    )
     assert done.returncode == 0, done.stderr
     stored = json.loads((folder / "recipe" / "config.json").read_text())["about"]["experiment"]
     assert stored["networks"]["hidden"] == [256, 256, 256]
@@ -227,7 +263,10 @@ def write(folder, name: str, **arrays):
 
 
 def bad_inputs(folder, run) -> list[tuple[list, str]]:
-    ok = {"x": np.random.default_rng(0).random((9, 3)), "y": np.random.default_rng(1).random((9, 2))}
+    ok = {
+        "x": np.random.default_rng(0).random((9, 3)),
+        "y": np.random.default_rng(1).random((9, 2)),
+    }
     nan = ok["x"].copy()
     nan[4, 1] = np.nan
     (folder / "bad.toml").write_text("[data\n")
@@ -238,12 +277,31 @@ def bad_inputs(folder, run) -> list[tuple[list, str]]:
     (folder / "afile").write_text("x")
     train = ["train", "--out", folder / "never"]
     return [
-        ([*train, "--data", write(folder, "rows.npz", x=np.zeros((5, 2)), y=np.zeros((6, 2)))], "same number of rows"),
-        ([*train, "--data", write(folder, "nan.npz", x=nan, y=ok["y"])], "x: found nan at row 4, column 1"),
+        (
+            [*train, "--data", write(folder, "rows.npz", x=np.zeros((5, 2)), y=np.zeros((6, 2)))],
+            "same number of rows",
+        ),
+        (
+            [*train, "--data", write(folder, "nan.npz", x=nan, y=ok["y"])],
+            "x: found nan at row 4, column 1",
+        ),
         ([*train, "--data", write(folder, "str.npz", x=np.array(["a"] * 9), y=ok["y"])], "strings"),
-        ([*train, "--data", write(folder, "obj.npz", x=np.array([{}] * 9, dtype=object), y=ok["y"])], "objects"),
-        ([*train, "--data", write(folder, "empty.npz", x=np.zeros((0, 2)), y=np.zeros((0, 2)))], "empty"),
-        ([*train, "--data", write(folder, "one.npz", x=np.zeros((1, 2)), y=np.zeros((1, 2)))], "one row"),
+        (
+            [
+                *train,
+                "--data",
+                write(folder, "obj.npz", x=np.array([{}] * 9, dtype=object), y=ok["y"]),
+            ],
+            "objects",
+        ),
+        (
+            [*train, "--data", write(folder, "empty.npz", x=np.zeros((0, 2)), y=np.zeros((0, 2)))],
+            "empty",
+        ),
+        (
+            [*train, "--data", write(folder, "one.npz", x=np.zeros((1, 2)), y=np.zeros((1, 2)))],
+            "one row",
+        ),
         ([*train, "--data", folder / "absent.npz"], "there is no file"),
         ([*train, "--data", "mogg"], "did you mean 'mog'"),
         ([*train, "--data", "mog", "--model", "WynerVEA"], "did you mean 'WynerVAE'"),
@@ -252,22 +310,43 @@ def bad_inputs(folder, run) -> list[tuple[list, str]]:
         ([*train, "--data", "mog", "--set", "data.trian=3"], "did you mean 'train'"),
         ([*train, "--data", "mog", "--schedule", "cosin"], "did you mean 'cosine'"),
         ([*train, "--data", "mog", "--hidden", "a,b"], "expected widths"),
-        ([*train, "--data", "mog", "--activation", "rellu", "--set", "data.train=20"], "did you mean 'relu'"),
+        (
+            [*train, "--data", "mog", "--activation", "rellu", "--set", "data.train=20"],
+            "did you mean 'relu'",
+        ),
         ([*train], "expected what to train on"),
         ([*train, folder / "bad.toml"], "is not TOML"),
         ([*train, folder / "section.toml"], "did you mean 'data'"),
         ([*train, folder / "key.toml"], "did you mean 'epochs'"),
         ([*train, "demmo"], "did you mean 'demo'"),
-        (["train", "--data", folder / "pairs.npz", "--out", folder / "occupied", *QUICK], "not empty"),
-        (["train", "--data", folder / "pairs.npz", "--out", run, *QUICK], "continue it with resume=True"),
-        (["train", "--data", folder / "pairs.npz", "--out", folder / "afile" / "below", *QUICK], "cannot write"),
+        (
+            ["train", "--data", folder / "pairs.npz", "--out", folder / "occupied", *QUICK],
+            "not empty",
+        ),
+        (
+            ["train", "--data", folder / "pairs.npz", "--out", run, *QUICK],
+            "continue it with resume=True",
+        ),
+        (
+            ["train", "--data", folder / "pairs.npz", "--out", folder / "afile" / "below", *QUICK],
+            "cannot write",
+        ),
         (["train", "--resume", folder / "absent"], "there is no run"),
         (["evaluate", folder / "absent"], "there is no run"),
         (["evaluate", folder / "occupied"], "is not a run"),
         (["sample", run, "-n", "0"], "positive number"),
-        (["sample", run, "--given", write(folder, "wide.npz", x=np.zeros((2, 9)))], "x: expected shape (..., 5)"),
-        (["sample", run, "--given", write(folder, "w.npz", w=np.zeros((2, 9)))], "expected one of x, y"),
-        (["sample", run, "--given", write(folder, "n.npz", x=np.full((2, 5), np.nan))], "found nan at row 0"),
+        (
+            ["sample", run, "--given", write(folder, "wide.npz", x=np.zeros((2, 9)))],
+            "x: expected shape (..., 5)",
+        ),
+        (
+            ["sample", run, "--given", write(folder, "w.npz", w=np.zeros((2, 9)))],
+            "expected one of x, y",
+        ),
+        (
+            ["sample", run, "--given", write(folder, "n.npz", x=np.full((2, 5), np.nan))],
+            "found nan at row 0",
+        ),
         (["sample", run, "--reconstruct"], "--given"),
         (["list", "model"], "did you mean 'models'"),
         (["train", "--dat", "mog"], "--data"),
@@ -298,14 +377,15 @@ def test_debug_shows_the_traceback(folder) -> None:
 
 def test_importing_is_quick_and_loads_little() -> None:
     code = (
-        "import sys, time, torch; t = time.process_time(); import wyner; s = time.process_time() - t;"
-        "bad = [m for m in ('matplotlib', 'lightning_fabric', 'tensorboard', 'rich', 'typer', 'scipy', 'pooch') if m in sys.modules]; print(s, bad)"
+        "import sys, time, torch; t = time.process_time(); import wyner; s = time.process_time() -"
+        " t;bad = [m for m in ('matplotlib', 'lightning_fabric', 'tensorboard', 'rich', 'typer',"
+        " 'scipy', 'pooch') if m in sys.modules]; print(s, bad)"
     )
     best = min(
         (
-            subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split(
-                " ", 1
-            )
+            subprocess.run(
+                [sys.executable, "-c", code], capture_output=True, text=True, check=True
+            ).stdout.split(" ", 1)
             for _ in range(3)
         ),
         key=lambda r: float(r[0]),

@@ -1,4 +1,5 @@
-"""`wyner information`: tables, counts, covariances, data; one sentence for what is none of these."""
+"""`wyner information`: tables, counts, covariances, data; one sentence for what is none of
+these."""
 
 from __future__ import annotations
 
@@ -34,7 +35,9 @@ def test_probabilities_in_npz_and_npy_by_command(tmp_path):
     np.savez(tmp_path / "many.npz", first=table, second=np.ones((2, 2)) / 4)
     np.save(tmp_path / "one.npy", table)
     for arguments in (["many.npz", "--key", "first"], ["one.npy"]):
-        done = CliRunner().invoke(app, ["information", str(tmp_path / arguments[0]), *arguments[1:]])
+        done = CliRunner().invoke(
+            app, ["information", str(tmp_path / arguments[0]), *arguments[1:]]
+        )
         assert done.exit_code == 0
         assert "0.693147 nats" in done.stdout
     with pytest.raises(OptionError, match="first, second; expected one table"):
@@ -90,10 +93,24 @@ def test_bad_files_and_options(write, tmp_path):
 def test_run(tmp_path):
     rng = np.random.default_rng(0)
     z = rng.normal(size=(120, 1))
-    np.savez(tmp_path / "pairs.npz", x=z + rng.normal(size=(120, 2)), y=z + rng.normal(size=(120, 2)))
-    quick = ["--epochs", "1", "--hidden", "8", "--samples", "5", "--rows", "10", "--no-report", "-q"]
+    np.savez(
+        tmp_path / "pairs.npz", x=z + rng.normal(size=(120, 2)), y=z + rng.normal(size=(120, 2))
+    )
+    quick = [
+        "--epochs",
+        "1",
+        "--hidden",
+        "8",
+        "--samples",
+        "5",
+        "--rows",
+        "10",
+        "--no-report",
+        "-q",
+    ]
     done = CliRunner().invoke(
-        app, ["train", "--data", str(tmp_path / "pairs.npz"), "--out", str(tmp_path / "run"), *quick]
+        app,
+        ["train", "--data", str(tmp_path / "pairs.npz"), "--out", str(tmp_path / "run"), *quick],
     )
     assert done.exit_code == 0
     text = describe(tmp_path / "run")

@@ -1,4 +1,5 @@
-"""`wyner retrieve`: pictures and arrays in, tables and a sheet out; bad input ends with one sentence."""
+"""`wyner retrieve`: pictures and arrays in, tables and a sheet out; bad input ends with one
+sentence."""
 
 from __future__ import annotations
 
@@ -33,16 +34,27 @@ def place(tmp_path_factory):
     for folder, n in (("sketches", 4), ("photos/a", 7), ("photos/b", 6)):
         (root / folder).mkdir(parents=True)
         for i in range(n):
-            Picture.fromarray(rng.integers(0, 256, (10, 12, 3), dtype=np.uint8)).save(root / folder / f"{i}.png")
+            Picture.fromarray(rng.integers(0, 256, (10, 12, 3), dtype=np.uint8)).save(
+                root / folder / f"{i}.png"
+            )
     np.save(root / "x.npy", rng.standard_normal((5, 4)).astype("float32"))
-    np.savez(root / "pairs.npz", x=np.zeros((9, 4), "float32"), y=rng.standard_normal((9, 3)).astype("float32"))
+    np.savez(
+        root / "pairs.npz",
+        x=np.zeros((9, 4), "float32"),
+        y=rng.standard_normal((9, 3)).astype("float32"),
+    )
     (root / "empty").mkdir()
     return root
 
 
 def test_pictures(place, tmp_path):
     hits, files = retrieve(
-        place / "pictures", place / "sketches", place / "photos", tmp_path / "out", k=3, keep=tmp_path / "index"
+        place / "pictures",
+        place / "sketches",
+        place / "photos",
+        tmp_path / "out",
+        k=3,
+        keep=tmp_path / "index",
     )
     assert [f.name for f in files] == ["hits.json", "hits.csv", "hits.png"]
     found = json.loads((tmp_path / "out" / "hits.json").read_text())
@@ -56,27 +68,56 @@ def test_pictures(place, tmp_path):
     assert rows[0]["item"] == first[0]["item"]
     pixels = np.asarray(Picture.open(tmp_path / "out" / "hits.png"))
     assert pixels.shape[1] > 4 * 80  # the query and three hits
-    again, files = retrieve(place / "pictures", place / "sketches", tmp_path / "index", tmp_path / "again", k=3)
+    again, files = retrieve(
+        place / "pictures", place / "sketches", tmp_path / "index", tmp_path / "again", k=3
+    )
     with pytest.raises(WynerError, match="was made for cosine"):
-        retrieve(place / "pictures", place / "sketches", tmp_path / "index", tmp_path / "no", k=3, distance="euclidean")
+        retrieve(
+            place / "pictures",
+            place / "sketches",
+            tmp_path / "index",
+            tmp_path / "no",
+            k=3,
+            distance="euclidean",
+        )
     assert again.index.tolist() == hits.index.tolist()  # the kept index answers as the gallery did
-    assert (tmp_path / "again" / "hits.png").read_bytes() == (tmp_path / "out" / "hits.png").read_bytes()
+    assert (tmp_path / "again" / "hits.png").read_bytes() == (
+        tmp_path / "out" / "hits.png"
+    ).read_bytes()
 
 
 def test_arrays_and_the_other_direction(place, tmp_path):
-    hits, files = retrieve(place / "vectors", place / "x.npy", place / "pairs.npz", tmp_path / "a", k=9)
+    hits, files = retrieve(
+        place / "vectors", place / "x.npy", place / "pairs.npz", tmp_path / "a", k=9
+    )
     assert hits.index.shape == (5, 9)
     assert [f.name for f in files] == ["hits.json", "hits.csv"]
-    back, _ = retrieve(place / "vectors", place / "pairs.npz", place / "x.npy", tmp_path / "b", k=2, of="y")
+    back, _ = retrieve(
+        place / "vectors", place / "pairs.npz", place / "x.npy", tmp_path / "b", k=2, of="y"
+    )
     assert back.index.shape == (9, 2)
-    same, _ = retrieve(place / "vectors", place / "pairs.npz", place / "pairs.npz", tmp_path / "c", k=1, of="y", to="y")
+    same, _ = retrieve(
+        place / "vectors",
+        place / "pairs.npz",
+        place / "pairs.npz",
+        tmp_path / "c",
+        k=1,
+        of="y",
+        to="y",
+    )
     assert same.index[:, 0].tolist() == list(range(9))
 
 
 @pytest.mark.parametrize(
     ("run", "query", "gallery", "options", "sentence"),
     [
-        ("pictures", "sketches", "photos", {"k": 14}, "k: expected a number from 1 to the 13 items"),
+        (
+            "pictures",
+            "sketches",
+            "photos",
+            {"k": 14},
+            "k: expected a number from 1 to the 13 items",
+        ),
         ("pictures", "sketches", "photos", {"of": "text"}, "unknown modality 'text'"),
         ("pictures", "empty", "photos", {}, "holds no pictures"),
         ("pictures", "nowhere", "photos", {}, "no folder or archive"),
@@ -109,5 +150,9 @@ def test_marks_say_right_and_wrong():
         assert (made == 1).all(-1).any()  # the white tick or cross
     assert not np.array_equal((marked(cell, True) == 1).all(-1), (marked(cell, False) == 1).all(-1))
     rng = np.random.default_rng(0)
-    made = sheet(rng.random((2, 1, 8, 8)), list(rng.random((2, 3, 3, 8, 8))), np.array([[1, 0, 1], [0, 0, 1]], bool))
+    made = sheet(
+        rng.random((2, 1, 8, 8)),
+        list(rng.random((2, 3, 3, 8, 8))),
+        np.array([[1, 0, 1], [0, 0, 1]], bool),
+    )
     assert made[:4] == b"\x89PNG"

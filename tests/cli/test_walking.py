@@ -21,11 +21,22 @@ from wyner.runs import load
 def runs(tmp_path_factory):
     """A run on pairs of digits and one on vectors, hardly trained."""
     folder = tmp_path_factory.mktemp("runs")
-    for name, options in {"digits-add1": {"train": 40, "validation": 10, "test": 20}, "mog": {"train": 40, "validation": 10, "test": 20}}.items():  # fmt: skip
+    for name, options in {
+        "digits-add1": {"train": 40, "validation": 10, "test": 20},
+        "mog": {"train": 40, "validation": 10, "test": 20},
+    }.items():
         torch.manual_seed(0)
         data = wyner.data.load(name, **options)
         model = wyner.models.WynerVAE(**data.spaces, z=3, u=2, v=2, networks=MLPs((8,)))
-        wyner.fit(model, data, epochs=1, batch_size=20, progress=False, out=folder / name, about={"data": data.source})
+        wyner.fit(
+            model,
+            data,
+            epochs=1,
+            batch_size=20,
+            progress=False,
+            out=folder / name,
+            about={"data": data.source},
+        )
     return folder
 
 
@@ -39,7 +50,12 @@ def call(monkeypatch, *arguments: str) -> int:
 @pytest.mark.parametrize("ending", ["png", "pdf", "svg"])
 def test_a_sheet_of_coordinates(runs, tmp_path, monkeypatch, capsys, ending):
     to = tmp_path / f"sheet.{ending}"
-    assert call(monkeypatch, str(runs / "digits-add1"), "--along", "v", "--steps", "5", "--to", str(to)) == 0
+    assert (
+        call(
+            monkeypatch, str(runs / "digits-add1"), "--along", "v", "--steps", "5", "--to", str(to)
+        )
+        == 0
+    )
     assert "x (2, 5, 1, 32, 32), y (2, 5, 1, 32, 32)" in capsys.readouterr().out
     starts = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml"}
     assert to.read_bytes().startswith(starts[ending])
@@ -52,7 +68,21 @@ def test_a_sheet_of_coordinates(runs, tmp_path, monkeypatch, capsys, ending):
 
 def test_arrays_are_those_of_the_model(runs, tmp_path, monkeypatch):
     to = tmp_path / "walk.npz"
-    assert call(monkeypatch, str(runs / "mog"), "--along", "z", "--dims", "2,0", "--rows", "4", "--to", str(to)) == 0
+    assert (
+        call(
+            monkeypatch,
+            str(runs / "mog"),
+            "--along",
+            "z",
+            "--dims",
+            "2,0",
+            "--rows",
+            "4",
+            "--to",
+            str(to),
+        )
+        == 0
+    )
     model, data = load(runs / "mog"), wyner.data.load("mog", train=40, validation=10, test=20)
     pair = {k: v[4:5] for k, v in data.pairs("test").items()}
     exact = model.traverse(**pair, along="z", dims=[2, 0])
@@ -63,7 +93,20 @@ def test_arrays_are_those_of_the_model(runs, tmp_path, monkeypatch):
 
 def test_paths_between_rows(runs, tmp_path, monkeypatch):
     to = tmp_path / "paths.npz"
-    assert call(monkeypatch, str(runs / "mog"), "--between", "--rows", "1,5,7", "--steps", "3", "--to", str(to)) == 0
+    assert (
+        call(
+            monkeypatch,
+            str(runs / "mog"),
+            "--between",
+            "--rows",
+            "1,5,7",
+            "--steps",
+            "3",
+            "--to",
+            str(to),
+        )
+        == 0
+    )
     model, data = load(runs / "mog"), wyner.data.load("mog", train=40, validation=10, test=20)
     rows = data.pairs("test")
     ends = [{k: v[i] for k, v in rows.items()} for i in ([1, 5], [5, 7])]

@@ -1,4 +1,5 @@
-"""Binary pictures, one a row: cut at one half, a fifth set aside, smaller ones by means of squares."""
+"""Binary pictures, one a row: cut at one half, a fifth set aside, smaller ones by means of
+squares."""
 
 from __future__ import annotations
 
@@ -15,8 +16,10 @@ from wyner.variables import Binary
 def test_the_embedded_digits_in_three_parts():
     found = wyner.data.load("binary-digits")
     assert {k: len(getattr(found, k)["label"]) for k in ("train", "validation", "test")} == {
-        "train": 4800, "validation": 1200, "test": 1000,
-    }  # fmt: skip
+        "train": 4800,
+        "validation": 1200,
+        "test": 1000,
+    }
     assert found.spaces == {"x": Binary(1, 28, 28)}
     assert found.train["x"].shape == (4800, 1, 28, 28)
     assert found.train["x"].dtype == np.float32
@@ -33,7 +36,9 @@ def test_the_embedded_digits_in_three_parts():
 def test_the_split_is_a_function_of_the_seed_and_not_of_the_numbers_of_rows():
     a, b = (wyner.data.load("binary-digits", train=n, validation=30, test=20) for n in (50, 80))
     np.testing.assert_array_equal(a.train["x"], b.train["x"][:50])
-    assert not np.array_equal(a.train["x"], wyner.data.load("binary-digits", train=50, seed=1).train["x"])
+    assert not np.array_equal(
+        a.train["x"], wyner.data.load("binary-digits", train=50, seed=1).train["x"]
+    )
     assert [len(p["label"]) for p in (a.train, a.validation, a.test)] == [50, 30, 20]
     again = wyner.data.load(**a.source)
     np.testing.assert_array_equal(again.validation["x"], a.validation["x"])

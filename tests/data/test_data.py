@@ -1,4 +1,5 @@
-"""Data sets: their statistics against their definitions, and every bad file refused in one sentence."""
+"""Data sets: their statistics against their definitions, and every bad file refused in one
+sentence."""
 
 from __future__ import annotations
 
@@ -33,15 +34,29 @@ def test_mog_follows_equation_60_and_its_truth() -> None:
         assert np.abs((u.var(0) - 1) / math.sqrt(2 / len(u))).max() < 5
     counts = np.bincount(label.astype(int))
     assert np.abs(counts / len(x) - 0.2).max() < 5 * math.sqrt(0.16 / len(x))
-    p = np.array([[0.2 if a == b == 0 else 0.2 * (a != 0 and b != 0) for b in (-4, 0, 4)] for a in (-4, 0, 4)])
+    p = np.array(
+        [
+            [0.2 if a == b == 0 else 0.2 * (a != 0 and b != 0) for b in (-4, 0, 4)]
+            for a in (-4, 0, 4)
+        ]
+    )
     q = p / p.sum()
     exact = sum(
-        q[i, j] * math.log(q[i, j] / (q[i].sum() * q[:, j].sum())) for i in range(3) for j in range(3) if q[i, j]
+        q[i, j] * math.log(q[i, j] / (q[i].sum() * q[:, j].sum()))
+        for i in range(3)
+        for j in range(3)
+        if q[i, j]
     )
-    assert d.truth["common_information"] == pytest.approx(exact, abs=1e-12) == pytest.approx(0.500402, abs=1e-6)
+    assert (
+        d.truth["common_information"]
+        == pytest.approx(exact, abs=1e-12)
+        == pytest.approx(0.500402, abs=1e-6)
+    )
     assert d.truth["nll_joint"] == pytest.approx(24.98821, abs=5e-6)
     assert d.truth["nll_conditional"] == pytest.approx(12.24390, abs=5e-6)
-    assert d.truth["nll_joint"] == pytest.approx(d.truth["nll_marginal"] + d.truth["nll_conditional"], abs=1e-12)
+    assert d.truth["nll_joint"] == pytest.approx(
+        d.truth["nll_marginal"] + d.truth["nll_conditional"], abs=1e-12
+    )
 
 
 def test_gaussian_pairs_have_the_correlations_asked_for() -> None:
@@ -53,7 +68,9 @@ def test_gaussian_pairs_have_the_correlations_asked_for() -> None:
         expected[i, 3 + i] = expected[3 + i, i] = v
     z = (s - expected) / np.sqrt((1 + expected**2) / n)
     assert np.abs(z).max() < 5
-    assert d.truth["mutual_information"] == pytest.approx(-0.5 * (math.log(1 - 0.81) + math.log(1 - 0.16)))
+    assert d.truth["mutual_information"] == pytest.approx(
+        -0.5 * (math.log(1 - 0.81) + math.log(1 - 0.16))
+    )
     assert d.truth["common_information"] == pytest.approx(math.atanh(0.9) + math.atanh(0.4))
     joint = 0.5 * math.log((2 * math.pi * math.e) ** 5 * np.linalg.det(expected))
     assert d.truth["entropy"] == pytest.approx(joint)
@@ -109,9 +126,11 @@ def idx_folder(tmp_path):
         write_idx(
             folder,
             name,
-            rng.integers(0, 256, (n, 28, 28), dtype=np.uint8)
-            if "images" in name
-            else np.arange(n, dtype=np.uint8) % 10,
+            (
+                rng.integers(0, 256, (n, 28, 28), dtype=np.uint8)
+                if "images" in name
+                else np.arange(n, dtype=np.uint8) % 10
+            ),
         )
     return folder
 
@@ -125,17 +144,24 @@ def test_full_mnist_from_a_folder_of_idx_files(idx_folder, monkeypatch) -> None:
 
 
 def test_downloads_are_verified(idx_folder, tmp_path, monkeypatch) -> None:
-    """A file from a server on this machine is taken if its checksum is right and refused if it is not."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(idx_folder)))
+    """A file from a server on this machine is taken if its checksum is right and refused if it is
+    not."""
+    server = ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(idx_folder))
+    )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         monkeypatch.delenv("WYNER_DATA_DIR", raising=False)
         monkeypatch.setenv("WYNER_MNIST_URL", f"http://127.0.0.1:{server.server_port}")
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-        with pytest.raises(DataError, match="cannot get train-images.*MD5|cannot get train-images.*hash"):
+        with pytest.raises(
+            DataError, match="cannot get train-images.*MD5|cannot get train-images.*hash"
+        ):
             load("mnist-halves")
         assert not list((tmp_path / "cache").rglob("*ubyte*"))
-        monkeypatch.setattr(mnist_module, "MD5", {n: mnist_module.md5(idx_folder / n) for n in mnist_module.MD5})
+        monkeypatch.setattr(
+            mnist_module, "MD5", {n: mnist_module.md5(idx_folder / n) for n in mnist_module.MD5}
+        )
         assert len(load("mnist-halves", validation=40).train["x"]) == 200
         server.shutdown()
         assert len(load("mnist-halves", validation=40).train["x"]) == 200  # from the cache
@@ -214,7 +240,10 @@ BAD = [
     ({"x": np.zeros((1, 3)), "y": np.zeros((1, 3))}, "one row is not enough"),
     ({"x": np.array(["a", "b"]), "y": np.zeros(2)}, "got strings"),
     ({"x": np.array([1j, 2]), "y": np.zeros(2)}, "complex"),
-    ({"x": np.array([[1.0, 2], [3, np.inf]]), "y": np.zeros((2, 2))}, "x: found inf at row 1, column 1"),
+    (
+        {"x": np.array([[1.0, 2], [3, np.inf]]), "y": np.zeros((2, 2))},
+        "x: found inf at row 1, column 1",
+    ),
 ]
 
 

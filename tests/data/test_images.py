@@ -1,4 +1,5 @@
-"""Pairs of pictures: pairings against their definitions, and every broken file refused in one sentence."""
+"""Pairs of pictures: pairings against their definitions, and every broken file refused in one
+sentence."""
 
 from __future__ import annotations
 
@@ -24,13 +25,20 @@ from .test_data import idx_folder, write_idx  # noqa: F401 - a fixture
 
 @pytest.fixture
 def numbers(tmp_path, monkeypatch, idx_folder):  # noqa: F811
-    """A data folder with 300 digits and 300 house numbers whose pixels all equal 10 * label + position mod 10."""
+    """A data folder with 300 digits and 300 house numbers whose pixels all equal 10 * label +
+    position mod 10."""
     monkeypatch.setenv("WYNER_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("WYNER_CACHE_DIR", str(tmp_path / "cache"))
     (tmp_path / "svhn").mkdir()
     labels = np.arange(300) % 10
-    images = np.broadcast_to((10 * labels + np.arange(300) // 10 % 10)[:, None, None, None], (300, 32, 32, 3))
-    np.savez(tmp_path / "svhn" / "some.npz", images=images.astype(np.uint8), labels=labels.astype(np.uint8))
+    images = np.broadcast_to(
+        (10 * labels + np.arange(300) // 10 % 10)[:, None, None, None], (300, 32, 32, 3)
+    )
+    np.savez(
+        tmp_path / "svhn" / "some.npz",
+        images=images.astype(np.uint8),
+        labels=labels.astype(np.uint8),
+    )
     return tmp_path
 
 
@@ -43,7 +51,9 @@ def test_matched_pairs_share_their_class_and_use_every_x_equally_often():
     i, j = matched(a, b, 400, np.random.default_rng(1), shift=2, classes=5)
     assert (b[j] == (a[i] + 2) % 5).all()
     assert np.bincount(i, minlength=200).tolist() == [2] * 200
-    i, j = matched(a[:1], b, 20_000, np.random.default_rng(2), classes=5)  # partners are uniform in their class
+    i, j = matched(
+        a[:1], b, 20_000, np.random.default_rng(2), classes=5
+    )  # partners are uniform in their class
     counts = np.bincount(j, minlength=1000)[b == a[0]]
     n = len(counts)
     chi2 = float(((counts - 20_000 / n) ** 2 / (20_000 / n)).sum())
@@ -90,7 +100,8 @@ def test_parts_of_mnist_svhn_have_pictures_of_their_own(numbers):
     seen = {k: {a.tobytes() for a in d.train[k]} for k in ("x", "y")}
     digits = [a.tobytes() in seen["x"] for part in (d.validation, d.test) for a in part["x"]]
     assert not any(digits)
-    # the first 240 of 300 house numbers are to train, 20 of these to validate on, and the last 60 to test
+    # the first 240 of 300 house numbers are to train, 20 of these to validate on, and the last 60
+    # to test
     value = lambda part: set(np.unique(part["y"]).tolist())
     all_of = lambda a, b: {10 * (n % 10) + n // 10 % 10 for n in range(a, b)}
     assert value(d.validation) <= all_of(0, 20)
@@ -109,9 +120,15 @@ def test_mnist_svhn_add1(numbers):
 
 
 def test_half_size_pairs_are_means_of_four_pixels(numbers):
-    for name, options in (("mnist-svhn", {"train": 40, "validation": 4, "test": 8}), ("mnist-svhn-add1", {})):
+    for name, options in (
+        ("mnist-svhn", {"train": 40, "validation": 4, "test": 8}),
+        ("mnist-svhn-add1", {}),
+    ):
         whole, half = load(name, **options), load(name, size=16, **options)
-        assert {k: s.event_shape for k, s in half.spaces.items()} == {"x": (1, 16, 16), "y": (3, 16, 16)}
+        assert {k: s.event_shape for k, s in half.spaces.items()} == {
+            "x": (1, 16, 16),
+            "y": (3, 16, 16),
+        }
         for part in ("train", "validation", "test"):
             a, b = getattr(whole, part), getattr(half, part)
             assert (a["label"] == b["label"]).all()
@@ -135,7 +152,10 @@ def test_official_files_of_svhn(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     for name, n in (("train", 40), ("test", 20)):
         images = rng.integers(0, 256, (32, 32, 3, n), dtype=np.uint8)
-        savemat(tmp_path / "svhn" / f"{name}_32x32.mat", {"X": images, "y": (np.arange(n) % 10 + 1)[:, None]})
+        savemat(
+            tmp_path / "svhn" / f"{name}_32x32.mat",
+            {"X": images, "y": (np.arange(n) % 10 + 1)[:, None]},
+        )
     found = svhn.svhn()
     assert found.train_labels[:10].tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]
     assert found.train_images.shape == (40, 3, 32, 32)
@@ -148,9 +168,21 @@ def test_official_files_of_svhn(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.npz", {"images": np.zeros((20, 32, 32), np.uint8), "labels": np.zeros(20)}, "expected uint8 pictures"),
-        ("a.npz", {"images": np.zeros((20, 32, 32, 3), np.uint8), "labels": np.zeros(19)}, "with as many labels"),
-        ("a.npz", {"images": np.zeros((20, 32, 32, 3), np.uint8), "labels": np.full(20, 11)}, "labels from 0"),
+        (
+            "a.npz",
+            {"images": np.zeros((20, 32, 32), np.uint8), "labels": np.zeros(20)},
+            "expected uint8 pictures",
+        ),
+        (
+            "a.npz",
+            {"images": np.zeros((20, 32, 32, 3), np.uint8), "labels": np.zeros(19)},
+            "with as many labels",
+        ),
+        (
+            "a.npz",
+            {"images": np.zeros((20, 32, 32, 3), np.uint8), "labels": np.full(20, 11)},
+            "labels from 0",
+        ),
         ("a.npz", {"pictures": np.zeros(3)}, "expected an .npz file with images and labels"),
         ("a.npz", b"no archive", "cannot read"),
         ("train_32x32.mat", b"no matrix", "expected the arrays X and y"),
@@ -192,7 +224,8 @@ def test_fashion_mnist(tmp_path, monkeypatch):
 
 @pytest.fixture
 def faces(tmp_path, monkeypatch):
-    """A CelebA folder of ten pictures: a grey square of its own brightness in the middle of a black frame."""
+    """A CelebA folder of ten pictures: a grey square of its own brightness in the middle of a black
+    frame."""
     monkeypatch.setenv("WYNER_CACHE_DIR", str(tmp_path / "cache"))
     folder = tmp_path / "celeba"
     (folder / "img_align_celeba").mkdir(parents=True)
@@ -216,7 +249,9 @@ def test_faces_are_cropped_scaled_and_mapped_from_disk(faces, monkeypatch):
     x = np.concatenate([p["x"] for p in (d.train, d.validation, d.test)])
     off = np.abs(y.astype(int) - (20 * np.arange(10) + 20)[:, None, None, None])
     assert off[:, :, 8:-8, 8:-8].max() <= 2  # JPEG is not exact, least so at the edge of the square
-    assert off.max() <= 20  # but a crop that is off by one would bring in black, which is 80 off for a bright square
+    assert (
+        off.max() <= 20
+    )  # but a crop that is off by one would bring in black, which is 80 off for a bright square
     assert np.array_equal(x, [[k >> b & 1 for b in range(3)] for k in range(10)])
     monkeypatch.setattr("wyner.data.photos.Album.picture", lambda *a: pytest.fail("decoded twice"))
     assert np.array_equal(load(**d.source).train["y"], d.train["y"])
@@ -237,7 +272,9 @@ def test_broken_faces(faces, tmp_path, monkeypatch):
     broken = faces / "img_align_celeba" / "000004.jpg"
     whole = broken.read_bytes()
     broken.write_bytes(whole[:300])
-    with pytest.raises(DataError, match="cannot read the picture img_align_celeba/000004.jpg|000004.jpg"):
+    with pytest.raises(
+        DataError, match="cannot read the picture img_align_celeba/000004.jpg|000004.jpg"
+    ):
         load("celeba", folder=str(faces))
     assert not [p for p in (tmp_path / "cache").rglob("*") if p.is_file()]
     broken.write_bytes(whole)
@@ -251,7 +288,10 @@ def test_broken_faces(faces, tmp_path, monkeypatch):
     lines = table.read_text().splitlines()
     for text, message in (
         ("\n".join(lines[:7]), "is cut off: line 1 says 10 faces, it lists 5"),
-        ("\n".join([*lines[:4], "000003.jpg 1 1", *lines[5:]]), "line 5: expected the name of a picture and 3 numbers"),
+        (
+            "\n".join([*lines[:4], "000003.jpg 1 1", *lines[5:]]),
+            "line 5: expected the name of a picture and 3 numbers",
+        ),
         ("name,Bald\n1,2\n3,4", "expected the number of faces in line 1"),
     ):
         table.write_text(text)
@@ -261,7 +301,9 @@ def test_broken_faces(faces, tmp_path, monkeypatch):
     with pytest.raises(DataError, match="has no list_attr_celeba"):
         load("celeba", folder=str(faces))
     monkeypatch.delenv("WYNER_DATA_DIR", raising=False)
-    with pytest.raises(DataError, match=r"CelebA is not downloaded: put .* into a folder named by WYNER_DATA_DIR"):
+    with pytest.raises(
+        DataError, match=r"CelebA is not downloaded: put .* into a folder named by WYNER_DATA_DIR"
+    ):
         load("celeba")
 
 
@@ -281,7 +323,13 @@ def album(tmp_path, monkeypatch):
 
 
 def options(album, **more):
-    return {"x": str(album / "a"), "y": str(album / "b"), "size": 8, "channels": {"x": 1, "y": 3}, **more}
+    return {
+        "x": str(album / "a"),
+        "y": str(album / "b"),
+        "size": 8,
+        "channels": {"x": 1, "y": 3},
+        **more,
+    }
 
 
 def test_folders_matched_by_name(album):
@@ -294,25 +342,39 @@ def test_folders_matched_by_name(album):
 
 
 def test_folders_matched_by_tables(album):
-    pairs = "x,y\n" + "".join(f"g{k % 2}/{k:02}.png,g{(k + 1) % 2}/{k + 1:02}.bmp\n" for k in range(11))
+    pairs = "x,y\n" + "".join(
+        f"g{k % 2}/{k:02}.png,g{(k + 1) % 2}/{k + 1:02}.bmp\n" for k in range(11)
+    )
     (album / "pairs.csv").write_text(pairs)
     d = load("image-pairs", **options(album, table=str(album / "pairs.csv")))
     assert (d.train["y"][:, 0, 0, 0] == d.train["x"][:, 0, 0, 0] + 20).all()
-    rows = "".join(f"g{k % 2}/{k:02}.{e},{'odd' if k % 2 else 'even'}\n" for k in range(12) for e in ("png", "bmp"))
+    rows = "".join(
+        f"g{k % 2}/{k:02}.{e},{'odd' if k % 2 else 'even'}\n"
+        for k in range(12)
+        for e in ("png", "bmp")
+    )
     (album / "labels.csv").write_text("file,label\n" + rows)
-    d = load("image-pairs", **options(album, table=str(album / "labels.csv"), pairs=50, test=0.3, validation=0.3))
+    d = load(
+        "image-pairs",
+        **options(album, table=str(album / "labels.csv"), pairs=50, test=0.3, validation=0.3),
+    )
     assert len(d.train["x"]) == 50
     for part in (d.train, d.validation, d.test):
         for side in "xy":
             assert (part[side][:, 0, 0, 0] // 20 % 2 == part["label"]).all()
-    assert d.truth["common_information"] == pytest.approx(one_label(d.train["label"])["common_information"])
+    assert d.truth["common_information"] == pytest.approx(
+        one_label(d.train["label"])["common_information"]
+    )
 
 
 @pytest.mark.parametrize(
     ("table", "message"),
     [
         ("a,b\n1,2\n", "expected the columns x,y"),
-        ("x,y\ng0/00.png,g0/00.bmp\ng0/77.png,g0/00.bmp\n", "lists g0/77.png, which .*a does not hold"),
+        (
+            "x,y\ng0/00.png,g0/00.bmp\ng0/77.png,g0/00.bmp\n",
+            "lists g0/77.png, which .*a does not hold",
+        ),
         ("x,y\ng0/00.png\n", "line 2: expected two entries, got 1"),
         ("file,label\ng0/00.png,1\ng0/02.png,2\n", "labels 2 pictures of .*a; expected at least 3"),
     ],
@@ -344,7 +406,8 @@ def test_broken_folders(album):
 
 
 def test_an_interrupted_download_goes_on_where_it_stopped(tmp_path, monkeypatch):
-    """The server breaks off after 100 kB every time; whole blocks are kept, the rest is asked for, and the whole is verified."""
+    """The server breaks off after 100 kB every time; whole blocks are kept, the rest is asked for,
+    and the whole is verified."""
     content, asked = np.random.default_rng(0).bytes(250_000), []
 
     class Breaking(BaseHTTPRequestHandler):
@@ -364,7 +427,10 @@ def test_an_interrupted_download_goes_on_where_it_stopped(tmp_path, monkeypatch)
     monkeypatch.setenv("WYNER_CACHE_DIR", str(tmp_path))
     server = ThreadingHTTPServer(("127.0.0.1", 0), Breaking)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    url, right = f"http://127.0.0.1:{server.server_port}/big.bin", f"md5:{hashlib.md5(content).hexdigest()}"
+    url, right = (
+        f"http://127.0.0.1:{server.server_port}/big.bin",
+        f"md5:{hashlib.md5(content).hexdigest()}",
+    )
     try:
         for _ in range(3):
             with pytest.raises(Exception, match=r"broken|IncompleteRead"):
@@ -376,7 +442,9 @@ def test_an_interrupted_download_goes_on_where_it_stopped(tmp_path, monkeypatch)
         fetch(url, right, "things")  # from the cache
         assert len(asked) == 4
         (tmp_path / "others").mkdir()
-        (tmp_path / "others" / "big.bin.part").write_bytes(content)  # all of it: there is nothing left to ask for
+        (tmp_path / "others" / "big.bin.part").write_bytes(
+            content
+        )  # all of it: there is nothing left to ask for
         with pytest.raises(Exception, match="hash"):
             fetch(url, "md5:" + "0" * 32, "others")
         assert not list((tmp_path / "others").iterdir())

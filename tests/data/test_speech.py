@@ -23,19 +23,32 @@ def _own_cache(tmp_path_factory, monkeypatch):
 
 
 def tone(hertz: float, seconds: float = 0.4, rate: int = RATE) -> np.ndarray:
-    return (0.5 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * rate)) / rate)).astype(np.float32)
+    return (0.5 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * rate)) / rate)).astype(
+        np.float32
+    )
 
 
 def sphere(samples: np.ndarray, rate: int, order: str = "01", coding: str = "pcm") -> bytes:
     """A NIST SPHERE file."""
-    head = "NIST_1A\n   1024\n" + "".join(
-        f"{k} {v}\n"
-        for k, v in (
-            ("channel_count", "-i 1"), ("sample_count", f"-i {len(samples)}"), ("sample_rate", f"-i {rate}"), ("sample_n_bytes", "-i 2"),
-            ("sample_byte_format", f"-s2 {order}"), ("sample_coding", f"-s{len(coding)} {coding}"),
+    head = (
+        "NIST_1A\n   1024\n"
+        + "".join(
+            f"{k} {v}\n"
+            for k, v in (
+                ("channel_count", "-i 1"),
+                ("sample_count", f"-i {len(samples)}"),
+                ("sample_rate", f"-i {rate}"),
+                ("sample_n_bytes", "-i 2"),
+                ("sample_byte_format", f"-s2 {order}"),
+                ("sample_coding", f"-s{len(coding)} {coding}"),
+            )
         )
-    ) + "end_head\n"  # fmt: skip
-    return head.encode().ljust(1024) + np.round(samples * 32767).astype("<i2" if order == "01" else ">i2").tobytes()
+        + "end_head\n"
+    )
+    return (
+        head.encode().ljust(1024)
+        + np.round(samples * 32767).astype("<i2" if order == "01" else ">i2").tobytes()
+    )
 
 
 # sound files
@@ -98,7 +111,10 @@ def test_resampling_keeps_a_tone():
 
 
 def test_sizes_are_those_of_the_specification():
-    assert [(s.length, s.hop, s.bins) for s in (Spectra(16_000), Spectra(8000))] == [(400, 160, 201), (200, 80, 101)]
+    assert [(s.length, s.hop, s.bins) for s in (Spectra(16_000), Spectra(8000))] == [
+        (400, 160, 201),
+        (200, 80, 101),
+    ]
     assert Spectra(16_000).frames(400 + 19 * 160) == 20  # 215 ms
     assert Spectra(16_000).frames(399) == 0
 
@@ -125,7 +141,9 @@ def test_back_to_sound_of_nearly_these_spectra():
     """Griffin and Lim's iteration comes near to the magnitudes, and nearer with more steps."""
     rng = np.random.default_rng(0)
     sound = (
-        tone(300) * np.linspace(0.2, 1, len(tone(300))) + 0.3 * tone(900) + 0.01 * rng.standard_normal(len(tone(300)))
+        tone(300) * np.linspace(0.2, 1, len(tone(300)))
+        + 0.3 * tone(900)
+        + 0.01 * rng.standard_normal(len(tone(300)))
     )
     spectra = Spectra(RATE)
     frames = spectra.of(sound.astype(np.float32))
@@ -155,8 +173,12 @@ def corpus_files(folder, speakers=("anna", "ben", "carla", "dan"), each=6, **col
     rows = []
     for k, who in enumerate(speakers):
         for i in range(each):
-            audio.write_wav(folder / f"{who}-{i}.wav", tone(200 + 150 * k + 5 * i, 0.3 + 0.05 * i), RATE)
-            rows.append({"file": f"{who}-{i}.wav", "speaker": who, "gender": "FM"[k % 2], "word": str(i)})
+            audio.write_wav(
+                folder / f"{who}-{i}.wav", tone(200 + 150 * k + 5 * i, 0.3 + 0.05 * i), RATE
+            )
+            rows.append(
+                {"file": f"{who}-{i}.wav", "speaker": who, "gender": "FM"[k % 2], "word": str(i)}
+            )
     for name, values in columns.items():
         for row, value in zip(rows, values, strict=True):
             row[name] = value
@@ -253,8 +275,12 @@ def test_unknown_options(tmp_path):
 def timit_folder(base):
     """Two training and three test speakers, one of whom is in the core test set."""
     for split, dialect, who in (
-        ("TRAIN", "DR1", "FCJF0"), ("TRAIN", "DR2", "MABC0"), ("TEST", "DR1", "FELC0"), ("TEST", "DR1", "MDAB0"), ("TEST", "DR3", "FXYZ0"),
-    ):  # fmt: skip
+        ("TRAIN", "DR1", "FCJF0"),
+        ("TRAIN", "DR2", "MABC0"),
+        ("TEST", "DR1", "FELC0"),
+        ("TEST", "DR1", "MDAB0"),
+        ("TEST", "DR3", "FXYZ0"),
+    ):
         for sentence in ("SA1", "SI1027", "SX37", "SX47", "SX57", "SX67"):
             path = base / split / dialect / who / f"{sentence}.WAV"
             path.parent.mkdir(parents=True, exist_ok=True)

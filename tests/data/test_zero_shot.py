@@ -1,4 +1,5 @@
-"""Sketchy and emoji on made-up files of the same layout: classes never cross the parts, pairs share what they should."""
+"""Sketchy and emoji on made-up files of the same layout: classes never cross the parts, pairs share
+what they should."""
 
 from __future__ import annotations
 
@@ -54,7 +55,9 @@ def test_pairs_share_their_class_and_test_classes_are_new(folder):
     assert [len(seen[p]) for p in ("train", "validation", "test")] == [6, 2, 2]
     assert not seen["train"] & seen["test"]
     assert not seen["validation"] & (seen["train"] | seen["test"])
-    assert len(data.train["x"]) == 6 * 2 * 4  # two of the three sketches have a partner in each round
+    assert (
+        len(data.train["x"]) == 6 * 2 * 4
+    )  # two of the three sketches have a partner in each round
     assert data.truth["common_information"] == pytest.approx(np.log(6))
     again = load(**data.source)
     np.testing.assert_array_equal(again.train["x"], data.train["x"])
@@ -88,7 +91,11 @@ def test_published_splits():
 
 def test_sides_of_different_sizes():
     sides = Sides(
-        np.arange(5)[:, None], np.arange(3)[:, None], np.array([0, 0, 0, 1, 1]), np.array([0, 0, 1]), ("a", "b")
+        np.arange(5)[:, None],
+        np.arange(3)[:, None],
+        np.array([0, 0, 0, 1, 1]),
+        np.array([0, 0, 1]),
+        ("a", "b"),
     )
     made = sides.pairs(rounds=6, seed=1)
     assert len(made["label"]) == 6 * (2 + 1)
@@ -110,12 +117,18 @@ def emoji(tmp_path_factory):
     root = tmp_path_factory.mktemp("emoji")
     n = 40
     shades = np.arange(n, dtype=np.uint8)
-    arrays = {s: np.broadcast_to((shades + 50 * k)[:, None, None, None], (n, 64, 64, 3)) for k, s in enumerate(STYLES)}
+    arrays = {
+        s: np.broadcast_to((shades + 50 * k)[:, None, None, None], (n, 64, 64, 3))
+        for k, s in enumerate(STYLES)
+    }
     arrays["line"] = np.broadcast_to(shades[:, None, None], (n, 64, 64))
     np.savez(
-        root / "emoji_64px.npz", line_ok=shades % 4 > 0, annotation=shades.astype(str),
-        subgroup=np.array([f"group {i % 5}" for i in range(n)]), **arrays,
-    )  # fmt: skip
+        root / "emoji_64px.npz",
+        line_ok=shades % 4 > 0,
+        annotation=shades.astype(str),
+        subgroup=np.array([f"group {i % 5}" for i in range(n)]),
+        **arrays,
+    )
     return root
 
 
@@ -130,21 +143,33 @@ def test_emoji_pairs_show_the_same_thing(emoji):
         seen[part] = set(first.tolist())
     assert [len(seen[p]) for p in ("train", "validation", "test")] == [15, 6, 9]
     assert not seen["train"] & (seen["test"] | seen["validation"])
-    assert all(s % 4 for part in seen.values() for s in part)  # only those with a drawing of their own
+    assert all(
+        s % 4 for part in seen.values() for s in part
+    )  # only those with a drawing of their own
     assert len(load("emoji", folder=str(emoji), styles=["google"], size=8).test["x"]) == 8
 
 
 def test_emoji_by_subgroup(emoji):
     data = load("emoji", folder=str(emoji), by="subgroup", size=8, validation=0.2, test=0.4)
-    groups = {p: {int(v) % 5 for v in getattr(data, p)["x"].mean((1, 2, 3))} for p in ("train", "validation", "test")}
+    groups = {
+        p: {int(v) % 5 for v in getattr(data, p)["x"].mean((1, 2, 3))}
+        for p in ("train", "validation", "test")
+    }
     assert [len(groups[p]) for p in ("train", "validation", "test")] == [2, 1, 2]
     assert not groups["train"] & groups["test"]
 
 
 def test_shrinking_takes_means():
     images = np.arange(16, dtype=np.uint8).reshape(1, 1, 4, 4)
-    assert shrunk(images, 2).ravel().tolist() == [2, 4, 10, 12]  # 2.5, 4.5, 10.5, 12.5, rounded to even
-    assert shrunk(np.full((1, 3, 6, 6), 7, np.uint8), 4).tolist() == np.full((1, 3, 4, 4), 7).tolist()
+    assert shrunk(images, 2).ravel().tolist() == [
+        2,
+        4,
+        10,
+        12,
+    ]  # 2.5, 4.5, 10.5, 12.5, rounded to even
+    assert (
+        shrunk(np.full((1, 3, 6, 6), 7, np.uint8), 4).tolist() == np.full((1, 3, 4, 4), 7).tolist()
+    )
 
 
 def test_refusals(folder, emoji, tmp_path):
@@ -160,8 +185,11 @@ def test_refusals(folder, emoji, tmp_path):
     with pytest.raises(DataError, match="cannot read"):
         load("emoji", folder=str(tmp_path))
     for options, sentence in (
-        ({"styles": ["apple"]}, "unknown style"), ({"by": "colour"}, "unknown way"), ({"test": 0.95}, "shares"), ({"size": 4}, "size from 8"),
+        ({"styles": ["apple"]}, "unknown style"),
+        ({"by": "colour"}, "unknown way"),
+        ({"test": 0.95}, "shares"),
+        ({"size": 4}, "size from 8"),
         ({"styles": []}, "at least one style"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(OptionError, match=sentence):
             load("emoji", folder=str(emoji), **options)

@@ -1,4 +1,5 @@
-"""The documentation is code: every python block runs, every link leads somewhere, the text is plain ASCII."""
+"""The documentation is code: every python block runs, every link leads somewhere, the text is plain
+ASCII."""
 
 from __future__ import annotations
 
@@ -31,7 +32,9 @@ def name(page: Path) -> str:
 
 def blocks(text: str) -> list[tuple[str, str, int]]:
     """Language, code and line of the first line of code, for every fenced block."""
-    return [(m.group(1), m.group(2), text.count("\n", 0, m.start(2)) + 1) for m in FENCE.finditer(text)]
+    return [
+        (m.group(1), m.group(2), text.count("\n", 0, m.start(2)) + 1) for m in FENCE.finditer(text)
+    ]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
@@ -41,7 +44,8 @@ def test_python_blocks_run_in_order(page, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, module.__name__, module)
     for language, code, line in blocks(page.read_text()):
         assert language in LANGUAGES, (
-            f"{name(page)}:{line}: write ```python, ```sh, ```text, ```toml or ```json, not ```{language}"
+            f"{name(page)}:{line}: write ```python, ```sh, ```text, ```toml or ```json, not"
+            f" ```{language}"
         )
         if language == "python":
             exec(compile("\n" * (line - 1) + code, str(page), "exec"), vars(module))

@@ -1,4 +1,5 @@
-"""The benchmark with known answers: cells are estimated once, the table says what failed, claims can fail."""
+"""The benchmark with known answers: cells are estimated once, the table says what failed, claims
+can fail."""
 
 from __future__ import annotations
 
@@ -25,9 +26,17 @@ def test_cells_are_estimated_once(here, monkeypatch):
     plan = protocol("short", ROWS, [1000], 1)
     assert plan.tasks == ("independent-8x8", "dsbs-0.1")
     folder = reproduce(plan, progress=False)
-    assert {p.name for p in folder.iterdir()} == {"short.json", "short.md", "short.png", "short.pdf"}
+    assert {p.name for p in folder.iterdir()} == {
+        "short.json",
+        "short.md",
+        "short.png",
+        "short.pdf",
+    }
     made = json.loads((folder / "short.json").read_text())
-    assert {(r["model"], r["settings"]["quantity"]) for r in made["rows"]} >= {("best", "J"), ("plug-in", "I")}
+    assert {(r["model"], r["settings"]["quantity"]) for r in made["rows"]} >= {
+        ("best", "J"),
+        ("plug-in", "I"),
+    }
     assert made["tasks"]["dsbs-0.1"]["J"] == pytest.approx(0.604952, abs=1e-6)
     before = (folder / "short.md").read_text(), (folder / "short.png").read_bytes()
     monkeypatch.setattr(cells, "measure", None)
@@ -38,7 +47,19 @@ def test_cells_are_estimated_once(here, monkeypatch):
 
 
 def cell(task, value, interval, truth, quantity="J", estimator="best"):
-    rows = [{"estimator": estimator, "quantity": q, "value": value, "interval": list(interval), "kind": "estimate", "seconds": 1.0, "note": "by x", "explains": None} for q in ("I", "J", "C_GK")]  # fmt: skip
+    rows = [
+        {
+            "estimator": estimator,
+            "quantity": q,
+            "value": value,
+            "interval": list(interval),
+            "kind": "estimate",
+            "seconds": 1.0,
+            "note": "by x",
+            "explains": None,
+        }
+        for q in ("I", "J", "C_GK")
+    ]
     return cells.Cell(task, 10_000, 0, {"I": truth, "J": truth, "C_GK": truth}, rows, 1.0)
 
 
@@ -52,8 +73,12 @@ def test_claims_hold_and_fail():
     ]
     found = {text: (ok, numbers) for text, ok, numbers in table.claims(bad)}
     assert not any(ok for ok, _ in found.values())
-    assert found["J of Gaussian tasks within 10%"][1].endswith("worst 0.117 (gaussian-4-0.9, seed 0)")
-    text = table.markdown(protocol("short", ["mog", "gaussian-4-0.9", "independent"]), bad, "wyner", "here")
+    assert found["J of Gaussian tasks within 10%"][1].endswith(
+        "worst 0.117 (gaussian-4-0.9, seed 0)"
+    )
+    text = table.markdown(
+        protocol("short", ["mog", "gaussian-4-0.9", "independent"]), bad, "wyner", "here"
+    )
     failures = text.split("## Failures")[1]
     assert "[0.610, 0.630]" in failures
     assert "independent" not in failures.split("## Seconds")[0]

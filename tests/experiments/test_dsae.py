@@ -1,4 +1,5 @@
-"""The speech tables: protocols as published, and a whole reproduction on sounds that are made here."""
+"""The speech tables: protocols as published, and a whole reproduction on sounds that are made
+here."""
 
 from __future__ import annotations
 
@@ -108,25 +109,47 @@ def test_tables_numbers_and_figure(done):
 def test_what_is_done_is_not_done_again(done, monkeypatch):
     base, protocol, folder = done
     before = json.loads((folder / "short.json").read_text())["rows"]
-    monkeypatch.setattr("wyner.experiments.dsae.runs.fit", lambda *a, **k: pytest.fail("trained again"))
-    monkeypatch.setattr("wyner.experiments.dsae.measure.Ruler.measure", lambda *a: pytest.fail("measured again"))
-    dsae.reproduce(protocol, out=base / "results", runs=base / "runs", figures=False, progress=False)
+    monkeypatch.setattr(
+        "wyner.experiments.dsae.runs.fit", lambda *a, **k: pytest.fail("trained again")
+    )
+    monkeypatch.setattr(
+        "wyner.experiments.dsae.measure.Ruler.measure", lambda *a: pytest.fail("measured again")
+    )
+    dsae.reproduce(
+        protocol, out=base / "results", runs=base / "runs", figures=False, progress=False
+    )
     assert json.loads((folder / "short.json").read_text())["rows"] == before
     changed = dataclasses.replace(protocol, fit={**protocol.fit, "lr": 2e-3})
     with pytest.raises(RunError, match="another settings"):
-        dsae.reproduce(changed, out=base / "other", runs=base / "runs", figures=False, progress=False)
+        dsae.reproduce(
+            changed, out=base / "other", runs=base / "runs", figures=False, progress=False
+        )
 
 
 def test_claims_are_decided_by_the_spread_of_the_seeds(done):
     _, protocol, _ = done
-    made = lambda slug, seed, eer: (_Model(next(r for r in protocol.rows if r.slug == slug)), {
-        "kl_z": 10.0 + seed, "eer_z": eer, "eer_s": 40.0, "information": 2.0 + seed, "trials": 1, "trials_same": 1,
-    })  # fmt: skip
-    members = [made("beta", k, 30 + 0.1 * k) for k in range(3)] + [made("cmi", k, 20 + 0.1 * k) for k in range(3)]
-    found = {c.text.split(": ")[1]: c.word for c in claims(Results(protocol, None, members, "", ""))}
+    made = lambda slug, seed, eer: (
+        _Model(next(r for r in protocol.rows if r.slug == slug)),
+        {
+            "kl_z": 10.0 + seed,
+            "eer_z": eer,
+            "eer_s": 40.0,
+            "information": 2.0 + seed,
+            "trials": 1,
+            "trials_same": 1,
+        },
+    )
+    members = [made("beta", k, 30 + 0.1 * k) for k in range(3)] + [
+        made("cmi", k, 20 + 0.1 * k) for k in range(3)
+    ]
+    found = {
+        c.text.split(": ")[1]: c.word for c in claims(Results(protocol, None, members, "", ""))
+    }
     assert found == {
-        "EER(z) at most beta-VAE's": "holds", "EER(s) at least beta-VAE's": "tie, against it", "I(z;s) lower than beta-VAE's": "tie, against it",
-    }  # fmt: skip
+        "EER(z) at most beta-VAE's": "holds",
+        "EER(s) at least beta-VAE's": "tie, against it",
+        "I(z;s) lower than beta-VAE's": "tie, against it",
+    }
 
 
 @dataclasses.dataclass
@@ -143,7 +166,13 @@ def test_two_recordings_exchange_their_voices(done, tmp_path):
         app, ["convert", str(run), str(a), str(b), "-o", str(tmp_path / "out"), "--samples", "1"]
     )
     assert result.exit_code == 0, result.output
-    names = {"anna-7-again", "anna-7-as-ben-6", "ben-6-as-anna-7", "anna-7-any-voice-0", "anna-7-any-words-0"}
+    names = {
+        "anna-7-again",
+        "anna-7-as-ben-6",
+        "ben-6-as-anna-7",
+        "anna-7-any-voice-0",
+        "anna-7-any-words-0",
+    }
     assert {p.stem for p in (tmp_path / "out").glob("*.wav")} == names
     sound, rate = audio.read(tmp_path / "out" / "anna-7-as-ben-6.wav")
     assert rate == 8000

@@ -1,4 +1,5 @@
-"""Questions asked of trained models besides likelihoods, by counting; and the sheets and curves of a table of pictures."""
+"""Questions asked of trained models besides likelihoods, by counting; and the sheets and curves of
+a table of pictures."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ def faces(rows: int = 40) -> Dataset:
 
 
 class Answers:
-    """Translates to known answers: attributes with one of six wrong in every second draw, pictures that differ in one pixel."""
+    """Translates to known answers: attributes with one of six wrong in every second draw, pictures
+    that differ in one pixel."""
 
     def __init__(self, bits):
         self.bits = bits
@@ -56,7 +58,9 @@ def test_attributes_and_variance_are_counted():
     assert found["attributes_se"] == pytest.approx(0.0, abs=1e-12)  # every face has as many wrong
     assert found["variance"] == pytest.approx(3 / 16 / (3 * 16 * 16))
     guess = data.train["x"].mean(0) > 0.5
-    assert found["attributes_majority"] == pytest.approx(float((guess == data.test["x"][:10]).mean()))
+    assert found["attributes_majority"] == pytest.approx(
+        float((guess == data.test["x"][:10]).mean())
+    )
 
 
 def test_a_model_of_one_direction_is_asked_the_other_question_only():
@@ -74,7 +78,9 @@ def test_attributes_need_attributes():
     from wyner.data import load
 
     with pytest.raises(OptionError, match="no pair of attributes and a picture"):
-        examine.examiners(load("digits-add1", train=8, validation=0, test=4), "test", {"attributes": True})
+        examine.examiners(
+            load("digits-add1", train=8, validation=0, test=4), "test", {"attributes": True}
+        )
 
 
 @pytest.fixture
@@ -100,11 +106,20 @@ def labelled(monkeypatch) -> Dataset:
 
     part = {"x": shown(label), "y": shown((label + 1) % 10), "label": label}
     space = Image(1, 16, 16)
-    return Dataset("places", part, {}, part, {"x": space, "y": space}, {"common_information": np.log(10)}, kind="image")
+    return Dataset(
+        "places",
+        part,
+        {},
+        part,
+        {"x": space, "y": space},
+        {"common_information": np.log(10)},
+        kind="image",
+    )
 
 
 class Both:
-    """Draws the right picture for any label, in both directions; encodes the label into z and nothing into u."""
+    """Draws the right picture for any label, in both directions; encodes the label into z and
+    nothing into u."""
 
     observed, latent = ("x", "y"), ("z", "u")
 
@@ -119,11 +134,21 @@ class Both:
     def encode(self, *, x, y):
         label = torch.as_tensor(x).flatten(1)[:, :10].argmax(1)
         wrap = lambda value: type("D", (), {"mean": value})()
-        return {"z": wrap(torch.nn.functional.one_hot(label, 10).double()), "u": wrap(torch.zeros(len(x), 2))}
+        return {
+            "z": wrap(torch.nn.functional.one_hot(label, 10).double()),
+            "u": wrap(torch.zeros(len(x), 2)),
+        }
 
 
 def test_both_directions_and_probes(labelled):
-    options = {"classifier": "digits", "shift": 1, "back": "digits", "images": 50, "draws": 3, "probes": 300}
+    options = {
+        "classifier": "digits",
+        "shift": 1,
+        "back": "digits",
+        "images": 50,
+        "draws": 3,
+        "probes": 300,
+    }
     asked = examine.examiners(labelled, "test", options)
     found = {k: v for e in asked for k, v in e.measure(Both()).items()}
     assert (found["accuracy"], found["accuracy_back"]) == (1.0, 1.0)
@@ -132,16 +157,23 @@ def test_both_directions_and_probes(labelled):
     assert found["probe_u"] == pytest.approx(found["probe_majority"])
     how = {k: v for e in asked for k, v in e.how.items()}
     assert how == {
-        "classifier": "digits", "images": 50, "draws": 3,
-        "classifier_back": "digits", "images_back": 50, "draws_back": 3, "probes": 300,
-    }  # fmt: skip
+        "classifier": "digits",
+        "images": 50,
+        "draws": 3,
+        "classifier_back": "digits",
+        "images_back": 50,
+        "draws_back": 3,
+        "probes": 300,
+    }
     ruler = Ruler.of(labelled, "test", 2, 4, judge=options)
     assert set(ruler.questions(Both())) == {"nll_joint", "nll_conditional", "nll_back"}
 
 
 def test_frechet_distances_of_draws_like_the_data_are_those_of_two_halves(labelled, monkeypatch):
     monkeypatch.setattr(
-        examine, "features_of", lambda pictures, epochs: lambda images: images.flatten(1)[:, :10].double()
+        examine,
+        "features_of",
+        lambda pictures, epochs: lambda images: images.flatten(1)[:, :10].double(),
     )
 
     class Copies:
@@ -199,7 +231,9 @@ def trained(tmp_path):
     members = {}
     for row in p.rows:
         save_model(p.experiment_of(row, p.data[0]).build(data), tmp_path / row.slug)
-        metrics = {"variance": 0.01} | ({"attributes": numbers[row.slug]} if row.slug in numbers else {})
+        metrics = {"variance": 0.01} | (
+            {"attributes": numbers[row.slug]} if row.slug in numbers else {}
+        )
         members[row.slug] = [Member(row, 0, tmp_path / row.slug, metrics)]
     return p, data, members
 
@@ -207,14 +241,27 @@ def trained(tmp_path):
 def test_sheets_of_attributes_and_faces(trained, tmp_path):
     p, data, members = trained
     made = dict(sheets.sheets(p.pick(p.figures["samples"]), members, data, p.figures["turned"]))
-    assert set(made) == {"x-to-y", "y-to-x", "style-of-y", "reconstructions", "joint-style", "turned"}
+    assert set(made) == {
+        "x-to-y",
+        "y-to-x",
+        "style-of-y",
+        "reconstructions",
+        "joint-style",
+        "turned",
+    }
     heads = {name: [h for *_, h in grid.heads] for name, grid in made.items()}
     assert heads["x-to-y"] == ["given", "true", "JVAE", "Wyner VAE (lambda = 0)", "CVAE"]
-    assert heads["y-to-x"] == ["given", "true", "JVAE", "Wyner VAE (lambda = 0)"]  # a CVAE has one direction
+    assert heads["y-to-x"] == [
+        "given",
+        "true",
+        "JVAE",
+        "Wyner VAE (lambda = 0)",
+    ]  # a CVAE has one direction
     assert heads["turned"][1:4] == ["as it is", "male", "pale"]
     assert [g for *_, g in made["turned"].groups] == ["JVAE", "Wyner VAE (lambda = 0)", "CVAE"]
     has = [
-        " ".join(n for n, bit in zip(("male", "pale"), row[[0, 5]], strict=True) if bit) for row in data.test["x"][:6]
+        " ".join(n for n, bit in zip(("male", "pale"), row[[0, 5]], strict=True) if bit)
+        for row in data.test["x"][:6]
     ]
     assert [side.replace("\n", " ") for side in made["x-to-y"].sides] == [h or "-" for h in has]
     for grid in made.values():
@@ -243,7 +290,10 @@ def test_curves_over_lambda(trained):
     assert [lambda_of(r) for r in p.pick(["wyner-0", "wyner-0.1"])] == [0.0, 0.1]
     made = lambda_curves(p.pick(["wyner-0", "wyner-0.1"]), p.pick(["jvae"]), members, data.truth)
     drawn = [ax for ax in made.axes if ax.get_visible()]
-    assert [ax.get_title(loc="left") for ax in drawn] == ["variance of y given x", "attribute accuracy"]
+    assert [ax.get_title(loc="left") for ax in drawn] == [
+        "variance of y given x",
+        "attribute accuracy",
+    ]
     line = drawn[1].lines[0]
     assert list(line.get_xdata()) == [0.0, 0.1]
     assert list(line.get_ydata()) == [0.6, 0.7]
@@ -276,21 +326,39 @@ def test_a_table_of_pictures_from_start_to_end(tmp_path, monkeypatch):
     monkeypatch.setattr(sheets, "SIZE", 32)
     p = plan.read("add1", "short")
     p = dataclasses.replace(
-        p, data=({"name": "digits-add1", "train": 64, "validation": 16, "test": 40},),
+        p,
+        data=({"name": "digits-add1", "train": 64, "validation": 16, "test": 40},),
         networks={"kind": "Convolutional", "hidden": [8], "width": 1, "blocks": 1},
-        fit={**p.fit, "epochs": 1, "batch_size": 32}, evaluate={"samples": 2, "rows": 4},
+        fit={**p.fit, "epochs": 1, "batch_size": 32},
+        evaluate={"samples": 2, "rows": 4},
         judge={"classifier": "mnist", "shift": 1, "images": 20, "draws": 2, "probes": 40},
-    )  # fmt: skip
+    )
     rows = ["wyner-0", "wyner-0.1", "cvae"]
-    folder = reproduce(p, rows=rows, out=tmp_path / "results", runs=tmp_path / "runs", progress=False)
-    sheets_ = {f"short-{n}.{k}" for n in ("x-to-y", "y-to-x", "style-of-x", "style-of-y", "reconstructions", "joint-style") for k in ("png", "pdf", "svg")}  # fmt: skip
-    assert {f.name for f in folder.iterdir()} == {"short.json", "short.md", "short-lambda.png", "short-lambda.pdf"} | sheets_  # fmt: skip
+    folder = reproduce(
+        p, rows=rows, out=tmp_path / "results", runs=tmp_path / "runs", progress=False
+    )
+    sheets_ = {
+        f"short-{n}.{k}"
+        for n in ("x-to-y", "y-to-x", "style-of-x", "style-of-y", "reconstructions", "joint-style")
+        for k in ("png", "pdf", "svg")
+    }
+    assert {f.name for f in folder.iterdir()} == {
+        "short.json",
+        "short.md",
+        "short-lambda.png",
+        "short-lambda.pdf",
+    } | sheets_
     text = (folder / "short.md").read_text()
     assert "| Wyner VAE (lambda = 0.1) | " in text.split("## Other published numbers")[1]
     assert "0.9133 ± 0.0131" in text
     assert "label read from u" in text
-    metrics = {r["settings"]["row"]: r["metrics"] for r in json.loads((folder / "short.json").read_text())["rows"]}
+    metrics = {
+        r["settings"]["row"]: r["metrics"]
+        for r in json.loads((folder / "short.json").read_text())["rows"]
+    }
     labels = p.load()[0].test["label"][:20]
     assert metrics["cvae"]["accuracy"] == pytest.approx(float(np.mean((labels + 1) % 10 == 3)))
     assert {"probe_z", "probe_u", "probe_v", "I40", "variance"} <= set(metrics["wyner-0"])
-    assert {"probe_v"} == {k for k in metrics["cvae"] if k.startswith("probe") and k != "probe_majority"}
+    assert {"probe_v"} == {
+        k for k in metrics["cvae"] if k.startswith("probe") and k != "probe_majority"
+    }

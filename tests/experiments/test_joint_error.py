@@ -16,7 +16,9 @@ from wyner.experiments.reproduce.plan import read
 
 
 def dataset(labels: bool = True) -> SimpleNamespace:
-    train = {"x": np.zeros((10, 1)), "y": np.zeros((10, 1))} | ({"label": np.arange(10)} if labels else {})
+    train = {"x": np.zeros((10, 1)), "y": np.zeros((10, 1))} | (
+        {"label": np.arange(10)} if labels else {}
+    )
     return SimpleNamespace(train=train, modalities=["x", "y"], spaces={"x": Real(1), "y": Real(1)})
 
 
@@ -36,7 +38,9 @@ def plain_labels(monkeypatch):
 
 
 def test_the_error_counts_pairs_whose_labels_do_not_follow_each_other():
-    found = Pairs(("x", "y"), ("digits", "digits"), 1, 10, 4).measure(Drawn([0, 9, 3, 5], [1, 0, 3, 7]))
+    found = Pairs(("x", "y"), ("digits", "digits"), 1, 10, 4).measure(
+        Drawn([0, 9, 3, 5], [1, 0, 3, 7])
+    )
     assert found["joint_error"] == 0.5
     assert found["joint_error_se"] == pytest.approx(0.25)
 

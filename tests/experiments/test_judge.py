@@ -70,7 +70,9 @@ def test_a_model_that_cannot_translate_is_not_judged(digits):
 
 
 def test_a_ruler_without_samples_asks_only_the_judge(digits):
-    ruler = Ruler.of(digits, "test", 0, 8, judge={"classifier": "digits", "shift": 1, "images": 8, "draws": 2})
+    ruler = Ruler.of(
+        digits, "test", 0, 8, judge={"classifier": "digits", "shift": 1, "images": 8, "draws": 2}
+    )
 
     class Model(Copies):
         observed = ("x", "y")
@@ -84,7 +86,9 @@ def test_a_ruler_without_samples_asks_only_the_judge(digits):
     assert "nll_joint" not in found
 
 
-@pytest.mark.parametrize(("name", "said"), [("digit", "did you mean 'digits'"), ("digits", "has no labels")])
+@pytest.mark.parametrize(
+    ("name", "said"), [("digit", "did you mean 'digits'"), ("digits", "has no labels")]
+)
 def test_what_cannot_be_judged_is_refused(digits, name, said):
     data = load("mog", train=4, validation=0, test=4)
     data.test.pop("label", None)

@@ -1,4 +1,5 @@
-"""`wyner reproduce pixelcnn`: the published numbers, protocols whose every row starts, a table from start to end on few digits."""
+"""`wyner reproduce pixelcnn`: the published numbers, protocols whose every row starts, a table from
+start to end on few digits."""
 
 from __future__ import annotations
 
@@ -17,15 +18,18 @@ from wyner.experiments.pixelcnn.run import Result
 from wyner.experiments.pixelcnn.table import claims, markdown
 
 SMALL = {
-    "data": {"mnist": {"name": "binary-digits", "size": 14, "train": 200, "validation": 20, "test": 40}},
+    "data": {
+        "mnist": {"name": "binary-digits", "size": 14, "train": 200, "validation": 20, "test": 40}
+    },
     "model": {
-        "z": 4, "pixels": {"kind": "Autoregressive", "channels": 4, "kernels": [3, 3, 3, 3], "split": 3},
+        "z": 4,
+        "pixels": {"kind": "Autoregressive", "channels": 4, "kernels": [3, 3, 3, 3], "split": 3},
         "critics": {"kind": "ImageCritics", "channels": 4},
     },
     "networks": {"kind": "ResNets", "channels": 4, "blocks": 2, "width": 8},
     "fit": {"epochs": 1, "batch_size": 100, "lr": 1e-3},
     "measure": {"codes": 5, "each": 2, "draws": 2, "rows": 40},
-}  # fmt: skip
+}
 
 
 def small(**changes):
@@ -58,17 +62,29 @@ def test_a_protocol_has_every_objective_at_every_gamma_of_both_data_sets(name):
 def test_the_models_of_a_protocol_are_those_of_its_file(name):
     from wyner.data import load
 
-    plan, digits = pixelcnn.protocol(name), load("binary-digits", train=2, validation=1, test=1, size=14)
+    plan, digits = (
+        pixelcnn.protocol(name),
+        load("binary-digits", train=2, validation=1, test=1, size=14),
+    )
     made = plan.experiment(Row("mnist", "cmi", 0.3), digits.source, 0).build(digits)
     decoder = made.factors["p(x|z)"].head.network
     assert made.latent["z"].size == 32
-    assert (len(decoder.kernels), decoder.channels, decoder.split) == {"short": (8, 16, 4), "paper": (13, 64, 6)}[name]
+    assert (len(decoder.kernels), decoder.channels, decoder.split) == {
+        "short": (8, 16, 4),
+        "paper": (13, 64, 6),
+    }[name]
     assert made.phases[0].critic == 2
-    assert plan.experiment(plan.rows[0], digits.source, 0).settings().batch_size == {"short": 32, "paper": 64}[name]
+    assert (
+        plan.experiment(plan.rows[0], digits.source, 0).settings().batch_size
+        == {"short": 32, "paper": 64}[name]
+    )
 
 
 def test_every_row_comes_into_the_table_and_is_trained_once(tmp_path, monkeypatch):
-    plan, where = small(), {"out": tmp_path / "results", "runs": tmp_path / "runs", "progress": False}
+    plan, where = (
+        small(),
+        {"out": tmp_path / "results", "runs": tmp_path / "runs", "progress": False},
+    )
     folder = pixelcnn.reproduce(plan, rows=["mnist-cmi-0.3", "mnist-elbo"], figures=False, **where)
     monkeypatch.setattr(run, "_train", lambda *_: pytest.fail("trained again"))
     folder = pixelcnn.reproduce(plan, rows=["mnist-elbo"], **where)
@@ -77,7 +93,10 @@ def test_every_row_comes_into_the_table_and_is_trained_once(tmp_path, monkeypatc
     for row in found["rows"]:
         m = row["metrics"]
         assert m["nelbo"] == pytest.approx(m["kl"] + m["recon"])
-        assert all(0 <= m[k] <= 1 for k in ("AoLR", "AoSVM", "mCAS", "mCAS_SVM", "baseline", "baseline_SVM"))
+        assert all(
+            0 <= m[k] <= 1
+            for k in ("AoLR", "AoSVM", "mCAS", "mCAS_SVM", "baseline", "baseline_SVM")
+        )
         assert -10 < m["information"] < 10
         assert 20 < m["nelbo"] < 300
     text = (folder / "short.md").read_text()
@@ -88,7 +107,9 @@ def test_every_row_comes_into_the_table_and_is_trained_once(tmp_path, monkeypatc
         assert (folder / f"{name}.pdf").read_bytes()[:4] == b"%PDF"
     monkeypatch.undo()
     other = small(fit={**SMALL["fit"], "lr": 2e-3})
-    with pytest.raises(RunError, match=r"was trained with other settings \(fit.lr was 0.001 and is now 0.002\)"):
+    with pytest.raises(
+        RunError, match=r"was trained with other settings \(fit.lr was 0.001 and is now 0.002\)"
+    ):
         pixelcnn.reproduce(other, rows=["mnist-elbo"], figures=False, **where)
 
 
@@ -100,14 +121,26 @@ def result(kind, gamma=0.3, **metrics):
 def test_claims_are_decided_by_numbers():
     full = lambda kind, a, i: result(kind, AoLR=a, mCAS=a, information=i)
     verdicts = lambda *results: [v for _, v, _ in claims(results)]
-    assert verdicts(full("cmi", 0.9, 1.0), full("beta", 0.8, 2.0), full("mi", 0.7, 1.5)) == ["holds"] * 3
-    assert verdicts(full("cmi", 0.6, 3.0), full("beta", 0.8, 2.0), full("mi", 0.7, 1.5)) == ["does not hold"] * 3
+    assert (
+        verdicts(full("cmi", 0.9, 1.0), full("beta", 0.8, 2.0), full("mi", 0.7, 1.5))
+        == ["holds"] * 3
+    )
+    assert (
+        verdicts(full("cmi", 0.6, 3.0), full("beta", 0.8, 2.0), full("mi", 0.7, 1.5))
+        == ["does not hold"] * 3
+    )
     mixed = verdicts(full("cmi", 0.75, 1.8), full("beta", 0.8, 2.0), full("mi", 0.7, 1.5))
     assert mixed == ["against MI-VAE only", "against MI-VAE only", "against beta-VAE only"]
     assert verdicts(full("cmi", 0.9, 1.0)) == []
-    assert verdicts(full("cmi", 0.9, 1.0), result("beta", 0.5, AoLR=0.1, mCAS=0.1, information=3.0)) == []
+    assert (
+        verdicts(full("cmi", 0.9, 1.0), result("beta", 0.5, AoLR=0.1, mCAS=0.1, information=3.0))
+        == []
+    )
     text = markdown(small(), [full("cmi", 0.9, 1.0), full("beta", 0.8, 2.0)], {})
-    assert "ours CMI-VAE 0.900, beta-VAE 0.800; published CMI-VAE 0.863, beta-VAE 0.835, MI-VAE 0.824" in text
+    assert (
+        "ours CMI-VAE 0.900, beta-VAE 0.800; published CMI-VAE 0.863, beta-VAE 0.835, MI-VAE 0.824"
+        in text
+    )
 
 
 def test_a_missing_data_folder_gives_the_embedded_digits(monkeypatch):
@@ -130,8 +163,14 @@ def test_a_missing_data_folder_gives_the_embedded_digits(monkeypatch):
     ("call", "said"),
     [
         (lambda: pixelcnn.protocol("long"), "unknown protocol of pixelcnn 'long'"),
-        (lambda: pixelcnn.protocol().pick(["mnist-cmi-0.4"]), "unknown row 'mnist-cmi-0.4': did you mean"),
-        (lambda: pixelcnn.protocol().changed(seeds=0), "seeds: expected a positive whole number, got 0"),
+        (
+            lambda: pixelcnn.protocol().pick(["mnist-cmi-0.4"]),
+            "unknown row 'mnist-cmi-0.4': did you mean",
+        ),
+        (
+            lambda: pixelcnn.protocol().changed(seeds=0),
+            "seeds: expected a positive whole number, got 0",
+        ),
         (lambda: parse("title = 3", "x"), "expected data, fit, gammas"),
         (lambda: parse("titel = 3", "x"), "did you mean 'title'"),
         (lambda: parse("[", "x"), "is not TOML"),

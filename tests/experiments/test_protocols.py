@@ -1,4 +1,5 @@
-"""Protocol files: every one is parsed, every row is built and trained for two steps; what is wrong is said in one sentence."""
+"""Protocol files: every one is parsed, every row is built and trained for two steps; what is wrong
+is said in one sentence."""
 
 from __future__ import annotations
 
@@ -35,7 +36,9 @@ def data():
     cut = lambda part: {k: v[:32] for k, v in part.items()}
     return {
         "mog": mog,
-        "halves": dataclasses.replace(digits, train=cut(digits.train), validation=cut(digits.validation)),
+        "halves": dataclasses.replace(
+            digits, train=cut(digits.train), validation=cut(digits.validation)
+        ),
         "w-vae": load("digits-add1", train=32, validation=0, test=8, pad=0),
         "w-vae-mog": mog,
         "add1": load("digits-add1", train=32, validation=0, test=8),
@@ -53,23 +56,32 @@ def test_there_is_a_short_and_a_paper_protocol_of_each_table():
 
 
 def test_a_protocol_that_an_experiment_lacks_is_refused():
-    with pytest.raises(OptionError, match="unknown protocol of w-vae-mog 'paper': There are: short"):
+    with pytest.raises(
+        OptionError, match="unknown protocol of w-vae-mog 'paper': There are: short"
+    ):
         plan.read("w-vae-mog", "paper")
 
 
 @pytest.mark.parametrize(("experiment", "protocol", "slug"), ROWS, ids=["-".join(r) for r in ROWS])
 def test_every_row_starts(experiment, protocol, slug, data):
     p = plan.read(experiment, protocol)
-    smaller = {"Autoencoded": {"width": 2, "code": 4, "epochs": 1}, "Convolutional": {"width": 1, "blocks": 1}}
+    smaller = {
+        "Autoencoded": {"width": 2, "code": 4, "epochs": 1},
+        "Convolutional": {"width": 1, "blocks": 1},
+    }
     tiny = smaller.get(p.networks.get("kind", ""), {})
     if "vectors" in p.networks:
         tiny["vectors"] = [8, 8]
     networks = (
-        {**p.networks, "width": 2} if p.networks.get("kind") == "Strided" else {**p.networks, "hidden": [8], **tiny}
+        {**p.networks, "width": 2}
+        if p.networks.get("kind") == "Strided"
+        else {**p.networks, "hidden": [8], **tiny}
     )
     p = dataclasses.replace(p, networks=networks, fit={**p.fit, "epochs": 1, "batch_size": 16})
     (row,) = p.pick([slug])
-    row = dataclasses.replace(row, fit={k: v for k, v in row.fit.items() if k not in ("epochs", "batch_size")})
+    row = dataclasses.replace(
+        row, fit={k: v for k, v in row.fit.items() if k not in ("epochs", "batch_size")}
+    )
     made = p.experiment_of(row, p.data[-1])
     model = made.build(data[experiment])
     history = fit(model, data[experiment].train, progress=False, **made.fit).history
@@ -97,18 +109,26 @@ def test_published_values_of_pictures_are_those_of_tables_5_and_6(protocol):
     assert add1["vcca-private"].of("I40") is None
     assert add1["vib"].joint is None
     celeba = {r.slug: r.published for r in plan.read("celeba", protocol).rows}
-    assert [celeba[f"wyner-{lam}"].of("attributes") for lam in ("0", "0.05", "0.1", "0.15", "0.2")] == [
-        (v, None) for v in (0.8926, 0.8921, 0.8929, 0.8932, 0.8928)
-    ]
-    assert (celeba["jvae"].of("attributes"), celeba["jvae"].of("variance")) == ((0.8811, None), (0.0073, None))
+    assert [
+        celeba[f"wyner-{lam}"].of("attributes") for lam in ("0", "0.05", "0.1", "0.15", "0.2")
+    ] == [(v, None) for v in (0.8926, 0.8921, 0.8929, 0.8932, 0.8928)]
+    assert (celeba["jvae"].of("attributes"), celeba["jvae"].of("variance")) == (
+        (0.8811, None),
+        (0.0073, None),
+    )
 
 
-@pytest.mark.parametrize(("experiment", "sizes"), [("add1", (32, 32, 32)), ("mnist-svhn", (128, 128, 128)), ("celeba", (128, 0, 128))])  # fmt: skip
+@pytest.mark.parametrize(
+    ("experiment", "sizes"),
+    [("add1", (32, 32, 32)), ("mnist-svhn", (128, 128, 128)), ("celeba", (128, 0, 128))],
+)
 def test_the_papers_networks_and_settings_of_pictures(experiment, sizes, data):
     from wyner.networks import TABLE_8, TABLE_10, Convolutional
 
     p = plan.read(experiment, "paper")
-    options = {k: tuple(v) if isinstance(v, list) else v for k, v in p.networks.items() if k != "kind"}
+    options = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in p.networks.items() if k != "kind"
+    }
     assert Convolutional(**options) == (TABLE_10 if experiment == "celeba" else TABLE_8)
     assert (p.fit["epochs"], p.fit["batch_size"], p.fit["lr"]) == (100, 128, 1e-4)
     wyner = next(r.model for r in p.rows if r.slug == "wyner-0.1")
@@ -152,19 +172,52 @@ def test_a_label_names_its_folder():
         (MINIMAL + ROW + "published = { accuraci = [1] }\n", "did you mean 'accuracy'"),
         (MINIMAL + "[judge]\nclasifier = 'digits'\n" + ROW, "did you mean 'classifier'"),
         (MINIMAL + ROW.replace("JVAE", "JVAEE"), "did you mean 'JVAE'"),
-        (MINIMAL + ROW + '[[claims]]\ntext = "c"\nleft = "a"\nright = "a-b-1"\nmetric = "I41"\nrelation = "below"\n', "unknown row 'a'"),
-        (MINIMAL + ROW + '[[claims]]\ntext = "c"\nleft = "a-b-1"\nright = "a-b-1"\nmetric = "I42"\nrelation = "below"\n', "did you mean 'I41'"),
-        (MINIMAL + ROW + '[[claims]]\ntext = "c"\nleft = "a-b-1"\nright = "a-b-1"\nmetric = "I41"\nrelation = "under"\n', "unknown relation"),
+        (
+            MINIMAL
+            + ROW
+            + '[[claims]]\ntext = "c"\nleft = "a"\nright = "a-b-1"\nmetric = "I41"\nrelation ='
+            ' "below"\n',
+            "unknown row 'a'",
+        ),
+        (
+            MINIMAL
+            + ROW
+            + '[[claims]]\ntext = "c"\nleft = "a-b-1"\nright = "a-b-1"\nmetric = "I42"\nrelation ='
+            ' "below"\n',
+            "did you mean 'I41'",
+        ),
+        (
+            MINIMAL
+            + ROW
+            + '[[claims]]\ntext = "c"\nleft = "a-b-1"\nright = "a-b-1"\nmetric = "I41"\nrelation ='
+            ' "under"\n',
+            "unknown relation",
+        ),
     ],
-    ids=["not-toml", "key", "missing", "twice", "published", "row-key", "published-metric", "judge-key", "model", "claim-row", "claim-metric", "claim-relation"],
-)  # fmt: skip
+    ids=[
+        "not-toml",
+        "key",
+        "missing",
+        "twice",
+        "published",
+        "row-key",
+        "published-metric",
+        "judge-key",
+        "model",
+        "claim-row",
+        "claim-metric",
+        "claim-relation",
+    ],
+)
 def test_a_bad_protocol_is_refused(text, said):
     with pytest.raises(OptionError, match=said):
         plan.parse(text, "e", "short")
 
 
 def small(**model) -> Experiment:
-    return Experiment({"name": "mog", "train": 20, "validation": 4, "test": 4}, model, {"hidden": [4]})
+    return Experiment(
+        {"name": "mog", "train": 20, "validation": 4, "test": 4}, model, {"hidden": [4]}
+    )
 
 
 def test_plain_values_become_objects():
@@ -172,7 +225,9 @@ def test_plain_values_become_objects():
     from wyner.training.phases import Alternating
 
     e = small(
-        lam={"knots": [[0.0, -0.9], [1.0, 0.1]]}, z={"categorical": [1, 10]}, alpha={"x2y": {"start": 0, "end": 1}}
+        lam={"knots": [[0.0, -0.9], [1.0, 0.1]]},
+        z={"categorical": [1, 10]},
+        alpha={"x2y": {"start": 0, "end": 1}},
     )
     model = e.build(e.load())
     weights = {t.law: t.weight for t in model.phases[0].objective.terms}
@@ -197,7 +252,9 @@ def test_families_of_a_protocol_hold_for_all_rows():
 
 
 def test_a_categorical_latent_can_have_a_temperature():
-    e = small(z={"categorical": [1, 3]}, families={"z": {"temperature": {"start": 1.0, "end": 0.1}}})
+    e = small(
+        z={"categorical": [1, 3]}, families={"z": {"temperature": {"start": 1.0, "end": 0.1}}}
+    )
     model = e.build(e.load())
     head = model.factors["q(z|x,y)"].head
     head.anneal(1.0)
@@ -205,7 +262,15 @@ def test_a_categorical_latent_can_have_a_temperature():
     assert model.factors["p(z)"].head.logits.requires_grad
 
 
-@pytest.mark.parametrize(("choice", "said"), [({"temperature": 0.1, "floor": 0.1}, "has no variance"), ({"flor": 0.1}, "did you mean 'floor'"), ({"floor": 2.0}, "variance >= floor"), ("trianed", "did you mean 'trained'")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        ({"temperature": 0.1, "floor": 0.1}, "has no variance"),
+        ({"flor": 0.1}, "did you mean 'floor'"),
+        ({"floor": 2.0}, "variance >= floor"),
+        ("trianed", "did you mean 'trained'"),
+    ],
+)
 def test_bad_families_are_refused(choice, said):
     with pytest.raises(OptionError, match=said):
         small(families={"x": choice}).build(small().load())
@@ -266,7 +331,9 @@ def test_the_static_binarisation_is_read_from_the_users_files(tmp_path, monkeypa
     last = write_static(tmp_path / "mnist", rows)
     monkeypatch.setenv("WYNER_DATA_DIR", str(tmp_path))
     names = {"train": "train", "validation": "valid", "test": "test"}
-    monkeypatch.setattr(mnist, "STATIC", {k: (rows[n], f"binarized_mnist_{n}.amat") for k, n in names.items()})
+    monkeypatch.setattr(
+        mnist, "STATIC", {k: (rows[n], f"binarized_mnist_{n}.amat") for k, n in names.items()}
+    )
     found = load("mnist-halves", binarisation="static")
     assert [len(p["x"]) for p in (found.train, found.validation, found.test)] == [6, 4, 3]
     whole = np.concatenate([found.test["x"], found.test["y"]], 2).reshape(3, 784)
@@ -278,7 +345,8 @@ def test_the_static_binarisation_is_read_from_the_users_files(tmp_path, monkeypa
 def test_without_those_files_the_next_data_of_the_list_are_taken(tmp_path, monkeypatch):
     monkeypatch.setenv("WYNER_DATA_DIR", str(tmp_path))
     p = dataclasses.replace(
-        plan.read("halves"), data=({"name": "mnist-halves", "binarisation": "static"}, {"name": "digits-halves"})
+        plan.read("halves"),
+        data=({"name": "mnist-halves", "binarisation": "static"}, {"name": "digits-halves"}),
     )
     import pooch
 

@@ -1,4 +1,5 @@
-"""A table from start to end on a few rows: trained once, measured once, interrupted and continued, refused when it must be."""
+"""A table from start to end on a few rows: trained once, measured once, interrupted and continued,
+refused when it must be."""
 
 from __future__ import annotations
 
@@ -25,9 +26,15 @@ TINY = dict(out="results", runs="runs", progress=False)
 def tiny(**changes) -> plan.Protocol:
     p = plan.read("mog", "short")
     return dataclasses.replace(
-        p, data=({"name": "mog", "train": 64, "validation": 16, "test": 40},), networks={"hidden": [8]}, seeds=2,
-        fit={**p.fit, "epochs": 2, "batch_size": 16}, evaluate={"samples": 4, "rows": 20}, probe={"every": 1, "samples": 2, "rows": 10}, **changes,
-    )  # fmt: skip
+        p,
+        data=({"name": "mog", "train": 64, "validation": 16, "test": 40},),
+        networks={"hidden": [8]},
+        seeds=2,
+        fit={**p.fit, "epochs": 2, "batch_size": 16},
+        evaluate={"samples": 4, "rows": 20},
+        probe={"every": 1, "samples": 2, "rows": 10},
+        **changes,
+    )
 
 
 @pytest.fixture
@@ -47,7 +54,9 @@ def test_a_table_is_trained_once_and_redrawn(here, monkeypatch):
         (s, k) for s in ("jvae", "wyner-0", "vib") for k in (0, 1)
     ]
     first = made["rows"][0]["metrics"]
-    assert first["nll_joint_published"] == pytest.approx(first["nll_joint"] + 6.931471805599453, rel=1e-9)
+    assert first["nll_joint_published"] == pytest.approx(
+        first["nll_joint"] + 6.931471805599453, rel=1e-9
+    )
     assert {"nll_joint_se", "nll_joint_ess", "nll_joint_best", "I41", "I40"} <= set(first)
     assert not {"nll_joint", "I41"} & set(made["rows"][-1]["metrics"])
 
@@ -67,17 +76,24 @@ def test_the_luck_of_the_rows_is_taken_out():
     dataset, p = load("mog", train=8, validation=4, test=30), tiny()
     model = p.experiment_of(p.rows[1], p.data[0]).build(dataset)
     found = Ruler.of(dataset, "test", 5, 30).measure(model)
-    luck = -float(np.mean(dataset.truth["best_log_density"](dataset.pairs("test")))) - dataset.truth["nll_joint"]
+    luck = (
+        -float(np.mean(dataset.truth["best_log_density"](dataset.pairs("test"))))
+        - dataset.truth["nll_joint"]
+    )
     assert found["nll_joint_plain"] - found["nll_joint"] == pytest.approx(luck, rel=1e-5)
 
 
 def test_more_seeds_are_trained_beside_those_that_are_there(here):
     options = dict(rows=["cvae"], figures=False, **TINY)
     reproduce(tiny(), **options)
-    weights = {p.name: p.read_bytes() for p in here.glob("runs/*/cvae/seeds-0-1/*/model.safetensors")}
+    weights = {
+        p.name: p.read_bytes() for p in here.glob("runs/*/cvae/seeds-0-1/*/model.safetensors")
+    }
     folder = reproduce(tiny(), seeds=3, **options)
     assert [r["seed"] for r in json.loads((folder / "short.json").read_text())["rows"]] == [0, 1, 2]
-    assert weights == {p.name: p.read_bytes() for p in here.glob("runs/*/cvae/seeds-0-1/*/model.safetensors")}
+    assert weights == {
+        p.name: p.read_bytes() for p in here.glob("runs/*/cvae/seeds-0-1/*/model.safetensors")
+    }
     folder = reproduce(tiny(), seeds=1, **options)
     assert [r["seed"] for r in json.loads((folder / "short.json").read_text())["rows"]] == [0]
 
@@ -98,7 +114,9 @@ def test_an_interrupted_row_goes_on_exactly(here, monkeypatch):
         reproduce(tiny(), runs="parts", **options)
     assert not list(here.glob("parts/*/wyner-0/*/*/model.safetensors"))
     reproduce(tiny(), runs="parts", **options)
-    paths = sorted(p.relative_to(here / "whole") for p in here.glob("whole/*/wyner-0/*/*/model.safetensors"))
+    paths = sorted(
+        p.relative_to(here / "whole") for p in here.glob("whole/*/wyner-0/*/*/model.safetensors")
+    )
     assert len(paths) == 2
     for p in paths:
         one, other = (read_tensors(here / folder / p)[0] for folder in ("whole", "parts"))
@@ -137,13 +155,28 @@ def test_bad_options_are_refused_before_anything_is_trained(here, options, said)
         (["reproduce", "mog", "--seeds", "0"], "seeds: expected a positive"),
         (["sweep", "--data", "mogg"], "did you mean 'mog'"),
         (["sweep", "--data", "mog", "--over", "z"], "expected key=v1,v2"),
-        (["sweep", "--data", "mog", "--over", "zz=1,2", "--set", "data.train=20"], "unknown argument 'zz'"),
+        (
+            ["sweep", "--data", "mog", "--over", "zz=1,2", "--set", "data.train=20"],
+            "unknown argument 'zz'",
+        ),
         (["sweep", "--data", "mog", "--set", "data.validation=0"], "no validation rows"),
         (["sweep", "--data", "mog", "--seeds", "0", "--set", "data.train=20"], "at least one seed"),
     ],
-    ids=["name", "protocol", "row", "seeds", "data", "over", "argument", "validation", "sweep-seeds"],
+    ids=[
+        "name",
+        "protocol",
+        "row",
+        "seeds",
+        "data",
+        "over",
+        "argument",
+        "validation",
+        "sweep-seeds",
+    ],
 )
-def test_bad_input_on_the_command_line_is_one_sentence_and_exit_code_2(here, monkeypatch, capsys, arguments, said):
+def test_bad_input_on_the_command_line_is_one_sentence_and_exit_code_2(
+    here, monkeypatch, capsys, arguments, said
+):
     monkeypatch.setattr(sys, "argv", ["wyner", *arguments])
     with pytest.raises(SystemExit) as stopped, warnings.catch_warnings():
         cli.main()

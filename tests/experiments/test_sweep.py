@@ -1,4 +1,5 @@
-"""A sweep chooses on validation rows only, drops what is hopeless, and goes on where it was stopped."""
+"""A sweep chooses on validation rows only, drops what is hopeless, and goes on where it was
+stopped."""
 
 from __future__ import annotations
 
@@ -25,7 +26,9 @@ from wyner.runs import load as load_model
 
 def tiny(**fit) -> Experiment:
     data = {"name": "mog", "train": 64, "validation": 32, "test": 16}
-    return Experiment(data, {"alpha": 1.0}, {"hidden": [8]}, {"epochs": 4, "batch_size": 16, "lr": 1e-2, **fit})
+    return Experiment(
+        data, {"alpha": 1.0}, {"hidden": [8]}, {"epochs": 4, "batch_size": 16, "lr": 1e-2, **fit}
+    )
 
 
 def standing(lam: float, nll: float, error: float = 0.1, rate: float = 1.0) -> Standing:
@@ -42,14 +45,24 @@ def test_the_largest_lambda_within_one_standard_error_is_chosen():
 
 
 def test_of_other_arguments_the_lowest_rate_is_chosen():
-    found = [standing(0.0, 2.0, rate=3.0), standing(0.1, 2.05, rate=1.0), standing(0.2, 2.2, rate=0.5)]
+    found = [
+        standing(0.0, 2.0, rate=3.0),
+        standing(0.1, 2.05, rate=1.0),
+        standing(0.2, 2.2, rate=0.5),
+    ]
     assert sweeps.choose(found, ("z",))[1] is found[1]
 
 
 def test_hopeless_means_beyond_twice_the_error_and_behind_where_the_best_was():
-    now = {"a": [(2.0, 0.1), (2.2, 0.1)], "b": [(3.0, 0.1), (3.2, 0.1)], "c": [(2.2, 0.1), (2.4, 0.1)]}
+    now = {
+        "a": [(2.0, 0.1), (2.2, 0.1)],
+        "b": [(3.0, 0.1), (3.2, 0.1)],
+        "c": [(2.2, 0.1), (2.4, 0.1)],
+    }
     assert set(hopeless(now, {"a": [(2.5, 0.1)]})) == {"b"}
-    assert hopeless(now, {"a": [(5.0, 0.1)]}) == {}  # b is where a was at half the epochs: it only lags
+    assert (
+        hopeless(now, {"a": [(5.0, 0.1)]}) == {}
+    )  # b is where a was at half the epochs: it only lags
     assert set(hopeless(now, {})) == {"b"}
     assert set(hopeless({"a": [(2.0, 0.1)], "b": [(2.2, 0.1)], "c": [(2.4, 0.1)]}, {})) == {
         "c"
@@ -67,11 +80,23 @@ def test_test_rows_are_never_touched_and_the_numbers_are_those_of_validation_row
     base = tiny()
     dataset = base.load()
     poisoned = dataclasses.replace(
-        dataset, test={k: np.full_like(v, np.nan) if v.dtype.kind == "f" else v for k, v in dataset.test.items()}
+        dataset,
+        test={
+            k: np.full_like(v, np.nan) if v.dtype.kind == "f" else v
+            for k, v in dataset.test.items()
+        },
     )
     with pytest.raises(DataError, match="nan"):  # looking at them does not go unnoticed
         Ruler.of(poisoned, "test", 2, 4).measure(base.build(poisoned))
-    found = sweeps.sweep(base, {"lam": [0.0, 0.5]}, seeds=2, samples=3, out=tmp_path, progress=False, dataset=poisoned)
+    found = sweeps.sweep(
+        base,
+        {"lam": [0.0, 0.5]},
+        seeds=2,
+        samples=3,
+        out=tmp_path,
+        progress=False,
+        dataset=poisoned,
+    )
     assert len(found.standings) == 2
     assert {p.name for p in tmp_path.iterdir()} == {
         "plan.json",
@@ -91,11 +116,14 @@ def test_test_rows_are_never_touched_and_the_numbers_are_those_of_validation_row
 
 
 def test_the_choice_follows_the_validation_rows_not_the_training_rows(tmp_path):
-    """x says y in training; in validation it says the opposite, so that the model that learns nothing is the better one there."""
+    """x says y in training; in validation it says the opposite, so that the model that learns
+    nothing is the better one there."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((200, 2)).astype(np.float32)
     dataset = from_arrays({"x": x, "y": 3 * x}, validation=0.2)
-    fooled = dataclasses.replace(dataset, validation={**dataset.validation, "y": -dataset.validation["y"]})
+    fooled = dataclasses.replace(
+        dataset, validation={**dataset.validation, "y": -dataset.validation["y"]}
+    )
     base = Experiment(
         {"name": "own.npz"},
         {"alpha": 1.0, "z": 2, "u": 1, "v": 1},
@@ -104,21 +132,32 @@ def test_the_choice_follows_the_validation_rows_not_the_training_rows(tmp_path):
     )
     for data, expected in ((dataset, 0.02), (fooled, 1e-5)):
         out = tmp_path / str(expected)
-        options = dict(seeds=1, samples=5, prune=False, out=out, figures=False, progress=False, dataset=data)
+        options = dict(
+            seeds=1, samples=5, prune=False, out=out, figures=False, progress=False, dataset=data
+        )
         found = sweeps.sweep(base, {"lr": [0.02, 1e-5]}, **options)
         assert found.best.values == {"lr": expected}
 
 
 def test_hopeless_values_are_dropped_and_the_rest_finishes(tmp_path):
     base = tiny(epochs=8)
-    found = sweeps.sweep(base, {"lr": [0.02, 1e-6]}, seeds=2, samples=3, out=tmp_path, progress=False)
+    found = sweeps.sweep(
+        base, {"lr": [0.02, 1e-6]}, seeds=2, samples=3, out=tmp_path, progress=False
+    )
     good, bad = found.standings
     assert (good.state, bad.state) == ("finished", "dropped")
     assert "dropped after epoch 2" in bad.why
     assert found.best is good
     assert "dropped after epoch" in (tmp_path / "sweep.md").read_text()
     kept = sweeps.sweep(
-        base, {"lr": [0.02, 1e-6]}, seeds=2, samples=3, out=tmp_path / "all", prune=False, figures=False, progress=False
+        base,
+        {"lr": [0.02, 1e-6]},
+        seeds=2,
+        samples=3,
+        out=tmp_path / "all",
+        prune=False,
+        figures=False,
+        progress=False,
     )
     assert [s.state for s in kept.standings] == ["finished", "finished"]
 
@@ -148,19 +187,21 @@ def test_a_linear_probe_reads_what_is_linear():
 
     g = torch.Generator().manual_seed(0)
     labels = torch.randint(0, 3, (600,), generator=g)
-    codes = torch.nn.functional.one_hot(labels, 3).double() @ torch.randn(3, 4, generator=g).double() * 6 + torch.randn(
-        600, 4, generator=g
-    )
+    codes = torch.nn.functional.one_hot(labels, 3).double() @ torch.randn(
+        3, 4, generator=g
+    ).double() * 6 + torch.randn(600, 4, generator=g)
     assert linear_accuracy(codes[:300], labels[:300], codes[300:], labels[300:]) > 0.95
     noise = torch.randn(600, 4, generator=g).double()
-    assert abs(linear_accuracy(noise[:300], labels[:300], noise[300:], labels[300:]) - 1 / 3) < 5 * math.sqrt(
-        2 / 9 / 300
-    )
+    assert abs(
+        linear_accuracy(noise[:300], labels[:300], noise[300:], labels[300:]) - 1 / 3
+    ) < 5 * math.sqrt(2 / 9 / 300)
 
 
 def test_no_labels_no_accuracy():
     dataset = load("gaussian", train=20, validation=5, test=5)
-    model = Experiment({"name": "gaussian"}, {"z": 1, "u": 1, "v": 1}, {"hidden": []}).build(dataset)
+    model = Experiment({"name": "gaussian"}, {"z": 1, "u": 1, "v": 1}, {"hidden": []}).build(
+        dataset
+    )
     assert label_accuracy(model, dataset) == {}
 
 

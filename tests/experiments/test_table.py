@@ -55,26 +55,44 @@ def claim(relation: str, right: tuple[str, ...] = ("b",), margin: float = 0.0) -
 
 
 def said(a: float, b: float, error: float, relation: str, margin: float = 0.0) -> str:
-    found = {"a": {"nll_joint": Spread(a, 1.0, 4, error)}, "b": {"nll_joint": Spread(b, 1.0, 4, 0.0)}}
+    found = {
+        "a": {"nll_joint": Spread(a, 1.0, 4, error)},
+        "b": {"nll_joint": Spread(b, 1.0, 4, 0.0)},
+    }
     return decide(claim(relation, margin=margin), found, {"b": "B"}).word
 
 
 @pytest.mark.parametrize(
     ("a", "relation", "margin", "word"),
     [
-        (0.7, "below", 0.0, "holds"), (0.85, "below", 0.0, "undecided"), (1.15, "below", 0.0, "undecided"), (1.3, "below", 0.0, "does not hold"),
-        (0.7, "below", 0.25, "undecided"), (0.3, "below", 0.25, "holds"),
-        (1.3, "above", 0.0, "holds"), (0.7, "above", 0.0, "does not hold"), (6.1, "above", 5.0, "undecided"), (6.3, "above", 5.0, "holds"),
-        (1.15, "at most", 0.0, "holds"), (1.3, "at most", 0.0, "does not hold"), (1.3, "at most", 0.2, "holds"), (-5.0, "at most", 0.0, "holds"),
+        (0.7, "below", 0.0, "holds"),
+        (0.85, "below", 0.0, "undecided"),
+        (1.15, "below", 0.0, "undecided"),
+        (1.3, "below", 0.0, "does not hold"),
+        (0.7, "below", 0.25, "undecided"),
+        (0.3, "below", 0.25, "holds"),
+        (1.3, "above", 0.0, "holds"),
+        (0.7, "above", 0.0, "does not hold"),
+        (6.1, "above", 5.0, "undecided"),
+        (6.3, "above", 5.0, "holds"),
+        (1.15, "at most", 0.0, "holds"),
+        (1.3, "at most", 0.0, "does not hold"),
+        (1.3, "at most", 0.2, "holds"),
+        (-5.0, "at most", 0.0, "holds"),
     ],
-)  # fmt: skip
+)
 def test_claims_by_twice_the_standard_error(a, relation, margin, word):
     assert said(a, 1.0, 0.1, relation, margin) == word
 
 
 def test_both_sides_errors_count():
-    found = {"a": {"nll_joint": Spread(0.0, 1.0, 4, 0.3)}, "b": {"nll_joint": Spread(0.9, 1.0, 4, 0.4)}}
-    assert decide(claim("below"), found, {"b": "B"}).word == "undecided"  # 2 * hypot(0.3, 0.4) = 1.0
+    found = {
+        "a": {"nll_joint": Spread(0.0, 1.0, 4, 0.3)},
+        "b": {"nll_joint": Spread(0.9, 1.0, 4, 0.4)},
+    }
+    assert (
+        decide(claim("below"), found, {"b": "B"}).word == "undecided"
+    )  # 2 * hypot(0.3, 0.4) = 1.0
     found["b"] = {"nll_joint": Spread(1.1, 1.0, 4, 0.4)}
     verdict = decide(claim("below"), found, {"b": "B"})
     assert verdict.word == "holds"
@@ -82,7 +100,10 @@ def test_both_sides_errors_count():
 
 
 def test_a_claim_about_several_rows_needs_all_of_them():
-    spreads = {k: {"nll_joint": Spread(v, 1.0, 4, 0.1)} for k, v in {"a": 1.0, "b": 2.0, "c": 3.0, "d": 0.0}.items()}
+    spreads = {
+        k: {"nll_joint": Spread(v, 1.0, 4, 0.1)}
+        for k, v in {"a": 1.0, "b": 2.0, "c": 3.0, "d": 0.0}.items()
+    }
     labels = dict.fromkeys("bcd", "x")
     assert decide(claim("below", ("b", "c")), spreads, labels).word == "holds"
     assert decide(claim("below", ("b", "d")), spreads, labels).word == "does not hold"
@@ -91,7 +112,10 @@ def test_a_claim_about_several_rows_needs_all_of_them():
 
 
 def test_a_row_without_an_error_decides_nothing():
-    found = {"a": {"nll_joint": Spread(0.0, None, 1, math.nan)}, "b": {"nll_joint": Spread(9.0, None, 1, 0.1)}}
+    found = {
+        "a": {"nll_joint": Spread(0.0, None, 1, math.nan)},
+        "b": {"nll_joint": Spread(9.0, None, 1, 0.1)},
+    }
     assert decide(claim("below"), found, {"b": "B"}).word == "undecided"
 
 
@@ -110,7 +134,11 @@ def found() -> Found:
         made = []
         for seed in range(10):
             noise = float(rng.standard_normal()) * 0.01
-            metrics = {"nll_conditional": conditional + noise, "nll_conditional_se": 0.02, "nll_conditional_ess": 10.0}
+            metrics = {
+                "nll_conditional": conditional + noise,
+                "nll_conditional_se": 0.02,
+                "nll_conditional_ess": 10.0,
+            }
             if joint:
                 metrics |= {"nll_joint": joint + noise, "nll_joint_se": 0.03, "I41": 1.0}
             made.append(Member(row, seed, Path("none"), metrics))
@@ -133,7 +161,9 @@ def test_the_table_has_both_scales_floors_and_published_values(found):
     every = found.values("wyner-0", "nll_joint")
     shift = 10 * math.log(2)
     assert cells[2] == f"{np.mean(every) + shift:.3f} ± {np.std(every, ddof=1):.3f}"
-    assert cells[3] == f"{np.mean(trimmed(every)) + shift:.3f} ± {np.std(trimmed(every), ddof=1):.3f}"
+    assert (
+        cells[3] == f"{np.mean(trimmed(every)) + shift:.3f} ± {np.std(trimmed(every), ddof=1):.3f}"
+    )
     assert "32.54 ± 0.11" in cells
     assert "16.16 ± 0.14" in cells
     for number in ("*31.920*", "*15.710*", "*24.988*", "*12.244*", "0.500402"):
@@ -151,7 +181,9 @@ def test_claims_are_decided_by_the_rows(found):
 
 def test_the_json_has_a_row_for_every_model(found):
     made = as_json(found)
-    assert {"experiment", "protocol", "command", "versions", "device", "wall_s", "rows"} <= set(made)
+    assert {"experiment", "protocol", "command", "versions", "device", "wall_s", "rows"} <= set(
+        made
+    )
     assert len(made["rows"]) == 30
     assert set(made["rows"][0]) == {"model", "settings", "seed", "metrics"}
     assert made["rows"][0]["settings"]["row"] == "wyner-0"

@@ -1,4 +1,5 @@
-"""Binary pictures pixel by pixel: densities that sum to one, draws with those frequencies, features that are computed once."""
+"""Binary pictures pixel by pixel: densities that sum to one, draws with those frequencies, features
+that are computed once."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ FEW = Autoregressive(channels=4, kernels=(3, 3, 5, 3), split=3, maps=2)
 
 
 def head(height: int, width: int, seed: int = 0):
-    """A decoder with weights and running statistics that matter; every pixel is likely enough to be either."""
+    """A decoder with weights and running statistics that matter; every pixel is likely enough to be
+    either."""
     torch.manual_seed(seed)
     made = FEW.head(Binary(1, height, width))
     x, maps = (torch.rand(64, 1, height, width) < 0.5).double(), torch.randn(64, 2, height, width)
@@ -68,7 +70,9 @@ class TestDensity:
         made = head(3, 2)
         x, maps = every(3, 2)[[5, 9, 33]], torch.randn(*lead, 2, 3, 2)
         found = made(maps).log_prob(x)
-        want = torch.stack([made(m[None]).log_prob(v[None])[0] for m, v in zip(*_spread(maps, x), strict=True)])
+        want = torch.stack(
+            [made(m[None]).log_prob(v[None])[0] for m, v in zip(*_spread(maps, x), strict=True)]
+        )
         torch.testing.assert_close(found.flatten(), want, rtol=1e-10, atol=1e-10)
         assert made(maps).log_prob(x[0]).shape == lead
 
@@ -83,7 +87,9 @@ class TestDensity:
         made, x, maps = head(3, 3), every(3, 3)[:7], torch.randn(2, 7, 2, 3, 3)
         inner = made.inner(x)
         assert inner[-1].shape == (7, *made.inner_shape)
-        torch.testing.assert_close(made(maps).log_prob(x, inner), made(maps).log_prob(x), rtol=0, atol=0)
+        torch.testing.assert_close(
+            made(maps).log_prob(x, inner), made(maps).log_prob(x), rtol=0, atol=0
+        )
         assert made.inner(x[None])[-1].shape == (1, 7, *made.inner_shape)
 
 
@@ -96,7 +102,8 @@ class TestDraws:
     @pytest.mark.usefixtures("float64")
     @pytest.mark.parametrize("size", [(2, 2), (3, 3)])
     def test_frequencies_are_the_probabilities(self, size):
-        """Counts of every picture of 2x2; single pixels, products of pairs and three statistics of 3x3."""
+        """Counts of every picture of 2x2; single pixels, products of pairs and three statistics of
+        3x3."""
         made, n = head(*size), 20_000
         maps = torch.randn(1, 2, *size)
         drawn = made(maps).sample(n)[:, 0]
@@ -109,7 +116,9 @@ class TestDraws:
             assert_mean(torch.nn.functional.one_hot(code, 16).double(), p, "pictures")
         pairs = lambda b: (b[:, :, None] * b[:, None, :]).flatten(1)
         assert_mean(pairs(flat), p @ pairs(all_), "pairs")
-        three = lambda b: torch.stack([b.sum(1) == 0, b.sum(1) > 3, b[:, 0] == b[:, -1]], 1).double()
+        three = lambda b: torch.stack(
+            [b.sum(1) == 0, b.sum(1) > 3, b[:, 0] == b[:, -1]], 1
+        ).double()
         assert_mean(three(flat), p @ three(all_), "statistics")
         assert_mean(made(maps).log_prob(drawn), (p * p.log()).sum(), "entropy")
 
@@ -138,10 +147,13 @@ LAWS = {"elbo": ("q(x) q(z|x)", "p(z) p(x|z)"), "features": ("q(x) q(z|x) q(s|x)
 
 def model(s: int = 4, of: str = "p(x|z)", decoder=FEW, laws=None):
     return wyner.Model(
-        observed={"x": Binary(1, 4, 4)}, latent={"z": Real(2), "s": Real(s, 4, 4)}, laws=laws or LAWS,
-        objective=wyner.KL("elbo") + 0.5 * wyner.Redundancy("z;s", under="features"), networks=MLPs(()),
+        observed={"x": Binary(1, 4, 4)},
+        latent={"z": Real(2), "s": Real(s, 4, 4)},
+        laws=laws or LAWS,
+        objective=wyner.KL("elbo") + 0.5 * wyner.Redundancy("z;s", under="features"),
+        networks=MLPs(()),
         families={"p(x|z)": decoder, "q(s|x)": FeatureOf(of)},
-    )  # fmt: skip
+    )
 
 
 class TestFeatureOf:
@@ -149,7 +161,9 @@ class TestFeatureOf:
         made = model().eval()
         x = (torch.rand(5, 1, 4, 4) < 0.5).float()
         decoder = made.factors["p(x|z)"].head.network
-        assert torch.equal(made.factors["q(s|x)"](decoder.features(x)).mean, decoder.features(x)[-1])
+        assert torch.equal(
+            made.factors["q(s|x)"](decoder.features(x)).mean, decoder.features(x)[-1]
+        )
         assert not list(made.factors["q(s|x)"].parameters())
         assert not [k for k in made.state_dict() if "q(s|x)" in k]
 
@@ -183,7 +197,11 @@ class TestFeatureOf:
         x = (torch.rand(16, 1, 4, 4) < 0.5).float()
         loss, _ = made.objective({"x": x}, made.objective.noise((16,), x), torch.tensor([0.0, 1.0]))
         loss.backward()
-        moved = {k for k, p in made.factors.named_parameters() if p.grad is not None and float(p.grad.abs().max()) > 0}
+        moved = {
+            k
+            for k, p in made.factors.named_parameters()
+            if p.grad is not None and float(p.grad.abs().max()) > 0
+        }
         upper = {k for k in moved if "upper" in k or ".last" in k or k.startswith("p(x|z).network")}
         lower = {k for k, _ in made.factors.named_parameters() if "network.lower" in k}
         assert not upper
@@ -203,9 +221,14 @@ class TestFeatureOf:
         assert set(model().encode(x=x)) == {"z"}
 
     def test_what_cannot_be_a_feature_is_refused(self):
-        with pytest.raises(ShapeError, match=r"feature of p\(x\|z\) has shape \(4, 4, 4\), the variable \(3, 4, 4\)"):
+        with pytest.raises(
+            ShapeError,
+            match=r"feature of p\(x\|z\) has shape \(4, 4, 4\), the variable \(3, 4, 4\)",
+        ):
             model(s=3)
-        with pytest.raises(LawError, match=r"q\(s\|x\): expected a factor of x to be a feature of, got p\(z\)"):
+        with pytest.raises(
+            LawError, match=r"q\(s\|x\): expected a factor of x to be a feature of, got p\(z\)"
+        ):
             model(of="p(z)")
         with pytest.raises(LawError, match=r"p\(x\|z\) computes no feature that it could be"):
             model(decoder=Bernoulli())

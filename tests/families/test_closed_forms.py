@@ -1,4 +1,5 @@
-"""Densities, entropies and KLs in float64 against torch.distributions and against the formulas written out."""
+"""Densities, entropies and KLs in float64 against torch.distributions and against the formulas
+written out."""
 
 from __future__ import annotations
 
@@ -23,13 +24,20 @@ def same(a: Tensor, b: Tensor) -> None:
 
 
 def scale_shapes(lead: tuple[int, ...], event: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """Every way of sharing a log scale: one number, one per channel, one per coordinate, each with and without leading axes."""
+    """Every way of sharing a log scale: one number, one per channel, one per coordinate, each with
+    and without leading axes."""
     channel = (event[0], *(1,) * (len(event) - 1))
     ones = (1,) * len(event)
-    return list(dict.fromkeys([(), (1,), channel, event, (*lead, *ones), (*lead, *channel), (*lead, *event)]))
+    return list(
+        dict.fromkeys(
+            [(), (1,), channel, event, (*lead, *ones), (*lead, *channel), (*lead, *event)]
+        )
+    )
 
 
-NORMALS = [(lead, event, s) for lead in LEADS for event in EVENTS for s in scale_shapes(lead, event)]
+NORMALS = [
+    (lead, event, s) for lead in LEADS for event in EVENTS for s in scale_shapes(lead, event)
+]
 
 
 def normal_reference(loc: Tensor, log_scale: Tensor, event: tuple[int, ...]) -> T.Distribution:
@@ -60,11 +68,15 @@ def test_normal_by_hand():
     same(d.log_prob(a), torch.tensor([density]))
     same(
         d.entropy(),
-        torch.tensor([0.5 * math.log(2 * math.pi * math.e * v1) + 0.5 * math.log(2 * math.pi * math.e * v2)]),
+        torch.tensor(
+            [0.5 * math.log(2 * math.pi * math.e * v1) + 0.5 * math.log(2 * math.pi * math.e * v2)]
+        ),
     )
     p = Normal(torch.tensor([0.5, 0.0]), torch.tensor(0.1), (2,))
     s = math.exp(0.2)
-    by_hand = 0.5 * (math.log(s / v1) + (v1 + 0.25) / s - 1) + 0.5 * (math.log(s / v2) + (v2 + 4.0) / s - 1)
+    by_hand = 0.5 * (math.log(s / v1) + (v1 + 0.25) / s - 1) + 0.5 * (
+        math.log(s / v2) + (v2 + 4.0) / s - 1
+    )
     same(kl(d, p), torch.tensor([by_hand]))
 
 
@@ -78,9 +90,12 @@ def test_the_papers_decoder_is_the_squared_error_plus_a_constant():
 @pytest.mark.parametrize("prior", ["scalar", "channel", "full", "leading"])
 def test_normal_kl(lead, event, shape, prior):
     loc, log_scale = torch.randn(*lead, *event), torch.randn(shape)
-    target = {"scalar": (), "channel": (event[0], *(1,) * (len(event) - 1)), "full": event, "leading": (*lead, *event)}[
-        prior
-    ]
+    target = {
+        "scalar": (),
+        "channel": (event[0], *(1,) * (len(event) - 1)),
+        "full": event,
+        "leading": (*lead, *event),
+    }[prior]
     other = torch.randn(*lead, *event) if prior == "leading" else torch.randn(event)
     scale = torch.randn(target)
     q, p = Normal(loc, log_scale, event), Normal(other, scale, event)
@@ -124,7 +139,10 @@ def test_bernoulli(lead, event):
 def test_bernoulli_of_a_probability_is_a_cross_entropy():
     logits, value = torch.tensor([[0.3, -1.2]]), torch.tensor([[0.25, 0.9]])
     p = 1 / (1 + (-logits).exp())
-    same(Bernoulli(logits, (2,)).log_prob(value), (value * p.log() + (1 - value) * (1 - p).log()).sum(1))
+    same(
+        Bernoulli(logits, (2,)).log_prob(value),
+        (value * p.log() + (1 - value) * (1 - p).log()).sum(1),
+    )
 
 
 def test_bernoulli_far_out_is_finite():
@@ -139,7 +157,10 @@ def test_bernoulli_far_out_is_finite():
 @pytest.mark.parametrize("lead", LEADS)
 def test_categorical(lead, event):
     logits, other = 2 * torch.randn(*lead, *event), torch.randn(*lead, *event)
-    d, reference = Categorical(logits, 0.3, event), T.Independent(T.OneHotCategorical(logits=logits), 1)
+    d, reference = (
+        Categorical(logits, 0.3, event),
+        T.Independent(T.OneHotCategorical(logits=logits), 1),
+    )
     for more in [(), (5,)]:
         value = T.OneHotCategorical(logits=torch.zeros(*more, *lead, *event)).sample()
         same(d.log_prob(value), reference.log_prob(value))

@@ -15,7 +15,11 @@ N = 100_000
 
 
 def test_normal_draw_is_location_plus_scale_times_noise():
-    loc, log_scale, noise = torch.randn(5, 3, 2, 2), torch.randn(3, 1, 1), torch.randn(4, 5, 3, 2, 2)
+    loc, log_scale, noise = (
+        torch.randn(5, 3, 2, 2),
+        torch.randn(3, 1, 1),
+        torch.randn(4, 5, 3, 2, 2),
+    )
     d = Normal(loc, log_scale, (3, 2, 2))
     torch.testing.assert_close(d.rsample(noise), loc + log_scale.exp() * noise)
     assert torch.equal(d.exact(noise), d.rsample(noise))
@@ -68,9 +72,14 @@ def test_categorical_frequencies(temperature):
 
 
 def test_relaxed_draw_by_hand_and_in_the_limit():
-    logits, noise = torch.tensor([[0.3, -0.2, 0.9]]).double(), torch.tensor([[0.1, 1.5, -0.4]]).double()
+    logits, noise = (
+        torch.tensor([[0.3, -0.2, 0.9]]).double(),
+        torch.tensor([[0.1, 1.5, -0.4]]).double(),
+    )
     a = (torch.log_softmax(logits, -1) + noise) / 0.7
-    torch.testing.assert_close(Categorical(logits, 0.7, (1, 3)).rsample(noise), a.exp() / a.exp().sum())
+    torch.testing.assert_close(
+        Categorical(logits, 0.7, (1, 3)).rsample(noise), a.exp() / a.exp().sum()
+    )
     torch.testing.assert_close(
         Categorical(logits, 1e-3, (1, 3)).rsample(noise), torch.tensor([[0.0, 1.0, 0.0]]).double()
     )
@@ -79,7 +88,8 @@ def test_relaxed_draw_by_hand_and_in_the_limit():
 def test_relaxed_draw_passes_gradients():
     logits = torch.zeros(1, 3, requires_grad=True)
     (
-        Categorical(logits, 0.5, (1, 3)).rsample(torch.tensor([[0.2, 0.0, -0.1]])) * torch.tensor([1.0, 2.0, 3.0])
+        Categorical(logits, 0.5, (1, 3)).rsample(torch.tensor([[0.2, 0.0, -0.1]]))
+        * torch.tensor([1.0, 2.0, 3.0])
     ).sum().backward()
     assert logits.grad is not None
     assert bool((logits.grad != 0).all())
@@ -116,11 +126,16 @@ def test_noise_moments(kind):
 @pytest.mark.parametrize("kind", MOMENTS)
 def test_noise_takes_type_and_generator(kind):
     before = torch.random.get_rng_state()
-    a, b = (draw_noise(kind, (3, 2), torch.zeros(()).double(), torch.Generator().manual_seed(5)) for _ in range(2))
+    a, b = (
+        draw_noise(kind, (3, 2), torch.zeros(()).double(), torch.Generator().manual_seed(5))
+        for _ in range(2)
+    )
     assert a.dtype == torch.float64
     assert torch.equal(a, b)
     assert torch.equal(before, torch.random.get_rng_state())  # the global stream is left alone
-    assert not torch.equal(a, draw_noise(kind, (3, 2), torch.zeros(()).double(), torch.Generator().manual_seed(6)))
+    assert not torch.equal(
+        a, draw_noise(kind, (3, 2), torch.zeros(()).double(), torch.Generator().manual_seed(6))
+    )
     assert bool(torch.isfinite(draw_noise(kind, (10**6,), torch.zeros(()))).all())
 
 

@@ -1,4 +1,5 @@
-"""Products, mixtures and sums of values: densities against numerical integrals, draws by z-score."""
+"""Products, mixtures and sums of values: densities against numerical integrals, draws by
+z-score."""
 
 from __future__ import annotations
 
@@ -59,7 +60,10 @@ def test_a_mixture_is_the_mean_of_the_densities():
     at = grid()
     found = Mixture("a(z|x)", "b(z|x)", "c(z|x)").combine(experts())
     exact = (
-        sum(torch.distributions.Normal(e.loc, e.log_scale.exp()).log_prob(at[:, None])[:, 0].exp() for e in experts())
+        sum(
+            torch.distributions.Normal(e.loc, e.log_scale.exp()).log_prob(at[:, None])[:, 0].exp()
+            for e in experts()
+        )
         / 3
     )
     torch.testing.assert_close(found.log_prob(at[:, None]).exp(), exact, rtol=1e-9, atol=1e-12)
@@ -71,7 +75,8 @@ def test_a_mixture_is_the_mean_of_the_densities():
 
 @pytest.mark.parametrize("event", [(3,), (2, 1, 2)])
 def test_draws_of_a_mixture_come_from_one_expert_each(event):
-    """One number chooses the expert for the whole event: coordinates of a draw are of one component, whatever its rank."""
+    """One number chooses the expert for the whole event: coordinates of a draw are of one
+    component, whatever its rank."""
     locs = torch.tensor([-10.0, 0.0, 10.0])
     parts = [D.Normal(torch.full((2, *event), float(m)), torch.tensor(0.0), event) for m in locs]
     found = D.Mixture(parts)
@@ -79,7 +84,11 @@ def test_draws_of_a_mixture_come_from_one_expert_each(event):
     assert draws.shape == (N, 2, *event)
     which = (draws / 10).round().flatten(2)
     assert bool((which == which[..., :1]).all())
-    assert_mean((which[..., 0, None] == torch.tensor([-1.0, 0.0, 1.0])).double(), torch.full((2, 3), 1 / 3), "experts")
+    assert_mean(
+        (which[..., 0, None] == torch.tensor([-1.0, 0.0, 1.0])).double(),
+        torch.full((2, 3), 1 / 3),
+        "experts",
+    )
     flat = draws.flatten(2)
     assert_mean(flat, 0.0, "mean")
     square = torch.full((2, flat.shape[-1], flat.shape[-1]), 200 / 3) + torch.eye(flat.shape[-1])
@@ -89,7 +98,9 @@ def test_draws_of_a_mixture_come_from_one_expert_each(event):
 def test_a_mixture_of_one_draws_as_its_member():
     parts = [D.Normal(torch.randn(4, 3), torch.randn(4, 3), (3,))]
     noise = torch.randn(7, 4, 4)
-    torch.testing.assert_close(D.Mixture(parts).exact(noise), parts[0].exact(noise[..., :3]), rtol=0, atol=0)
+    torch.testing.assert_close(
+        D.Mixture(parts).exact(noise), parts[0].exact(noise[..., :3]), rtol=0, atol=0
+    )
 
 
 @pytest.mark.parametrize("kind", ["categorical", "bernoulli"])
@@ -104,7 +115,9 @@ def test_draws_of_a_mixture_of_other_kinds_have_its_frequencies(kind):
     assert_mean(draws, found.mean, "frequencies")
     first = draws.flatten(2)
     p = torch.stack([c.mean.flatten(1) for c in found.components])
-    pairs = (p[:, :, 0] * p[:, :, 3]).mean(0)  # coordinates of two variables, independent within an expert only
+    pairs = (p[:, :, 0] * p[:, :, 3]).mean(
+        0
+    )  # coordinates of two variables, independent within an expert only
     assert_mean(first[..., 0] * first[..., 3], pairs, "pairs")
 
 
@@ -145,11 +158,18 @@ def test_kl_of_a_summed_variable():
 
 
 def expert_model(**families):
-    laws = {"joint": ("q(x,y) q(z|x,y)", "p(z) p(x|z) p(y|z)"), "x2x": ("q(x) q(z|x)", "p(z) p(x|z)")}
+    laws = {
+        "joint": ("q(x,y) q(z|x,y)", "p(z) p(x|z) p(y|z)"),
+        "x2x": ("q(x) q(z|x)", "p(z) p(x|z)"),
+    }
     return wyner.Model(
-        observed={"x": Real(2), "y": Real(2)}, latent={"z": Real(2)}, laws=laws, objective=KL("x2x"),
-        networks=MLPs(hidden=()), families=families,
-    )  # fmt: skip
+        observed={"x": Real(2), "y": Real(2)},
+        latent={"z": Real(2)},
+        laws=laws,
+        objective=KL("x2x"),
+        networks=MLPs(hidden=()),
+        families=families,
+    )
 
 
 def test_members_that_no_law_names_get_networks_and_equal_ones_are_one():
@@ -159,28 +179,45 @@ def test_members_that_no_law_names_get_networks_and_equal_ones_are_one():
     x, y, f = torch.randn(5, 2), torch.randn(5, 2), model.factors
     found = f["q(z|x,y)"](x, y)
     torch.testing.assert_close(
-        found.mean, Product("a", "b", "c").combine([f["q(z|x)"](x), f["e(z|y)"](y), f["p(z)"]()]).mean
+        found.mean,
+        Product("a", "b", "c").combine([f["q(z|x)"](x), f["e(z|y)"](y), f["p(z)"]()]).mean,
     )
 
 
 @pytest.mark.parametrize(
     ("family", "words"),
     [
-        (Product("q(z|x)", "e(z|t)"), r"q\(z\|x,y\): its member e\(z\|t\) must be another factor of z whose parents are among x,y"),
+        (
+            Product("q(z|x)", "e(z|t)"),
+            (
+                r"q\(z\|x,y\): its member e\(z\|t\) must be another factor of z whose parents are"
+                r" among x,y"
+            ),
+        ),
         (Product("q(x|y)", "p(z)"), r"its member q\(x\|y\) must be another factor of z"),
         (Product("q(z|x,y)"), r"its member q\(z\|x,y\) must be another factor"),
         (Product("q(z|x) e(z|y)"), "expected one factor such as"),
         (Product("q(z|x"), "cannot read"),
-        (Mixture("q(z|x)", "m(z|x,y)"), "a member of a mixture is a mixture; write its members out"),
-        (Product("m(z|x,y)", "p(z)"), r"a product of experts needs Gaussian members, got Mixture, Normal"),
+        (
+            Mixture("q(z|x)", "m(z|x,y)"),
+            "a member of a mixture is a mixture; write its members out",
+        ),
+        (
+            Product("m(z|x,y)", "p(z)"),
+            r"a product of experts needs Gaussian members, got Mixture, Normal",
+        ),
     ],
-)  # fmt: skip
+)
 def test_refusals(family, words):
     with pytest.raises(LawError, match=words):
         expert_model(
             **{
                 "q(z|x,y)": family,
-                **({"m(z|x,y)": Mixture("q(z|x)", "e(z|y)")} if "m(z|x,y)" in family.members else {}),
+                **(
+                    {"m(z|x,y)": Mixture("q(z|x)", "e(z|y)")}
+                    if "m(z|x,y)" in family.members
+                    else {}
+                ),
             }
         )
 

@@ -8,7 +8,17 @@ import pytest
 import torch
 
 from wyner.errors import OptionError
-from wyner.families import Bernoulli, Categorical, Deterministic, Family, Fixed, Gaussian, Predicted, Trainable, default
+from wyner.families import (
+    Bernoulli,
+    Categorical,
+    Deterministic,
+    Family,
+    Fixed,
+    Gaussian,
+    Predicted,
+    Trainable,
+    default,
+)
 from wyner.families.distributions import Delta
 from wyner.schedules import Linear
 from wyner.variables import Binary, Image, Real, Space
@@ -52,7 +62,9 @@ def test_fixed_variance():
     torch.testing.assert_close(head(raw).mean, raw)
 
 
-@pytest.mark.parametrize(("per", "shape"), [("channel", (3, 1, 1)), ("coordinate", (3, 4, 2)), ("event", ())])
+@pytest.mark.parametrize(
+    ("per", "shape"), [("channel", (3, 1, 1)), ("coordinate", (3, 4, 2)), ("event", ())]
+)
 def test_trainable_variance(per, shape):
     head = Gaussian(Trainable(0.7, per=per)).head(Image(3, 4, 2))
     assert parameters(head) == {"log_scale": shape}
@@ -123,11 +135,14 @@ def test_bernoulli_and_deterministic_read_the_output_as_it_is():
 @pytest.mark.parametrize(
     ("space", "observed", "family"),
     [
-        (Real(2), True, Gaussian(Fixed(0.5))), (Real(2), False, Gaussian(Predicted())),
-        (Image(1, 8, 8), True, Gaussian(Trainable())), (Binary(3), True, Bernoulli()),
-        (OneHot(1, 3), True, Categorical()), (OneHot(1, 3), False, Categorical()),
+        (Real(2), True, Gaussian(Fixed(0.5))),
+        (Real(2), False, Gaussian(Predicted())),
+        (Image(1, 8, 8), True, Gaussian(Trainable())),
+        (Binary(3), True, Bernoulli()),
+        (OneHot(1, 3), True, Categorical()),
+        (OneHot(1, 3), False, Categorical()),
     ],
-)  # fmt: skip
+)
 def test_default_families(space: Space, observed: bool, family: Family):
     assert default(space, observed) == family
 
@@ -140,7 +155,10 @@ def test_default_families(space: Space, observed: bool, family: Family):
         (lambda: Trainable(per="pixel"), "'channel', 'coordinate' or 'event'"),
         (lambda: Trainable(variance=1e-6), "variance >= floor > 0"),
         (lambda: Trainable(floor=0.0), "variance >= floor > 0"),
-        (lambda: Categorical().head(Real(3)), r"needs a Categorical\(n, k\) variable, got Real\(3\)"),
+        (
+            lambda: Categorical().head(Real(3)),
+            r"needs a Categorical\(n, k\) variable, got Real\(3\)",
+        ),
     ],
 )
 def test_refusals(make, words):
@@ -149,7 +167,8 @@ def test_refusals(make, words):
 
 
 def test_draws_of_a_categorical_prior_are_as_hard_as_those_of_the_posterior():
-    """In training both are relaxed; at different temperatures a critic would tell them apart by nothing else."""
+    """In training both are relaxed; at different temperatures a critic would tell them apart by
+    nothing else."""
     path = Linear(1.0, 0.1)
     for temperature, start, end in ((0.05, 0.05, 0.05), (path, 1.0, 0.1)):
         family = Categorical(temperature=temperature, trained=True)
@@ -163,5 +182,7 @@ def test_draws_of_a_categorical_prior_are_as_hard_as_those_of_the_posterior():
             expected = torch.softmax((torch.log_softmax(logits, -1) + noise) / want, -1)
             torch.testing.assert_close(prior().rsample(noise), expected)
             torch.testing.assert_close(posterior(logits).rsample(noise), expected)
-    assert "temperature" not in prior.state_dict()  # follows from the progress; runs without it can be read
+    assert (
+        "temperature" not in prior.state_dict()
+    )  # follows from the progress; runs without it can be read
     assert Categorical(summed=True).prior(OneHot(1, 4))().temperature == 1.0

@@ -1,4 +1,5 @@
-"""Distributions of sequences: densities against PyTorch's, padding that counts nothing, draws that agree with densities."""
+"""Distributions of sequences: densities against PyTorch's, padding that counts nothing, draws that
+agree with densities."""
 
 from __future__ import annotations
 
@@ -17,7 +18,9 @@ NAN = float("nan")
 
 def _steps(*lead: int, seed: int = 0) -> StepNormal:
     g = torch.Generator().manual_seed(seed)
-    return StepNormal(torch.randn(*lead, 5, 3, generator=g), 0.3 * torch.randn(*lead, 5, 3, generator=g))
+    return StepNormal(
+        torch.randn(*lead, 5, 3, generator=g), 0.3 * torch.randn(*lead, 5, 3, generator=g)
+    )
 
 
 @pytest.mark.parametrize("lead", [(), (4,), (2, 4)])
@@ -55,7 +58,10 @@ def test_a_value_at_a_step_that_the_distribution_lacks_is_no_number():
 
 def test_gradients_are_finite_beside_padding():
     prior = Recurrent(width=4).prior(Sequence(5, 3))()
-    raw, log_scale = torch.randn(4, 5, 3, requires_grad=True), torch.zeros(4, 5, 3, requires_grad=True)
+    raw, log_scale = (
+        torch.randn(4, 5, 3, requires_grad=True),
+        torch.zeros(4, 5, 3, requires_grad=True),
+    )
     there = torch.ones(4, 5, 1, dtype=torch.bool)
     there[1, 3:] = False
     q = StepNormal(torch.where(there, raw, NAN), log_scale)
@@ -71,14 +77,17 @@ def test_gradients_are_finite_beside_padding():
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "markov"])
 def test_a_draw_and_its_density_take_the_same_steps(cell):
-    """With noise e, s_t = m(s_<t) + sd(s_<t) e_t: the conditionals at the draw give the noise back."""
+    """With noise e, s_t = m(s_<t) + sd(s_<t) e_t: the conditionals at the draw give the noise
+    back."""
     torch.manual_seed(0)
     prior = Recurrent(width=6, cell=cell).prior(Sequence(7, 2))()
     torch.nn.init.normal_(prior.past.readout.weight, std=0.5)
     noise = torch.randn(3, 7, 2)
     s = prior.rsample(noise)
     steps = prior.given_past(s)
-    torch.testing.assert_close((s - steps.loc) * torch.exp(-steps.log_scale), noise, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        (s - steps.loc) * torch.exp(-steps.log_scale), noise, rtol=1e-4, atol=1e-5
+    )
     torch.testing.assert_close(prior.log_prob(s), steps.log_prob(s))
     assert prior.log_prob(s[None]).shape == (1, 3)
     assert prior.mean.shape == (7, 2)
@@ -99,7 +108,9 @@ def test_padded_rows_of_the_prior_are_the_rows_alone():
 def test_white_prior_is_the_standard_normal():
     prior = StepGaussian().prior(Sequence(5, 3))()
     x = torch.randn(4, 5, 3)
-    torch.testing.assert_close(prior.log_prob(x), td.Independent(td.Normal(torch.zeros(5, 3), 1.0), 2).log_prob(x))
+    torch.testing.assert_close(
+        prior.log_prob(x), td.Independent(td.Normal(torch.zeros(5, 3), 1.0), 2).log_prob(x)
+    )
     assert prior.mean.shape == (5, 3)
     assert prior.log_prob(x[:, :2]).shape == (4,)
 
@@ -110,7 +121,9 @@ def test_heads_of_observed_sequences():
     torch.testing.assert_close(one.variance, torch.full((4, 5, 3), 0.25))
     assert one.log_scale.shape == (3,)
     assert StepGaussian(Trainable(per="event")).head(space).log_scale.shape == ()
-    torch.testing.assert_close(StepGaussian(Fixed(2.0)).head(space)(raw).variance, torch.full((4, 5, 3), 2.0))
+    torch.testing.assert_close(
+        StepGaussian(Fixed(2.0)).head(space)(raw).variance, torch.full((4, 5, 3), 2.0)
+    )
     assert StepGaussian().head(space).raw_shape == (10, 3)
 
 

@@ -1,4 +1,5 @@
-"""One call, one table: what runs, what it says on pairs with known answers, how the answer is chosen."""
+"""One call, one table: what runs, what it says on pairs with known answers, how the answer is
+chosen."""
 
 from __future__ import annotations
 
@@ -79,7 +80,14 @@ def test_a_label_is_found_by_learned_codes_and_held_by_the_wyner_vae():
 
 
 def row(estimator, quantity, value, low=None, high=math.inf, kind="lower", explains=None):
-    return Estimate(estimator, quantity, value, (value - 0.01 if low is None else low, high), kind, explains=explains)
+    return Estimate(
+        estimator,
+        quantity,
+        value,
+        (value - 0.01 if low is None else low, high),
+        kind,
+        explains=explains,
+    )
 
 
 def table(*rows):
@@ -88,9 +96,11 @@ def table(*rows):
 
 def test_the_description_that_shows_all_of_i_is_chosen_whatever_its_j():
     found = table(
-        row("infonce", "I", 0.5), row("learned-codes", "J", 0.5, explains=0.49), row("copula", "J", 2.0, 1.9, 2.1, "estimate", explains=0.3),
+        row("infonce", "I", 0.5),
+        row("learned-codes", "J", 0.5, explains=0.49),
+        row("copula", "J", 2.0, 1.9, 2.1, "estimate", explains=0.3),
         row("wyner-vae", "J", 0.9, 0.4, 1.5, "estimate"),
-    )  # fmt: skip
+    )
     best = found.best("J")
     assert (best.estimator, best.value, best.kind) == ("learned-codes", 0.5, "estimate")
     assert best.interval == pytest.approx((0.49, 0.51 + 0.01 * 0.5 / 0.49))
@@ -114,9 +124,18 @@ def test_what_fits_and_what_is_refused():
     wide, narrow = rng.standard_normal((100, 20)), rng.standard_normal((100, 2))
     assert "gaussian-bound" not in fitting(read(wide, narrow))
     assert "copula" not in fitting(read(rng.standard_normal((100, 30)), narrow))
-    assert fitting(read(rng.integers(0, 3, 100), narrow)) == ["plug-in", "critic", "learned-codes", "wyner-vae"]
-    with pytest.raises(OptionError, match="copula does not fit these discrete pairs; those that do: plug-in"):
-        information.estimate(rng.integers(0, 3, 100), rng.integers(0, 3, 100), estimators=["copula"])
+    assert fitting(read(rng.integers(0, 3, 100), narrow)) == [
+        "plug-in",
+        "critic",
+        "learned-codes",
+        "wyner-vae",
+    ]
+    with pytest.raises(
+        OptionError, match="copula does not fit these discrete pairs; those that do: plug-in"
+    ):
+        information.estimate(
+            rng.integers(0, 3, 100), rng.integers(0, 3, 100), estimators=["copula"]
+        )
     with pytest.raises(OptionError, match="did you mean 'copula'"):
         information.estimate(narrow, narrow, estimators=["coppula"])
     with pytest.raises(OptionError, match="unknown quantity"):

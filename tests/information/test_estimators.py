@@ -11,7 +11,16 @@ from scipy import stats
 
 from wyner.errors import DataError, OptionError
 from wyner.information.discrete.table import total_correlation
-from wyner.information.estimators import clusters, critic, crossfit, density, gaussian_fit, plug_in, relaxed, table
+from wyner.information.estimators import (
+    clusters,
+    critic,
+    crossfit,
+    density,
+    gaussian_fit,
+    plug_in,
+    relaxed,
+    table,
+)
 from wyner.information.estimators.neural import Learned
 from wyner.information.estimators.rows import Estimate, around
 from wyner.information.estimators.samples import read
@@ -26,7 +35,9 @@ def draws(p: np.ndarray, n: int, seed: int) -> np.ndarray:
 
 @pytest.mark.parametrize(("statistic", "freedom"), [(3.84, 1), (10.0, 4), (150.0, 121), (0.0, 3)])
 def test_tail_of_chi_squared(statistic, freedom):
-    assert table.tail(statistic, freedom) == pytest.approx(stats.chi2.sf(statistic, freedom), rel=1e-8)  # torch: 1.4e-9
+    assert table.tail(statistic, freedom) == pytest.approx(
+        stats.chi2.sf(statistic, freedom), rel=1e-8
+    )  # torch: 1.4e-9
 
 
 def test_miller_and_madow_by_hand():
@@ -36,7 +47,10 @@ def test_miller_and_madow_by_hand():
     value, error = table.information_with_error(counts)
     assert value == pytest.approx(plain - 1 / 200, rel=1e-12)
     assert error == pytest.approx(
-        math.sqrt(float((p * np.log(p / np.outer(p.sum(1), p.sum(0))) ** 2).sum() - plain**2) / 100), rel=1e-9
+        math.sqrt(
+            float((p * np.log(p / np.outer(p.sum(1), p.sum(0))) ** 2).sum() - plain**2) / 100
+        ),
+        rel=1e-9,
     )
 
 
@@ -79,7 +93,9 @@ def denoised(p, seed):
 
 def test_components():
     blocks = np.array([[5.0, 5, 0, 0], [5, 5, 0, 0], [0, 0, 20, 0], [0, 0, 0, 60]])
-    assert table.gacs_korner(blocks) == pytest.approx(-(0.2 * math.log(0.2) * 2 + 0.6 * math.log(0.6)), rel=1e-12)
+    assert table.gacs_korner(blocks) == pytest.approx(
+        -(0.2 * math.log(0.2) * 2 + 0.6 * math.log(0.6)), rel=1e-12
+    )
     chain = np.array([[1.0, 1, 0], [0, 1, 1], [0, 0, 1]])
     assert table.gacs_korner(chain) == 0
     noisy = np.array([[499.0, 1], [1, 499]])
@@ -87,7 +103,9 @@ def test_components():
     assert table.gacs_korner(noisy, 0.01) == pytest.approx(math.log(2), rel=1e-9)
 
 
-@pytest.mark.parametrize(("lam", "rate", "left"), [(0.5, 0.671205, 0.064191), (0.2, 0.828919, 0.004885)])
+@pytest.mark.parametrize(
+    ("lam", "rate", "left"), [(0.5, 0.671205, 0.064191), (0.2, 0.828919, 0.004885)]
+)
 def test_lagrangian_of_the_binary_source(lam, rate, left):
     assert relaxed.bound(flips(0.1), lam) / BITS == pytest.approx(rate + left / lam, abs=2e-5)
 
@@ -138,7 +156,9 @@ def test_scores_of_a_gaussian_are_its_log_density_ratio():
     law = stats.multivariate_normal
     want = [
         [
-            law.logpdf(np.r_[a, b], cov=joint) - law.logpdf(a, cov=joint[:2, :2]) - law.logpdf(b, cov=joint[2:, 2:])
+            law.logpdf(np.r_[a, b], cov=joint)
+            - law.logpdf(a, cov=joint[:2, :2])
+            - law.logpdf(b, cov=joint[2:, 2:])
             for b in y[:3]
         ]
         for a in x[:3]
@@ -179,7 +199,10 @@ def test_the_error_of_a_bound_is_the_deviation_over_samples():
 
 def test_directions_of_the_critic_keep_the_critic():
     rng = np.random.default_rng(5)
-    f, g = rng.standard_normal((100, 4)) @ rng.standard_normal((4, 4)), rng.standard_normal((100, 4)) * [3, 1, 0.5, 0.1]
+    f, g = (
+        rng.standard_normal((100, 4)) @ rng.standard_normal((4, 4)),
+        rng.standard_normal((100, 4)) * [3, 1, 0.5, 0.1],
+    )
     a, b = crossfit._directions(f, g)
     assert (f @ a) @ (g @ b).T == pytest.approx(f @ g.T, abs=1e-8)
     strength = np.var((f - f.mean(0)) @ a, axis=0, ddof=1)
@@ -201,7 +224,9 @@ def test_negentropy_of_a_cube_and_of_a_gaussian():
     rng = np.random.default_rng(7)
     value, error = density.negentropy(rng.random((3000, 2)), 0)
     assert abs(value - 2 * 0.5 * math.log(2 * math.pi * math.e / 12)) < 5 * error
-    value, error = density.negentropy(rng.standard_normal((3000, 3)) @ rng.standard_normal((3, 3)), 0)
+    value, error = density.negentropy(
+        rng.standard_normal((3000, 3)) @ rng.standard_normal((3, 3)), 0
+    )
     assert value < 4 * error
 
 
@@ -217,7 +242,9 @@ def test_clusters_are_found():
 
 def test_remainder_of_a_gaussian():
     learned = Learned(np.zeros(1), np.zeros(1), np.zeros(1), 0.0, critic.Bound(0, 0, 0), (0, 0), 3)
-    assert learned.remainder(-1.5 * math.log(1 - 0.2**2)) == pytest.approx(3 * math.atanh(0.2), rel=1e-9)
+    assert learned.remainder(-1.5 * math.log(1 - 0.2**2)) == pytest.approx(
+        3 * math.atanh(0.2), rel=1e-9
+    )
     assert learned.remainder(-1.0) == 0
 
 
@@ -229,7 +256,10 @@ def test_sides_are_read_as_what_they_are():
     assert (found.kind, found.x.levels, found.y.values.shape) == ("mixed", 3, (n, 4))
     assert found.x.numbers.sum(1).tolist() == [1.0] * n
     assert read(rng.integers(0, 2, (n, 3)), rng.random(n) < 0.5).x.levels == 8
-    assert read(rng.integers(0, 2, n), rng.integers(0, 2, n), ("continuous", "continuous")).kind == "continuous"
+    assert (
+        read(rng.integers(0, 2, n), rng.integers(0, 2, n), ("continuous", "continuous")).kind
+        == "continuous"
+    )
     constant = np.stack([rng.standard_normal(n), np.ones(n)], 1)
     assert read(constant, constant).x.values.shape == (n, 1)
 

@@ -1,4 +1,5 @@
-"""Common information of Gaussian pairs: every test vector of the specification, and minima found by other means."""
+"""Common information of Gaussian pairs: every test vector of the specification, and minima found by
+other means."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ def printed(value: float, digits: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("r", "wyner", "mutual"), [((0.8,), "1.098612", "0.510826"), ((0.9, 0.6, 0.2), "2.368099", "1.073920")]
+    ("r", "wyner", "mutual"),
+    [((0.8,), "1.098612", "0.510826"), ((0.9, 0.6, 0.2), "2.368099", "1.073920")],
 )
 def test_section_7_wyner_and_mutual_information(r, wyner, mutual):
     found = gaussian(correlations=r)
@@ -33,10 +35,12 @@ def test_section_7_wyner_and_mutual_information(r, wyner, mutual):
 @pytest.mark.parametrize(
     ("r", "lam", "value", "residual", "rate"),
     [
-        (0.8, 0.05, "0.053680", "0.001252", "1.048571"), (0.8, 0.3, "0.283883", "0.047155", "0.789093"),
-        (0.5, 0.3, "0.119091", "0.047155", "0.239787"), (0.5, 0.6, "0.143841", "0.143841", "0.000000"),
+        (0.8, 0.05, "0.053680", "0.001252", "1.048571"),
+        (0.8, 0.3, "0.283883", "0.047155", "0.789093"),
+        (0.5, 0.3, "0.119091", "0.047155", "0.239787"),
+        (0.5, 0.6, "0.143841", "0.143841", "0.000000"),
     ],
-)  # fmt: skip
+)
 def test_section_7_lagrangian(r, lam, value, residual, rate):
     found = gaussian(correlations=[r]).lagrangian(lam)
     assert printed(found.value, value)
@@ -44,7 +48,9 @@ def test_section_7_lagrangian(r, lam, value, residual, rate):
     assert printed(found.rate, rate)
 
 
-@pytest.mark.parametrize(("gamma", "value"), [(0.05, "1.818854"), (0.3, "1.083040"), (0.6, "0.576953")])
+@pytest.mark.parametrize(
+    ("gamma", "value"), [(0.05, "1.818854"), (0.3, "1.083040"), (0.6, "0.576953")]
+)
 def test_section_7_relaxed(gamma, value):
     assert printed(gaussian(correlations=(0.9, 0.6, 0.2)).relaxed(gamma), value)
 
@@ -52,29 +58,40 @@ def test_section_7_relaxed(gamma, value):
 @pytest.mark.parametrize("r", [(), (0.0,), (0.0, 0.0)])
 def test_section_7_independent_means_that_everything_is_zero(r):
     found = gaussian(correlations=r)
-    assert (found.wyner, found.mutual_information, found.gacs_korner, found.relaxed(0.0), found.relaxed(0.3)) == (
-        0,
-        0,
-        0,
-        0,
-        0,
-    )
-    assert (found.lagrangian(0.2).value, found.lagrangian(0.2).residual, found.lagrangian(0.2).rate) == (0, 0, 0)
+    assert (
+        found.wyner,
+        found.mutual_information,
+        found.gacs_korner,
+        found.relaxed(0.0),
+        found.relaxed(0.3),
+    ) == (0, 0, 0, 0, 0)
+    assert (
+        found.lagrangian(0.2).value,
+        found.lagrangian(0.2).residual,
+        found.lagrangian(0.2).rate,
+    ) == (0, 0, 0)
 
 
 def test_formulas_by_hand():
     found = gaussian(correlations=[-0.3, 0.7, 0.0])
     assert found.correlations == (0.7, 0.3, 0.0)
-    assert found.mutual_information == pytest.approx(-0.5 * (math.log(1 - 0.49) + math.log(1 - 0.09)), rel=1e-12)
-    assert found.wyner == pytest.approx(0.5 * (math.log(1.7 / 0.3) + math.log(1.3 / 0.7)), rel=1e-12)
+    assert found.mutual_information == pytest.approx(
+        -0.5 * (math.log(1 - 0.49) + math.log(1 - 0.09)), rel=1e-12
+    )
+    assert found.wyner == pytest.approx(
+        0.5 * (math.log(1.7 / 0.3) + math.log(1.3 / 0.7)), rel=1e-12
+    )
 
 
 def information_of_gaussian_z(r: float, a: float, n: float) -> tuple[float, float]:
-    """I(X;Y|Z), I(X,Y;Z) of X = sqrt(a) Z + Nx, Y = sqrt(a) Z + Ny with noise correlation n, from determinants (section 4)."""
+    """I(X;Y|Z), I(X,Y;Z) of X = sqrt(a) Z + Nx, Y = sqrt(a) Z + Ny with noise correlation n, from
+    determinants (section 4)."""
     noise = 1 - a
     joint = np.array([[1, r], [r, 1]])
     given = noise * np.array([[1, n], [n, 1]])
-    return 0.5 * math.log(noise**2 / np.linalg.det(given)), 0.5 * math.log(np.linalg.det(joint) / np.linalg.det(given))
+    return 0.5 * math.log(noise**2 / np.linalg.det(given)), 0.5 * math.log(
+        np.linalg.det(joint) / np.linalg.det(given)
+    )
 
 
 @pytest.mark.parametrize(("r", "n"), [(0.8, 0.05), (0.8, 0.3), (0.5, 0.1), (0.95, 0.9)])
@@ -84,14 +101,18 @@ def test_relaxed_scalar_is_reached_by_the_gaussian_z_of_section_4(r, n):
 
 
 def conditional_covariances(k: int, count: int) -> np.ndarray:
-    """Random positive definite matrices whose diagonal and correlation reach every value, `(count, 2k, 2k)`."""
+    """Random positive definite matrices whose diagonal and correlation reach every value, `(count,
+    2k, 2k)`."""
     a = RNG.normal(size=(count, 2 * k, 2 * k)) * np.exp(RNG.normal(size=(count, 1, 2 * k)))
     return a @ a.transpose(0, 2, 1)
 
 
-@pytest.mark.parametrize(("r", "lam"), [(0.8, 0.05), (0.8, 0.3), (0.5, 0.3), (0.5, 0.6), (0.9, 0.89)])
+@pytest.mark.parametrize(
+    ("r", "lam"), [(0.8, 0.05), (0.8, 0.3), (0.5, 0.3), (0.5, 0.6), (0.9, 0.89)]
+)
 def test_lagrangian_scalar_is_the_minimum_over_all_gaussian_channels(r, lam):
-    """Every Gaussian Z is a conditional covariance S <= K of (X, Y); minimise I(X;Y|Z) + lam I(X,Y;Z) over them."""
+    """Every Gaussian Z is a conditional covariance S <= K of (X, Y); minimise I(X;Y|Z) + lam
+    I(X,Y;Z) over them."""
     k = np.array([[1, r], [r, 1]])
     root = np.linalg.cholesky(k)
 
@@ -104,7 +125,9 @@ def test_lagrangian_scalar_is_the_minimum_over_all_gaussian_channels(r, lam):
 
     starts = [np.array([t, 0.0, 0.0]) for t in np.linspace(0, math.pi, 7)]
     best = min(
-        minimize(cost, s, method="Nelder-Mead", options={"xatol": 1e-10, "fatol": 1e-14, "maxiter": 4000}).fun
+        minimize(
+            cost, s, method="Nelder-Mead", options={"xatol": 1e-10, "fatol": 1e-14, "maxiter": 4000}
+        ).fun
         for s in starts
     )
     found = gaussian(correlations=[r]).lagrangian(lam)
@@ -128,10 +151,13 @@ def test_no_random_gaussian_channel_beats_the_vector_lagrangian(lam):
         assert rate[residual <= gamma].min() >= found.relaxed(gamma)
 
 
-@pytest.mark.parametrize("r", [(0.9, 0.6, 0.2), (0.7, 0.69, 0.1), (0.5, 0.5, 0.5), (0.95, 0.0, 0.3)])
+@pytest.mark.parametrize(
+    "r", [(0.9, 0.6, 0.2), (0.7, 0.69, 0.1), (0.5, 0.5, 0.5), (0.95, 0.0, 0.3)]
+)
 @pytest.mark.parametrize("gamma", [0.0, 0.004, 0.03, 0.1, 0.25, 0.6])
 def test_relaxed_vector_is_the_best_split_of_gamma(r, gamma):
-    """Brute force: split gamma over the coordinates on a grid, then polish; each coordinate costs the scalar formula."""
+    """Brute force: split gamma over the coordinates on a grid, then polish; each coordinate costs
+    the scalar formula."""
     own = np.array([-0.5 * math.log(1 - a * a) for a in r])
 
     def cost(shares: np.ndarray) -> np.ndarray:
@@ -147,7 +173,9 @@ def test_relaxed_vector_is_the_best_split_of_gamma(r, gamma):
     best = cost(grid)
     start = np.log(np.maximum(grid[best.argmin()], 1e-9 + gamma * 1e-6))
     options = {"xatol": 1e-9, "fatol": 1e-13, "maxiter": 4000}
-    polished = minimize(lambda f: float(cost(split(f))), start, method="Nelder-Mead", options=options)
+    polished = minimize(
+        lambda f: float(cost(split(f))), start, method="Nelder-Mead", options=options
+    )
     reached = min(float(best.min()), float(polished.fun))
     found = gaussian(correlations=r).relaxed(gamma)
     assert found <= reached + 1e-12
@@ -178,7 +206,9 @@ def test_canonical_correlations_of_a_covariance():
     a = RNG.normal(size=(5, 5))
     s = a @ a.T + np.eye(5)
     sx, sy, sxy = s[:2, :2], s[2:, 2:], s[:2, 2:]
-    expected = np.linalg.svd(np.linalg.inv(sqrtm(sx).real) @ sxy @ np.linalg.inv(sqrtm(sy).real), compute_uv=False)
+    expected = np.linalg.svd(
+        np.linalg.inv(sqrtm(sx).real) @ sxy @ np.linalg.inv(sqrtm(sy).real), compute_uv=False
+    )
     np.testing.assert_allclose(canonical_correlations(s, (2, 3)), expected, rtol=1e-9)
     found = gaussian(covariance=s, dims=(2, 3))
     by_determinants = 0.5 * math.log(np.linalg.det(sx) * np.linalg.det(sy) / np.linalg.det(s))
@@ -198,17 +228,45 @@ def test_canonical_correlations_do_not_see_invertible_maps():
     ("make", "error", "words"),
     [
         (lambda: gaussian(), OptionError, "either correlations= or covariance="),
-        (lambda: gaussian(correlations=[0.1], covariance=np.eye(2), dims=(1, 1)), OptionError, "either"),
-        (lambda: gaussian(correlations=[0.2, 1.0]), OptionError, "between -1 and 1, not included, got 1"),
+        (
+            lambda: gaussian(correlations=[0.1], covariance=np.eye(2), dims=(1, 1)),
+            OptionError,
+            "either",
+        ),
+        (
+            lambda: gaussian(correlations=[0.2, 1.0]),
+            OptionError,
+            "between -1 and 1, not included, got 1",
+        ),
         (lambda: gaussian(correlations=[float("nan")]), OptionError, "between -1 and 1"),
         (lambda: gaussian(covariance=np.eye(3)), OptionError, r"dx \+ dy = 3"),
-        (lambda: gaussian(covariance=np.eye(3), dims=(1, 1)), OptionError, r"dx \+ dy = 3, got \(1, 1\)"),
+        (
+            lambda: gaussian(covariance=np.eye(3), dims=(1, 1)),
+            OptionError,
+            r"dx \+ dy = 3, got \(1, 1\)",
+        ),
         (lambda: gaussian(covariance=np.eye(3), dims=(3, 0)), OptionError, r"dx \+ dy = 3"),
         (lambda: gaussian(covariance=np.zeros((2, 3)), dims=(1, 1)), DataError, "square"),
-        (lambda: gaussian(covariance=np.array([[1, 0.5], [0.2, 1]]), dims=(1, 1)), DataError, "symmetric"),
-        (lambda: gaussian(covariance=np.array([[1.0, 2.0], [2.0, 1.0]]), dims=(1, 1)), DataError, "positive definite"),
-        (lambda: gaussian(correlations=[0.5]).relaxed(-0.1), OptionError, "gamma: expected a number of nats from 0 up"),
-        (lambda: gaussian(correlations=[0.5]).lagrangian(0.0), OptionError, "lam: expected a positive number"),
+        (
+            lambda: gaussian(covariance=np.array([[1, 0.5], [0.2, 1]]), dims=(1, 1)),
+            DataError,
+            "symmetric",
+        ),
+        (
+            lambda: gaussian(covariance=np.array([[1.0, 2.0], [2.0, 1.0]]), dims=(1, 1)),
+            DataError,
+            "positive definite",
+        ),
+        (
+            lambda: gaussian(correlations=[0.5]).relaxed(-0.1),
+            OptionError,
+            "gamma: expected a number of nats from 0 up",
+        ),
+        (
+            lambda: gaussian(correlations=[0.5]).lagrangian(0.0),
+            OptionError,
+            "lam: expected a positive number",
+        ),
     ],
 )
 def test_refusals(make, error, words):

@@ -21,17 +21,24 @@ def measures(found, z) -> tuple[float, float]:
     m = np.concatenate([z.matrix_x, z.matrix_y], 1)
     given = S - S @ m.T @ np.linalg.inv(m @ S @ m.T + np.diag(z.noise)) @ m @ S
     logdet = lambda c: np.linalg.slogdet(c)[1]
-    return 0.5 * (logdet(given[:2, :2]) + logdet(given[2:, 2:]) - logdet(given)), 0.5 * (logdet(S) - logdet(given))
+    return 0.5 * (logdet(given[:2, :2]) + logdet(given[2:, 2:]) - logdet(given)), 0.5 * (
+        logdet(S) - logdet(given)
+    )
 
 
-@pytest.mark.parametrize("options", [{}, {"gamma": 0.05}, {"gamma": 0.4}, {"lam": 0.1}, {"lam": 0.6}])
+@pytest.mark.parametrize(
+    "options", [{}, {"gamma": 0.05}, {"gamma": 0.4}, {"lam": 0.1}, {"lam": 0.6}]
+)
 def test_latent_reaches_what_the_formulas_say(options):
     found = gaussian(covariance=S, dims=(2, 3))
     z = found.latent(**options)
     residual, rate = measures(found, z)
     if "lam" in options:
         expected = found.lagrangian(options["lam"])
-        assert (residual, rate) == (pytest.approx(expected.residual, abs=1e-9), pytest.approx(expected.rate, rel=1e-9))
+        assert (residual, rate) == (
+            pytest.approx(expected.residual, abs=1e-9),
+            pytest.approx(expected.rate, rel=1e-9),
+        )
     else:
         gamma = options.get("gamma", 0.0)
         assert residual == pytest.approx(gamma, abs=1e-9)
@@ -65,7 +72,9 @@ def test_data_give_the_measures_of_their_covariance():
     np.testing.assert_allclose(found.correlations, expected, rtol=1e-9)
     assert found.shrinkage == 0.0
     moved = gaussian(data=(rows[:, :2] * [3, 0.01] + 7, rows[:, 2:]))
-    np.testing.assert_allclose(moved.correlations, gaussian(data=(rows[:, :2], rows[:, 2:])).correlations, rtol=1e-9)
+    np.testing.assert_allclose(
+        moved.correlations, gaussian(data=(rows[:, :2], rows[:, 2:])).correlations, rtol=1e-9
+    )
     assert "shrunk by" in str(moved)
 
 
@@ -74,7 +83,9 @@ def test_shrinkage_is_ledoit_and_wolf_s():
     for n, d in ((20, 8), (200, 5)):
         x = RNG.normal(size=(n, d)) @ RNG.normal(size=(d, d))
         x -= x.mean(0)
-        assert ledoit_wolf(x) == pytest.approx(covariance.ledoit_wolf_shrinkage(x, assume_centered=True), rel=1e-9)
+        assert ledoit_wolf(x) == pytest.approx(
+            covariance.ledoit_wolf_shrinkage(x, assume_centered=True), rel=1e-9
+        )
 
 
 def test_more_columns_than_rows_can_be_measured():
@@ -87,13 +98,25 @@ def test_more_columns_than_rows_can_be_measured():
     ("make", "error", "words"),
     [
         (lambda: gaussian(data=(np.ones((3, 1)), np.ones((4, 1)))), DataError, "as many rows"),
-        (lambda: gaussian(data=(np.ones((3, 1)), np.arange(3.0))), DataError, "column 0 .* constant"),
+        (
+            lambda: gaussian(data=(np.ones((3, 1)), np.arange(3.0))),
+            DataError,
+            "column 0 .* constant",
+        ),
         (lambda: gaussian(data=(np.array([1.0, np.nan]), np.arange(2.0))), DataError, "finite"),
         (lambda: gaussian(data=np.ones((3, 2, 1))), OptionError, "two arrays"),
-        (lambda: gaussian(data=(np.arange(5.0), np.arange(5.0) ** 2), shrinkage=1.0), OptionError, "share"),
+        (
+            lambda: gaussian(data=(np.arange(5.0), np.arange(5.0) ** 2), shrinkage=1.0),
+            OptionError,
+            "share",
+        ),
         (lambda: gaussian(correlations=[0.5]).latent(gamma=0.1, lam=0.1), OptionError, "not both"),
         (lambda: gaussian(correlations=[0.5]).latent(lam=0.0), OptionError, "positive"),
-        (lambda: gaussian(correlations=[0.5]).latent().mean(np.ones(3), np.ones(3)), ShapeError, "expected rows"),
+        (
+            lambda: gaussian(correlations=[0.5]).latent().mean(np.ones(3), np.ones(3)),
+            ShapeError,
+            "expected rows",
+        ),
     ],
 )
 def test_refusals(make, error, words):

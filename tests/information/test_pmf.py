@@ -1,4 +1,5 @@
-"""Common information of tables: closed forms, exact decompositions, bounds from both sides, refusals."""
+"""Common information of tables: closed forms, exact decompositions, bounds from both sides,
+refusals."""
 
 from __future__ import annotations
 
@@ -21,7 +22,9 @@ from wyner.information.discrete.table import components, entropy, reduced
 
 RNG = np.random.default_rng(0)
 MOG = np.array([[1, 0, 0], [0, 1, 1], [0, 1, 1]]) / 5
-THREE = np.array([[0.85, 0.07, 0.08], [0.04, 0.88, 0.08], [0.06, 0.02, 0.92]]).T * np.array([0.25, 0.35, 0.40])
+THREE = np.array([[0.85, 0.07, 0.08], [0.04, 0.88, 0.08], [0.06, 0.02, 0.92]]).T * np.array(
+    [0.25, 0.35, 0.40]
+)
 GOLDEN = np.array([[1, 1], [1, 0]]) / 3
 
 
@@ -54,8 +57,13 @@ def is_exact(found, table) -> bool:
 
 @pytest.mark.parametrize(
     ("a0", "wyner", "mutual"),
-    [(0.05, "0.942141", "0.713603"), (0.10, "0.872761", "0.531004"), (0.25, "0.609526", "0.188722"), (0.40, "0.269971", "0.029049")],
-)  # fmt: skip
+    [
+        (0.05, "0.942141", "0.713603"),
+        (0.10, "0.872761", "0.531004"),
+        (0.25, "0.609526", "0.188722"),
+        (0.40, "0.269971", "0.029049"),
+    ],
+)
 def test_section_7_symmetric_source(a0, wyner, mutual):
     found = solved("dsbs", a0)
     assert f"{found.wyner:.6f}" == wyner
@@ -77,10 +85,16 @@ def test_section_7_erasure(p, wyner):
 
 @pytest.mark.parametrize(
     ("lam", "rate", "residual"),
-    [(0.5, 0.671205, 0.064191), (0.2, 0.828919, 0.004885), (0.05, 0.864490, 0.000213), (0.9, 0.0, 0.531004)],
+    [
+        (0.5, 0.671205, 0.064191),
+        (0.2, 0.828919, 0.004885),
+        (0.05, 0.864490, 0.000213),
+        (0.9, 0.0, 0.531004),
+    ],
 )
 def test_section_7_lagrangian_of_the_symmetric_source(lam, rate, residual):
-    """One-parameter family of section 3; the printed digits are rounded, some of them from a coarser optimum."""
+    """One-parameter family of section 3; the printed digits are rounded, some of them from a
+    coarser optimum."""
     found = solved("dsbs", 0.10).lagrangian(lam)
     assert found.rate == pytest.approx(rate, abs=5e-6)
     assert found.residual == pytest.approx(residual, abs=5e-6)
@@ -96,8 +110,13 @@ def test_section_7_lagrangian_of_the_symmetric_source(lam, rate, residual):
 
 @pytest.mark.parametrize(
     ("table", "value"),
-    [(MOG, 0.500402), (np.eye(4) / 4, math.log(4)), (np.diag([0.1] * 10), math.log(10)), (np.outer([0.3, 0.7], [0.2, 0.5, 0.3]), 0.0)],
-)  # fmt: skip
+    [
+        (MOG, 0.500402),
+        (np.eye(4) / 4, math.log(4)),
+        (np.diag([0.1] * 10), math.log(10)),
+        (np.outer([0.3, 0.7], [0.2, 0.5, 0.3]), 0.0),
+    ],
+)
 def test_section_7_where_all_three_are_one(table, value):
     found = pmf(table)
     for measure in (found.gacs_korner, found.mutual_information, found.wyner, found.lower_bound):
@@ -117,7 +136,9 @@ def test_function_of_the_other():
     """Y = f(X): J = I = C_GK = H(Y)."""
     table = np.array([[0.1, 0], [0.3, 0], [0, 0.6]])
     found = pmf(table)
-    assert found.wyner == found.lower_bound == pytest.approx(entropy(np.array([0.4, 0.6])), rel=1e-12)
+    assert (
+        found.wyner == found.lower_bound == pytest.approx(entropy(np.array([0.4, 0.6])), rel=1e-12)
+    )
 
 
 def test_golden_mean_is_two_thirds_of_a_bit():
@@ -143,7 +164,10 @@ def test_more_than_two_variables():
         for y in range(2):
             xor[x, y, x ^ y] = 0.25
     found = pmf(xor, unit="bits")
-    assert (found.mutual_information, found.dual_total_correlation) == (pytest.approx(1), pytest.approx(2))
+    assert (found.mutual_information, found.dual_total_correlation) == (
+        pytest.approx(1),
+        pytest.approx(2),
+    )
     assert found.wyner == pytest.approx(2) == found.lower_bound
     same = np.zeros((2, 2, 2))
     same[0, 0, 0], same[1, 1, 1] = 0.3, 0.7
@@ -237,7 +261,9 @@ def test_gradients(shape):
 
 
 def test_jacobian_against_differences():
-    d = Decomposition(RNG.dirichlet(np.ones(3)), tuple(RNG.dirichlet(np.ones(n), size=3) for n in (2, 4)))
+    d = Decomposition(
+        RNG.dirichlet(np.ones(3)), tuple(RNG.dirichlet(np.ones(n), size=3) for n in (2, 4))
+    )
     made, size = _jacobian(d), 1e-6
     logit, k = np.zeros((3, 4)), 3 + 3 * 2 + 3 * 1 + 2  # p(y = 1 | z = 2)
     logit[2, 1] = size
@@ -248,11 +274,16 @@ def test_jacobian_against_differences():
 
 def test_repair_is_exact_whatever_it_is_given():
     p = RNG.dirichlet(np.ones(12)).reshape(3, 4)
-    d = Decomposition(RNG.dirichlet(np.ones(5)), (RNG.dirichlet(np.ones(3), size=5), RNG.dirichlet(np.ones(4), size=5)))
+    d = Decomposition(
+        RNG.dirichlet(np.ones(5)),
+        (RNG.dirichlet(np.ones(3), size=5), RNG.dirichlet(np.ones(4), size=5)),
+    )
     for repaired in (exact(d, p), exact(restored(d, p), p), trivial(p)):
         np.testing.assert_allclose(repaired.table, p, atol=1e-15)
         assert repaired.rate(entropy(p)) <= entropy(p) + 1e-12
-    assert trivial(p).rate(entropy(p)) == pytest.approx(min(entropy(p.sum(0)), entropy(p.sum(1))), rel=1e-12)
+    assert trivial(p).rate(entropy(p)) == pytest.approx(
+        min(entropy(p.sum(0)), entropy(p.sum(1))), rel=1e-12
+    )
 
 
 def test_proof_lies_above_every_product_and_near_the_best():
@@ -262,7 +293,11 @@ def test_proof_lies_above_every_product_and_near_the_best():
     best = best_products(prices, *random_starts(rectangles, 200, RNG)).gains[0]
     proof = largest_gain(prices, rectangles, float(best))
     a, b = RNG.dirichlet(np.full(3, 0.5), 20_000), RNG.dirichlet(np.full(4, 0.5), 20_000)
-    values = -(a * np.log(a + 1e-300)).sum(1) - (b * np.log(b + 1e-300)).sum(1) - np.einsum("sx,xy,sy->s", a, prices, b)
+    values = (
+        -(a * np.log(a + 1e-300)).sum(1)
+        - (b * np.log(b + 1e-300)).sum(1)
+        - np.einsum("sx,xy,sy->s", a, prices, b)
+    )
     assert values.max() <= best + 1e-12
     assert best <= proof <= best + 1e-3
 

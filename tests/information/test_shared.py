@@ -31,7 +31,9 @@ def _pair(n: int, r: float, seed: int):
 @pytest.mark.parametrize("r", [0.0, 0.8])
 def test_gaussian_pair(r):
     torch.manual_seed(0)
-    found = shared_information(_Quadratic(), *_pair(4000, r, 0), *_pair(20_000, r, 1), steps=500, lr=1e-2)
+    found = shared_information(
+        _Quadratic(), *_pair(4000, r, 0), *_pair(20_000, r, 1), steps=500, lr=1e-2
+    )
     exact = -0.5 * math.log(1 - r * r)
     assert abs(found.value - exact) < 0.03
     assert 0 < found.error < 0.02

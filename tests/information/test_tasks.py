@@ -1,4 +1,5 @@
-"""Tasks: their truths against other sources of the same numbers, their draws against their truths."""
+"""Tasks: their truths against other sources of the same numbers, their draws against their
+truths."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ BITS = math.log(2)
 
 
 @pytest.mark.parametrize(
-    ("flip", "wyner", "mutual"), [(0.05, 0.942141, 0.713603), (0.1, 0.872761, 0.531004), (0.25, 0.609526, 0.188722)]
+    ("flip", "wyner", "mutual"),
+    [(0.05, 0.942141, 0.713603), (0.1, 0.872761, 0.531004), (0.25, 0.609526, 0.188722)],
 )
 def test_binary_sources_have_the_values_of_the_specification(flip, wyner, mutual):
     found = tasks.symmetric_binary(flip)
@@ -29,7 +31,9 @@ def test_erasures_have_the_values_of_the_specification(p, wyner):
 
 def test_blocks_add_up_as_the_solver_says():
     task = tasks._blocks([(0.7, 0.1), (0.3, 0.25)])
-    p = np.kron(np.diag([0.7, 0.0]), tasks.flips(0.1)) + np.kron(np.diag([0.0, 0.3]), tasks.flips(0.25))
+    p = np.kron(np.diag([0.7, 0.0]), tasks.flips(0.1)) + np.kron(
+        np.diag([0.0, 0.3]), tasks.flips(0.25)
+    )
     exact = pmf(p, starts=2, prove=False)
     assert task.wyner == pytest.approx(exact.wyner, rel=1e-4)
     assert task.mutual == pytest.approx(exact.mutual_information, rel=1e-9)
@@ -67,7 +71,9 @@ def test_images_are_invertible():
 @pytest.mark.parametrize(("k", "d"), [(10, 8), (4, 4), (3, 3)])
 def test_labels_can_be_read_from_both_sides(k, d):
     x, y = tasks.label_task("labels", k, d).sample(5000, 0)
-    read = [np.linalg.norm(v[:, None] - tasks.centres(k, d, s), axis=2) for v, s in ((x, 4), (y, 5))]
+    read = [
+        np.linalg.norm(v[:, None] - tasks.centres(k, d, s), axis=2) for v, s in ((x, 4), (y, 5))
+    ]
     assert all(v.min(1).max() < 4 for v in read)
     assert (read[0].argmin(1) == read[1].argmin(1)).all()
     assert len(np.unique(read[0].argmin(1))) == k
@@ -77,6 +83,9 @@ def test_equal_seeds_give_equal_pairs_and_names_differ():
     task = tasks.task("dsbs-0.1")
     assert (task.sample(100, 3)[0] == task.sample(100, 3)[0]).all()
     assert (task.sample(100, 3)[0] != task.sample(100, 4)[0]).any()
-    assert (tasks.task("labels-10").sample(100, 3)[0][:, :4] != tasks.task("labels-4-bent").sample(100, 3)[0]).any()
+    assert (
+        tasks.task("labels-10").sample(100, 3)[0][:, :4]
+        != tasks.task("labels-4-bent").sample(100, 3)[0]
+    ).any()
     with pytest.raises(OptionError, match="did you mean 'dsbs-0.1'"):
         tasks.task("dsbs-0.11")

@@ -1,4 +1,5 @@
-"""The order in which plans are evaluated: complete, possible, and without effect on what comes out."""
+"""The order in which plans are evaluated: complete, possible, and without effect on what comes
+out."""
 
 import pytest
 import torch
@@ -65,7 +66,11 @@ def test_losses_and_gradients_are_those_of_one_call_after_the_other(build, lead)
         program.zero_grad()
         loss, terms = program(rows, noise, weights)
         loss.backward()
-        return [loss.detach(), terms.detach(), *(p.grad for p in program.parameters() if p.grad is not None)]
+        return [
+            loss.detach(),
+            terms.detach(),
+            *(p.grad for p in program.parameters() if p.grad is not None),
+        ]
 
     together = outcome()
     program.rounds = None
@@ -85,9 +90,16 @@ def test_calls_that_wait_for_each_other_are_not_joined():
     for m in factors.values():
         m.network = MLP([(1,)], (1,))
     ops = [
-        Op("given", "x", ()), Op("dist", "f", (0,)), Op("draw", "z", (1,)), Op("dist", "g", (2,)), Op("draw", "w", (3,)),
-        Op("dist", "f", (4,)), Op("draw", "v", (5,)), Op("dist", "g", (6,)), Op("dist", "g", (0,)),
-    ]  # fmt: skip
+        Op("given", "x", ()),
+        Op("dist", "f", (0,)),
+        Op("draw", "z", (1,)),
+        Op("dist", "g", (2,)),
+        Op("draw", "w", (3,)),
+        Op("dist", "f", (4,)),
+        Op("draw", "v", (5,)),
+        Op("dist", "g", (6,)),
+        Op("dist", "g", (0,)),
+    ]
     order = rounds(ops, factors)
     assert sorted(i for s in order for i in s) == list(range(len(ops)))
     assert (1,) in order
@@ -98,13 +110,17 @@ def test_calls_that_wait_for_each_other_are_not_joined():
 
 def test_parents_of_different_shapes_are_passed_one_after_the_other():
     factor = wyner_vae().factors["p(x|z,u)"]
-    calls = [[torch.randn(*lead, 2, dtype=torch.float64) for _ in range(2)] for lead in ((4,), (3, 4))]
+    calls = [
+        [torch.randn(*lead, 2, dtype=torch.float64) for _ in range(2)] for lead in ((4,), (3, 4))
+    ]
     for call, dist in zip(calls, factor.each(calls), strict=True):
         assert torch.equal(dist.loc, factor(*call).loc)
 
 
 @pytest.mark.parametrize("samples", [7, 300])
-def test_a_likelihood_does_not_depend_on_how_many_rows_are_evaluated_at_a_time(samples, monkeypatch):
+def test_a_likelihood_does_not_depend_on_how_many_rows_are_evaluated_at_a_time(
+    samples, monkeypatch
+):
     model = models.JMVAE(**SMALL, w=2).double()
     rows = {k: torch.randn(23, s.size, dtype=torch.float64) for k, s in SMALL.items()}
     found = []

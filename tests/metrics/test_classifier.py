@@ -1,4 +1,5 @@
-"""The digit classifier: it learns, it is kept with its accuracy, and a damaged file is made again."""
+"""The digit classifier: it learns, it is kept with its accuracy, and a damaged file is made
+again."""
 
 from __future__ import annotations
 
@@ -17,8 +18,11 @@ def digits(n: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tens
     d = embedded()
     ready = lambda a: torch.from_numpy(a[:, None]).float() / 255
     return (
-        ready(d.train_images[:n]), torch.from_numpy(d.train_labels[:n]), ready(d.test_images[:500]), torch.from_numpy(d.test_labels[:500]),
-    )  # fmt: skip
+        ready(d.train_images[:n]),
+        torch.from_numpy(d.train_labels[:n]),
+        ready(d.test_images[:500]),
+        torch.from_numpy(d.test_labels[:500]),
+    )
 
 
 def test_it_learns_digits_and_repeats_itself():
@@ -48,7 +52,12 @@ def test_small_pictures_are_enlarged_before_they_are_read():
 
 def test_other_sizes_are_refused():
     with pytest.raises(ShapeError, match="28, 28"):
-        train_classifier(torch.zeros(4, 1, 16, 16), torch.zeros(4).long(), torch.zeros(4, 1, 16, 16), torch.zeros(4))
+        train_classifier(
+            torch.zeros(4, 1, 16, 16),
+            torch.zeros(4).long(),
+            torch.zeros(4, 1, 16, 16),
+            torch.zeros(4),
+        )
 
 
 def test_the_cache_is_read_and_a_damaged_file_is_made_again(tmp_path, monkeypatch):

@@ -10,7 +10,9 @@ from wyner.metrics import label_accuracy, sample_variance
 
 
 def test_accuracy_is_the_share_of_right_labels():
-    samples = torch.tensor([[0.0, 1.0, 2.0], [0.0, 2.0, 2.0]])[..., None]  # two samples for each of three inputs
+    samples = torch.tensor([[0.0, 1.0, 2.0], [0.0, 2.0, 2.0]])[
+        ..., None
+    ]  # two samples for each of three inputs
     labels = torch.tensor([0, 1, 1])
     assert label_accuracy(samples, labels, lambda x: x[:, 0].long()) == pytest.approx(3 / 6)
 
@@ -28,7 +30,9 @@ def test_variance_is_the_mean_of_population_variances():
 def test_variance_of_uniform_noise_is_a_twelfth():
     g = torch.Generator().manual_seed(0)
     samples = torch.rand(400, 50, 20, generator=g)
-    error = (1 / 180) ** 0.5 / (400 * 50 * 20) ** 0.5  # standard deviation of (x - 1/2)^2 over the root of the count
+    error = (1 / 180) ** 0.5 / (
+        400 * 50 * 20
+    ) ** 0.5  # standard deviation of (x - 1/2)^2 over the root of the count
     assert abs(sample_variance(samples) * 400 / 399 - 1 / 12) < 5 * error
 
 

@@ -1,4 +1,5 @@
-"""Accuracies of a global code: classifiers against their definition, and models whose codes and draws are known."""
+"""Accuracies of a global code: classifiers against their definition, and models whose codes and
+draws are known."""
 
 from __future__ import annotations
 
@@ -52,7 +53,9 @@ def test_codes_that_say_the_class_are_read_and_others_are_not():
     assert max(nothing.values()) <= most
     one = code_accuracy(Known(lambda x: np.stack([where(x) == 0, where(x) == 0], 1)), data, each=10)
     share = np.mean(data.test["label"] == 0)
-    assert one["AoLR"] == pytest.approx(share + min(np.mean(data.test["label"] == k) for k in (1, 2)), abs=0.07)
+    assert one["AoLR"] == pytest.approx(
+        share + min(np.mean(data.test["label"] == k) for k in (1, 2)), abs=0.07
+    )
 
 
 def test_a_code_needs_enough_pictures_of_each_class():
@@ -73,20 +76,29 @@ def test_draws_of_the_class_beat_the_baseline_and_draws_of_anything_do_not():
     assert good["baseline"] == linear_probe(*few, *test, standardise=False)
     assert good["baseline_SVM"] == kernel_probe(*few, *test)
     lost = sample_accuracy(
-        Known(None, lambda x: pictures(RNG.integers(0, CLASSES, len(x)), 0.25)), data, each=2, draws=20
+        Known(None, lambda x: pictures(RNG.integers(0, CLASSES, len(x)), 0.25)),
+        data,
+        each=2,
+        draws=20,
     )
     assert abs(lost["mCAS"] - 1 / 3) < 0.2
     assert lost["baseline"] == good["baseline"]
 
 
 def test_labels_of_draws_are_those_of_the_pictures_they_come_from():
-    """Copies of the real pictures teach what the pictures teach: a machine of ten times the penalty, ten times each."""
+    """Copies of the real pictures teach what the pictures teach: a machine of ten times the
+    penalty, ten times each."""
     data = dataset(0.2)
     found = sample_accuracy(Known(None, lambda x: x), data, each=4, draws=5)
     index = balanced(data.train["label"], 4)
     flat = lambda a: a.reshape(len(a), -1)
     want = linear_probe(
-        flat(data.train["x"][index]), data.train["label"][index], flat(data.test["x"]), data.test["label"], 1 / 5, False
+        flat(data.train["x"][index]),
+        data.train["label"][index],
+        flat(data.test["x"]),
+        data.test["label"],
+        1 / 5,
+        False,
     )
     assert found["mCAS"] == pytest.approx(want, abs=0.01)
 

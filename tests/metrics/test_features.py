@@ -19,8 +19,15 @@ def test_the_extractor_has_the_published_shape():
     assert decoder(h).abs().max() < 1
     kinds = [type(m).__name__ for m in encoder.body]
     assert kinds == ["Conv2d", "BatchNorm2d", "LeakyReLU"] * 4 + ["Flatten"]
-    assert [m.out_channels for m in encoder.body if hasattr(m, "out_channels")] == [32, 64, 128, 256]
-    assert {m.kernel_size + m.stride for m in encoder.body if hasattr(m, "stride")} == {(5, 5, 2, 2)}
+    assert [m.out_channels for m in encoder.body if hasattr(m, "out_channels")] == [
+        32,
+        64,
+        128,
+        256,
+    ]
+    assert {m.kernel_size + m.stride for m in encoder.body if hasattr(m, "stride")} == {
+        (5, 5, 2, 2)
+    }
 
 
 def pictures(n: int = 120) -> torch.Tensor:
@@ -38,7 +45,10 @@ def test_it_learns_and_tells_pictures_from_noise():
     untrained = train_features(images, width=4, epochs=1, batch_size=200, lr=1e-9)
     assert found.error < 0.5 * untrained.error
     assert torch.equal(found(images[:5]), found(images[:5].float() / 255))
-    near, far = found(pictures(60)), found(torch.randint(0, 256, (60, 1, 16, 16), dtype=torch.uint8))
+    near, far = (
+        found(pictures(60)),
+        found(torch.randint(0, 256, (60, 1, 16, 16), dtype=torch.uint8)),
+    )
     assert frechet(near, found(images)) < 0.2 * frechet(far, found(images))
     again = train_features(images, width=4, epochs=8, batch_size=20, lr=1e-2)
     assert torch.equal(again(images), found(images))
@@ -49,7 +59,9 @@ def test_it_learns_and_tells_pictures_from_noise():
 def test_the_cache_knows_the_pictures(tmp_path, monkeypatch):
     made = []
     monkeypatch.setattr(
-        module, "train_features", lambda images, **o: made.append(1) or module.Features(FeatureEncoder(1).eval(), 0.25)
+        module,
+        "train_features",
+        lambda images, **o: made.append(1) or module.Features(FeatureEncoder(1).eval(), 0.25),
     )
     images = pictures(30)
     first, second = features_of(images, tmp_path), features_of(images.numpy(), tmp_path)

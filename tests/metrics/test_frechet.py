@@ -48,7 +48,8 @@ def test_any_covariances_against_scipy(rank):
     a, b = Moments(torch.randn(8), spd(8, rank), 10), Moments(torch.randn(8), spd(8), 10)
     root = sqrtm(a.covariance.numpy() @ b.covariance.numpy())
     exact = (
-        float((a.mean - b.mean).square().sum() + a.covariance.trace() + b.covariance.trace()) - 2 * root.trace().real
+        float((a.mean - b.mean).square().sum() + a.covariance.trace() + b.covariance.trace())
+        - 2 * root.trace().real
     )
     assert frechet_distance(a, b) == pytest.approx(
         exact, rel=1e-5 if rank else 1e-9
@@ -66,7 +67,8 @@ def test_moments_are_those_of_numpy_whatever_the_blocks():
 
 
 def test_samples_of_one_law_are_a_small_and_known_distance_apart():
-    """For n samples each of N(0, I_d), E|m1 - m2|^2 = 2 d / n; covariances I + A, I + B add |A - B|^2 / 4 to second order."""
+    """For n samples each of N(0, I_d), E|m1 - m2|^2 = 2 d / n; covariances I + A, I + B add |A -
+    B|^2 / 4 to second order."""
     d, n = 5, 4000
     found = [frechet(torch.randn(n, d), torch.randn(n, d)) for _ in range(40)]
     expected = 2 * d / n + d * (d + 1) / (2 * n)
@@ -84,7 +86,9 @@ def test_joint_distance_sees_what_marginal_ones_do_not():
     assert joint_frechet(apart, together) > 0.5
     assert frechet(apart["y"], together["y"]) < 0.01
     assert joint_frechet(apart, together) == pytest.approx(
-        frechet(torch.cat([apart["x"], apart["y"]], 1), torch.cat([together["x"], together["y"]], 1))
+        frechet(
+            torch.cat([apart["x"], apart["y"]], 1), torch.cat([together["x"], together["y"]], 1)
+        )
     )
     with pytest.raises(ShapeError, match="features of x, y, got x"):
         joint_frechet({"x": a}, together)

@@ -1,4 +1,5 @@
-"""Probes of latents and attribute accuracies, against numbers by hand; classifiers of house numbers on made-up ones."""
+"""Probes of latents and attribute accuracies, against numbers by hand; classifiers of house numbers
+on made-up ones."""
 
 from __future__ import annotations
 
@@ -71,7 +72,8 @@ def test_a_latent_that_says_nothing_gives_the_majority():
 
 
 def planted() -> tuple[wyner.models.WynerVAE, Dataset]:
-    """A model whose z is the label by construction, and whose u and v are not; x = (label, noise), y likewise."""
+    """A model whose z is the label by construction, and whose u and v are not; x = (label, noise),
+    y likewise."""
     rng = np.random.default_rng(0)
 
     def draw(n: int) -> dict[str, np.ndarray]:
@@ -82,12 +84,18 @@ def planted() -> tuple[wyner.models.WynerVAE, Dataset]:
     data = Dataset("planted", draw(600), {}, draw(900), {"x": Real(2), "y": Real(2)})
     model = wyner.models.WynerVAE(x=Real(2), y=Real(2), z=2, u=1, v=1, networks=MLPs(()))
     with torch.no_grad():
-        for name, rows in {"q(z|x,y)": {(0, 0): 1.0, (1, 0): -1.0}, "q(u|z,x)": {(0, 3): 1.0}, "q(v|z,y)": {}}.items():
+        for name, rows in {
+            "q(z|x,y)": {(0, 0): 1.0, (1, 0): -1.0},
+            "q(u|z,x)": {(0, 3): 1.0},
+            "q(v|z,y)": {},
+        }.items():
             last = model.factors[name].network.last
             last.weight.zero_()
             for (i, j), value in rows.items():
                 last.weight[i, j] = value
-            if name == "q(z|x,y)":  # a hinge would be better, but one-hot codes of three classes need only two lines
+            if (
+                name == "q(z|x,y)"
+            ):  # a hinge would be better, but one-hot codes of three classes need only two lines
                 last.weight[1, 0] = -1.0
     return model, data
 
@@ -114,7 +122,13 @@ def test_the_three_accuracies_of_a_model_whose_latents_are_known():
 
 def test_probes_read_8_bit_pictures():
     d = load("digits-add1", train=60, validation=10, test=40)
-    small = {k: {n: (v * 255).round().astype(np.uint8) if n in "xy" else v for n, v in getattr(d, k).items()} for k in ("train", "test")}  # fmt: skip
+    small = {
+        k: {
+            n: (v * 255).round().astype(np.uint8) if n in "xy" else v
+            for n, v in getattr(d, k).items()
+        }
+        for k in ("train", "test")
+    }
     eight = Dataset(**{**vars(d), **small})
     model = wyner.models.WynerVAE(**d.spaces, z=3, u=2, v=2, networks=MLPs((8,)))
     assert latent_probes(model, eight) == latent_probes(model, d)
@@ -124,7 +138,8 @@ def test_probes_read_8_bit_pictures():
 
 
 def house_numbers(n: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Bars at one of four angles, of any two brightnesses: what is left when brightness and contrast do not count."""
+    """Bars at one of four angles, of any two brightnesses: what is left when brightness and
+    contrast do not count."""
     g = torch.Generator().manual_seed(seed)
     labels = torch.randint(0, 4, (n,), generator=g)
     y, x = torch.meshgrid(torch.linspace(-1, 1, 32), torch.linspace(-1, 1, 32), indexing="ij")
@@ -148,7 +163,10 @@ def test_the_house_number_network_learns_and_repeats_itself():
     one = train_classifier(*train, *test, **options)
     assert one.accuracy > 0.9
     again = train_classifier(*train, *test, **options)
-    assert all(torch.equal(a, b) for a, b in zip(one.network.parameters(), again.network.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(one.network.parameters(), again.network.parameters(), strict=True)
+    )
     x = test[0].float() / 255
     assert torch.equal(one(test[0]), one(x))
     dim = one.network(0.5 * x + 0.2) - one.network(x)

@@ -1,4 +1,5 @@
-"""Retrieval metrics against loops over ranks, against torchmetrics where its definitions agree, and against chance."""
+"""Retrieval metrics against loops over ranks, against torchmetrics where its definitions agree, and
+against chance."""
 
 from __future__ import annotations
 
@@ -21,7 +22,10 @@ from wyner.metrics import (
 
 def draws(q: int = 40, n: int = 60, d: int = 3, classes: int = 5, seed: int = 0):
     g = torch.Generator().manual_seed(seed)
-    a, b = torch.randn(q, d, generator=g, dtype=torch.float64), torch.randn(n, d, generator=g, dtype=torch.float64)
+    a, b = (
+        torch.randn(q, d, generator=g, dtype=torch.float64),
+        torch.randn(n, d, generator=g, dtype=torch.float64),
+    )
     la, lb = torch.randint(0, classes, (q,), generator=g), torch.arange(n) % classes
     return a, b, la, lb
 
@@ -50,7 +54,10 @@ def test_scores_are_those_of_a_loop_over_ranks(distance, k):
     want: dict[str, list[float]] = {}
     for query, label in zip(a, la):
         if distance == "cosine":
-            near = [float(query @ item) / math.sqrt(float(query @ query) * float(item @ item)) for item in b]
+            near = [
+                float(query @ item) / math.sqrt(float(query @ query) * float(item @ item))
+                for item in b
+            ]
         else:
             near = [-float(((query - item) ** 2).sum()) for item in b]
         order = sorted(range(len(b)), key=lambda i: (-near[i], i))
@@ -63,7 +70,9 @@ def test_scores_are_those_of_a_loop_over_ranks(distance, k):
 def test_agrees_with_torchmetrics_where_the_definitions_do():
     retrieval = pytest.importorskip("torchmetrics.retrieval")
     a, b, la, lb = draws(seed=1)
-    near = 2 + torch.nn.functional.normalize(a) @ torch.nn.functional.normalize(b).T  # it drops what scores below 0
+    near = (
+        2 + torch.nn.functional.normalize(a) @ torch.nn.functional.normalize(b).T
+    )  # it drops what scores below 0
     index = torch.arange(len(a))[:, None].expand_as(near).flatten()
     target = (la[:, None] == lb).flatten()
     found = retrieval_scores(a, b, la, lb, k=10)
@@ -77,7 +86,9 @@ def test_known_rankings():
     perfect = torch.tensor([[True] * 4 + [False] * 6])
     worst = perfect.flip(1)
     assert precision_at(perfect, 4).item() == average_precision(perfect).item() == 1
-    assert average_precision_at(perfect, 8).item() == 0.5  # divided by K, not by the 4 relevant ones
+    assert (
+        average_precision_at(perfect, 8).item() == 0.5
+    )  # divided by K, not by the 4 relevant ones
     assert average_precision(worst).item() == pytest.approx((1 / 7 + 2 / 8 + 3 / 9 + 4 / 10) / 4)
     assert average_precision(worst, interpolated=True).item() == pytest.approx(0.4)
     assert average_precision(torch.zeros(1, 3, dtype=torch.bool)).item() == 0
@@ -89,7 +100,9 @@ def test_ties_keep_the_order_of_the_gallery():
     for distance in ("cosine", "euclidean"):
         assert ranked_relevance(a, b, [1], labels, distance)[0].tolist() == (labels == 1).tolist()
     assert paired_top1(torch.ones(4, 2), torch.ones(4, 2)) == 0.25  # the first of four equal ones
-    assert ranked_relevance(torch.zeros(1, 2), torch.randn(3, 2), [0], [0, 1, 0]).tolist() == [[True, False, True]]
+    assert ranked_relevance(torch.zeros(1, 2), torch.randn(3, 2), [0], [0, 1, 0]).tolist() == [
+        [True, False, True]
+    ]
 
 
 def test_chance_is_the_mean_over_random_orders():
@@ -106,7 +119,9 @@ def test_chance_is_the_mean_over_random_orders():
     for name, values in drawn.items():
         z = (float(values.mean()) - want[name]) / (float(values.std()) / math.sqrt(rounds))
         assert abs(z) < 5, (name, z)
-    many = chance_scores(torch.arange(25), torch.arange(14_600) % 25, k=100)  # the size of Sketchy's split 1
+    many = chance_scores(
+        torch.arange(25), torch.arange(14_600) % 25, k=100
+    )  # the size of Sketchy's split 1
     assert many["precision"] == pytest.approx(0.04)
     assert 0.04 < many["map"] < 0.041
 

@@ -19,7 +19,8 @@ def test_separated_and_equal_scores():
 
 
 def test_lines_between_thresholds():
-    """Acceptances from the top: +, -, +, -: rates (0,1), (0,1/2), (1/2,1/2): they meet in a step; then three of one kind."""
+    """Acceptances from the top: +, -, +, -: rates (0,1), (0,1/2), (1/2,1/2): they meet in a step;
+    then three of one kind."""
     assert equal_error_rate([4.0, 2.0], [3.0, 1.0]) == pytest.approx(0.5)
     assert equal_error_rate([3.0, 2.0, 0.0], [1.0, -1.0]) == pytest.approx(1 / 3)
     assert equal_error_rate([1.0, 1.0, 0.0], [1.0, 0.0, 0.0]) == pytest.approx(1 / 3)

@@ -15,9 +15,16 @@ from wyner.networks import Critics, MLPs
 def make(aggregate: float) -> WynerVAE:
     torch.manual_seed(0)
     return WynerVAE(
-        x=Real(3), y=Real(3), z=1, u=1, v=1, aggregate=aggregate, networks=MLPs(hidden=()),
-        critics=Critics(width=32, noise=0.0), alpha=1.0,
-    )  # fmt: skip
+        x=Real(3),
+        y=Real(3),
+        z=1,
+        u=1,
+        v=1,
+        aggregate=aggregate,
+        networks=MLPs(hidden=()),
+        critics=Critics(width=32, noise=0.0),
+        alpha=1.0,
+    )
 
 
 def pairs(n: int) -> dict[str, torch.Tensor]:
@@ -32,7 +39,8 @@ def pairs(n: int) -> dict[str, torch.Tensor]:
 
 @torch.no_grad()
 def divergence(model: WynerVAE, data: dict[str, torch.Tensor]) -> float:
-    """KL(q(z,u) || N(0,I)) in nats from draws; all maps are affine, so that q(z,u) is Gaussian up to the data's."""
+    """KL(q(z,u) || N(0,I)) in nats from draws; all maps are affine, so that q(z,u) is Gaussian up
+    to the data's."""
     g = torch.Generator().manual_seed(1)
     draw = lambda q: q.mean + q.log_scale.exp() * torch.randn(q.mean.shape, generator=g)
     z = draw(model.factors["q(z|x,y)"](data["x"], data["y"]))
@@ -53,7 +61,9 @@ def test_a_price_brings_the_aggregate_to_the_prior():
     found = {}
     for weight in (0.0, 30.0):
         model = make(weight)
-        wyner.fit(model, data, epochs=15, batch_size=100, lr=5e-3, schedule="one-cycle", progress=False)
+        wyner.fit(
+            model, data, epochs=15, batch_size=100, lr=5e-3, schedule="one-cycle", progress=False
+        )
         found[weight] = divergence(model, data)
     assert found[30.0] < 0.5 * found[0.0]
 
@@ -61,12 +71,24 @@ def test_a_price_brings_the_aggregate_to_the_prior():
 def test_critics_of_latents_can_have_more_layers():
     torch.manual_seed(0)
     model = WynerVAE(
-        x=Real(3), y=Real(3), z=1, u=1, v=1, aggregate=1.0, networks=MLPs(hidden=()), critics=Critics(width=8, noise=0.0, layers=3)
-    )  # fmt: skip
+        x=Real(3),
+        y=Real(3),
+        z=1,
+        u=1,
+        v=1,
+        aggregate=1.0,
+        networks=MLPs(hidden=()),
+        critics=Critics(width=8, noise=0.0, layers=3),
+    )
     for name in ("KL(zu)", "KL(zv)"):
         head = model.critics.heads[name]
         linear = [m for m in head.modules() if isinstance(m, torch.nn.Linear)]
-        assert sorted((m.in_features, m.out_features) for m in linear) == [(2, 8), (8, 1), (8, 8), (8, 8)]
+        assert sorted((m.in_features, m.out_features) for m in linear) == [
+            (2, 8),
+            (8, 1),
+            (8, 8),
+            (8, 8),
+        ]
         rows = torch.randn(5, 2)
         h = torch.nn.functional.leaky_relu(rows @ head.branch.weight.T + head.branch.bias, 0.2)
         for layer in head.more:

@@ -14,7 +14,10 @@ from wyner.objectives import regularised
 from wyner.variables import Real, Sequence
 
 TINY = Sequences(frame=(5,), lstm=4, rnn=4, decoder=(5,))
-ELBO = "1 * elbo = KL(q(z|x) || p(z)) + KL(q(s|x,z) || p(s)), step by step - log p(x|s,z) [dropped: -h(x)]"
+ELBO = (
+    "1 * elbo = KL(q(z|x) || p(z)) + KL(q(s|x,z) || p(s)), step by step - log p(x|s,z) [dropped:"
+    " -h(x)]"
+)
 RATE = "-0.4 * rate = KL(q(z|x) || p(z))"
 MATCH = "0.4 * KL(aggregate) = KL( q(x) q(z|x) || p(z) ) by T(z)"
 PRICE = "0.4 * R(z;s) q elbo = KL( (z,s) || p(z) (s) ) under q(x) q(z|x) q(s|x,z) by T(z,s)"
@@ -34,7 +37,10 @@ def _model(**options) -> DSAE:
         ({"objective": "beta", "watch": False}, [ELBO, RATE]),  # (5)
         ({"objective": "cmi", "watch": False}, [ELBO, RATE, PRICE]),  # (13)
         ({"objective": "mi", "watch": False}, [ELBO, RATE, MATCH]),  # (26)
-        ({"objective": "cmi", "alpha": 2.0, "watch": False}, [ELBO, RATE, MATCH, SHARED.format("0.8", "")]),  # (17)
+        (
+            {"objective": "cmi", "alpha": 2.0, "watch": False},
+            [ELBO, RATE, MATCH, SHARED.format("0.8", "")],
+        ),  # (17)
         ({"objective": "cmi", "gamma": 0.0, "watch": False}, [ELBO]),
     ],
 )
@@ -44,7 +50,8 @@ def test_printed_objectives(options, lines):
 
 
 def test_a_weight_of_one_recovers_the_paper():
-    """Under equal draws, CMI-VAE's loss is -ELBO + gamma (I' - KL(z)); beta-VAE's weight on KL(z) is 1 - gamma."""
+    """Under equal draws, CMI-VAE's loss is -ELBO + gamma (I' - KL(z)); beta-VAE's weight on KL(z)
+    is 1 - gamma."""
     model, x = _model(gamma=0.4), torch.randn(6, 10, 3)
     parts = {}
     for kind in ("elbo", "beta", "cmi"):
@@ -75,7 +82,9 @@ def test_terms_of_a_padded_row_are_those_of_the_row_alone(full):
         assert torch.isfinite(values).all()
         torch.testing.assert_close(values[1:2], alone[name], rtol=1e-5, atol=1e-5)
     sum(v.sum() for v in whole.values()).backward()
-    used = [p for f in model.factors.values() for p in f.parameters()] + list(model.features.parameters())
+    used = [p for f in model.factors.values() for p in f.parameters()] + list(
+        model.features.parameters()
+    )
     assert all(torch.isfinite(p.grad).all() for p in used)
 
 
@@ -97,7 +106,11 @@ def test_tasks_and_a_file(tmp_path):
     can = model.abilities()
     assert (can["generate"], can["encode"], can["log_likelihood"]) == ("yes", "(x)", "p(x)")
     assert model.generate(4, seed=0)["x"].shape == (4, 10, 3)
-    assert model.generate(5, like={"x": x[:, :6]}, seed=0)["x"].shape == (5, 6, 3)  # content kept, voice drawn
+    assert model.generate(5, like={"x": x[:, :6]}, seed=0)["x"].shape == (
+        5,
+        6,
+        3,
+    )  # content kept, voice drawn
     assert model.reconstruct(x=x, seed=0)["x"].shape == (5, 10, 3)  # voice kept, content drawn
     both = model.restyle(x=x, like={"x": x})
     torch.testing.assert_close(both, model.reconstruct(x=x, keep_style=True, means=True)["x"])
@@ -110,7 +123,8 @@ def test_tasks_and_a_file(tmp_path):
 
 def test_an_interrupted_training_resumes_exactly(tmp_path):
     rows = wyner.ragged.Ragged(
-        [torch.randn(n, 3, generator=torch.Generator().manual_seed(n)) for n in range(10, 40)], window=10
+        [torch.randn(n, 3, generator=torch.Generator().manual_seed(n)) for n in range(10, 40)],
+        window=10,
     )
     run = lambda out, **o: wyner.fit(
         _model(objective="beta", watch=False),

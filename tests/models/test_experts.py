@@ -1,4 +1,5 @@
-"""Models with experts over three modalities: rows and questions that lack some, and how subsets are named."""
+"""Models with experts over three modalities: rows and questions that lack some, and how subsets are
+named."""
 
 from __future__ import annotations
 
@@ -60,12 +61,16 @@ def test_any_subset_encodes_translates_and_is_scored(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_missing_modality_stops_exactly_the_terms_that_read_it(kind):
-    """What stands in rows without b does not matter, and the loss is that of the rows which have all that a divergence reads."""
+    """What stands in rows without b does not matter, and the loss is that of the rows which have
+    all that a divergence reads."""
     torch.set_default_dtype(torch.float64)
     try:
         model, data, n = make(kind), rows(9), 9
         program = model.objective
-        noise, weights = program.noise((n,), data["a"]), torch.tensor(program.objective.weights(0.0))
+        noise, weights = (
+            program.noise((n,), data["a"]),
+            torch.tensor(program.objective.weights(0.0)),
+        )
         masks = {k: torch.ones(n) for k in SIZES}
         masks["b"][3:6] = 0
         masks["c"][5:] = 0
@@ -93,7 +98,9 @@ def test_training_with_missing_modalities(kind):
     model, data, n = make(kind), rows(240), 240
     which = torch.arange(n) % 6
     masks = {f"{m}_mask": (which != i).float() for i, m in enumerate(SIZES)}
-    history = wyner.fit(model, {**data, **masks}, epochs=8, batch_size=40, lr=2e-2, seed=0, progress=False).history
+    history = wyner.fit(
+        model, {**data, **masks}, epochs=8, batch_size=40, lr=2e-2, seed=0, progress=False
+    ).history
     assert history[-1]["loss"] < history[0]["loss"]
 
 
@@ -101,22 +108,38 @@ def test_mvae_trains_its_encoders_from_rows_that_have_one_side():
     model, data = make(MVAE), rows(5)
     program = model.objective
     masks = {"a": torch.ones(5), "b": torch.zeros(5), "c": torch.zeros(5)}
-    program(data, program.noise((5,), data["a"]), torch.ones(len(program.divergences)), masks)[0].backward()
-    reached = {n.split(".")[1] for n, p in model.named_parameters() if p.grad is not None and bool((p.grad != 0).any())}
+    program(data, program.noise((5,), data["a"]), torch.ones(len(program.divergences)), masks)[
+        0
+    ].backward()
+    reached = {
+        n.split(".")[1]
+        for n, p in model.named_parameters()
+        if p.grad is not None and bool((p.grad != 0).any())
+    }
     assert reached == {"e(z|a)", "p(z)", "p(a|z)"}
 
 
 def test_every_subset_on_request():
     one, every = make(MVAE), make(MVAE, every_subset=True)
     assert one.objective.divergences == ["joint", "a2a", "b2b", "c2c"]
-    assert every.objective.divergences == ["joint", "a2a", "b2b", "c2c", "a_b2a_b", "a_c2a_c", "b_c2b_c"]
+    assert every.objective.divergences == [
+        "joint",
+        "a2a",
+        "b2b",
+        "c2c",
+        "a_b2a_b",
+        "a_c2a_c",
+        "b_c2b_c",
+    ]
 
 
 def test_mopoe_is_loose_by_default_and_an_equal_mixture():
     loose, tight = make(MoPoE), make(MoPoE, tight=True)
     assert loose.objective.divergences == [f"from_{subset_name(s)}" for s in subsets(list(SIZES))]
     assert len(tight.objective.divergences) == 14
-    assert [t.weight for t in tight.objective.objective.terms] == pytest.approx([1 / 7] * 7 + [-1 / 7] * 7)
+    assert [t.weight for t in tight.objective.objective.terms] == pytest.approx(
+        [1 / 7] * 7 + [-1 / 7] * 7
+    )
     family = tight.factors["q(z|a,b)"].family
     assert family == Mixture("r(z|a)", "r(z|b)", "r(z|a,b)")
 
@@ -127,8 +150,13 @@ def test_the_loose_bound_of_mopoe_lies_above_the_tight_one():
     loose, tight = make(MoPoE), make(MoPoE, tight=True)
     noise = loose.objective.noise((2000,), data["a"])
     with torch.no_grad():
-        a, b = (m.objective(data, noise, torch.tensor(m.objective.objective.weights(0.0)))[0] for m in (loose, tight))
-    assert float(a) > float(b)  # same seed, same parameters: they differ by the mean divergence of the parts
+        a, b = (
+            m.objective(data, noise, torch.tensor(m.objective.objective.weights(0.0)))[0]
+            for m in (loose, tight)
+        )
+    assert float(a) > float(
+        b
+    )  # same seed, same parameters: they differ by the mean divergence of the parts
 
 
 # helpers of the model files
@@ -169,7 +197,10 @@ def test_local_latents_are_named_u_and_v_for_a_pair():
     [
         ({}, "M: expected x= and y=, or modalities="),
         ({"x": Real(1)}, "M: expected x= and y="),
-        ({"x": Real(1), "y": Real(1), "modalities": {"a": Real(1)}}, "either x= and y= or modalities=, not both"),
+        (
+            {"x": Real(1), "y": Real(1), "modalities": {"a": Real(1)}},
+            "either x= and y= or modalities=, not both",
+        ),
         ({"modalities": {"a": Real(1)}}, "at least two modalities, got 1"),
         ({"modalities": {"a": Real(1), "z": Real(1)}}, "'z' cannot name a modality"),
         ({"modalities": {"a": Real(1), "u_a": Real(1)}}, "'u_a' cannot name a modality"),
@@ -194,8 +225,14 @@ def test_products_with_and_without_the_prior():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: wyner.models.BiVCCAPrivate(x=Real(1), y=Real(1), mu=1.0), "mu: expected a share between 0 and 1"),
-        (lambda: wyner.models.BCDE(x=Real(1), y=Real(1), mu=1.0), "mu: expected a share from 0 up and below 1"),
+        (
+            lambda: wyner.models.BiVCCAPrivate(x=Real(1), y=Real(1), mu=1.0),
+            "mu: expected a share between 0 and 1",
+        ),
+        (
+            lambda: wyner.models.BCDE(x=Real(1), y=Real(1), mu=1.0),
+            "mu: expected a share from 0 up and below 1",
+        ),
         (lambda: MVTCAE(x=Real(1), y=Real(1), alpha=0.0), r"alpha: expected a number in \(0, 1\]"),
         (lambda: wyner.models.JVAE(x=Real(1), y=Real(1), w=0), "w needs a positive size"),
     ],

@@ -1,4 +1,5 @@
-"""PixelCNN-VAE: its printed objectives beside the paper's, a loss by hand under the same draws, and what it can be asked."""
+"""PixelCNN-VAE: its printed objectives beside the paper's, a loss by hand under the same draws, and
+what it can be asked."""
 
 from __future__ import annotations
 
@@ -15,9 +16,12 @@ from wyner.networks import ImageCritics, ResNets
 from wyner.training import TwoPlayer
 
 FEW = {
-    "x": Binary(1, 9, 8), "z": 3, "pixels": Autoregressive(channels=4, kernels=(3, 3, 3, 3), split=3, maps=2),
-    "networks": ResNets(channels=4, blocks=2, width=8), "critics": ImageCritics(channels=4, width=8),
-}  # fmt: skip
+    "x": Binary(1, 9, 8),
+    "z": 3,
+    "pixels": Autoregressive(channels=4, kernels=(3, 3, 3, 3), split=3, maps=2),
+    "networks": ResNets(channels=4, blocks=2, width=8),
+    "critics": ImageCritics(channels=4, width=8),
+}
 BOUND = "1 * elbo = KL(q(z|x) || p(z)) - log p(x|z) [dropped: -h(x)]"
 RATE = "-0.3 * rate = KL(q(z|x) || p(z))"
 SHARED = "KL( (z,s) || p(z) (s) ) under q(x) q(z|x) q(s|x) by T(z,s)"
@@ -54,12 +58,16 @@ def test_the_printed_objective_is_the_paper_s(objective, watch):
 def test_alpha_prices_what_is_shared_by_itself():
     lines = str(PixelCNNVAE(**FEW, gamma=0.25, alpha=2.0).objective).splitlines()
     assert [" ".join(line.split()).split(" = ")[0] for line in lines] == [
-        "1 * elbo", "-0.25 * rate", "0.25 * KL(aggregate)", "0.5 * I(z;s) q features",
-    ]  # fmt: skip
+        "1 * elbo",
+        "-0.25 * rate",
+        "0.25 * KL(aggregate)",
+        "0.5 * I(z;s) q features",
+    ]
 
 
 def test_the_loss_is_that_by_hand():
-    """(14) from the networks themselves: Recon + (1 - gamma) KL(z) + gamma mean T(z,s), with the noise of the program."""
+    """(14) from the networks themselves: Recon + (1 - gamma) KL(z) + gamma mean T(z,s), with the
+    noise of the program."""
     made, x = trained().eval(), pictures(16)
     program = made.objective
     noise = program.noise((16,), x, torch.Generator().manual_seed(3))
@@ -72,7 +80,9 @@ def test_the_loss_is_that_by_hand():
         rate = 0.5 * ((2 * log_scale).exp() + mean**2 - 1 - 2 * log_scale).sum(1)
         maps = made.factors["p(x|z)"].network(z)
         decoder = made.factors["p(x|z)"].head.network
-        recon = F.binary_cross_entropy_with_logits(decoder(x, maps), x, reduction="none").sum((1, 2, 3))
+        recon = F.binary_cross_entropy_with_logits(decoder(x, maps), x, reduction="none").sum(
+            (1, 2, 3)
+        )
         t = critic_by_hand(made.critics.heads["R(z;s) q features"], z, decoder.features(x)[-1])
     assert torch.isclose(loss, (recon + 0.7 * rate + 0.3 * t).mean(), rtol=1e-5)
     assert abs(float(t.mean())) > 1e-4
@@ -104,9 +114,12 @@ def test_other_losses_differ_in_the_priced_term(objective):
 
 
 def test_both_sides_of_every_critic_are_those_of_its_term():
-    """Maps of s are computed once and moved; the same from critics that are called on each side by itself."""
+    """Maps of s are computed once and moved; the same from critics that are called on each side by
+    itself."""
     made, x = trained().eval(), pictures(16)
-    program = made.program(0.0 * Information("z;s", under="features", side="q") + Redundancy("z;s", under="features"))
+    program = made.program(
+        0.0 * Information("z;s", under="features", side="q") + Redundancy("z;s", under="features")
+    )
     noise = program.noise((16,), x)
     with torch.no_grad():
         found = program.ratios({"x": x}, noise)
@@ -114,8 +127,13 @@ def test_both_sides_of_every_critic_are_those_of_its_term():
         s = made.factors["p(x|z)"].head.inner(x)[-1]
         order = noise[-1].argsort()
         moved = s[torch.empty_like(order).scatter_(0, order, order.roll(1))]
-        from_prior = next(n for n, name in zip(noise[1:], program.plan.draws[1:], strict=False) if name == "p(z)")
-        for name, sides in {"I(z;s) q features": (z, moved), "R(z;s) q features": (from_prior, s)}.items():
+        from_prior = next(
+            n for n, name in zip(noise[1:], program.plan.draws[1:], strict=False) if name == "p(z)"
+        )
+        for name, sides in {
+            "I(z;s) q features": (z, moved),
+            "R(z;s) q features": (from_prior, s),
+        }.items():
             torch.testing.assert_close(found[name][0], made.critics(name, None, [z, s]))
             torch.testing.assert_close(found[name][1], made.critics(name, None, list(sides)))
 
@@ -146,8 +164,14 @@ def test_watching_changes_nothing_but_what_is_reported():
 def test_it_is_asked_like_any_other_model(tmp_path):
     made, x = trained(), pictures(5)
     assert made.abilities() == {
-        "generate": "yes", "translate": "-", "restyle": "-", "encode": "(x)", "retrieve": "x", "log_likelihood": "p(x)", "common_information": "yes",
-    }  # fmt: skip
+        "generate": "yes",
+        "translate": "-",
+        "restyle": "-",
+        "encode": "(x)",
+        "retrieve": "x",
+        "log_likelihood": "p(x)",
+        "common_information": "yes",
+    }
     drawn = made.generate(4, seed=0)["x"]
     assert drawn.shape == (4, 1, 9, 8)
     assert set(drawn.unique().tolist()) == {0.0, 1.0}
@@ -194,10 +218,13 @@ def test_a_likelihood_of_another_family_leaves_s_out():
     from wyner.families import Gaussian
     from wyner.networks import MLPs
 
-    made = PixelCNNVAE(x=Real(3), z=2, objective="beta", watch=False, families={"x": Gaussian()}, networks=MLPs(()))
+    made = PixelCNNVAE(
+        x=Real(3), z=2, objective="beta", watch=False, families={"x": Gaussian()}, networks=MLPs(())
+    )
     assert set(made.latent) == {"z"}
     assert list(made.laws) == ["elbo", "rate"]
     with pytest.raises(
-        OptionError, match="s is a layer of an autoregressive decoder; with another family of x, set objective"
+        OptionError,
+        match="s is a layer of an autoregressive decoder; with another family of x, set objective",
     ):
         PixelCNNVAE(x=Real(3), z=2, objective="cmi", families={"x": Gaussian()}, networks=MLPs(()))

@@ -35,10 +35,17 @@ def subsets(model: wyner.Model) -> list[list[str]]:
 def rich() -> WynerVAE:
     """One argument of every kind."""
     model = WynerVAE(
-        x=Image(1, 8, 8), y=Categorical(2, 3), z=Categorical(1, 4), u=2, v=0, lam=Linear(0.0, 0.3, until=0.5), alpha={"x2y": 1.0},
-        marginals=Alternating(every=2, epochs=3), networks=Convolutional(hidden=(8,), width=2, blocks=1),
+        x=Image(1, 8, 8),
+        y=Categorical(2, 3),
+        z=Categorical(1, 4),
+        u=2,
+        v=0,
+        lam=Linear(0.0, 0.3, until=0.5),
+        alpha={"x2y": 1.0},
+        marginals=Alternating(every=2, epochs=3),
+        networks=Convolutional(hidden=(8,), width=2, blocks=1),
         families={"x": Gaussian(Trainable(0.5, per="event")), "q(u|z,x)": Gaussian(Fixed(0.1))},
-    )  # fmt: skip
+    )
     return model
 
 
@@ -51,7 +58,10 @@ def test_every_model_comes_back_exactly(name, tmp_path):
     assert found.config == model.config
     rows = {k: v.float() for k, v in data.sample(3).items()}
     for subset in subsets(model):
-        before, after = model.encode(**{k: rows[k] for k in subset}), found.encode(**{k: rows[k] for k in subset})
+        before, after = (
+            model.encode(**{k: rows[k] for k in subset}),
+            found.encode(**{k: rows[k] for k in subset}),
+        )
         assert list(before) == list(after)
         assert all(torch.equal(before[latent].mean, after[latent].mean) for latent in before)
 
@@ -69,7 +79,9 @@ def test_spaces_families_builders_schedules_and_phases_come_back(tmp_path):
     x = torch.rand(4, 1, 8, 8)
     assert torch.equal(model.translate(x=x, n=3, seed=1), found.translate(x=x, n=3, seed=1))
     pair = {"x": x, "y": torch.tensor([[0, 2], [1, 1], [2, 0], [0, 0]])}
-    assert torch.equal(model.log_likelihood(**pair, seed=1).value, found.log_likelihood(**pair, seed=1).value)
+    assert torch.equal(
+        model.log_likelihood(**pair, seed=1).value, found.log_likelihood(**pair, seed=1).value
+    )
 
 
 def test_a_model_declared_on_the_spot_comes_back(tmp_path):
@@ -77,15 +89,22 @@ def test_a_model_declared_on_the_spot_comes_back(tmp_path):
     objective = KL("e") + Linear(0.0, 1.0) * KL("rate")
     phases = [Phase("main", objective), Phase("more", KL("e"), train=("q(z|x)",), when=After(0.5))]
     model = wyner.Model(
-        observed={"x": Binary(3, 2)}, latent={"z": Real(2)}, laws=laws, objective=objective, common=("z",), phases=phases,
+        observed={"x": Binary(3, 2)},
+        latent={"z": Real(2)},
+        laws=laws,
+        objective=objective,
+        common=("z",),
+        phases=phases,
         networks=MLPs(hidden=(4,), activation="silu"),
-    )  # fmt: skip
+    )
     found = wyner.load(model.save(tmp_path / "m"))
     same(model, found)
     assert found.common == ("z",)
     assert found.phases == model.phases
     x = torch.bernoulli(torch.full((5, 3, 2), 0.5))
-    assert torch.equal(found.log_likelihood(x=x, seed=3).value, model.log_likelihood(x=x, seed=3).value)
+    assert torch.equal(
+        found.log_likelihood(x=x, seed=3).value, model.log_likelihood(x=x, seed=3).value
+    )
 
 
 def test_weights_are_stored_once_and_by_factor():
@@ -105,9 +124,13 @@ def test_float64_weights_come_back_as_the_model_that_takes_them(tmp_path):
 
 def test_a_network_of_ones_own_needs_the_model_to_load_into(tmp_path):
     make = lambda: wyner.Model(
-        observed={"x": Real(3)}, latent={"z": Real(2)}, laws={"e": ("q(x) q(z|x)", "p(z) p(x|z)")}, objective=KL("e"),
-        networks=MLPs(hidden=()), modules={"p(x|z)": nn.Sequential(nn.Linear(2, 5), nn.Tanh(), nn.Linear(5, 3))},
-    )  # fmt: skip
+        observed={"x": Real(3)},
+        latent={"z": Real(2)},
+        laws={"e": ("q(x) q(z|x)", "p(z) p(x|z)")},
+        objective=KL("e"),
+        networks=MLPs(hidden=()),
+        modules={"p(x|z)": nn.Sequential(nn.Linear(2, 5), nn.Tanh(), nn.Linear(5, 3))},
+    )
     model, into = make(), make()
     folder = model.save(tmp_path / "m")
     same(model, wyner.load(folder, into=into))
@@ -124,7 +147,11 @@ def test_weights_of_another_model_are_refused(tmp_path):
 def test_a_trained_constant_without_parents_is_stored(tmp_path):
     laws = {"e": ("q(x) q(z|x)", "p(x) p(z|x)")}
     model = wyner.Model(
-        observed={"x": Binary(3)}, latent={"z": Real(2)}, laws=laws, objective=KL("e"), networks=MLPs(hidden=())
+        observed={"x": Binary(3)},
+        latent={"z": Real(2)},
+        laws=laws,
+        objective=KL("e"),
+        networks=MLPs(hidden=()),
     )
     with torch.no_grad():
         model.factors["p(x)"].network.layers[0].bias.copy_(torch.tensor([0.5, -1.0, 2.0]))

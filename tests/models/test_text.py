@@ -1,6 +1,7 @@
 """The printed objective of each model is a golden file, to be read beside the paper.
 
-A change of a file here is a change of what the library minimises: compare it with the equation before you accept it.
+A change of a file here is a change of what the library minimises: compare it with the equation
+    before you accept it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The variational Wyner model: the objectives of the workshop paper, the ablation, and what is refused."""
+"""The variational Wyner model: the objectives of the workshop paper, the ablation, and what is
+refused."""
 
 from __future__ import annotations
 
@@ -59,18 +60,24 @@ def test_the_ablation_reads_one_side_only():
     model = VariationalWyner(x=Real(3), y=Real(2), own=True, **SMALL)
     assert {"q(u|x)", "q(v|y)"} <= set(model.factors)
     assert not {"q(u|z,x)", "q(v|z,y)"} & set(model.factors)
-    assert "q(x,y) q(z|x,y) q(u|x) q(v|y) || p(z) p(u) p(v) p(x|z,u) p(y|z,v)" in str(model.objective)
+    assert "q(x,y) q(z|x,y) q(u|x) q(v|y) || p(z) p(u) p(v) p(x|z,u) p(y|z,v)" in str(
+        model.objective
+    )
 
 
 def test_without_local_latents():
-    model = VariationalWyner(x=Real(3), y=Real(2), **{**SMALL, "u": 0, "v": 0}, rec={"x2y": 1.0, "u": 1.0})
+    model = VariationalWyner(
+        x=Real(3), y=Real(2), **{**SMALL, "u": 0, "v": 0}, rec={"x2y": 1.0, "u": 1.0}
+    )
     assert "SKL( q(x,y) q(z|x,y) || p(z) p(x|z) p(y|z) )" in str(model.objective)
     assert "d(u) joint" not in weights(model)
 
 
 def test_latents_come_back_through_the_encoders():
     """R_zuv->zuv: z' = e(x', y'), u' = f(z', x') of generated x', y'."""
-    model = VariationalWyner(x=Real(3), y=Real(2), **SMALL, lam=None, match={"joint": 1.0}, rec={"z": 1.0, "u": 1.0})
+    model = VariationalWyner(
+        x=Real(3), y=Real(2), **SMALL, lam=None, match={"joint": 1.0}, rec={"z": 1.0, "u": 1.0}
+    )
     program = model.objective
     noise = program.noise((5,), torch.zeros(()))
     _, terms = program({"x": torch.zeros(5, 3), "y": torch.zeros(5, 2)}, noise, torch.ones(3))
@@ -84,11 +91,18 @@ def test_latents_come_back_through_the_encoders():
 
 def test_images_share_convolutional_features_and_are_compared_by_absolute_errors():
     model = VariationalWyner(
-        x=Image(1, 16, 16), y=Image(3, 16, 16), z=2, u=1, v=1, networks=Convolutional((8,), width=2, blocks=1),
+        x=Image(1, 16, 16),
+        y=Image(3, 16, 16),
+        z=2,
+        u=1,
+        v=1,
+        networks=Convolutional((8,), width=2, blocks=1),
         critics=Critics(width=8, conv=4, spectral=True),
-    )  # fmt: skip
+    )
     assert list(model.critics.maps) == ["x,y"]
-    assert model.critics.maps["x,y"].size == 4 * 4 * 2 * 2  # three halvings: 4, 8, 16 channels of 2 x 2
+    assert (
+        model.critics.maps["x,y"].size == 4 * 4 * 2 * 2
+    )  # three halvings: 4, 8, 16 channels of 2 x 2
     assert "mean |x - p(x|z,u)|   " not in str(model.objective)
     assert str(model.objective).splitlines()[-1].endswith("mean |x - p(x|z,u)|")
     rows = {"x": torch.rand(12, 1, 16, 16), "y": torch.rand(12, 3, 16, 16)}
@@ -114,7 +128,12 @@ def test_what_is_refused():
     with pytest.raises(LawError, match=r"there is no critic for SKL\(x2x\)"):
         model.program(SymmetricKL("x2x"))
     with pytest.raises(LawError, match="SKL.joint: w.: joint: both laws: unknown variable 'w'"):
-        seen_by(SymmetricKL("joint", sees=("w",)).terms[0], model.laws, list(model.variables), model.observed)
+        seen_by(
+            SymmetricKL("joint", sees=("w",)).terms[0],
+            model.laws,
+            list(model.variables),
+            model.observed,
+        )
 
 
 def test_a_pair_of_equal_laws_and_independent_rows_of_data_are_refused():
@@ -127,5 +146,7 @@ def test_a_pair_of_equal_laws_and_independent_rows_of_data_are_refused():
     )
     with pytest.raises(LawError, match="draw the same with the same factors"):
         declare("p(z) p(x|z)", "p(z) p(x|z)")
-    with pytest.raises(LawError, match="are independent of each other, but rows of the data are not"):
+    with pytest.raises(
+        LawError, match="are independent of each other, but rows of the data are not"
+    ):
         declare("q(x,y) q(z|x,y)", "q(x) q(y) p(z)")

@@ -1,4 +1,5 @@
-"""The autoencoder around a model: trained first, then frozen; losses are taken on images through its decoder."""
+"""The autoencoder around a model: trained first, then frozen; losses are taken on images through
+its decoder."""
 
 from __future__ import annotations
 
@@ -30,7 +31,11 @@ def model(seed: int = 0) -> wyner.models.WVAE:
 
 def test_pretraining_lowers_the_error_and_freezes():
     torch.manual_seed(0)
-    encoder, decoder, x = CodeEncoder((1, 16, 16), 8, 4), CodeDecoder((1, 16, 16), 8, 4), pictures(200)
+    encoder, decoder, x = (
+        CodeEncoder((1, 16, 16), 8, 4),
+        CodeDecoder((1, 16, 16), 8, 4),
+        pictures(200),
+    )
     before = float((decoder(encoder(x)) - x).square().mean().detach())
     errors: list[float] = []
     builder = Autoencoded(code=8, width=4, epochs=10, batch_size=20)
@@ -51,7 +56,9 @@ def test_codes_have_mean_0_and_deviation_1_and_pictures_stay_as_they_are():
     before = decoder(encoder(x))
     standardise(encoder, decoder, x)
     codes = encoder(x)
-    torch.testing.assert_close(codes.mean(0), torch.zeros(8, dtype=torch.float64), rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        codes.mean(0), torch.zeros(8, dtype=torch.float64), rtol=0, atol=1e-12
+    )
     torch.testing.assert_close(codes.std(0), torch.ones(8, dtype=torch.float64))
     torch.testing.assert_close(decoder(codes), before)
 
@@ -74,7 +81,13 @@ def test_a_resumed_run_freezes_without_training(tmp_path):
     m, x = model(), pictures(100)
     wyner.fit(m, {"x": x, "y": x}, epochs=1, batch_size=20, progress=False, out=tmp_path / "run")
     again = wyner.fit(
-        model(1), {"x": x, "y": x}, epochs=1, batch_size=20, progress=False, out=tmp_path / "run", resume=True
+        model(1),
+        {"x": x, "y": x},
+        epochs=1,
+        batch_size=20,
+        progress=False,
+        out=tmp_path / "run",
+        resume=True,
     )
     for k, v in m.state_dict().items():
         assert torch.equal(v, again.model.state_dict()[k]), k

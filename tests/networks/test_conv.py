@@ -27,7 +27,9 @@ from wyner.variables import Binary, Image, Real
 SMALL = Convolutional(hidden=(16,), width=4, blocks=1)
 
 
-def sizes(net: nn.Module, kinds: tuple[type[nn.Module], ...], x: torch.Tensor) -> list[tuple[int, ...]]:
+def sizes(
+    net: nn.Module, kinds: tuple[type[nn.Module], ...], x: torch.Tensor
+) -> list[tuple[int, ...]]:
     """Output shape of every module of these kinds, in the order of the computation."""
     seen: list[tuple[int, ...]] = []
     hooks = [
@@ -59,7 +61,13 @@ def test_decoder_of_the_paper_goes_4_8_16_32():
 def test_kernels_strides_and_activations_are_table_8():
     net = OuterEncoder((1, 32, 32))
     convs = [m for m in net.modules() if isinstance(m, nn.Conv2d)]
-    assert [(c.kernel_size[0], c.stride[0]) for c in convs] == [(5, 1), (3, 2), (3, 2), *[(3, 1)] * 8, (3, 2)]
+    assert [(c.kernel_size[0], c.stride[0]) for c in convs] == [
+        (5, 1),
+        (3, 2),
+        (3, 2),
+        *[(3, 1)] * 8,
+        (3, 2),
+    ]
     slopes = {m.negative_slope for m in net.modules() if isinstance(m, nn.LeakyReLU)}
     assert slopes == {0.2}
     assert (
@@ -92,7 +100,9 @@ def test_sigmoid_only_where_asked():
 
 def test_which_decoders_have_the_sigmoid():
     last = lambda space, raw: SMALL.factor(space, [(2,)], raw, observed=True).outer.body[-1]
-    assert isinstance(last(Image(1, 16, 16), (1, 16, 16)), nn.Sigmoid)  # means of a Gaussian, in [0, 1]
+    assert isinstance(
+        last(Image(1, 16, 16), (1, 16, 16)), nn.Sigmoid
+    )  # means of a Gaussian, in [0, 1]
     assert isinstance(last(Image(1, 16, 16), (2, 16, 16)), nn.Conv2d)  # means and log scales
     assert isinstance(last(Binary(1, 16, 16), (1, 16, 16)), nn.Conv2d)  # logits
 
@@ -152,18 +162,31 @@ def linear(*sizes: int) -> int:
 
 
 def outer_encoder(channels: int) -> int:
-    return conv(channels, 32, 5) + conv(32, 64, 3) + conv(64, 128, 3) + 8 * conv(128, 128, 3) + conv(128, 256, 3)
+    return (
+        conv(channels, 32, 5)
+        + conv(32, 64, 3)
+        + conv(64, 128, 3)
+        + 8 * conv(128, 128, 3)
+        + conv(128, 256, 3)
+    )
 
 
 def outer_decoder(channels: int) -> int:
     return (
-        conv(256, 128, 3) + 8 * conv(128, 128, 3) + conv(128, 64, 3) + conv(64, 32, 3) + conv(32, channels, 5, norm=False)
-    )  # fmt: skip
+        conv(256, 128, 3)
+        + 8 * conv(128, 128, 3)
+        + conv(128, 64, 3)
+        + conv(64, 32, 3)
+        + conv(32, channels, 5, norm=False)
+    )
 
 
 def test_every_network_of_table_8_has_its_numbers():
     model = WynerVAE(x=Image(1, 32, 32), y=Image(3, 32, 32), z=128, u=128, v=128, networks=TABLE_8)
-    assert {k: count(m) for k, m in model.features.items()} == {"x": outer_encoder(1), "y": outer_encoder(3)}
+    assert {k: count(m) for k, m in model.features.items()} == {
+        "x": outer_encoder(1),
+        "y": outer_encoder(3),
+    }
     head = 2 * 128
     assert {k: count(f) for k, f in model.factors.items()} == {
         "q(z|x,y)": linear(4096 + 4096, 512, head),
@@ -171,7 +194,9 @@ def test_every_network_of_table_8_has_its_numbers():
         "q(v|z,y)": linear(128 + 4096, 512, head),
         "q(z|x)": linear(4096, 512, head),
         "q(z|y)": linear(4096, 512, head),
-        "p(x|z,u)": linear(256, 512, 4096) + outer_decoder(1) + 1,  # and a variance for each channel
+        "p(x|z,u)": (
+            linear(256, 512, 4096) + outer_decoder(1) + 1
+        ),  # and a variance for each channel
         "p(y|z,v)": linear(256, 512, 4096) + outer_decoder(3) + 3,
         "p(z)": 1,
         "p(u)": 1,
@@ -181,7 +206,10 @@ def test_every_network_of_table_8_has_its_numbers():
 
 def test_every_network_of_table_10_has_its_numbers():
     model = WynerVAE(x=Binary(40), y=Image(3, 64, 64), z=128, u=0, v=128, networks=TABLE_10)
-    assert {k: count(m) for k, m in model.features.items()} == {"x": linear(40, 512, 512), "y": outer_encoder(3)}
+    assert {k: count(m) for k, m in model.features.items()} == {
+        "x": linear(40, 512, 512),
+        "y": outer_encoder(3),
+    }
     core, head = (1024, 1024, 1024), 2 * 128
     assert {k: count(f) for k, f in model.factors.items()} == {
         "q(z|x,y)": linear(512 + 16384, *core, head),
@@ -216,7 +244,10 @@ def test_batchnorm_before_the_sigmoid_is_an_option():
 def test_light_networks_do_a_fraction_of_the_work():
     def work(networks: Convolutional) -> int:
         space = Image(3, 32, 32)
-        encoder, decoder = networks.features(space), OuterDecoder((3, 32, 32), networks.width, networks.blocks)
+        encoder, decoder = (
+            networks.features(space),
+            OuterDecoder((3, 32, 32), networks.width, networks.blocks),
+        )
         with FlopCounterMode(display=False) as counter:
             encoder(torch.rand(1, 3, 32, 32).expand(2, -1, -1, -1))
             decoder(torch.rand(2, *decoder.input))
@@ -228,7 +259,8 @@ def test_light_networks_do_a_fraction_of_the_work():
 
 
 def by_pixels(channels: int, w: int, blocks: int) -> int:
-    """Multiplications of an encoder and a decoder of 32x32 pictures: taps times channels in and out times places."""
+    """Multiplications of an encoder and a decoder of 32x32 pictures: taps times channels in and out
+    times places."""
     ends = 2 * 25 * channels * w * 32**2
     encoder = 9 * (w * 2 * w * 16**2 + 2 * w * 4 * w * 8**2 + 4 * w * 8 * w * 4**2)
     decoder = 9 * (8 * w * 4 * w * 4**2 + 4 * w * 2 * w * 8**2 + 2 * w * w * 16**2)

@@ -43,7 +43,9 @@ def test_events_of_higher_rank_are_read_and_written_in_row_order():
 
 
 @pytest.mark.parametrize("hidden", [(), (8,)])
-@pytest.mark.parametrize("leads", [((6, 5), (5,)), ((5,), (6, 5)), ((6, 1), (5,)), ((6, 5), ()), ((4, 1, 5), (6, 1))])
+@pytest.mark.parametrize(
+    "leads", [((6, 5), (5,)), ((5,), (6, 5)), ((6, 1), (5,)), ((6, 5), ()), ((4, 1, 5), (6, 1))]
+)
 def test_parents_of_different_leading_shapes_broadcast(hidden, leads):
     net = MLP([(2,), (3,)], (4,), hidden)
     a, b = torch.randn(*leads[0], 2), torch.randn(*leads[1], 3)

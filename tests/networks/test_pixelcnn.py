@@ -1,4 +1,5 @@
-"""The PixelCNN: which pixels a logit depends on, the masked convolution it stands for, and drawing with caches against drawing without."""
+"""The PixelCNN: which pixels a logit depends on, the masked convolution it stands for, and drawing
+with caches against drawing without."""
 
 from __future__ import annotations
 
@@ -29,11 +30,16 @@ def net(seed: int = 0, **shape) -> PixelCNN:
     torch.manual_seed(seed)
     made = PixelCNN(**shape)
     for _ in range(3):
-        made((torch.rand(16, 1, HEIGHT, WIDTH) < 0.4).double(), torch.randn(16, made.maps, HEIGHT, WIDTH))
+        made(
+            (torch.rand(16, 1, HEIGHT, WIDTH) < 0.4).double(),
+            torch.randn(16, made.maps, HEIGHT, WIDTH),
+        )
     for p in made.parameters():  # also scales and offsets of the normalisations
         p.data += 0.3 * torch.randn(p.shape)
     made.eval()
-    logits = made((torch.rand(64, 1, HEIGHT, WIDTH) < 0.5).double(), torch.randn(64, made.maps, HEIGHT, WIDTH))
+    logits = made(
+        (torch.rand(64, 1, HEIGHT, WIDTH) < 0.5).double(), torch.randn(64, made.maps, HEIGHT, WIDTH)
+    )
     made.last.bias.data -= logits.mean()  # pictures with as many ones as zeros
     return made
 
@@ -47,12 +53,15 @@ def jacobian(function, x):
 def neighbours(kernel, own):
     """Which pixels (columns) a causal convolution reads for which (rows), by their distances."""
     r, pixels = kernel // 2, [divmod(t, WIDTH) for t in range(HEIGHT * WIDTH)]
-    reads = lambda i, j, a, b: abs(j - b) <= r and (0 < i - a <= r or (a == i and (b < j or (own and b == j))))
+    reads = lambda i, j, a, b: (
+        abs(j - b) <= r and (0 < i - a <= r or (a == i and (b < j or (own and b == j))))
+    )
     return torch.tensor([[reads(i, j, a, b) for a, b in pixels] for i, j in pixels]).double()
 
 
 def reached(kernels):
-    """Which pixels the output of each layer depends on, and the logits, layer by layer from the definition."""
+    """Which pixels the output of each layer depends on, and the logits, layer by layer from the
+    definition."""
     found = [neighbours(kernels[0], False)]
     for i, k in enumerate(kernels[1:], 2):
         skip = neighbours(kernels[i - 3], True) @ found[i - 4] if i >= 4 else 0
@@ -73,7 +82,9 @@ def test_every_logit_depends_on_all_that_it_may_and_on_nothing_else(shape):
 
 
 def test_the_paper_s_network_sees_all_earlier_pixels():
-    assert torch.equal(reached(KERNELS)[-1], torch.ones(HEIGHT * WIDTH, HEIGHT * WIDTH).tril(-1) > 0)
+    assert torch.equal(
+        reached(KERNELS)[-1], torch.ones(HEIGHT * WIDTH, HEIGHT * WIDTH).tril(-1) > 0
+    )
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -101,11 +112,14 @@ def test_a_causal_convolution_is_a_masked_one(kernel, own):
     mask = torch.zeros(kernel, kernel)
     mask[:r] = 1
     mask[r, : r + int(own)] = 1
-    torch.testing.assert_close(conv(x), F.conv2d(x, full * mask, conv.bias, padding=r), rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(
+        conv(x), F.conv2d(x, full * mask, conv.bias, padding=r), rtol=1e-10, atol=1e-10
+    )
 
 
 def test_the_long_skips_are_those_of_the_paper():
-    """Layer i from 4 on reads the output of layer i - 3 through a block with the kernel of layer i - 2; one more at the end."""
+    """Layer i from 4 on reads the output of layer i - 3 through a block with the kernel of layer i
+    - 2; one more at the end."""
     made = PixelCNN(2)
     found = {**made.lower.skips, **made.upper.skips}
     assert list(found) == [str(i) for i in range(4, 14)]
@@ -142,14 +156,19 @@ def test_drawing_with_caches_gives_the_pictures_of_full_passes(shape):
 
 
 def test_the_caches_compute_the_logits_of_a_full_pass(monkeypatch):
-    """Not only on which side of u a probability falls: with logits in place of pixels, every logit agrees."""
+    """Not only on which side of u a probability falls: with logits in place of pixels, every logit
+    agrees."""
     from wyner.networks import pixel_by_pixel
 
     made = net(4, **SHAPES[1])
     maps, uniform = torch.randn(3, 2, HEIGHT, WIDTH), torch.rand(3, 1, HEIGHT, WIDTH)
     seen = []
     exact = pixel_by_pixel._Canvas.logit
-    monkeypatch.setattr(pixel_by_pixel._Canvas, "logit", lambda self, i, j: seen.append(exact(self, i, j)) or seen[-1])
+    monkeypatch.setattr(
+        pixel_by_pixel._Canvas,
+        "logit",
+        lambda self, i, j: seen.append(exact(self, i, j)) or seen[-1],
+    )
     x = draw(made, maps, uniform)
     found = torch.stack(seen, -1).reshape(3, 1, HEIGHT, WIDTH)
     torch.testing.assert_close(found, made(x, maps), rtol=1e-10, atol=1e-10)

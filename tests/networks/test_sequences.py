@@ -1,4 +1,5 @@
-"""Networks of sequences: a padded row is what it would be alone; gradients reach every parameter."""
+"""Networks of sequences: a padded row is what it would be alone; gradients reach every
+parameter."""
 
 from __future__ import annotations
 

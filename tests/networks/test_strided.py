@@ -1,4 +1,5 @@
-"""Networks of the variational Wyner model for pictures: the sizes of the specification, section 4."""
+"""Networks of the variational Wyner model for pictures: the sizes of the specification, section
+4."""
 
 from __future__ import annotations
 
@@ -34,7 +35,10 @@ def test_sizes_are_those_of_the_paper():
 
 
 def test_spectral_norm_is_on_the_first_layer_of_decoders():
-    plain, normed = (Strided(8, spectral=s).factor(Image(1, 32, 32), [(4,)], (1, 32, 32), True) for s in (False, True))
+    plain, normed = (
+        Strided(8, spectral=s).factor(Image(1, 32, 32), [(4,)], (1, 32, 32), True)
+        for s in (False, True)
+    )
     weight = normed.body[0].weight.detach()
     assert float(torch.linalg.matrix_norm(weight, 2)) == pytest.approx(1, abs=0.05)
     assert type(plain.body[0]) is torch.nn.Linear
@@ -42,7 +46,9 @@ def test_spectral_norm_is_on_the_first_layer_of_decoders():
 
 def test_a_model_of_pictures_and_vectors_trains():
     networks, critics = Strided(width=2), Critics(conv=2, width=8)
-    model = VariationalWyner(x=Image(1, 32, 32), y=Real(3), z=2, u=1, v=1, networks=networks, critics=critics)
+    model = VariationalWyner(
+        x=Image(1, 32, 32), y=Real(3), z=2, u=1, v=1, networks=networks, critics=critics
+    )
     assert model.translate(y=torch.zeros(4, 3), n=2, seed=0).shape == (2, 4, 1, 32, 32)
     assert model.generate(2)["x"].shape == (2, 1, 32, 32)
 

@@ -1,4 +1,5 @@
-"""Shared trunks, linear encoders and decoders with one hidden layer, in any model, saved and loaded."""
+"""Shared trunks, linear encoders and decoders with one hidden layer, in any model, saved and
+loaded."""
 
 from __future__ import annotations
 
@@ -18,7 +19,13 @@ def test_the_trunk_of_a_side_is_one_network():
     assert model.factors["q(z|x,y)"].network.layers[0].in_features == 16  # both trunks
     assert model.factors["q(u|z,x)"].network.layers[0].in_features == 3 + 8
     decoder = model.factors["p(x|z,u)"].network.body
-    assert [type(m).__name__ for m in decoder] == ["Linear", "BatchNorm1d", "ReLU", "Linear", "Unflatten"]
+    assert [type(m).__name__ for m in decoder] == [
+        "Linear",
+        "BatchNorm1d",
+        "ReLU",
+        "Linear",
+        "Unflatten",
+    ]
     assert (decoder[0].in_features, decoder[0].out_features, decoder[3].out_features) == (5, 5, 6)
 
 
@@ -36,7 +43,9 @@ def test_every_model_takes_them(kind, tmp_path):
 
 def test_spectral_normalisation_bounds_the_first_layers():
     torch.manual_seed(0)
-    model = WynerVAE(x=Real(6), y=Real(5), z=3, u=2, v=2, networks=Trunks(width=8, spectral=True)).eval()
+    model = WynerVAE(
+        x=Real(6), y=Real(5), z=3, u=2, v=2, networks=Trunks(width=8, spectral=True)
+    ).eval()
     for layer in (model.features["x"].body[1], model.factors["p(x|z,u)"].network.body[0]):
         assert float(torch.linalg.matrix_norm(layer.weight, 2)) == pytest.approx(1, rel=0.05)
 

@@ -1,4 +1,5 @@
-"""One compiled graph, the same values: steps under torch.compile against eager ones with the same noise."""
+"""One compiled graph, the same values: steps under torch.compile against eager ones with the same
+noise."""
 
 from __future__ import annotations
 
@@ -14,7 +15,14 @@ from wyner.networks import MLPs
 def everything():
     """All six divergences of equation (15), with Gaussian and categorical factors."""
     model = WynerVAE(
-        x=Real(3), y=Categorical(1, 3), z=2, u=2, v=Categorical(1, 4), lam=0.1, alpha=1.0, networks=MLPs(hidden=(8,))
+        x=Real(3),
+        y=Categorical(1, 3),
+        z=2,
+        u=2,
+        v=Categorical(1, 4),
+        lam=0.1,
+        alpha=1.0,
+        networks=MLPs(hidden=(8,)),
     )
     return model, {"x": torch.randn(16, 3), "y": torch.eye(3)[torch.randint(3, (16, 1))]}
 
@@ -50,4 +58,6 @@ def test_a_step_is_one_graph_with_the_eager_values_and_gradients(make, backend):
     for _ in range(2):
         for a, b in zip(step(compiled), step(program), strict=True):
             torch.testing.assert_close(a, b, rtol=2e-5, atol=1e-6)
-    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1  # and nothing is compiled again
+    assert (
+        torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
+    )  # and nothing is compiled again

@@ -45,7 +45,13 @@ def test_the_loss_is_the_weighted_sum_of_the_means_of_the_terms():
 
 
 def test_names_of_the_terms_belong_to_the_first_divergence_that_has_them():
-    terms = ["KL(q(z|x,y) || p(z))", "KL(q(u|z,x) || p(u))", "KL(q(v|z,y) || p(v))", "-log p(x|z,u)", "-log p(y|z,v)"]
+    terms = [
+        "KL(q(z|x,y) || p(z))",
+        "KL(q(u|z,x) || p(u))",
+        "KL(q(v|z,y) || p(v))",
+        "-log p(x|z,u)",
+        "-log p(y|z,v)",
+    ]
     assert small(lam=0.3).objective.names == [
         f"joint: {t}" for t in terms
     ]  # rate has the first of them, which is not named twice
@@ -74,24 +80,37 @@ def test_terms_have_the_leading_shape_of_the_draws():
             close(many[n][k], one[n])
 
 
-MASKS = {"x": torch.tensor([1, 1, 0, 1, 0, 1, 1]).double(), "y": torch.tensor([1, 0, 1, 1, 0, 1, 1]).double()}
+MASKS = {
+    "x": torch.tensor([1, 1, 0, 1, 0, 1, 1]).double(),
+    "y": torch.tensor([1, 0, 1, 1, 0, 1, 1]).double(),
+}
 
 
 def test_rows_count_only_where_their_data_are_there():
-    """joint, rate, x2y, y2x read rows with both; x2x rows with x; y2y rows with y: each is a mean over its own rows."""
+    """joint, rate, x2y, y2x read rows with both; x2x rows with x; y2y rows with y: each is a mean
+    over its own rows."""
     model = small(lam=0.3, alpha={"x2x": 0.5, "y2y": 2.0, "x2y": 0.7})
     program, given = model.objective, batch(model, 7)
     noise = program.noise((7,), given["x"])
     weights = torch.tensor([1.0, 0.3, 0.5, 2.0, 0.7])
     loss, means = program(given, noise, weights, MASKS)
     both = MASKS["x"] * MASKS["y"] == 1
-    rows = {"joint": both, "rate": both, "x2x": MASKS["x"] == 1, "y2y": MASKS["y"] == 1, "x2y": both}
+    rows = {
+        "joint": both,
+        "rate": both,
+        "x2x": MASKS["x"] == 1,
+        "y2y": MASKS["y"] == 1,
+        "x2y": both,
+    }
     total = torch.zeros(())
     for i, law in enumerate(program.divergences):
         pick = rows[law]
         only = torch.zeros_like(weights)
         only[i] = weights[i]
-        total = total + program({k: v[pick] for k, v in given.items()}, [n[pick] for n in noise], only)[0]
+        total = (
+            total
+            + program({k: v[pick] for k, v in given.items()}, [n[pick] for n in noise], only)[0]
+        )
     close(loss, total)
     scores = program.scores(given, noise)
     for name, mean in zip(program.names, means, strict=True):
@@ -118,7 +137,9 @@ def test_full_masks_are_no_masks_and_empty_ones_add_nothing():
     program, given = model.objective, batch(model, 7)
     noise, weights = program.noise((7,), given["x"]), torch.rand(6)
     full = {k: torch.ones(7) for k in given}
-    for a, b in zip(program(given, noise, weights), program(given, noise, weights, full), strict=True):
+    for a, b in zip(
+        program(given, noise, weights), program(given, noise, weights, full), strict=True
+    ):
         close(a, b)
     none = {"x": torch.ones(7), "y": torch.zeros(7)}
     loss, _ = program(given, noise, weights, none)
@@ -131,15 +152,21 @@ def grads(model, program, weights=None, noise=None):
     given = batch(model, 9)
     noise = noise or program.noise((9,), next(iter(given.values())))
     model.zero_grad()
-    program(given, noise, torch.ones(len(program.divergences)) if weights is None else weights)[0].backward()
-    reached = {n for n, p in model.named_parameters() if p.grad is not None and bool((p.grad != 0).any())}
+    program(given, noise, torch.ones(len(program.divergences)) if weights is None else weights)[
+        0
+    ].backward()
+    reached = {
+        n for n, p in model.named_parameters() if p.grad is not None and bool((p.grad != 0).any())
+    }
     return {
         n for n in reached if not n.startswith("critics.")
     }  # held fixed by the trainer: tests/training/test_two_player.py
 
 
 def expected(model, used):
-    return {n for n, _ in model.named_parameters() if n.startswith(tuple(f"factors.{f}." for f in used))}
+    return {
+        n for n, _ in model.named_parameters() if n.startswith(tuple(f"factors.{f}." for f in used))
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -147,10 +174,15 @@ def test_gradients_reach_every_factor_of_the_objective_and_no_other(name):
     model, _ = build(name, 2)
     laws = {law: model.laws[law] for law in model.objective.divergences}
     parts = lambda pair: {
-        n for side in pair for t in side.terms if t.name in model.factors for n in leaves(model, t.name)
+        n
+        for side in pair
+        for t in side.terms
+        if t.name in model.factors
+        for n in leaves(model, t.name)
     }
     used = {n for pair in laws.values() for n in parts(pair)}
-    # a factor that cancels is a sampler only; its parameters count where a draw of it is scored or conditions a score
+    # a factor that cancels is a sampler only; its parameters count where a draw of it is scored or
+    # conditions a score
     assert grads(model, model.objective) == expected(model, used)
     for law, (q, p) in model.laws.items():
         if is_mixture(model, q) or implicit(model, law):
@@ -183,7 +215,13 @@ def test_weights_scale_gradients_and_zero_stops_them():
 
 def test_shared_image_features_get_gradients_from_every_encoder():
     model = WynerVAE(
-        x=Image(1, 8, 8), y=Real(2), z=2, u=1, v=1, alpha=1.0, networks=Convolutional(hidden=(8,), width=2, blocks=1)
+        x=Image(1, 8, 8),
+        y=Real(2),
+        z=2,
+        u=1,
+        v=1,
+        alpha=1.0,
+        networks=Convolutional(hidden=(8,), width=2, blocks=1),
     )
     reached = grads(model, model.objective)
     assert {n for n, _ in model.named_parameters() if n.startswith("features.x.")} <= reached
@@ -193,7 +231,9 @@ def test_shared_image_features_get_gradients_from_every_encoder():
 
 def test_noise_is_a_function_of_its_generator():
     program = small().objective
-    a, b = (program.noise((3, 5), torch.zeros(()), torch.Generator().manual_seed(7)) for _ in range(2))
+    a, b = (
+        program.noise((3, 5), torch.zeros(()), torch.Generator().manual_seed(7)) for _ in range(2)
+    )
     assert all(torch.equal(i, j) for i, j in zip(a, b, strict=True))
     assert [tuple(n.shape) for n in a] == [(3, 5, 2), (3, 5, 1), (3, 5, 1)]
     assert len({float(n.sum()) for n in a}) == 3
@@ -204,18 +244,33 @@ def test_what_a_program_needs_and_uses():
     assert model.objective.needs == ("x", "y")
     assert model.program(KL("x2x")).needs == ("x",)
     assert set(model.program(KL("x2x")).used) == {"q(z|x)", "q(u|z,x)", "p(z)", "p(u)", "p(x|z,u)"}
-    assert set(model.program(KL("x2y")).used) == {"q(z|x,y)", "q(v|z,y)", "q(z|x)", "p(v)", "p(y|z,v)"}
+    assert set(model.program(KL("x2y")).used) == {
+        "q(z|x,y)",
+        "q(v|z,y)",
+        "q(z|x)",
+        "p(v)",
+        "p(y|z,v)",
+    }
 
 
 def test_events_of_any_rank_are_summed():
     model = wyner.Model(
-        observed={"x": Real(2, 3, 4)}, latent={"z": Real(2, 2)}, laws={"e": ("q(x) q(z|x)", "p(z) p(x|z)")}, objective=KL("e"),
+        observed={"x": Real(2, 3, 4)},
+        latent={"z": Real(2, 2)},
+        laws={"e": ("q(x) q(z|x)", "p(z) p(x|z)")},
+        objective=KL("e"),
         networks=MLPs(hidden=()),
-    )  # fmt: skip
+    )
     x = torch.randn(5, 2, 3, 4)
     noise = model.objective.noise((5,), x)
     scores = model.objective.scores({"x": x}, noise)
     q = model.factors["q(z|x)"](x)
     mean = model.factors["p(x|z)"](q.rsample(noise[0])).mean
-    close(scores["e: -log p(x|z)"], ((x - mean) ** 2).sum((1, 2, 3)) + 12 * torch.log(torch.tensor(torch.pi)))
-    close(scores["e: KL(q(z|x) || p(z))"], 0.5 * (q.variance + q.mean**2 - 1 - q.variance.log()).sum((1, 2)))
+    close(
+        scores["e: -log p(x|z)"],
+        ((x - mean) ** 2).sum((1, 2, 3)) + 12 * torch.log(torch.tensor(torch.pi)),
+    )
+    close(
+        scores["e: KL(q(z|x) || p(z))"],
+        0.5 * (q.variance + q.mean**2 - 1 - q.variance.log()).sum((1, 2)),
+    )

@@ -1,4 +1,5 @@
-"""Density ratios: bounds and plug-ins at the exact T, critics that learn it, gradients of the model's side against closed forms."""
+"""Density ratios: bounds and plug-ins at the exact T, critics that learn it, gradients of the
+model's side against closed forms."""
 
 from __future__ import annotations
 
@@ -50,18 +51,32 @@ def test_every_bound_is_largest_at_the_log_ratio_and_has_its_value_there(bound):
     torch.testing.assert_close(free.grad, torch.zeros(4), rtol=0, atol=1e-12)
     for _ in range(50):
         off = free.detach() + torch.randn(4) * torch.rand(1)
-        assert float(TRAIN[bound](off.repeat_interleave(P), off.repeat_interleave(Q))) <= values()[bound] + 1e-12
+        assert (
+            float(TRAIN[bound](off.repeat_interleave(P), off.repeat_interleave(Q)))
+            <= values()[bound] + 1e-12
+        )
 
 
 def test_plug_ins_are_the_divergences():
     t_p, t_q = exact_t()
     p, q = P / 16, Q / 16
     forward, backward = float((p * (p / q).log()).sum()), float((q * (q / p).log()).sum())
-    found = {how: float(plug_in(Ratio(minimise=how), t_p, t_q)) for how in ("symmetric", "forward", "reverse", "js")}
+    found = {
+        how: float(plug_in(Ratio(minimise=how), t_p, t_q))
+        for how in ("symmetric", "forward", "reverse", "js")
+    }
     assert found == pytest.approx(
-        {"symmetric": forward + backward, "forward": forward, "reverse": backward, "js": values()["js"]}, rel=1e-12
+        {
+            "symmetric": forward + backward,
+            "forward": forward,
+            "reverse": backward,
+            "js": values()["js"],
+        },
+        rel=1e-12,
     )
-    assert float(plug_in(Ratio("ls", "bound"), t_p, t_q)) == pytest.approx(values()["ls"], rel=1e-12)
+    assert float(plug_in(Ratio("ls", "bound"), t_p, t_q)) == pytest.approx(
+        values()["ls"], rel=1e-12
+    )
 
 
 # critics of the library on Gaussian laws
@@ -84,9 +99,15 @@ class Exact(nn.Module):
 
 def gaussian(objective: Objective, modules=None, **more) -> tuple[Model, Joint]:
     model = Model(
-        observed={"x": Real(1), "y": Real(2)}, latent={"z": Real(2)}, laws=LAWS, objective=objective, common=("z",),
-        networks=MLPs(()), modules=modules, **more,
-    )  # fmt: skip
+        observed={"x": Real(1), "y": Real(2)},
+        latent={"z": Real(2)},
+        laws=LAWS,
+        objective=objective,
+        common=("z",),
+        networks=MLPs(()),
+        modules=modules,
+        **more,
+    )
     from oracle.cases import randomise
 
     randomise(model, 3)
@@ -98,7 +119,8 @@ def blurred(joint: Joint, sigma: float) -> Joint:
 
 
 def symmetric(p: Joint, q: Joint) -> float:
-    """Section 10 of the specification: 1/2 tr(S'^-1 S + S^-1 S') - d + 1/2 (m-m')' (S^-1 + S'^-1) (m-m')."""
+    """Section 10 of the specification: 1/2 tr(S'^-1 S + S^-1 S') - d + 1/2 (m-m')' (S^-1 + S'^-1)
+    (m-m')."""
     q = q.marginal(p.sizes)
     a, b, off = torch.linalg.inv(p.cov), torch.linalg.inv(q.cov), p.mean - q.mean
     return float(0.5 * (b @ p.cov + a @ q.cov).trace() - len(off) + 0.5 * off @ (a + b) @ off)
@@ -119,7 +141,9 @@ def exactly(model: Model, data: Joint):
 
 
 def test_with_the_exact_ratio_every_term_is_its_closed_form():
-    objective = SymmetricKL("m") + Information("x,y;z", under="m") + 2.0 * Redundancy("z;y", under="m")
+    objective = (
+        SymmetricKL("m") + Information("x,y;z", under="m") + 2.0 * Redundancy("z;y", under="m")
+    )
     model, data = gaussian(objective, critics=Critics(noise=0.0))
     q, p = (joint_of(model, law, data) for law in model.laws["m"])
     prior = joint_of(model, wyner.laws.parse("p(z)"), data)
@@ -145,7 +169,9 @@ def test_with_the_exact_ratio_every_term_is_its_closed_form():
     assert float(loss.detach()) == pytest.approx(exact[0] + exact[1] + 2 * exact[2], rel=1e-9)
 
 
-def learn(model: Model, data: Joint, steps: int, rows: int = 200, lr: float = 5e-3) -> dict[str, tuple[float, float]]:
+def learn(
+    model: Model, data: Joint, steps: int, rows: int = 200, lr: float = 5e-3
+) -> dict[str, tuple[float, float]]:
     """Trains the critics on fresh draws; means and standard errors of the plug-ins on many more."""
     program = model.objective
     parameters = list(model.critics.parameters())
@@ -159,7 +185,9 @@ def learn(model: Model, data: Joint, steps: int, rows: int = 200, lr: float = 5e
     model.eval()
     n, out = 40_000, {}
     with torch.no_grad():
-        for name, (t_p, t_q) in program.ratios(data.sample(n), program.noise((n,), torch.zeros(()))).items():
+        for name, (t_p, t_q) in program.ratios(
+            data.sample(n), program.noise((n,), torch.zeros(()))
+        ).items():
             one = name.startswith("I(")
             mean = t_p.mean() if one else t_p.mean() - t_q.mean()
             variance = t_p.var() if one else t_p.var() + t_q.var()
@@ -187,38 +215,60 @@ class Quadratic(nn.Module):
 def test_each_bound_trains_the_same_ratio(bound):
     """The symmetric KL of two Gaussians in the plane within 5 percent, with instance noise."""
     model = Model(
-        observed={"x": Real(2)}, latent={"z": Real(1)}, laws={"m": ("q(x)", "p(z) p(x|z)")}, networks=MLPs(()),
-        objective=SymmetricKL("m", Ratio(train=bound)), modules={"SKL(m)": Quadratic(2)}, critics=Critics(noise=0.25),
+        observed={"x": Real(2)},
+        latent={"z": Real(1)},
+        laws={"m": ("q(x)", "p(z) p(x|z)")},
+        networks=MLPs(()),
+        objective=SymmetricKL("m", Ratio(train=bound)),
+        modules={"SKL(m)": Quadratic(2)},
+        critics=Critics(noise=0.25),
         families={"p(z)": Gaussian(Fixed(1.0))},
-    )  # fmt: skip
+    )
     put(model, "p(x|z)", torch.tensor([[0.6], [-0.2]]))  # and noise of variance 1/2
     data = Joint({"x": 2}, torch.tensor([0.4, 0.0]), torch.tensor([[1.0, 0.4], [0.4, 0.8]]))
-    exact = symmetric(blurred(data, 0.25), blurred(joint_of(model, model.laws["m"][1], data).marginal("x"), 0.25))
+    exact = symmetric(
+        blurred(data, 0.25), blurred(joint_of(model, model.laws["m"][1], data).marginal("x"), 0.25)
+    )
     found, error = learn(model, data, 600, lr=2e-2)["SKL(m)"]
     assert abs(found - exact) < 0.05 * exact + 4 * error, (found, exact, error)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.25])
 def test_networks_learn_symmetric_kl_and_information_with_and_without_noise(noise):
-    """Section 10: -1/2 sum log(1 - r^2) with r -> r / (1 + s^2), and the symmetric KL, within 8 percent."""
+    """Section 10: -1/2 sum log(1 - r^2) with r -> r / (1 + s^2), and the symmetric KL, within 8
+    percent."""
     r = 0.8
     objective = SymmetricKL("m") + Information("x,y;z", under="m", side="q")
     model = Model(
-        observed={"x": Real(1), "y": Real(1)}, latent={"z": Real(2)}, laws=LAWS, objective=objective, networks=MLPs(()),
+        observed={"x": Real(1), "y": Real(1)},
+        latent={"z": Real(2)},
+        laws=LAWS,
+        objective=objective,
+        networks=MLPs(()),
         families={"q(z|x,y)": Gaussian(Fixed(1 - r**2)), "p(z)": Gaussian(Fixed(1.0))},
         critics=Critics(width=48, hidden=(48,), activation="silu", noise=noise),
-    )  # fmt: skip
+    )
     put(model, "q(z|x,y)", r * torch.eye(2))
     put(model, "p(x|z)", torch.tensor([[0.6, 0.1]]))
     put(model, "p(y|z)", torch.tensor([[0.0, 0.5]]))
     data = Joint({"x": 1, "y": 1}, torch.zeros(2), torch.eye(2))
     q, p = (joint_of(model, law, data) for law in model.laws["m"])
     seen = r / (1 + noise**2)
-    exact = {"SKL(m)": symmetric(blurred(q, noise), blurred(p, noise)), "I(x,y;z) q m": -math.log(1 - seen**2)}
-    assert information(blurred(q, noise), ["x", "y"], ["z"]) == pytest.approx(exact["I(x,y;z) q m"], rel=1e-9)
+    exact = {
+        "SKL(m)": symmetric(blurred(q, noise), blurred(p, noise)),
+        "I(x,y;z) q m": -math.log(1 - seen**2),
+    }
+    assert information(blurred(q, noise), ["x", "y"], ["z"]) == pytest.approx(
+        exact["I(x,y;z) q m"], rel=1e-9
+    )
     for name, (found, error) in learn(model, data, 700, lr=1e-2).items():
         print(noise, name, found, exact[name], error)
-        assert abs(found - exact[name]) < 0.08 * exact[name] + 4 * error, (name, found, exact[name], error)
+        assert abs(found - exact[name]) < 0.08 * exact[name] + 4 * error, (
+            name,
+            found,
+            exact[name],
+            error,
+        )
 
 
 @torch.no_grad()
@@ -242,9 +292,15 @@ def test_noise_on_unit_variances_divides_the_correlation():
 
 def line(objective: Objective, modules, decoder=Deterministic()):  # noqa: B008
     model = Model(
-        observed={"x": Real(1)}, latent={"z": Real(1)}, laws={"m": ("q(x)", "p(z) p(x|z)")}, objective=objective,
-        families={"x": decoder, "z": Gaussian(Fixed(1.0))}, networks=MLPs(()), modules=modules, critics=Critics(noise=0.0),
-    )  # fmt: skip
+        observed={"x": Real(1)},
+        latent={"z": Real(1)},
+        laws={"m": ("q(x)", "p(z) p(x|z)")},
+        objective=objective,
+        families={"x": decoder, "z": Gaussian(Fixed(1.0))},
+        networks=MLPs(()),
+        modules=modules,
+        critics=Critics(noise=0.0),
+    )
     (layer,) = model.factors["p(x|z)"].network.layers
     with torch.no_grad():
         layer.weight.fill_(A)
@@ -273,7 +329,9 @@ def test_the_gradient_of_information_is_that_of_the_exact_information():
     cov = torch.tensor([[A**2 + S**2, A], [A, 1.0]])
     joint = Joint({"x": 1, "z": 1}, torch.tensor([B, 0.0]), cov)
     critic = Exact(joint, [joint.marginal("x"), joint.marginal("z")], ["x", "z"])
-    model, layer = line(Information("x;z", under="m"), {"I(x;z) p m": critic}, Gaussian(Fixed(S**2)))
+    model, layer = line(
+        Information("x;z", under="m"), {"I(x;z) p m": critic}, Gaussian(Fixed(S**2))
+    )
     points = sigma_points(2)
     given = {"x": torch.zeros(4, 1)}
     loss, _ = model.objective(given, [points[:, :1], points[:, 1:], torch.rand(4)], torch.ones(1))
@@ -286,12 +344,19 @@ def test_the_gradient_of_information_is_that_of_the_exact_information():
 def test_a_watched_term_is_computed_and_moves_nothing():
     model, _ = gaussian(SymmetricKL("m") + 0 * Information("x,y;z", under="m"))
     assert model.objective.objective.weights(0.0) == [1.0, 0.0]
-    given, noise = {"x": torch.randn(9, 1), "y": torch.randn(9, 2)}, model.objective.noise((9,), torch.zeros(()))
+    given, noise = (
+        {"x": torch.randn(9, 1), "y": torch.randn(9, 2)},
+        model.objective.noise((9,), torch.zeros(())),
+    )
     both = torch.autograd.grad(
-        model.objective(given, noise, torch.tensor([1.0, 5.0]))[0], list(model.factors.parameters()), allow_unused=True
+        model.objective(given, noise, torch.tensor([1.0, 5.0]))[0],
+        list(model.factors.parameters()),
+        allow_unused=True,
     )
     one = torch.autograd.grad(
-        model.objective(given, noise, torch.tensor([1.0, 0.0]))[0], list(model.factors.parameters()), allow_unused=True
+        model.objective(given, noise, torch.tensor([1.0, 0.0]))[0],
+        list(model.factors.parameters()),
+        allow_unused=True,
     )
     for a, b in zip(both, one, strict=True):
         assert (a is None and b is None) or torch.equal(a, b)
@@ -306,14 +371,19 @@ def test_a_watched_term_is_computed_and_moves_nothing():
 def test_dependences_read_shared_features_and_do_not_train_them():
     model, _ = gaussian(SymmetricKL("m") + Information("x,y;z", under="m"))
     assert list(model.critics.maps) == ["x,y"]
-    given, noise = {"x": torch.randn(9, 1), "y": torch.randn(9, 2)}, model.objective.noise((9,), torch.zeros(()))
+    given, noise = (
+        {"x": torch.randn(9, 1), "y": torch.randn(9, 2)},
+        model.objective.noise((9,), torch.zeros(())),
+    )
     only = model.program(Information("x,y;z", under="m"))
     loss, _ = only.contest(given, only.noise((9,), torch.zeros(())))
     loss.backward()
     shared, head = model.critics.maps["x,y"], model.critics.heads["I(x,y;z) p m"]
     assert all(p.grad is None for p in shared.parameters())
     assert all(p.grad is not None for p in head.parameters())
-    assert all(p.grad is None for p in model.factors.parameters())  # critics learn from draws, not through them
+    assert all(
+        p.grad is None for p in model.factors.parameters()
+    )  # critics learn from draws, not through them
     model.objective.contest(given, noise)[0].backward()
     assert all(bool((p.grad != 0).any()) for p in shared.parameters())
     decoder = model.factors["p(x|z)"].network.layers[0].weight
@@ -337,7 +407,9 @@ def test_the_product_law_keeps_one_side_and_moves_the_other():
             return x[:, 0] + 1000 * z[:, 0]
 
     model, data = gaussian(
-        Information("x,y;z", under="m", side="q"), {"I(x,y;z) q m": Show()}, critics=Critics(noise=0.0)
+        Information("x,y;z", under="m", side="q"),
+        {"I(x,y;z) q m": Show()},
+        critics=Critics(noise=0.0),
     )
     rows, u = data.sample(6), torch.tensor([0.3, 0.9, 0.1, 0.5, 0.2, 0.7])
     noise = [*model.objective.noise((6,), torch.zeros(()))[:-1], u]
@@ -357,10 +429,16 @@ def test_noise_has_its_size_is_relative_on_request_and_silent_when_quiet():
             return x[:, 0] + y[:, 0] + z[:, 0]
 
     n = 20_000
-    for made, sd in ((Critics(noise=0.5), (0.5, 0.5)), (Critics(noise=0.5, relative=True, quiet=True), (1.0, 1.5))):
+    for made, sd in (
+        (Critics(noise=0.5), (0.5, 0.5)),
+        (Critics(noise=0.5, relative=True, quiet=True), (1.0, 1.5)),
+    ):
         show = Show()
         model, _ = gaussian(SymmetricKL("m"), {"SKL(m)": show}, critics=made)
-        spread = torch.tensor([[2.0, -2.0]]).T.repeat(500, 1), torch.tensor([[3.0, 1.0], [-3.0, -1.0]]).repeat(500, 1)
+        spread = (
+            torch.tensor([[2.0, -2.0]]).T.repeat(500, 1),
+            torch.tensor([[3.0, 1.0], [-3.0, -1.0]]).repeat(500, 1),
+        )
         model.prepare({"x": spread[0], "y": spread[1]}, None, 0, False)
         given = {"x": torch.zeros(n, 1), "y": torch.zeros(n, 2)}
         noise = model.objective.noise((n,), torch.zeros(()))
@@ -372,7 +450,9 @@ def test_noise_has_its_size_is_relative_on_request_and_silent_when_quiet():
 
 
 def test_several_draws_and_reconstructions():
-    model, data = gaussian(SymmetricKL("m") + Reconstruction("x", "m") + Reconstruction("z", "m", "l1"))
+    model, data = gaussian(
+        SymmetricKL("m") + Reconstruction("x", "m") + Reconstruction("z", "m", "l1")
+    )
     program, given = model.objective, data.sample(8)
     noise = program.noise((3, 8), given["x"])
     loss, terms = program(given, noise, torch.ones(3))
@@ -380,13 +460,18 @@ def test_several_draws_and_reconstructions():
     assert float(loss) == pytest.approx(float(terms.sum()), rel=1e-12)
     one = [n[0] if n.ndim > 1 else n for n in noise]
     factors = model.factors
-    z = factors["q(z|x,y)"](given["x"], given["y"]).rsample(one[program.plan.draws.index("q(z|x,y)")])
+    z = factors["q(z|x,y)"](given["x"], given["y"]).rsample(
+        one[program.plan.draws.index("q(z|x,y)")]
+    )
     back = factors["p(x|z)"](z).mean
     single = program(given, one, torch.ones(3))[1]
     assert float(single[1]) == pytest.approx(float((back - given["x"]).square().mean()), rel=1e-12)
     at = {n: one[program.plan.draws.index(n)] for n in ("p(z)", "p(x|z)", "p(y|z)")}
     z0 = factors["p(z)"]().rsample(at["p(z)"])
-    x0, y0 = factors["p(x|z)"](z0).rsample(at["p(x|z)"]), factors["p(y|z)"](z0).rsample(at["p(y|z)"])
+    x0, y0 = (
+        factors["p(x|z)"](z0).rsample(at["p(x|z)"]),
+        factors["p(y|z)"](z0).rsample(at["p(y|z)"]),
+    )
     expected = (factors["q(z|x,y)"](x0, y0).mean - z0).abs().mean()
     assert float(single[2]) == pytest.approx(float(expected), rel=1e-12)
 

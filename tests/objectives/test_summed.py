@@ -1,4 +1,5 @@
-"""Variables that are summed over: SSVAE and ADGM with a discrete label, against sums over the labels written out."""
+"""Variables that are summed over: SSVAE and ADGM with a discrete label, against sums over the
+labels written out."""
 
 from __future__ import annotations
 
@@ -60,12 +61,14 @@ def labelled(model, x, y, e):
 
 
 def ssvae_by_hand(model, given, codes, e_known, e_summed):
-    """(46) and (47) per row; (47) is sum_x q(x|y) [ log q(x|y) + the same ], the noise of v shared by all labels."""
+    """(46) and (47) per row; (47) is sum_x q(x|y) [ log q(x|y) + the same ], the noise of v shared
+    by all labels."""
     x, y, lead = given["x"], given["y"], e_known.shape[:-1]
     log_q = torch.log_softmax(model.factors["q(x|y)"].network(y), -1)[:, 0]
     known = labelled(model, x.expand(*lead, 1, K), y.expand(*lead, D), e_known)
     unknown = sum(
-        log_q[:, k].exp() * (log_q[:, k] + labelled(model, labels(k, lead), y.expand(*lead, D), e_summed))
+        log_q[:, k].exp()
+        * (log_q[:, k] + labelled(model, labels(k, lead), y.expand(*lead, D), e_summed))
         for k in range(K)
     )
     return known, unknown, -log_q[torch.arange(B), codes]
@@ -96,7 +99,10 @@ def test_rows_without_a_label_count_in_47_alone():
     loss, _ = program(given, noise, torch.ones(3), masks)
     by_hand = ((known + classify) * there).sum() / there.sum() + unknown.mean()
     assert float(loss.detach()) == pytest.approx(float(by_hand.detach()), rel=1e-12)
-    other = {**given, "x": torch.where(there[:, None, None] > 0, given["x"], torch.full((B, 1, K), 9.0))}
+    other = {
+        **given,
+        "x": torch.where(there[:, None, None] > 0, given["x"], torch.full((B, 1, K), 9.0)),
+    }
     assert float(program(other, noise, torch.ones(3), masks)[0].detach()) == pytest.approx(
         float(loss.detach()), rel=1e-12
     )
@@ -104,7 +110,9 @@ def test_rows_without_a_label_count_in_47_alone():
     loss, _ = program(given, noise, torch.ones(3), nobody)
     assert float(loss.detach()) == pytest.approx(float(unknown.mean().detach()), rel=1e-12)
     grads = torch.autograd.grad(loss, list(model.factors["q(x|y)"].parameters()))
-    assert all(bool((g != 0).any()) for g in grads)  # the classifier learns from rows without labels
+    assert all(
+        bool((g != 0).any()) for g in grads
+    )  # the classifier learns from rows without labels
 
 
 @pytest.mark.parametrize("draws", [(), (4,)])
@@ -122,12 +130,20 @@ def test_adgm_by_hand(draws):
         q = f["q(v|z,y,x)"](z, wide, x)
         v = q.loc + q.log_scale.exp() * e
         rest = log_normal(z, q_z) - log_normal(z, f["p(z|v,x,y)"](v, x, wide))
-        return math.log(K) + kl_normal(q, f["p(v)"]()) - log_normal(wide, f["p(y|v,x)"](v, x)) + rest
+        return (
+            math.log(K) + kl_normal(q, f["p(v)"]()) - log_normal(wide, f["p(y|v,x)"](v, x)) + rest
+        )
 
     log_q = torch.log_softmax(f["q(x|z,y)"].network(z, wide), -1)[..., 0, :]
-    unknown = sum(log_q[..., k].exp() * (log_q[..., k] + known(labels(k, lead), noise[3])) for k in range(K))
+    unknown = sum(
+        log_q[..., k].exp() * (log_q[..., k] + known(labels(k, lead), noise[3])) for k in range(K)
+    )
     classify = -(log_q * given["x"][:, 0]).sum(-1)
-    by_hand = known(given["x"].expand(*lead, 1, K), noise[1]).mean() + 0.6 * unknown.mean() + 1.7 * classify.mean()
+    by_hand = (
+        known(given["x"].expand(*lead, 1, K), noise[1]).mean()
+        + 0.6 * unknown.mean()
+        + 1.7 * classify.mean()
+    )
     loss, _ = program(given, noise, torch.tensor([1.0, 0.6, 1.7]))
     assert float(loss.detach()) == pytest.approx(float(by_hand.detach()), rel=1e-12)
     assert codes.shape == (B,)
@@ -157,7 +173,8 @@ def test_two_labels_at_once_are_summed_over_all_pairs():
 
 @pytest.mark.parametrize("make", [ssvae, adgm])
 def test_log_p_of_y_sums_over_the_labels(make):
-    """log p(y) = log sum_x p(x) int p(v) p(y|v,x) dv: v by quadrature, the library's estimate by z-score."""
+    """log p(y) = log sum_x p(x) int p(v) p(y|v,x) dv: v by quadrature, the library's estimate by
+    z-score."""
     model = make()
     y, n, samples = 0.3 * torch.randn(1, D), 3000, 20
     nodes = torch.linspace(-8, 8, 161)
@@ -165,7 +182,10 @@ def test_log_p_of_y_sums_over_the_labels(make):
     weight = torch.exp(-torch.cartesian_prod(nodes, nodes).square().sum(1) / 2)
     weight = weight / weight.sum()
     with torch.no_grad():
-        each = [log_normal(y, model.factors["p(y|v,x)"](v, labels(k, (len(v),)))).exp() for k in range(K)]
+        each = [
+            log_normal(y, model.factors["p(y|v,x)"](v, labels(k, (len(v),)))).exp()
+            for k in range(K)
+        ]
         exact = float((weight * sum(each) / K).sum())
     w = model.log_likelihood(y=y.expand(n, D), samples=samples, seed=0).value.exp() / exact
     assert abs(float((w.mean() - 1) / (w.std() / n**0.5))) < LIMIT
@@ -173,7 +193,8 @@ def test_log_p_of_y_sums_over_the_labels(make):
 
 
 def test_summed_experts_make_the_bound_of_a_mixture_exact():
-    """MMVAE with a categorical z: each expert is summed over in terms of its own, and the loss is KL(q || p) of the mixture."""
+    """MMVAE with a categorical z: each expert is summed over in terms of its own, and the loss is
+    KL(q || p) of the mixture."""
     torch.manual_seed(0)
     summed = {f"q(z|{m})": Codes(summed=True) for m in "xy"}
     model = MMVAE(x=Real(2), y=Real(3), z=Categorical(1, K), networks=SMALL, families=summed)
@@ -181,9 +202,10 @@ def test_summed_experts_make_the_bound_of_a_mixture_exact():
     noise = model.objective.noise((B,), given["x"])
     assert [n.shape for n in noise] == [(K, 1, 1, K)] * 2
     loss, _ = model.objective(given, noise, torch.tensor(model.objective.objective.weights(0.0)))
-    q = (torch.softmax(f["q(z|x)"].network(given["x"]), -1) + torch.softmax(f["q(z|y)"].network(given["y"]), -1))[
-        :, 0
-    ] / 2
+    q = (
+        torch.softmax(f["q(z|x)"].network(given["x"]), -1)
+        + torch.softmax(f["q(z|y)"].network(given["y"]), -1)
+    )[:, 0] / 2
     exact = torch.zeros(B)
     for k in range(K):
         z = labels(k, (B,))
@@ -196,28 +218,45 @@ def test_two_summed_variables_are_refused():
     laws = {"main": ("q(y) q(a|y) q(b|y)", "p(a) p(b) p(y|a,b)")}
     codes = {"a": Categorical(1, 2), "b": Categorical(1, 3)}
     with pytest.raises(
-        LawError, match=r"q\(a\|y\) and q\(b\|y\) are both summed over in one term; make one variable of them"
+        LawError,
+        match=(
+            r"q\(a\|y\) and q\(b\|y\) are both summed over in one term; make one variable of them"
+        ),
     ):
         wyner.Model(
-            observed={"y": Real(2)}, latent=codes, laws=laws, objective=KL("main"),
+            observed={"y": Real(2)},
+            latent=codes,
+            laws=laws,
+            objective=KL("main"),
             families={"q(a|y)": Codes(summed=True), "q(b|y)": Codes(summed=True)},
-        )  # fmt: skip
+        )
 
 
 def test_too_many_values_are_refused():
-    with pytest.raises(OptionError, match=r"has 10\^4 values, too many to sum over; expected at most 4096"):
+    with pytest.raises(
+        OptionError, match=r"has 10\^4 values, too many to sum over; expected at most 4096"
+    ):
         SSVAE(x=Categorical(4, 10), y=Real(D))
 
 
 @pytest.mark.parametrize("make", [ssvae, adgm])
 def test_a_classifier_is_learned_from_few_labels(make):
-    """Three clusters, one row in ten with its label: trained in float32 for a moment, it names most of the others."""
+    """Three clusters, one row in ten with its label: trained in float32 for a moment, it names most
+    of the others."""
     torch.set_default_dtype(torch.float32)
     model, n = make(), 600
     codes = torch.arange(n) % K
     centres = torch.tensor([[3.0, 0, 0, 0], [-3.0, 0, 0, 0], [0, 3.0, 0, 0]])
     y = centres[codes] + 0.5 * torch.randn(n, D)
     there = (torch.arange(n) % 10 < 1).float()
-    wyner.fit(model, {"x": codes, "y": y, "x_mask": there}, epochs=15, batch_size=50, lr=5e-3, seed=0, progress=False)
+    wyner.fit(
+        model,
+        {"x": codes, "y": y, "x_mask": there},
+        epochs=15,
+        batch_size=50,
+        lr=5e-3,
+        seed=0,
+        progress=False,
+    )
     found = model.translate(y=y, means=True)[0, :, 0].argmax(-1)
     assert float((found == codes).float().mean()) > 0.9

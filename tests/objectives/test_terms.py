@@ -26,7 +26,12 @@ def declare(objective, laws=None):
 
 def test_sums_and_weights():
     objective = KL("a") + 0.5 * (KL("b") + KL("c") * 4) + 0 * KL("d")
-    assert objective.terms == (Weighted("a", 1.0), Weighted("b", 0.5), Weighted("c", 2.0), Weighted("d", 0.0))
+    assert objective.terms == (
+        Weighted("a", 1.0),
+        Weighted("b", 0.5),
+        Weighted("c", 2.0),
+        Weighted("d", 0.0),
+    )
     assert [t.law for t in objective.active] == ["a", "b", "c"]
     assert objective.weights(0.3) == [1.0, 0.5, 2.0]
 
@@ -45,7 +50,9 @@ def test_schedules_are_weights_that_change():
 
 
 def test_a_schedule_weighs_alone():
-    with pytest.raises(LawError, match="a schedule can weigh a divergence that has no other weight"):
+    with pytest.raises(
+        LawError, match="a schedule can weigh a divergence that has no other weight"
+    ):
         Linear() * (2 * KL("a"))
     with pytest.raises(LawError, match="put the number into the schedule"):
         2 * (Linear() * KL("a"))
@@ -62,7 +69,9 @@ def test_objectives_are_values():
 
 
 def test_unknown_laws_are_refused_with_the_nearest():
-    with pytest.raises(LawError, match="objective: unknown pair of laws 'elbow': did you mean 'elbo'"):
+    with pytest.raises(
+        LawError, match="objective: unknown pair of laws 'elbow': did you mean 'elbo'"
+    ):
         declare(KL("elbow"))
     with pytest.raises(LawError, match="unknown pair of laws 'ratte'"):
         declare(KL("elbo") + 0 * KL("ratte"))  # even where the weight is zero
@@ -84,7 +93,10 @@ def test_text():
 
 def test_text_of_a_ratio_and_of_a_term_that_comes_first_with_its_sign():
     model = declare(KL("e"), {"e": ("q(x) q(z|x) q(w|z)", "p(w) p(x|w) p(z|x)")})
-    assert str(model.objective) == "1 * e = KL(q(w|z) || p(w)) - log p(x|w) + KL(q(z|x) || p(z|x))   [dropped: -h(x)]"
+    assert (
+        str(model.objective)
+        == "1 * e = KL(q(w|z) || p(w)) - log p(x|w) + KL(q(z|x) || p(z|x))   [dropped: -h(x)]"
+    )
     model = declare(KL("e"), {"e": ("q(x) q(z|x) q(w|z)", "q(x) p(w) p(z|w)")})
     assert str(model.objective) == "1 * e = KL(q(w|z) || p(w)) + log q(z|x) - log p(z|w)"
     model = declare(KL("e"), {"e": ("q(x) q(z|x)", "p(x) q(z|x)")})

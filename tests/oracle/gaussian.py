@@ -1,7 +1,10 @@
-"""Exact answers for linear-Gaussian models: a law whose factors are affine and Gaussian is one joint Gaussian.
+"""Exact answers for linear-Gaussian models: a law whose factors are affine and Gaussian is one
+joint Gaussian.
 
-`Joint` knows nothing of programs, draws or scores: it is built by walking the factors of a law as text, reading each
-factor's matrix, offset and variance off its outputs, and everything else is matrix algebra in float64.
+`Joint` knows nothing of programs, draws or scores: it is built by walking the factors of a law as
+    text, reading each
+factor's matrix, offset and variance off its outputs, and everything else is matrix algebra in
+float64.
 """
 
 from __future__ import annotations
@@ -59,22 +62,41 @@ class Joint:
         cross = a @ self.cov
         own = cross @ a.T + (0.0 if silent else torch.diag(factor.variance))
         cov = torch.cat([torch.cat([self.cov, cross.T], 1), torch.cat([cross, own], 1)])
-        return Joint({**self.sizes, name: len(factor.bias)}, torch.cat([self.mean, a @ self.mean + factor.bias]), cov)
+        return Joint(
+            {**self.sizes, name: len(factor.bias)},
+            torch.cat([self.mean, a @ self.mean + factor.bias]),
+            cov,
+        )
 
     def with_independent(self, other: Joint) -> Joint:
         """Adds variables that are independent of those that are there."""
         return Joint(
-            {**self.sizes, **other.sizes}, torch.cat([self.mean, other.mean]), torch.block_diag(self.cov, other.cov)
+            {**self.sizes, **other.sizes},
+            torch.cat([self.mean, other.mean]),
+            torch.block_diag(self.cov, other.cov),
         )
 
-    def regression(self, names: Sequence[str], given: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
+    def regression(
+        self, names: Sequence[str], given: Sequence[str]
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """E[names | given] = A given + b, and the covariance left: `(A, b, S)`."""
         i, g = self.index(names), self.index(given)
-        a = torch.linalg.solve(self.cov[g[:, None], g], self.cov[g[:, None], i]).T if len(g) else torch.zeros(len(i), 0)
-        return a, self.mean[i] - a @ self.mean[g], self.cov[i[:, None], i] - a @ self.cov[g[:, None], i]
+        a = (
+            torch.linalg.solve(self.cov[g[:, None], g], self.cov[g[:, None], i]).T
+            if len(g)
+            else torch.zeros(len(i), 0)
+        )
+        return (
+            a,
+            self.mean[i] - a @ self.mean[g],
+            self.cov[i[:, None], i] - a @ self.cov[g[:, None], i],
+        )
 
-    def conditional(self, names: Sequence[str], values: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Means `(B, d)`, or `(d,)` if nothing is given, and common covariance of some variables given rows of others."""
+    def conditional(
+        self, names: Sequence[str], values: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Means `(B, d)`, or `(d,)` if nothing is given, and common covariance of some variables
+        given rows of others."""
         a, b, s = self.regression(names, list(values))
         return (_rows(values) @ a.T + b if values else b), s
 
@@ -104,8 +126,15 @@ class Joint:
         """E_self[ -log factor(name | parents) ] in nats, from the moments of self."""
         full = self.with_factor("(prediction)", factor, silent=True)
         i, j = full.index([name]), full.index(["(prediction)"])
-        square = full.cov[i, i] - 2 * full.cov[i, j] + full.cov[j, j] + (full.mean[i] - full.mean[j]) ** 2
-        return float(0.5 * (torch.log(2 * math.pi * factor.variance) + square / factor.variance).sum())
+        square = (
+            full.cov[i, i]
+            - 2 * full.cov[i, j]
+            + full.cov[j, j]
+            + (full.mean[i] - full.mean[j]) ** 2
+        )
+        return float(
+            0.5 * (torch.log(2 * math.pi * factor.variance) + square / factor.variance).sum()
+        )
 
     def sample(self, n: int) -> dict[str, Tensor]:
         """Draws `{name: (n, d)}` from PyTorch's random state."""
@@ -135,13 +164,15 @@ def random_joint(sizes: Mapping[str, int], seed: int) -> Joint:
 
 
 def affine(model: Model, term: Term) -> Affine:
-    """Reads a factor off its outputs at zero and at unit vectors; fails if it is not affine with a constant variance."""
+    """Reads a factor off its outputs at zero and at unit vectors; fails if it is not affine with a
+    constant variance."""
     (found,) = components(model, term)
     return found
 
 
 def components(model: Model, term: Term) -> list[Affine]:
-    """A factor as an equal mixture of affine ones: one for each member of a mixture of experts, itself for any other."""
+    """A factor as an equal mixture of affine ones: one for each member of a mixture of experts,
+    itself for any other."""
     factor = model.factors[term.name]
     if (several := experts(model, term)) != [term]:
         return [c for m in several for c in components(model, m)]
@@ -149,7 +180,8 @@ def components(model: Model, term: Term) -> list[Affine]:
     total = sum(sizes)
     probes = torch.cat([torch.zeros(1, total), torch.eye(total), torch.randn(3, total)])
     parents = [
-        p.reshape(-1, *model.variables[g].event_shape) for p, g in zip(probes.split(sizes, 1), term.given, strict=True)
+        p.reshape(-1, *model.variables[g].event_shape)
+        for p, g in zip(probes.split(sizes, 1), term.given, strict=True)
     ]
     with torch.no_grad():
         d = factor(*parents) if parents else factor()
@@ -184,44 +216,54 @@ def is_data(model: Model, term: Term) -> bool:
 
 
 def joint_of(model: Model, law: Law, data: Joint, silent: Iterable[str] = ()) -> Joint:
-    """The joint Gaussian of a law, where the data are `data`; variables in `silent` get no noise of their own."""
+    """The joint Gaussian of a law, where the data are `data`; variables in `silent` get no noise of
+    their own."""
     (joint,) = joints_of(model, law, data, silent)
     return joint
 
 
 def joints_of(model: Model, law: Law, data: Joint, silent: Iterable[str] = ()) -> list[Joint]:
-    """The law as an equal mixture of joint Gaussians: one for each choice of experts, one if there is nothing to choose."""
+    """The law as an equal mixture of joint Gaussians: one for each choice of experts, one if there
+    is nothing to choose."""
     joints = [empty()]
     for term in law.terms:
         if is_data(model, term):
             joints = [j.with_independent(data.marginal(term.of)) for j in joints]
         else:
             joints = [
-                j.with_factor(term.of[0], c, term.of[0] in set(silent)) for c in components(model, term) for j in joints
+                j.with_factor(term.of[0], c, term.of[0] in set(silent))
+                for c in components(model, term)
+                for j in joints
             ]
     return joints
 
 
-def mixed_moments(joints: Sequence[Joint], names: Sequence[str], values: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Means `(B, d)` and covariances `(B, d, d)` of some variables given rows of others, under an equal mixture.
+def mixed_moments(
+    joints: Sequence[Joint], names: Sequence[str], values: Mapping[str, Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Means `(B, d)` and covariances `(B, d, d)` of some variables given rows of others, under an
+    equal mixture.
 
     What is given must not tell the components apart: it is the data of all of them.
     """
     each = [j.conditional(names, values) for j in joints]
     means = torch.stack([m.reshape(-1, m.shape[-1]) for m, _ in each])
     off = means - means.mean(0)
-    return means.mean(0), torch.stack([s for _, s in each]).mean(0) + (off[..., :, None] * off[..., None, :]).mean(0)
+    return means.mean(0), torch.stack([s for _, s in each]).mean(0) + (
+        off[..., :, None] * off[..., None, :]
+    ).mean(0)
 
 
 def constant(text: str, entropy: Callable[[list[str]], float]) -> float:
-    """The value of a printed constant such as `-h(x,y)`, `-h(y|x)` or `I(x;y) - h(z|x,y)`, from joint entropies."""
+    """The value of a printed constant such as `-h(x,y)`, `-h(y|x)` or `I(x;y) - h(z|x,y)`, from
+    joint entropies."""
     total, rest = 0.0, text.replace(" ", "")
     while rest:
         match = re.match(r"([+-]?)(h|I)\(([^()]*)\)", rest)
         assert match, f"cannot read the constant {text!r} at {rest!r}"
         sign, kind, inside = match.groups()
         if kind == "h":
-            of, given = (part.split(",") if part else [] for part in (inside.partition("|")[::2]))
+            of, given = (part.split(",") if part else [] for part in inside.partition("|")[::2])
             value = entropy([*of, *given]) - (entropy(given) if given else 0.0)
         else:
             parts = [p.split(",") for p in inside.split(";")]
@@ -232,5 +274,6 @@ def constant(text: str, entropy: Callable[[list[str]], float]) -> float:
 
 
 def sigma_points(d: int) -> Tensor:
-    """2d rows whose mean is 0 and whose covariance is I: means of quadratic functions over them are exact expectations."""
+    """2d rows whose mean is 0 and whose covariance is I: means of quadratic functions over them are
+    exact expectations."""
     return torch.cat([torch.eye(d), -torch.eye(d)]) * d**0.5

@@ -1,4 +1,5 @@
-"""Monte-Carlo means against exact values by z-score: |z| < 5, fixed seeds, no tolerance to guess."""
+"""Monte-Carlo means against exact values by z-score: |z| < 5, fixed seeds, no tolerance to
+guess."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ LIMIT = 5.0
 
 
 def z_of_mean(sample: Tensor, exact: Tensor | float) -> Tensor:
-    """(mean - exact) / standard error over the first axis; where nothing varies, 0 if equal to 1e-9 and infinity if not."""
+    """(mean - exact) / standard error over the first axis; where nothing varies, 0 if equal to 1e-9
+    and infinity if not."""
     sample = sample.double()
     exact = torch.as_tensor(exact, dtype=torch.float64)
     off = sample.mean(0) - exact
@@ -25,7 +27,8 @@ def assert_mean(sample: Tensor, exact: Tensor | float, what: str = "mean") -> No
     z = z_of_mean(sample, exact)
     worst = float(z.abs().max())
     assert worst < LIMIT, (
-        f"{what}: |z| = {worst:.2f}; mean {sample.mean(0).tolist()}, exact {torch.as_tensor(exact).tolist()}"
+        f"{what}: |z| = {worst:.2f}; mean {sample.mean(0).tolist()}, exact"
+        f" {torch.as_tensor(exact).tolist()}"
     )
 
 

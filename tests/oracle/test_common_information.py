@@ -21,7 +21,11 @@ pytestmark = pytest.mark.usefixtures("float64")
 def posterior_law(model):
     """The library asks the law with the most variables."""
     names = set(model.observed)
-    found = [q for q, _ in model.laws.values() if set(q.terms[0].of) == names and set(model.common) <= set(q.variables)]
+    found = [
+        q
+        for q, _ in model.laws.values()
+        if set(q.terms[0].of) == names and set(model.common) <= set(q.variables)
+    ]
     return max(
         (q for q in found if set(q.variables) - names <= set(model.latent)),
         key=lambda q: len(q.variables),
@@ -30,7 +34,8 @@ def posterior_law(model):
 
 
 def measured(name):
-    """Whether the model has a common latent with a Gaussian posterior; mixtures are examined in test_mixtures.py."""
+    """Whether the model has a common latent with a Gaussian posterior; mixtures are examined in
+    test_mixtures.py."""
     model, _ = build(name, 1)
     if not model.common or posterior_law(model) is None:
         return False
@@ -43,7 +48,8 @@ MEASURED = [name for name in DENSE if measured(name)]
 
 @pytest.mark.parametrize("name", MEASURED)
 def test_i41_and_i40_are_the_formulas(name):
-    """I41 = mean KL(q(z|x) || p(z)), I40 = h(p) - mean h(q), and I41 - I40 = 1/2 sum (E[s^2 + m^2]/s0^2 - 1), by hand."""
+    """I41 = mean KL(q(z|x) || p(z)), I40 = h(p) - mean h(q), and I41 - I40 = 1/2 sum (E[s^2 +
+    m^2]/s0^2 - 1), by hand."""
     model, data = build(name, 3)
     rows, (z,) = data.sample(50), model.common
     term = next(t for t in posterior_law(model).terms if t.of == (z,))
@@ -55,18 +61,23 @@ def test_i41_and_i40_are_the_formulas(name):
     i40 = 0.5 * s0.log().sum() - 0.5 * s.log().sum()
     assert found["I41"] == pytest.approx(float(i41), rel=1e-9)
     assert found["I40"] == pytest.approx(float(i40), rel=1e-9)
-    assert found["I41"] - found["I40"] == pytest.approx(float(0.5 * ((s + m**2).mean(0) / s0 - 1).sum()), rel=1e-9)
+    assert found["I41"] - found["I40"] == pytest.approx(
+        float(0.5 * ((s + m**2).mean(0) / s0 - 1).sum()), rel=1e-9
+    )
 
 
 @pytest.mark.parametrize("name", MEASURED)
 def test_the_aggregate_estimate_is_the_exact_information(name):
-    """log q(z|x) - log q(z) of a Gaussian pair with canonical correlations r has mean I and variance sum r^2."""
+    """log q(z|x) - log q(z) of a Gaussian pair with canonical correlations r has mean I and
+    variance sum r^2."""
     model, data = build(name, 2)
     law, m = posterior_law(model), 3000
     joint, names = joint_of(model, law, data), list(model.observed)
     (z,) = model.common
     exact = joint.entropy([z]) + joint.entropy(names) - joint.entropy([*names, z])
-    r = wyner.information.canonical_correlations(joint.marginal([*names, z]).cov, (len(data.mean), 2))
+    r = wyner.information.canonical_correlations(
+        joint.marginal([*names, z]).cov, (len(data.mean), 2)
+    )
     error = math.sqrt(float((r**2).sum()) / m)
     found = model.common_information(**data.sample(m), seed=1)
     assert abs(found["aggregate"] - exact) < 5 * error, (found["aggregate"], exact, error)
@@ -100,9 +111,13 @@ def test_a_code_that_ignores_the_data_carries_nothing():
 def test_categorical_codes_by_enumeration():
     """I41 and the aggregate for a discrete z: sums over its values; no I40."""
     model = wyner.Model(
-        observed={"x": Real(2)}, latent={"z": wyner.Categorical(1, 3)}, laws={"elbo": ("q(x) q(z|x)", "p(z) p(x|z)")},
-        objective=KL("elbo"), common=("z",), networks=AFFINE,
-    )  # fmt: skip
+        observed={"x": Real(2)},
+        latent={"z": wyner.Categorical(1, 3)},
+        laws={"elbo": ("q(x) q(z|x)", "p(z) p(x|z)")},
+        objective=KL("elbo"),
+        common=("z",),
+        networks=AFFINE,
+    )
     x = 2 * torch.randn(2000, 2)
     with torch.no_grad():
         p = model.factors["q(z|x)"](x).mean[:, 0]
@@ -119,20 +134,32 @@ def test_categorical_codes_by_enumeration():
 
 def test_encoders_of_shared_variance_are_measured_too():
     model = wyner.Model(
-        observed={"x": Real(2)}, latent={"z": Real(2)}, laws={"elbo": ("q(x) q(z|x)", "p(z) p(x|z)")}, objective=KL("elbo"),
-        common=("z",), networks=AFFINE, families={"q(z|x)": wyner.families.Gaussian(wyner.families.Fixed(0.25))},
-    )  # fmt: skip
+        observed={"x": Real(2)},
+        latent={"z": Real(2)},
+        laws={"elbo": ("q(x) q(z|x)", "p(z) p(x|z)")},
+        objective=KL("elbo"),
+        common=("z",),
+        networks=AFFINE,
+        families={"q(z|x)": wyner.families.Gaussian(wyner.families.Fixed(0.25))},
+    )
     found = model.common_information(x=torch.randn(10, 2))
-    assert found["I40"] == pytest.approx(-math.log(0.25), rel=1e-9)  # two coordinates, half a log each
+    assert found["I40"] == pytest.approx(
+        -math.log(0.25), rel=1e-9
+    )  # two coordinates, half a log each
 
 
 def test_two_common_latents_that_depend_on_each_other():
-    """q(z|x) q(w|z,x): the aggregate density of (z, w) needs q(w|z_i, x_m), the z of one row with the data of another."""
+    """q(z|x) q(w|z,x): the aggregate density of (z, w) needs q(w|z_i, x_m), the z of one row with
+    the data of another."""
     laws = {"elbo": ("q(x) q(z|x) q(w|z,x)", "p(z) p(w) p(x|z,w)")}
     model = wyner.Model(
-        observed={"x": Real(3)}, latent={"z": Real(1), "w": Real(1)}, laws=laws, objective=KL("elbo"),
-        common=("z", "w"), networks=AFFINE,
-    )  # fmt: skip
+        observed={"x": Real(3)},
+        latent={"z": Real(1), "w": Real(1)},
+        laws=laws,
+        objective=KL("elbo"),
+        common=("z", "w"),
+        networks=AFFINE,
+    )
     randomise(model, 2)
     with torch.no_grad():
         model.factors["q(w|z,x)"].network.layers[0].weight[0, 0] = 2.0
@@ -173,21 +200,31 @@ def test_rate_per_dimension_adds_up_to_the_rate():
     rates = rate_per_dimension(model, rows)
     f, prior = affine(model, parse("q(z|x,y)").terms[0]), affine(model, parse("p(z)").terms[0])
     m = rows["x"] @ f.weights["x"].T + rows["y"] @ f.weights["y"].T + f.bias
-    each = 0.5 * ((f.variance + m**2) / prior.variance - 1 - f.variance.log() + prior.variance.log()).mean(0)
+    each = 0.5 * (
+        (f.variance + m**2) / prior.variance - 1 - f.variance.log() + prior.variance.log()
+    ).mean(0)
     torch.testing.assert_close(rates["z"], each, rtol=1e-9, atol=0)
-    assert float(rates["z"].sum()) == pytest.approx(model.common_information(**rows)["I41"], rel=1e-9)
+    assert float(rates["z"].sum()) == pytest.approx(
+        model.common_information(**rows)["I41"], rel=1e-9
+    )
     assert set(rates) == {"z", "u", "v"}
 
 
 @pytest.mark.parametrize(
-    ("common", "words"), [(("z",), "z is drawn from w"), (("w", "z"), "experts that read other latents")]
+    ("common", "words"),
+    [(("z",), "z is drawn from w"), (("w", "z"), "experts that read other latents")],
 )
 def test_experts_that_read_another_latent_are_refused(common, words):
-    """q(z|w,x) is a product whose member reads w; the density of z given the data is another integral."""
+    """q(z|w,x) is a product whose member reads w; the density of z given the data is another
+    integral."""
     model = wyner.Model(
-        observed={"x": Real(2)}, latent={"w": Real(1), "z": Real(1)}, objective=KL("elbo"), common=common, networks=AFFINE,
+        observed={"x": Real(2)},
+        latent={"w": Real(1), "z": Real(1)},
+        objective=KL("elbo"),
+        common=common,
+        networks=AFFINE,
         laws={"elbo": ("q(x) q(w|x) q(z|w,x)", "p(w) p(z) p(x|z,w)")},
         families={"q(z|w,x)": wyner.families.Product("e(z|w)", "e(z|x)")},
-    )  # fmt: skip
+    )
     with pytest.raises(TaskError, match=words):
         model.common_information(x=torch.zeros(4, 2))

@@ -16,12 +16,16 @@ pytestmark = pytest.mark.usefixtures("float64")
 
 def test_every_model_of_the_table_is_examined():
     missing = sorted(set(TABLE) - ELSEWHERE - set(TABLE_CASES))
-    assert not missing, f"wyner.models.TABLE lists {missing}; add each of them to TABLE_CASES in tests/oracle/cases.py"
+    assert not missing, (
+        f"wyner.models.TABLE lists {missing}; add each of them to TABLE_CASES in"
+        " tests/oracle/cases.py"
+    )
     assert sorted(TABLE_CASES) == sorted(set(TABLE) - ELSEWHERE)
 
 
 def exact_terms(model, law, data):
-    """Printed name of each term of KL(q || p) to its exact expectation, by walking the laws; and what is left of the data."""
+    """Printed name of each term of KL(q || p) to its exact expectation, by walking the laws; and
+    what is left of the data."""
     q, p = model.laws[law]
     joint = joint_of(model, q, data)
     q_terms = {t.of[0]: t for t in q.terms if not is_data(model, t)}
@@ -37,16 +41,22 @@ def exact_terms(model, law, data):
             value -= joint.cross_entropy(t.of[0], affine(model, own))
             names = list(q.variables)
             early = all(names.index(g) < names.index(t.of[0]) for g in t.given)
-            terms[f"KL({own.name} || {t.name})" if early else f"log {own.name} - log {t.name}"] = value
+            terms[f"KL({own.name} || {t.name})" if early else f"log {own.name} - log {t.name}"] = (
+                value
+            )
     return terms, left
 
 
 def at_sigma_points(model, program, data):
-    """Data and noise whose mean over the rows is an exact expectation, since every term is quadratic in them."""
+    """Data and noise whose mean over the rows is an exact expectation, since every term is
+    quadratic in them."""
     shapes = [n.shape[1:] for n in program.noise((1,), torch.zeros(()))]
     sizes = [len(data.mean), *(s.numel() for s in shapes)]
     data_noise, *noise = sigma_points(sum(sizes)).split(sizes, 1)
-    given = {k: v.reshape(-1, *model.observed[k].event_shape) for k, v in data.from_noise(data_noise).items()}
+    given = {
+        k: v.reshape(-1, *model.observed[k].event_shape)
+        for k, v in data.from_noise(data_noise).items()
+    }
     return given, [n.reshape(-1, *s) for n, s in zip(noise, shapes, strict=True)]
 
 
@@ -61,20 +71,30 @@ def test_every_law_gives_the_exact_kl_term_by_term(name, size):
         given, noise = at_sigma_points(model, program, data)
         terms, left = exact_terms(model, law, data)
         exact = joint_of(model, q, data).kl(joint_of(model, p, data))
-        assert sum(terms.values()) + left == pytest.approx(exact, rel=1e-9)  # the reference agrees with itself
-        assert constant(program.plan.constants[law], data.entropy) == pytest.approx(left, rel=1e-9, abs=1e-12)
+        assert sum(terms.values()) + left == pytest.approx(
+            exact, rel=1e-9
+        )  # the reference agrees with itself
+        assert constant(program.plan.constants[law], data.entropy) == pytest.approx(
+            left, rel=1e-9, abs=1e-12
+        )
         for pointwise in (False, True):
             with torch.no_grad():
                 scores = program.scores(given, noise, pointwise)
-            found = {k: float(v.expand(len(next(iter(given.values())))).mean()) for k, v in scores.items()}
-            assert found == pytest.approx({f"{law}: {k}": v for k, v in terms.items()}, rel=1e-9, abs=1e-10)
-            assert sum(found.values()) + constant(program.plan.constants[law], data.entropy) == pytest.approx(
-                exact, rel=1e-9
+            found = {
+                k: float(v.expand(len(next(iter(given.values())))).mean())
+                for k, v in scores.items()
+            }
+            assert found == pytest.approx(
+                {f"{law}: {k}": v for k, v in terms.items()}, rel=1e-9, abs=1e-10
             )
+            assert sum(found.values()) + constant(
+                program.plan.constants[law], data.entropy
+            ) == pytest.approx(exact, rel=1e-9)
 
 
 def gaussian(name):
-    """Whether no law of the objective holds a mixture; the others are examined in test_mixtures.py."""
+    """Whether no law of the objective holds a mixture; the others are examined in
+    test_mixtures.py."""
     model, _ = build(name, 1)
     return not any(is_mixture(model, *model.laws[d]) for d in model.objective.divergences)
 

@@ -1,4 +1,5 @@
-"""Models whose factors are functions: what needs a density is refused in words, the rest is the law's own answer."""
+"""Models whose factors are functions: what needs a density is refused in words, the rest is the
+law's own answer."""
 
 from __future__ import annotations
 
@@ -30,7 +31,11 @@ def test_every_kl_is_refused_and_says_what_to_do(name):
     for law in model.laws:
         assert implicit(model, law)
         with pytest.raises(
-            LawError, match=r"is deterministic and has no density; match the laws by a density ratio|does not cancel"
+            LawError,
+            match=(
+                r"is deterministic and has no density; match the laws by a density ratio|does not"
+                r" cancel"
+            ),
         ):
             model.program(KL(law))
 
@@ -39,10 +44,18 @@ def test_every_kl_is_refused_and_says_what_to_do(name):
 def test_every_likelihood_is_refused_and_names_the_factor(name):
     model, data = build(name, 2)
     rows = data.sample(3)
-    questions = [({"x": rows["x"], "y": rows["y"]}, {}), ({"x": rows["x"]}, {}), ({"y": rows["y"]}, {"x": rows["x"]})]
+    questions = [
+        ({"x": rows["x"], "y": rows["y"]}, {}),
+        ({"x": rows["x"]}, {}),
+        ({"y": rows["y"]}, {"x": rows["x"]}),
+    ]
     for targets, given in questions:
         with pytest.raises(
-            TaskError, match=rf"{model.title} cannot score log p\(.*\): q\(.*\) is deterministic and has no density"
+            TaskError,
+            match=(
+                rf"{model.title} cannot score log p\(.*\): q\(.*\) is deterministic and has no"
+                r" density"
+            ),
         ):
             model.log_likelihood(**targets, given=given)
     assert model.abilities()["log_likelihood"] == "-"
@@ -50,10 +63,20 @@ def test_every_likelihood_is_refused_and_names_the_factor(name):
 
 def everything(**more) -> VariationalWyner:
     options = {
-        "match": dict.fromkeys(MATCH, 1.0), "inform": dict.fromkeys(INFORM, 1.0), "rec": dict.fromkeys(RECONSTRUCT, 1.0), **more,
-    }  # fmt: skip
+        "match": dict.fromkeys(MATCH, 1.0),
+        "inform": dict.fromkeys(INFORM, 1.0),
+        "rec": dict.fromkeys(RECONSTRUCT, 1.0),
+        **more,
+    }
     model = VariationalWyner(
-        x=Real(2), y=Real(3), z=2, u=1, v=2, networks=MLPs(()), critics=Critics(width=8, hidden=(8,)), **options
+        x=Real(2),
+        y=Real(3),
+        z=2,
+        u=1,
+        v=2,
+        networks=MLPs(()),
+        critics=Critics(width=8, hidden=(8,)),
+        **options,
     )
     from oracle.cases import randomise
 
@@ -72,7 +95,8 @@ def draws(model, data: Joint, n: int):
 @pytest.mark.parametrize("own", [False, True])
 @pytest.mark.parametrize("stochastic", [False, True])
 def test_both_sides_of_every_critic_have_the_moments_of_their_laws(own, stochastic):
-    """What a critic sees of P and of Q are draws of the two laws of its term, marginals included."""
+    """What a critic sees of P and of Q are draws of the two laws of its term, marginals
+    included."""
     families = {f"q(z|{p})": Gaussian() for p in ("x,y", "x", "y")} if stochastic else {}
     n, model = 20_000, everything(own=own, families=families)
     data = build("VariationalWyner", 2)[1]
@@ -99,7 +123,9 @@ def test_reconstructions_have_their_exact_expectations():
     back = affine(model, parse("p(x|z,u)").terms[0])
     full = joint.with_factor("(x)", back, silent=True)
     i, j = full.index(["x"]), full.index(["(x)"])
-    exact = (full.cov[i, i] - 2 * full.cov[i, j] + full.cov[j, j] + (full.mean[i] - full.mean[j]) ** 2).mean()
+    exact = (
+        full.cov[i, i] - 2 * full.cov[i, j] + full.cov[j, j] + (full.mean[i] - full.mean[j]) ** 2
+    ).mean()
     (d,) = (c for c in program.distances if c.name == "d(x) joint")
     each = (results[d.dist].mean - results[d.value]).square().mean(1)
     assert_mean(each, exact, "mean |x - p(x|z,u)|^2")
@@ -108,15 +134,28 @@ def test_reconstructions_have_their_exact_expectations():
 def test_what_a_critic_need_not_see_follows_from_the_laws():
     model = everything()
     assert {k: "".join(v) for k, v in model.critics.sees.items()} == {
-        "SKL(joint)": "xyzuv", "SKL(x2y)": "xyzv", "SKL(y2x)": "xyzu", "SKL(cross)": "xyzuv", "SKL(x2z)": "z", "SKL(y2z)": "z",
-        "SKL(meet)": "z", "SKL(mx)": "xzu", "SKL(my)": "yzv", "I(x,y;z) p joint": "xyz", "I(x,y;z) p x2y": "xyz",
-        "I(x,y;z) p y2x": "xyz", "I(x,y;z) q joint": "xyz",
-    }  # fmt: skip
+        "SKL(joint)": "xyzuv",
+        "SKL(x2y)": "xyzv",
+        "SKL(y2x)": "xyzu",
+        "SKL(cross)": "xyzuv",
+        "SKL(x2z)": "z",
+        "SKL(y2z)": "z",
+        "SKL(meet)": "z",
+        "SKL(mx)": "xzu",
+        "SKL(my)": "yzv",
+        "I(x,y;z) p joint": "xyz",
+        "I(x,y;z) p x2y": "xyz",
+        "I(x,y;z) p y2x": "xyz",
+        "I(x,y;z) q joint": "xyz",
+    }
 
 
 def test_leaving_out_a_shared_last_factor_is_exact():
-    """log q/p over (x,y,z,u,v) of the two marginal-matching laws does not depend on y and v: trap 1 of the specification."""
-    families = {n: Gaussian() for n in ("x", "y", "q(z|x)", "q(z|x,y)", "q(z|y)", "q(u|z,x)", "q(v|z,y)")}
+    """log q/p over (x,y,z,u,v) of the two marginal-matching laws does not depend on y and v: trap 1
+    of the specification."""
+    families = {
+        n: Gaussian() for n in ("x", "y", "q(z|x)", "q(z|x,y)", "q(z|y)", "q(u|z,x)", "q(v|z,y)")
+    }
     model = everything(families=families)
     data = build("VariationalWyner", 2)[1]
     q, p = (joint_of(model, law, data) for law in model.laws["mx"])
@@ -134,7 +173,8 @@ def test_common_information_of_functions_comes_from_the_critics():
     assert model.common_information(**rows) == found
     silent = VariationalWyner(x=Real(2), y=Real(3), z=2, u=1, v=1, lam=None, networks=MLPs(()))
     with pytest.raises(
-        TaskError, match=r"q\(z\|x,y\) is deterministic and has no density, and no term Information\('x,y;z'"
+        TaskError,
+        match=r"q\(z\|x,y\) is deterministic and has no density, and no term Information\('x,y;z'",
     ):
         silent.common_information(**rows)
     assert silent.abilities()["common_information"] == "-"

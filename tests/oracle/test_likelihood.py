@@ -18,7 +18,8 @@ pytestmark = pytest.mark.usefixtures("float64")
 
 
 def questions(model):
-    """`{law: (targets, given)}`: the first pair of laws that answers each question, which is the one the library uses."""
+    """`{law: (targets, given)}`: the first pair of laws that answers each question, which is the
+    one the library uses."""
     found = {}
     for law in model.laws:
         asked = scored(model, law)
@@ -30,7 +31,10 @@ def questions(model):
 def ask(model, law, rows, samples, seed=3):
     targets, given = questions(model)[law]
     return model.log_likelihood(
-        **{k: rows[k] for k in targets}, given={k: rows[k] for k in given}, samples=samples, seed=seed
+        **{k: rows[k] for k in targets},
+        given={k: rows[k] for k in given},
+        samples=samples,
+        seed=seed,
     )
 
 
@@ -51,8 +55,12 @@ def test_with_exact_posteriors_every_weight_is_the_density(name):
             rows = data.sample(6)
             for samples in (1, 7):
                 found = ask(model, law, rows, samples)
-                torch.testing.assert_close(found.value, exact(model, law, data, rows), rtol=1e-9, atol=1e-9)
-                torch.testing.assert_close(found.ess, torch.full((6,), float(samples)), rtol=1e-9, atol=0)
+                torch.testing.assert_close(
+                    found.value, exact(model, law, data, rows), rtol=1e-9, atol=1e-9
+                )
+                torch.testing.assert_close(
+                    found.ess, torch.full((6,), float(samples)), rtol=1e-9, atol=0
+                )
     assert tuple(reached) == CASES[name].exact
 
 
@@ -80,17 +88,25 @@ def test_the_mean_weight_is_the_density_and_the_estimate_a_lower_bound(name):
 
 
 @pytest.mark.parametrize(
-    ("law", "samples", "repeats"), [("joint", 4000, 60), ("x2x", 4000, 60), ("x2y", 4000, 60), ("joint", 40_000, 40)]
+    ("law", "samples", "repeats"),
+    [("joint", 4000, 60), ("x2x", 4000, 60), ("x2y", 4000, 60), ("joint", 40_000, 40)],
 )
 def test_error_and_effective_samples_have_their_theoretical_size(law, samples, repeats):
-    """Proposals c times too wide: E w^2 / (E w)^2 = (c / sqrt(2c - 1))^latents, so ess/S and the variance of log p follow.
+    """Proposals c times too wide: E w^2 / (E w)^2 = (c / sqrt(2c - 1))^latents, so ess/S and the
+    variance of log p follow.
 
     With 40 000 samples the estimate is put together from several blocks.
     """
     c = 1.5
     model, data = build("WynerVAE", 1)
     assert set_posteriors(model, law, data, widen=c)
-    latents = sum(t.name not in {s.name for s in model.laws[law][1].terms} for t in model.laws[law][0].terms) - 1
+    latents = (
+        sum(
+            t.name not in {s.name for s in model.laws[law][1].terms}
+            for t in model.laws[law][0].terms
+        )
+        - 1
+    )
     second = (c / math.sqrt(2 * c - 1)) ** latents
     rows = {k: v.repeat_interleave(repeats, 0) for k, v in data.sample(1).items()}
     found = ask(model, law, rows, samples)
@@ -100,20 +116,22 @@ def test_error_and_effective_samples_have_their_theoretical_size(law, samples, r
 
 
 def spec_model() -> WynerVAE:
-    """Section 7 of the specification: x = z + u/2 + noise of variance 1/2, y likewise, with the exact posteriors by hand."""
+    """Section 7 of the specification: x = z + u/2 + noise of variance 1/2, y likewise, with the
+    exact posteriors by hand."""
     model = WynerVAE(x=Real(1), y=Real(1), z=1, u=1, v=1, networks=MLPs(hidden=()))
     var_z = 1 / (1 + 2 / 0.75)  # x = z + e with var e = 1/4 + 1/2
     var_u = 1 / (1 + 0.25 / 0.5)
     slope_z, slope_u = var_z / 0.75, var_u * 0.5 / 0.5
     marginal = 1 / (1 + 1 / 0.75)  # of z given x alone
     weights = {
-        "p(x|z,u)": ([[1.0, 0.5]], [0.0]), "p(y|z,v)": ([[1.0, 0.5]], [0.0]),
+        "p(x|z,u)": ([[1.0, 0.5]], [0.0]),
+        "p(y|z,v)": ([[1.0, 0.5]], [0.0]),
         "q(z|x,y)": ([[slope_z, slope_z], [0, 0]], [0.0, 0.5 * math.log(var_z)]),
         "q(u|z,x)": ([[-slope_u, slope_u], [0, 0]], [0.0, 0.5 * math.log(var_u)]),
         "q(v|z,y)": ([[-slope_u, slope_u], [0, 0]], [0.0, 0.5 * math.log(var_u)]),
         "q(z|x)": ([[marginal / 0.75], [0]], [0.0, 0.5 * math.log(marginal)]),
         "q(z|y)": ([[marginal / 0.75], [0]], [0.0, 0.5 * math.log(marginal)]),
-    }  # fmt: skip
+    }
     with torch.no_grad():
         for name, (w, b) in weights.items():
             (layer,) = model.factors[name].network.layers
@@ -126,7 +144,9 @@ def test_section_7_of_the_specification():
     model, x, y = spec_model(), torch.tensor([[1.0]]), torch.tensor([[-0.5]])
     found = model.log_likelihood(x=x, y=y, samples=50, seed=0)
     cov = torch.tensor([[1.75, 1.0], [1.0, 1.75]])
-    truth = torch.distributions.MultivariateNormal(torch.zeros(2), cov).log_prob(torch.tensor([1.0, -0.5]))
+    truth = torch.distributions.MultivariateNormal(torch.zeros(2), cov).log_prob(
+        torch.tensor([1.0, -0.5])
+    )
     assert f"{float(found.value):.5f}" == "-2.97256"
     assert float(found.value) == pytest.approx(float(truth), rel=1e-9)
     assert float(found.ess) == pytest.approx(50, rel=1e-9)
@@ -134,9 +154,12 @@ def test_section_7_of_the_specification():
 
 
 def test_joint_is_marginal_plus_conditional_where_the_model_is_consistent():
-    """q(z|x) is the model's own posterior, so log r(y|x) + log p(x) = log p(x,y); all three to nine digits."""
+    """q(z|x) is the model's own posterior, so log r(y|x) + log p(x) = log p(x,y); all three to nine
+    digits."""
     model, x, y = spec_model(), torch.tensor([[1.0], [0.3]]), torch.tensor([[-0.5], [2.0]])
-    joint, marginal = (model.log_likelihood(**k, samples=5, seed=0).value for k in ({"x": x, "y": y}, {"x": x}))
+    joint, marginal = (
+        model.log_likelihood(**k, samples=5, seed=0).value for k in ({"x": x, "y": y}, {"x": x})
+    )
     conditional = model.log_likelihood(y=y, given={"x": x}, samples=5, seed=0)
     torch.testing.assert_close(conditional.value, joint - marginal, rtol=1e-9, atol=1e-9)
     torch.testing.assert_close(conditional.ess, torch.full((2,), 5.0), rtol=1e-9, atol=0)

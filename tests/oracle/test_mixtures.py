@@ -1,6 +1,8 @@
-"""Laws that draw from a mixture of experts or score one: dense quadrature over one-dimensional variables, with own densities.
+"""Laws that draw from a mixture of experts or score one: dense quadrature over one-dimensional
+variables, with own densities.
 
-Everything else of such a model is Gaussian and examined in the other files; together they see every law.
+Everything else of such a model is Gaussian and examined in the other files; together they see every
+law.
 """
 
 from __future__ import annotations
@@ -38,12 +40,15 @@ def drawn_in(name, law):
     return is_mixture(model, model.laws[law][0])
 
 
-SCORED = [(name, law) for name in TABLE_CASES for law in mixed_laws(name) if not drawn_in(name, law)]
+SCORED = [
+    (name, law) for name in TABLE_CASES for law in mixed_laws(name) if not drawn_in(name, law)
+]
 DRAWN = [(name, law) for name in TABLE_CASES for law in mixed_laws(name) if drawn_in(name, law)]
 
 
 def grid(dimensions, steps, reach=7.5):
-    """Nodes `(n, d)` and weights of the trapezoidal rule for standard normal coordinates; exact to rounding for smooth functions."""
+    """Nodes `(n, d)` and weights of the trapezoidal rule for standard normal coordinates; exact to
+    rounding for smooth functions."""
     nodes = torch.linspace(-reach, reach, steps)
     weight = torch.exp(-nodes.square() / 2)
     weight = weight / weight.sum()
@@ -61,7 +66,8 @@ def log_mixture(model, term, values):
 
 
 def exact_scores(model, law, data, steps=81):
-    """Mean of -log p, or of log q - log p, of every factor of p, over the mixture of Gaussians that q is."""
+    """Mean of -log p, or of log q - log p, of every factor of p, over the mixture of Gaussians that
+    q is."""
     q, p = model.laws[law]
     drawn = {t.of[0]: t for t in q.terms if not is_data(model, t)}
     joints = joints_of(model, q, data)
@@ -75,7 +81,9 @@ def exact_scores(model, law, data, steps=81):
         for joint in joints:
             at, weight = grid(len(names), steps if len(names) <= 3 else 31)
             values = joint.marginal(names).from_noise(at)
-            score = -log_mixture(model, t, values) + (log_mixture(model, own, values) if own else 0.0)
+            score = -log_mixture(model, t, values) + (
+                log_mixture(model, own, values) if own else 0.0
+            )
             found += float((weight * score).sum()) / len(joints)
         total[t.name] = found
     return total
@@ -89,15 +97,18 @@ def planned(model, law):
 
 @torch.no_grad()
 def library_scores(model, law, data, steps=49):
-    """The library's own operations, pointwise: a grid of the data and of the noise of z, every expert once, and two points for
-    each other draw, which enters in squares only."""
+    """The library's own operations, pointwise: a grid of the data and of the noise of z, every
+    expert once, and two points for each other draw, which enters in squares only."""
     plan, (at, weight) = planned(model, law), grid(3, steps)
     given, one, options = data.from_noise(at[:, :2]), torch.ones(len(at), 1), []
     for name in plan.draws:
         (term,) = parse(name).terms
         several = experts(model, term)
         if several != [term]:
-            picks = [torch.special.ndtri(torch.tensor((m + 0.5) / len(several))) for m in range(len(several))]
+            picks = [
+                torch.special.ndtri(torch.tensor((m + 0.5) / len(several)))
+                for m in range(len(several))
+            ]
             options.append([torch.cat([at[:, 2:], pick * one], 1) for pick in picks])
         else:
             options.append([at[:, 2:]] if term.of == ("z",) else [one, -one])
@@ -106,7 +117,9 @@ def library_scores(model, law, data, steps=49):
         results = run(plan, model.factors, model.features, given, list(noise), pointwise=True)
         for s in plan.scores[law]:
             target = re.findall(r"\w+\([^()]*\)", s.text)[-1]
-            total[target] = total.get(target, 0.0) + float((weight * results[s.op].expand(len(at))).sum()) / len(ways)
+            total[target] = total.get(target, 0.0) + float(
+                (weight * results[s.op].expand(len(at))).sum()
+            ) / len(ways)
     return total
 
 
@@ -114,7 +127,9 @@ def test_there_are_mixtures_to_examine():
     models = {
         name
         for name in TABLE_CASES
-        if any(isinstance(getattr(f, "family", None), Mixture) for f in small(name)[0].factors.values())
+        if any(
+            isinstance(getattr(f, "family", None), Mixture) for f in small(name)[0].factors.values()
+        )
     }
     assert models == {name for name, _ in SCORED} == {name for name, _ in DRAWN}
     assert {"MMVAE", "MoPoE", "MMVAEPlus"} <= models
@@ -123,25 +138,34 @@ def test_there_are_mixtures_to_examine():
 @pytest.mark.parametrize(("name", "law"), [*SCORED, *DRAWN])
 def test_every_law_gives_the_exact_kl_term_by_term(name, law):
     model, data = small(name)
-    assert library_scores(model, law, data) == pytest.approx(exact_scores(model, law, data), rel=1e-9, abs=1e-9)
+    assert library_scores(model, law, data) == pytest.approx(
+        exact_scores(model, law, data), rel=1e-9, abs=1e-9
+    )
     q, p = model.laws[law]
     read = [v for t in q.terms if is_data(model, t) for v in t.of]
     left = sum(data.entropy(t.of) for t in p.terms if is_data(model, t)) - data.entropy(read)
-    assert constant(planned(model, law).constants[law], data.entropy) == pytest.approx(left, rel=1e-9, abs=1e-12)
+    assert constant(planned(model, law).constants[law], data.entropy) == pytest.approx(
+        left, rel=1e-9, abs=1e-12
+    )
 
 
 @pytest.mark.parametrize(("name", "law"), DRAWN)
 def test_a_draw_from_a_mixture_cannot_be_trained(name, law):
-    with pytest.raises(LawError, match="draws from a mixture, and no gradient passes the choice of the expert"):
+    with pytest.raises(
+        LawError, match="draws from a mixture, and no gradient passes the choice of the expert"
+    ):
         small(name)[0].program(KL(law))
 
 
 @pytest.mark.parametrize("name", ["MMVAE", "MoPoE"])
 def test_the_stratified_objective_is_the_kl_of_the_mixture(name):
-    """1/M sum_m [ KL(q_m || p) - KL(q_m || q) ] = KL(q || p): the objective is the exact bound of the joint law."""
+    """1/M sum_m [ KL(q_m || p) - KL(q_m || q) ] = KL(q || p): the objective is the exact bound of
+    the joint law."""
     model, data = small(name)
     objective = model.objective.objective
-    value = sum(t.weight * sum(library_scores(model, t.law, data).values()) for t in objective.active)
+    value = sum(
+        t.weight * sum(library_scores(model, t.law, data).values()) for t in objective.active
+    )
     assert value == pytest.approx(sum(exact_scores(model, "joint", data).values()), rel=1e-9)
 
 
@@ -158,15 +182,21 @@ def test_the_scores_at_given_draws_are_the_densities_by_hand(name):
         (own,) = (t for t in q.terms if not is_data(model, t))
         (target,) = (t for t in p.terms if not is_data(model, t))
         (f,) = components(model, own)
-        z = sum((rows[g] @ w.T for g, w in f.weights.items()), start=f.bias) + f.variance.sqrt() * noise[0]
-        by_hand = log_mixture(model, own, {**rows, "z": z}) - log_mixture(model, target, {**rows, "z": z})
+        z = (
+            sum((rows[g] @ w.T for g, w in f.weights.items()), start=f.bias)
+            + f.variance.sqrt() * noise[0]
+        )
+        by_hand = log_mixture(model, own, {**rows, "z": z}) - log_mixture(
+            model, target, {**rows, "z": z}
+        )
         (found,) = program.scores(rows, noise).values()
         torch.testing.assert_close(found.detach(), by_hand, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", sorted({name for name, _ in DRAWN}))
 def test_common_information_of_a_mixture(name):
-    """I41 = E KL(q(z|x,y) || p(z)); the aggregate is I(X,Y;Z) = E [ log q(z|x,y) - log q(z) ], q(z) a mixture of Gaussians."""
+    """I41 = E KL(q(z|x,y) || p(z)); the aggregate is I(X,Y;Z) = E [ log q(z|x,y) - log q(z) ], q(z)
+    a mixture of Gaussians."""
     model, data = small(name)
     law, n = model.laws["joint"][0], 1500
     joints, (term,) = joints_of(model, law, data), (t for t in law.terms if t.of == ("z",))
@@ -178,7 +208,10 @@ def test_common_information_of_a_mixture(name):
         marginal = torch.stack([j.log_prob(z) for j in joints]).exp().mean(0).log()
         prior = joint_of(model, parse("p(z)"), data).log_prob(z)
         each = torch.stack([own - prior, own - marginal])
-        first, second = first + (weight * each).sum(1) / len(joints), second + (weight * each**2).sum(1) / len(joints)
+        first, second = (
+            first + (weight * each).sum(1) / len(joints),
+            second + (weight * each**2).sum(1) / len(joints),
+        )
     found = model.common_information(**data.sample(n), seed=1)
     assert set(found) == {"I41", "aggregate"}
     error = ((second - first**2) / n).sqrt()

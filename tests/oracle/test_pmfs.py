@@ -1,6 +1,8 @@
-"""Every model of the table with categorical variables: every law, likelihood and sampler against sums over all values.
+"""Every model of the table with categorical variables: every law, likelihood and sampler against
+sums over all values.
 
-The tables of probabilities are multiplied by hand, factor by factor; a mixture of experts is averaged by hand.
+The tables of probabilities are multiplied by hand, factor by factor; a mixture of experts is
+averaged by hand.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ N = 20_000
 
 
 def has_product(name):
-    return any(isinstance(getattr(f, "family", None), Product) for f in build(name, 1)[0].factors.values())
+    return any(
+        isinstance(getattr(f, "family", None), Product) for f in build(name, 1)[0].factors.values()
+    )
 
 
 DISCRETE = [name for name in TABLE_CASES if not has_product(name)]
@@ -35,7 +39,9 @@ PRODUCTS = [name for name in TABLE_CASES if has_product(name)]
 
 def make(name, seed=5):
     torch.manual_seed(seed)
-    model = TABLE_CASES[name].make(Categorical(1, LATENT), x=Categorical(1, K["x"]), y=Categorical(1, K["y"]))
+    model = TABLE_CASES[name].make(
+        Categorical(1, LATENT), x=Categorical(1, K["x"]), y=Categorical(1, K["y"])
+    )
     with torch.no_grad():
         for p in model.parameters():
             p.copy_(0.4 * torch.randn(p.shape))  # mild, so that weights have light tails
@@ -49,7 +55,9 @@ def test_both_kinds_are_there():
 
 @pytest.mark.parametrize("name", PRODUCTS)
 def test_a_product_of_categorical_experts_is_refused_when_the_model_is_built(name):
-    with pytest.raises(LawError, match=r"\(z\|.*: a product of experts needs Gaussian members, got Categorical"):
+    with pytest.raises(
+        LawError, match=r"\(z\|.*: a product of experts needs Gaussian members, got Categorical"
+    ):
         make(name)
 
 
@@ -79,14 +87,17 @@ class Table:
 
     @torch.no_grad()
     def law(self, law, data=True):
-        """Probability that a law gives to each row; without the data's own factors if not `data`."""
+        """Probability that a law gives to each row; without the data's own factors if not
+        `data`."""
         out = torch.ones(len(next(iter(self.column.values()))))
         for t in law.terms:
             if is_data(self.model, t):
                 out = out * (self.data(t.of) if data else 1.0)
                 continue
             each = [
-                self.model.factors[e.name](*(self.one_hot[g] for g in e.given)).mean.reshape(-1, self.k[t.of[0]])
+                self.model.factors[e.name](*(self.one_hot[g] for g in e.given)).mean.reshape(
+                    -1, self.k[t.of[0]]
+                )
                 for e in experts(self.model, t)
             ]
             p = (sum(each) / len(each)).expand(len(out), -1)
@@ -95,20 +106,33 @@ class Table:
 
     @torch.no_grad()
     def scores(self, law, pointwise):
-        """The library's operations with every draw forced to the value of the row, and the name of the constants."""
-        planner = Planner(self.model.variables, self.model.observed, self.model.factors, self.model.features)
+        """The library's operations with every draw forced to the value of the row, and the name of
+        the constants."""
+        planner = Planner(
+            self.model.variables, self.model.observed, self.model.factors, self.model.features
+        )
         planner.kl(law, self.q, self.p)
         noise = []
         for factor in planner.plan.draws:
-            kind, hot = self.model.factors[factor].head.distribution, self.one_hot[parse(factor).terms[0].of[0]]
-            if kind.noise == "component":  # normal numbers: far out where the value is, and any expert
+            kind, hot = (
+                self.model.factors[factor].head.distribution,
+                self.one_hot[parse(factor).terms[0].of[0]],
+            )
+            if (
+                kind.noise == "component"
+            ):  # normal numbers: far out where the value is, and any expert
                 noise.append(torch.cat([16 * hot - 8, torch.zeros(len(hot), 1, 1)], -1))
             else:
                 noise.append(hot if kind.summed and not pointwise else 1e6 * hot)
         given = {v: self.one_hot[v] for v in self.names if v in self.model.observed}
-        results = run(planner.plan, self.model.factors, self.model.features, given, noise, pointwise)
+        results = run(
+            planner.plan, self.model.factors, self.model.features, given, noise, pointwise
+        )
         rows = len(noise[0]) if noise else len(next(iter(given.values())))
-        return sum(results[s.op].expand(rows) for s in planner.plan.scores[law]), planner.plan.constants[law]
+        return (
+            sum(results[s.op].expand(rows) for s in planner.plan.scores[law]),
+            planner.plan.constants[law],
+        )
 
 
 @pytest.mark.parametrize("name", DISCRETE)
@@ -120,7 +144,9 @@ def test_every_law_is_the_sum_over_all_values(name):
         assert float(own.sum()) == pytest.approx(1, rel=1e-12)
         assert float(other.sum()) == pytest.approx(1, rel=1e-12)
         exact = float((own * (own / other).log()).sum())
-        drawn_from_a_mixture = any(experts(model, t) != [t] for t in q.terms if not is_data(model, t))
+        drawn_from_a_mixture = any(
+            experts(model, t) != [t] for t in q.terms if not is_data(model, t)
+        )
         for pointwise in (True,) if drawn_from_a_mixture else (True, False):
             score, dropped = table.scores(law, pointwise)
             found = float((own * score).sum()) + constant(dropped, table.entropy)
@@ -138,7 +164,8 @@ def questions(model):
 
 @pytest.mark.parametrize("name", DISCRETE)
 def test_every_likelihood_is_the_sum_over_the_latents(name):
-    """sum_z q(z|data) w(z) = p(targets | given) at all data, and the library's own estimates by z-score."""
+    """sum_z q(z|data) w(z) = p(targets | given) at all data, and the library's own estimates by
+    z-score."""
     model = make(name)
     samples, repeats = 4, 1500
     assert questions(model)
@@ -154,7 +181,10 @@ def test_every_likelihood_is_the_sum_over_the_latents(name):
             assert float((q * w)[at].sum()) == pytest.approx(float(exact), rel=1e-9)
             rows = {v: torch.full((repeats,), int(c)) for v, c in zip(seen, cell, strict=True)}
             found = model.log_likelihood(
-                **{v: rows[v] for v in targets}, given={v: rows[v] for v in given}, samples=samples, seed=4
+                **{v: rows[v] for v in targets},
+                given={v: rows[v] for v in given},
+                samples=samples,
+                seed=4,
             ).value.exp()
             error = ((second - exact**2).clamp_min(0) / (samples * repeats)).sqrt() + 1e-9
             assert abs(float((found.mean() - exact) / error)) < LIMIT, (law, cell)
@@ -178,7 +208,7 @@ def test_samplers_have_the_frequencies_of_their_laws(name):
             out = model.generate(N, sample=True, seed=1)
             assert_mean(out["x"][:, 0, :, None] * out["y"][:, 0, None, :], joint, f"{law}: pairs")
             continue
-        ((source,), (target,)) = known, drawn
+        (source,), (target,) = known, drawn
         out = model.translate(**{source: torch.arange(K[source])}, n=N, sample=True, seed=2)
         each = joint if source == "x" else joint.T
         for value in range(K[source]):
@@ -191,7 +221,12 @@ def test_a_mixture_of_other_kinds_is_refused():
 
     with pytest.raises(LawError, match="must be of one kind, got Normal, Categorical"):
         Model(
-            observed={"x": Real(1), "y": Real(1)}, latent={"z": Categorical(1, 2)}, objective=KL("from_x"),
-            laws={"from_x": ("q(x,y) q(z|x)", "p(z) p(x|z) p(y|z)"), "joint": ("q(x,y) q(z|x,y)", "p(z) p(x|z) p(y|z)")},
+            observed={"x": Real(1), "y": Real(1)},
+            latent={"z": Categorical(1, 2)},
+            objective=KL("from_x"),
+            laws={
+                "from_x": ("q(x,y) q(z|x)", "p(z) p(x|z) p(y|z)"),
+                "joint": ("q(x,y) q(z|x,y)", "p(z) p(x|z) p(y|z)"),
+            },
             families={"q(z|x,y)": Mixture("q(z|x)", "q(z|y)"), "q(z|x)": Gaussian()},
-        )  # fmt: skip
+        )

@@ -1,4 +1,5 @@
-"""Samplers of every model: exact values where nothing is random, exact moments by z-score where something is."""
+"""Samplers of every model: exact values where nothing is random, exact moments by z-score where
+something is."""
 
 from __future__ import annotations
 
@@ -34,9 +35,12 @@ def conditions(model, law):
 
 
 def last_outputs(model, law):
-    """Outputs that no other output is drawn from; means may stand for draws of these only, or the outputs would not fit together."""
+    """Outputs that no other output is drawn from; means may stand for draws of these only, or the
+    outputs would not fit together."""
     return [
-        v for v in outputs(model, law) if not any(v in t.given for t in law.terms if t.of[0] in outputs(model, law))
+        v
+        for v in outputs(model, law)
+        if not any(v in t.given for t in law.terms if t.of[0] in outputs(model, law))
     ]
 
 
@@ -86,7 +90,9 @@ def test_translate(name, sample):
             joints = joints_of(model, p, data, silent=() if sample else [target])
             out = model.translate(**known, to=target, n=N, sample=sample, seed=6)
             assert out.shape == (N, 2, *model.observed[target].event_shape)
-            check_rows(out.reshape(N, 2, -1), joints, [target], known, f"{name}: {given} -> {target}")
+            check_rows(
+                out.reshape(N, 2, -1), joints, [target], known, f"{name}: {given} -> {target}"
+            )
             mean, _ = mixed_moments(joints, [target], known)
             same(model.translate(**known, to=target, means=True)[0].reshape(2, -1), mean)
 
@@ -109,18 +115,26 @@ def test_generate_in_the_style_of_a_pair():
     model, data = build("WynerVAE", 2)
     pair = data.sample(1)
     z = predicted(model, "q(z|x,y)", pair)
-    u, v = predicted(model, "q(u|z,x)", {"z": z, **pair}), predicted(model, "q(v|z,y)", {"z": z, **pair})
+    u, v = (
+        predicted(model, "q(u|z,x)", {"z": z, **pair}),
+        predicted(model, "q(v|z,y)", {"z": z, **pair}),
+    )
     p = parse("p(z)").terms[0]
     prior = affine(model, p)
     ax, ay = (affine(model, parse(t).terms[0]).weights["z"] for t in ("p(x|z,u)", "p(y|z,v)"))
     zero = torch.zeros(1, 2)
     mean = torch.cat(
-        [predicted(model, "p(x|z,u)", {"z": zero, "u": u}), predicted(model, "p(y|z,v)", {"z": zero, "v": v})], 1
+        [
+            predicted(model, "p(x|z,u)", {"z": zero, "u": u}),
+            predicted(model, "p(y|z,v)", {"z": zero, "v": v}),
+        ],
+        1,
     )[0]
     both = torch.cat([ax, ay])
     exact = both @ torch.diag(prior.variance) @ both.T
     same(stack(model.generate(4, like=pair, means=True), ["x", "y"]), mean.expand(4, -1))
-    # draws of z with the style's means: the style itself is not random here because its latents are drawn once
+    # draws of z with the style's means: the style itself is not random here because its latents are
+    # drawn once
     out = stack(model.generate(N, like=pair, seed=1), ["x", "y"])
     assert_mean(
         (out - out.mean(0))[:, :, None] * (out - out.mean(0))[:, None, :],
@@ -135,12 +149,21 @@ def test_restyle_takes_content_from_one_and_style_from_the_other():
     z = predicted(model, "q(z|x)", content)
     z0 = predicted(model, "q(z|y)", style)
     v0 = predicted(model, "q(v|z,y)", {"z": z0, **style})
-    same(model.restyle(x=content["x"], like={"y": style["y"]}), predicted(model, "p(y|z,v)", {"z": z, "v": v0}))
+    same(
+        model.restyle(x=content["x"], like={"y": style["y"]}),
+        predicted(model, "p(y|z,v)", {"z": z, "v": v0}),
+    )
     one = {"y": style["y"][:1]}
-    same(model.restyle(x=content["x"], like=one), predicted(model, "p(y|z,v)", {"z": z, "v": v0[:1].expand(5, 2)}))
+    same(
+        model.restyle(x=content["x"], like=one),
+        predicted(model, "p(y|z,v)", {"z": z, "v": v0[:1].expand(5, 2)}),
+    )
     z1, z2 = predicted(model, "q(z|x)", content), predicted(model, "q(z|x)", style)
     u2 = predicted(model, "q(u|z,x)", {"z": z2, **style})
-    same(model.restyle(x=content["x"], like={"x": style["x"]}), predicted(model, "p(x|z,u)", {"z": z1, "u": u2}))
+    same(
+        model.restyle(x=content["x"], like={"x": style["x"]}),
+        predicted(model, "p(x|z,u)", {"z": z1, "u": u2}),
+    )
 
 
 def test_restyle_of_a_cvae_and_from_a_pair():
@@ -148,13 +171,18 @@ def test_restyle_of_a_cvae_and_from_a_pair():
     model, data = build("CVAE", 2)
     content, style = data.sample(4), data.sample(4)
     v0 = predicted(model, "q(v|y,x)", style)
-    same(model.restyle(x=content["x"], like=style), predicted(model, "p(y|v,x)", {"v": v0, "x": content["x"]}))
+    same(
+        model.restyle(x=content["x"], like=style),
+        predicted(model, "p(y|v,x)", {"v": v0, "x": content["x"]}),
+    )
 
 
 def test_restyle_with_draws():
     model, data = build("WynerVAE", 2)
     x, y = data.sample(1)["x"], data.sample(1)["y"]
-    out = model.restyle(x=x.expand(N, -1), like={"y": y.expand(N, -1)}, means=False, sample=True, seed=2)
+    out = model.restyle(
+        x=x.expand(N, -1), like={"y": y.expand(N, -1)}, means=False, sample=True, seed=2
+    )
     law = parse("q(x) q(z|x)"), parse("q(y) q(z|y) q(v|z,y)")
     content, style = (joint_of(model, q, data) for q in law)
     z, s_z = content.conditional(["z"], {"x": x})
@@ -162,7 +190,10 @@ def test_restyle_with_draws():
     f = affine(model, parse("p(y|z,v)").terms[0])
     a, b = f.weights["z"], f.weights["v"]
     assert_moments(
-        out, (z @ a.T + v @ b.T + f.bias)[0], a @ s_z @ a.T + b @ s_v @ b.T + torch.diag(f.variance), "restyled draws"
+        out,
+        (z @ a.T + v @ b.T + f.bias)[0],
+        a @ s_z @ a.T + b @ s_v @ b.T + torch.diag(f.variance),
+        "restyled draws",
     )
 
 
@@ -180,7 +211,12 @@ def test_reconstruct(keep_style, sample):
     out = model.reconstruct(**rows, keep_style=keep_style, sample=sample, seed=8)
     assert_moments(stack(out, ["x", "y"]), mean[0], cov, "reconstructions")
     same(
-        stack(model.reconstruct(**{k: v[:2] for k, v in rows.items()}, keep_style=keep_style, means=True), ["x", "y"]),
+        stack(
+            model.reconstruct(
+                **{k: v[:2] for k, v in rows.items()}, keep_style=keep_style, means=True
+            ),
+            ["x", "y"],
+        ),
         mean.expand(2, -1),
     )
 
@@ -189,7 +225,10 @@ def test_reconstruct_one_modality_and_three():
     model, data = build("WynerVAE", 2)
     x = data.sample(3)["x"]
     z = predicted(model, "q(z|x)", {"x": x})
-    same(model.reconstruct(x=x, means=True)["x"], predicted(model, "p(x|z,u)", {"z": z, "u": torch.zeros(3, 2)}))
+    same(
+        model.reconstruct(x=x, means=True)["x"],
+        predicted(model, "p(x|z,u)", {"z": z, "u": torch.zeros(3, 2)}),
+    )
     model, data = build("WynerVAE-3", 2)
     rows = data.sample(3)
     z = predicted(model, "q(z|a,b,c)", rows)
@@ -221,7 +260,10 @@ def test_encode_gives_the_factors_of_the_largest_law(name):
                 values[latent] = mean
                 continue
             each = zip(means_of(model, term.name, values), components(model, term), strict=True)
-            densities = [torch.distributions.Normal(m, f.variance.sqrt()).log_prob(point).sum(1) for m, f in each]
+            densities = [
+                torch.distributions.Normal(m, f.variance.sqrt()).log_prob(point).sum(1)
+                for m, f in each
+            ]
             same(found[latent].log_prob(point), torch.stack(densities).exp().mean(0).log())
             values[latent] = mean
         assert set(found) == {t.of[0] for t in q.terms if not is_data(model, t)}
@@ -246,7 +288,9 @@ def test_every_likelihood_has_a_translation_and_the_table_of_abilities_says_so()
             asked = scored(model, law)
             if asked:
                 targets, given = (",".join(sorted(a)) for a in asked)
-                assert f"p({targets}{'|' + given if given else ''})" in can["log_likelihood"].split()
+                assert (
+                    f"p({targets}{'|' + given if given else ''})" in can["log_likelihood"].split()
+                )
                 if given:
                     assert f"{given}->{targets}" in can["translate"].split()
         assert (can["generate"] == "yes") == bool(joint_laws(model))

@@ -1,4 +1,5 @@
-"""DSAE with the parameters of a linear Gaussian process, against log-determinants in float64: no training."""
+"""DSAE with the parameters of a linear Gaussian process, against log-determinants in float64: no
+training."""
 
 from __future__ import annotations
 
@@ -16,8 +17,12 @@ from wyner.variables import Sequence
 
 LAW = process(steps=6, frame=4, local=2, common=2)
 BEST = LAW.posterior()
-CASES = {"posterior": BEST, "leaky": Representation(0.8 * BEST.w, BEST.vz, BEST.u, BEST.v, BEST.vs).leaky(0.3)}
-"""The best encoder with independent coordinates; and one with too small a z, some of which every s_t repeats."""
+CASES = {
+    "posterior": BEST,
+    "leaky": Representation(0.8 * BEST.w, BEST.vz, BEST.u, BEST.v, BEST.vs).leaky(0.3),
+}
+"""The best encoder with independent coordinates; and one with too small a z, some of which every
+s_t repeats."""
 
 
 def _install(model: DSAE, law: Process, found: Representation) -> None:
@@ -26,7 +31,10 @@ def _install(model: DSAE, law: Process, found: Representation) -> None:
     with torch.no_grad():
         for p in model.parameters():
             p.zero_()
-        for name, slopes, variance in (("q(z|x)", [found.w], found.vz), ("q(s|x,z)", [found.u, found.v], found.vs)):
+        for name, slopes, variance in (
+            ("q(z|x)", [found.w], found.vz),
+            ("q(s|x,z)", [found.u, found.v], found.vs),
+        ):
             last, n = model.factors[name].network.last, len(variance)
             last.weight[:n] = as_tensor(np.hstack(slopes))
             last.bias[n:] = as_tensor(0.5 * np.log(variance))
@@ -41,9 +49,14 @@ def _install(model: DSAE, law: Process, found: Representation) -> None:
 def case(request, float64):
     law, found = LAW, CASES[request.param]
     model = DSAE(
-        x=Sequence(law.steps, len(law.b)), z=law.c.shape[1], s=len(law.a), objective="cmi", gamma=0.3,
-        networks=Sequences(linear=True), prior=Recurrent(cell="markov"),
-    )  # fmt: skip
+        x=Sequence(law.steps, len(law.b)),
+        z=law.c.shape[1],
+        s=len(law.a),
+        objective="cmi",
+        gamma=0.3,
+        networks=Sequences(linear=True),
+        prior=Recurrent(cell="markov"),
+    )
     _install(model, law, found)
     x, z, s = (torch.from_numpy(a) for a in law.draw(20_000, np.random.default_rng(1)))
     return model, found, x, z, s
@@ -57,7 +70,12 @@ def test_terms_of_the_elbo_are_the_exact_ones(case):
     with torch.no_grad():
         terms = program.scores({"x": x}, noise)
     kl_z, kl_s, recon = terms.values()
-    for name, values in (("kl_z", kl_z), ("kl_s", kl_s), ("recon", recon), ("elbo", -(kl_z + kl_s + recon))):
+    for name, values in (
+        ("kl_z", kl_z),
+        ("kl_s", kl_s),
+        ("recon", recon),
+        ("elbo", -(kl_z + kl_s + recon)),
+    ):
         assert_mean(values, truth[name], name)
 
 
@@ -67,7 +85,9 @@ def test_kl_by_steps_has_the_expectation_of_the_log_ratio_and_less_noise(case):
     noise = program.noise((len(x),), x, torch.Generator().manual_seed(3))
     with torch.no_grad():
         steps = program.scores({"x": x}, noise)["elbo: KL(q(s|x,z) || p(s)), step by step"]
-        plain = program.scores({"x": x}, noise, pointwise=True)["elbo: KL(q(s|x,z) || p(s)), step by step"]
+        plain = program.scores({"x": x}, noise, pointwise=True)[
+            "elbo: KL(q(s|x,z) || p(s)), step by step"
+        ]
     assert_mean(steps - plain, 0.0)
     assert steps.std() < plain.std()
 
@@ -76,8 +96,12 @@ def test_prior_has_the_density_and_the_moments_of_the_process(case):
     model, _, _, _, s = case
     prior = model.factors["p(s)"]()
     flat = s[:50].flatten(1)
-    target = torch.distributions.MultivariateNormal(torch.zeros(flat.shape[1]), torch.from_numpy(LAW.local))
-    torch.testing.assert_close(prior.log_prob(s[:50]), target.log_prob(flat), rtol=1e-10, atol=1e-10)
+    target = torch.distributions.MultivariateNormal(
+        torch.zeros(flat.shape[1]), torch.from_numpy(LAW.local)
+    )
+    torch.testing.assert_close(
+        prior.log_prob(s[:50]), target.log_prob(flat), rtol=1e-10, atol=1e-10
+    )
     torch.manual_seed(4)
     drawn = prior.sample(20_000).flatten(1)
     assert_moments(drawn, torch.zeros(drawn.shape[1]), torch.from_numpy(LAW.local))
@@ -87,9 +111,14 @@ def test_importance_weights_find_the_entropy(float64):
     """With many samples log p(x) of the linear model is its exact density."""
     law = LAW
     model = DSAE(
-        x=Sequence(law.steps, 4), z=2, s=2, objective="elbo", watch=False,
-        networks=Sequences(linear=True), prior=Recurrent(cell="markov"),
-    )  # fmt: skip
+        x=Sequence(law.steps, 4),
+        z=2,
+        s=2,
+        objective="elbo",
+        watch=False,
+        networks=Sequences(linear=True),
+        prior=Recurrent(cell="markov"),
+    )
     _install(model, law, law.posterior())
     x = torch.from_numpy(law.draw(20, np.random.default_rng(5))[0])
     found = model.log_likelihood(x=x, samples=4000, seed=0)
@@ -105,7 +134,9 @@ def test_identity_10_and_the_bound_17(name):
     t = exact(LAW, CASES[name])
     assert t["I_xz"] - t["I_zs"] == pytest.approx(t["kl_z"] - t["redundancy"], rel=1e-9)  # (10)
     assert t["redundancy"] == pytest.approx(t["I_zs"] + t["aggregate"], rel=1e-12)
-    assert t["I_xz_given_s"] == pytest.approx(t["I_xz"] - t["I_zs"] + t["I_zs_given_x"], rel=1e-9)  # (7)
+    assert t["I_xz_given_s"] == pytest.approx(
+        t["I_xz"] - t["I_zs"] + t["I_zs_given_x"], rel=1e-9
+    )  # (7)
     assert t["kl_z"] == pytest.approx(t["I_xz"] + t["aggregate"], rel=1e-9)
     for alpha in (1.0, 1.5, 4.0):  # (17)
         assert t["I_xz"] - alpha * t["I_zs"] <= t["I_xz_given_s"] + 1e-12
@@ -129,9 +160,15 @@ def test_critics_learn_the_shared_information():
     truth = exact(LAW, CASES["leaky"])
     torch.manual_seed(0)
     model = DSAE(
-        x=Sequence(LAW.steps, 4), z=2, s=2, objective="cmi", gamma=0.3, networks=Sequences(linear=True),
-        prior=Recurrent(cell="markov"), critics=Critics(width=64, noise=0.0),
-    )  # fmt: skip
+        x=Sequence(LAW.steps, 4),
+        z=2,
+        s=2,
+        objective="cmi",
+        gamma=0.3,
+        networks=Sequences(linear=True),
+        prior=Recurrent(cell="markov"),
+        critics=Critics(width=64, noise=0.0),
+    )
     critics = {k: v.clone() for k, v in model.critics.state_dict().items()}
     _install(model, LAW, CASES["leaky"])
     model.critics.load_state_dict(critics)

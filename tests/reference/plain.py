@@ -1,6 +1,8 @@
-"""Losses as one would write them from the papers: plain torch, section 3 of the specification, no wyner in the arithmetic.
+"""Losses as one would write them from the papers: plain torch, section 3 of the specification, no
+wyner in the arithmetic.
 
-The networks' weights are taken out of a model by name; everything else, layers, draws, densities and KLs, is written here again.
+The networks' weights are taken out of a model by name; everything else, layers, draws, densities
+and KLs, is written here again.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ class Weights:
         return h
 
     def gaussian(self, factor: str, *parents: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance of an encoder: the network's halves are m and log s, with log s^2 kept in [-12, 8]."""
+        """Mean and variance of an encoder: the network's halves are m and log s, with log s^2 kept
+        in [-12, 8]."""
         m, log_s = self.network(factor, *parents).chunk(2, 1)
         return m, torch.exp(torch.clamp(2 * log_s, -12, 8))
 
@@ -62,14 +65,22 @@ def draw(q: tuple[Tensor, Tensor], noise: Tensor) -> Tensor:
 
 
 def wyner_vae(
-    w: Weights, x: Tensor, y: Tensor, e: dict[str, Tensor], lam: float, a: dict[str, float], d_x: Tensor, d_y: Tensor
+    w: Weights,
+    x: Tensor,
+    y: Tensor,
+    e: dict[str, Tensor],
+    lam: float,
+    a: dict[str, float],
+    d_x: Tensor,
+    d_y: Tensor,
 ) -> Tensor:
     """Equation (15), entropies dropped: one number, the mean over the batch.
 
     Args:
         w: weights.
         x, y: the pair.
-        e: noise by the name of what is drawn: z, u, v of the joint posterior; z1, u1 from x alone; z2, v2 from y alone.
+        e: noise by the name of what is drawn: z, u, v of the joint posterior; z1, u1 from x alone;
+            z2, v2 from y alone.
         lam, a: the paper's lambda and a_xx, a_yy, a_xy, a_yx.
         d_x, d_y: decoder variances.
     """
@@ -87,12 +98,16 @@ def wyner_vae(
     q_z1 = w.gaussian("q(z|x)", x)
     z1 = draw(q_z1, e["z1"])
     q_u1 = w.gaussian("q(u|z,x)", z1, x)
-    loss = loss + a["xx"] * (rec_x(z1, draw(q_u1, e["u1"])) + kl_prior(*q_z1, p_z) + kl_prior(*q_u1, p_u))
+    loss = loss + a["xx"] * (
+        rec_x(z1, draw(q_u1, e["u1"])) + kl_prior(*q_z1, p_z) + kl_prior(*q_u1, p_u)
+    )
 
     q_z2 = w.gaussian("q(z|y)", y)
     z2 = draw(q_z2, e["z2"])
     q_v2 = w.gaussian("q(v|z,y)", z2, y)
-    loss = loss + a["yy"] * (rec_y(z2, draw(q_v2, e["v2"])) + kl_prior(*q_z2, p_z) + kl_prior(*q_v2, p_v))
+    loss = loss + a["yy"] * (
+        rec_y(z2, draw(q_v2, e["v2"])) + kl_prior(*q_z2, p_z) + kl_prior(*q_v2, p_v)
+    )
 
     loss = loss + a["xy"] * (rec_y(z, v) + kl(*q_z, *q_z1) + kl_v)
     loss = loss + a["yx"] * (rec_x(z, u) + kl(*q_z, *q_z2) + kl_u)
@@ -100,10 +115,13 @@ def wyner_vae(
 
 
 def jmvae(w: Weights, x: Tensor, y: Tensor, noise: Tensor, c: float) -> Tensor:
-    """(42) + c (43): REC_x + REC_y + KL(q(w|x,y)||p(w)) + c [KL(q(w|x,y)||q(w|x)) + KL(q(w|x,y)||q(w|y))], decoder variance 1/2."""
+    """(42) + c (43): REC_x + REC_y + KL(q(w|x,y)||p(w)) + c [KL(q(w|x,y)||q(w|x)) +
+    KL(q(w|x,y)||q(w|y))], decoder variance 1/2."""
     q = w.gaussian("q(w|x,y)", x, y)
     code, half = draw(q, noise), torch.tensor(0.5, dtype=x.dtype)
-    rec = -log_normal(x, w.network("p(x|w)", code), half) - log_normal(y, w.network("p(y|w)", code), half)
+    rec = -log_normal(x, w.network("p(x|w)", code), half) - log_normal(
+        y, w.network("p(y|w)", code), half
+    )
     apart = kl(*q, *w.gaussian("q(w|x)", x)) + kl(*q, *w.gaussian("q(w|y)", y))
     return (rec + kl_prior(*q, w.prior("p(w)")) + c * apart).mean()
 
@@ -119,21 +137,31 @@ def vcca_private(w: Weights, x: Tensor, y: Tensor, e: dict[str, Tensor]) -> Tens
     """(48): REC_x + REC_y + KL(q(z|x)||p(z)) + KL(q(u|x)||p(u)) + KL(q(v|y)||p(v)), z ~ q(z|x)."""
     q_z, q_u, q_v = w.gaussian("q(z|x)", x), w.gaussian("q(u|x)", x), w.gaussian("q(v|y)", y)
     z, half = draw(q_z, e["z"]), torch.tensor(0.5, dtype=x.dtype)
-    x_th, y_th = w.network("p(x|z,u)", z, draw(q_u, e["u"])), w.network("p(y|z,v)", z, draw(q_v, e["v"]))
+    x_th, y_th = (
+        w.network("p(x|z,u)", z, draw(q_u, e["u"])),
+        w.network("p(y|z,v)", z, draw(q_v, e["v"])),
+    )
     rec = -log_normal(x, x_th, half) - log_normal(y, y_th, half)
-    rate = kl_prior(*q_z, w.prior("p(z)")) + kl_prior(*q_u, w.prior("p(u)")) + kl_prior(*q_v, w.prior("p(v)"))
+    rate = (
+        kl_prior(*q_z, w.prior("p(z)"))
+        + kl_prior(*q_u, w.prior("p(u)"))
+        + kl_prior(*q_v, w.prior("p(v)"))
+    )
     return (rec + rate).mean()
 
 
 def beta_image_vae(w: Weights, x: Tensor, bits: Tensor, noise: Tensor, beta: float) -> Tensor:
-    """A VAE of an image with one trained variance per channel and of bits: REC + beta KL, every pixel and bit summed."""
+    """A VAE of an image with one trained variance per channel and of bits: REC + beta KL, every
+    pixel and bit summed."""
     q = w.gaussian("q(z|x,b)", x, bits)
     z = draw(q, noise)
     mean = w.network("p(x|z)", z).reshape(x.shape)
     variance = torch.exp(2 * w.state["p(x|z).head.log_scale"]).clamp_min(1e-4)  # (C, 1, 1)
     p = torch.sigmoid(w.network("p(b|z)", z)).reshape(bits.shape)
     cross_entropy = -(bits * torch.log(p) + (1 - bits) * torch.log(1 - p)).flatten(1).sum(1)
-    return (-log_normal(x, mean, variance) + cross_entropy + beta * kl_prior(*q, w.prior("p(z)"))).mean()
+    return (
+        -log_normal(x, mean, variance) + cross_entropy + beta * kl_prior(*q, w.prior("p(z)"))
+    ).mean()
 
 
 def vib(w: Weights, x: Tensor, y: Tensor, noise: Tensor, beta: float) -> Tensor:
@@ -143,7 +171,15 @@ def vib(w: Weights, x: Tensor, y: Tensor, noise: Tensor, beta: float) -> Tensor:
     return (beta * kl_prior(*q, w.prior("p(z)")) + rec).mean()
 
 
-def ssvae(w: Weights, x: Tensor, y: Tensor, known: Tensor, unknown: Tensor, unlabelled: float, alpha: float) -> Tensor:
+def ssvae(
+    w: Weights,
+    x: Tensor,
+    y: Tensor,
+    known: Tensor,
+    unknown: Tensor,
+    unlabelled: float,
+    alpha: float,
+) -> Tensor:
     """(46) + unlabelled (47) - alpha log q(x|y), p(x) uniform over k labels, decoder variance 1/2.
 
     Args:
@@ -171,36 +207,55 @@ def ssvae(w: Weights, x: Tensor, y: Tensor, known: Tensor, unknown: Tensor, unla
 def wvae_codes(
     w: Weights, factor: str, parents: tuple[Tensor, ...], gumbel: Tensor, tau: float
 ) -> tuple[Tensor, Tensor]:
-    """A relaxed draw softmax((logits + g)/tau), (B, N, K), and KL to the uniform prior: sum_n (log K - H(q_n))."""
+    """A relaxed draw softmax((logits + g)/tau), (B, N, K), and KL to the uniform prior: sum_n (log
+    K - H(q_n))."""
     logits = w.network(factor, *parents).reshape(gumbel.shape)
     p = torch.softmax(logits, -1)
     entropy = -(p * torch.log(p)).sum(-1)
     return torch.softmax((logits + gumbel) / tau, -1), (math.log(gumbel.shape[-1]) - entropy).sum(1)
 
 
-def wvae(w: Weights, x: Tensor, y: Tensor, e: dict[str, Tensor], lam: float, tau: float, eps2: float) -> Tensor:
-    """loss1 of the W-VAE, with the constants of the two densities: (1+lam) KL_z + KL_u + KL_v + (squared errors) / (2 eps^2)."""
+def wvae(
+    w: Weights, x: Tensor, y: Tensor, e: dict[str, Tensor], lam: float, tau: float, eps2: float
+) -> Tensor:
+    """loss1 of the W-VAE, with the constants of the two densities: (1+lam) KL_z + KL_u + KL_v +
+    (squared errors) / (2 eps^2)."""
     z, kl_z = wvae_codes(w, "q(z|x,y)", (x, y), e["z"], tau)
     u, kl_u = wvae_codes(w, "q(u|x,y)", (x, y), e["u"], tau)
     v, kl_v = wvae_codes(w, "q(v|x,y)", (x, y), e["v"], tau)
-    square = ((x - w.network("p(x|u,z)", u, z)) ** 2).sum(1) + ((y - w.network("p(y|v,z)", v, z)) ** 2).sum(1)
+    square = ((x - w.network("p(x|u,z)", u, z)) ** 2).sum(1) + (
+        (y - w.network("p(y|v,z)", v, z)) ** 2
+    ).sum(1)
     constant = 0.5 * (x.shape[1] + y.shape[1]) * math.log(2 * math.pi * eps2)
     return ((1 + lam) * kl_z + kl_u + kl_v + square / (2 * eps2) + constant).mean()
 
 
-def iiae(w: Weights, x: Tensor, y: Tensor, e: dict[str, Tensor], lam: float, beta: float, reg: float) -> Tensor:
-    """The loss of the code, section 8 of the variational Wyner specification; standard priors, decoder variance 1/2."""
+def iiae(
+    w: Weights, x: Tensor, y: Tensor, e: dict[str, Tensor], lam: float, beta: float, reg: float
+) -> Tensor:
+    """The loss of the code, section 8 of the variational Wyner specification; standard priors,
+    decoder variance 1/2."""
     q_z, q_u, q_v = w.gaussian("q(z|x,y)", x, y), w.gaussian("q(u|x)", x), w.gaussian("q(v|y)", y)
-    z, one, half = draw(q_z, e["z"]), torch.tensor(1.0, dtype=x.dtype), torch.tensor(0.5, dtype=x.dtype)
+    z, one, half = (
+        draw(q_z, e["z"]),
+        torch.tensor(1.0, dtype=x.dtype),
+        torch.tensor(0.5, dtype=x.dtype),
+    )
     rec_x = -log_normal(x, w.network("p(x|u,z)", draw(q_u, e["u"]), z), half)
     rec_y = -log_normal(y, w.network("p(y|v,z)", draw(q_v, e["v"]), z), half)
     apart = kl(*q_z, *w.gaussian("q(z|x)", x)) + kl(*q_z, *w.gaussian("q(z|y)", y))
     exclusive, shared = kl_prior(*q_u, one) + kl_prior(*q_v, one), kl_prior(*q_z, one)
-    return ((beta + lam) * (rec_x + rec_y) + reg * (beta + lam) * exclusive + reg * beta * shared + lam * apart).mean()
+    return (
+        (beta + lam) * (rec_x + rec_y)
+        + reg * (beta + lam) * exclusive
+        + reg * beta * shared
+        + lam * apart
+    ).mean()
 
 
 def product(*experts: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """Mean and variance of the normalised product of Gaussians: T = sum 1/s2, m = sum (m_i/s2_i) / T."""
+    """Mean and variance of the normalised product of Gaussians: T = sum 1/s2, m = sum (m_i/s2_i) /
+    T."""
     t = sum(1 / s2 for _, s2 in experts)
     return sum(m / s2 for m, s2 in experts) / t, 1 / t  # type: ignore[operator, return-value]
 
@@ -208,7 +263,9 @@ def product(*experts: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
 def rec(w: Weights, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
     """-log p(x|z) - log p(y|z), decoder variance 1/2."""
     half = torch.tensor(0.5, dtype=x.dtype)
-    return -log_normal(x, w.network("p(x|z)", z), half) - log_normal(y, w.network("p(y|z)", z), half)
+    return -log_normal(x, w.network("p(x|z)", z), half) - log_normal(
+        y, w.network("p(y|z)", z), half
+    )
 
 
 def mvae(w: Weights, x: Tensor, y: Tensor, e: dict[str, Tensor]) -> Tensor:
@@ -224,21 +281,35 @@ def mvae(w: Weights, x: Tensor, y: Tensor, e: dict[str, Tensor]) -> Tensor:
 
 
 def mmvae(w: Weights, x: Tensor, y: Tensor, e: dict[str, Tensor]) -> Tensor:
-    """Shi et al., one stratified draw of each expert: 1/M sum_m [ log q(z_m|x,y) - log p(z_m) - log p(x|z_m) - log p(y|z_m) ].
+    """Shi et al., one stratified draw of each expert: 1/M sum_m [ log q(z_m|x,y) - log p(z_m) - log
+    p(x|z_m) - log p(y|z_m) ].
 
-    log q is the log-sum-exp of the experts less log M. The library takes KL(q_m || p) in closed form and the rest,
-    log q(z_m|x,y) - log q_m(z_m), at the draw; this function does the same, so that the same draws give the same number.
+    log q is the log-sum-exp of the experts less log M. The library takes KL(q_m || p) in closed
+    form and the rest, log q(z_m|x,y) - log q_m(z_m), at the draw; this function does the same, so
+    that the same draws give the same number.
     """
-    experts, total = [w.gaussian("q(z|x)", x), w.gaussian("q(z|y)", y)], torch.zeros(len(x), dtype=x.dtype)
+    experts, total = (
+        [w.gaussian("q(z|x)", x), w.gaussian("q(z|y)", y)],
+        torch.zeros(len(x), dtype=x.dtype),
+    )
     for own, noise in zip(experts, (e["z1"], e["z2"]), strict=True):
         z = draw(own, noise)
-        log_mixture = torch.logsumexp(torch.stack([log_normal(z, *q) for q in experts]), 0) - math.log(2)
-        total = total + rec(w, x, y, z) + kl_prior(*own, w.prior("p(z)")) + log_mixture - log_normal(z, *own)
+        log_mixture = torch.logsumexp(
+            torch.stack([log_normal(z, *q) for q in experts]), 0
+        ) - math.log(2)
+        total = (
+            total
+            + rec(w, x, y, z)
+            + kl_prior(*own, w.prior("p(z)"))
+            + log_mixture
+            - log_normal(z, *own)
+        )
     return (total / 2).mean()
 
 
 def mvtcae(w: Weights, x: Tensor, y: Tensor, noise: Tensor, alpha: float, beta: float) -> Tensor:
-    """Hwang et al. 2021: (M-a)/M REC + beta [ (1-a) KL(q || p) + a/M sum_i KL(q || e_i) ], q the product of the e_i, M = 2."""
+    """Hwang et al. 2021: (M-a)/M REC + beta [ (1-a) KL(q || p) + a/M sum_i KL(q || e_i) ], q the
+    product of the e_i, M = 2."""
     e_x, e_y = w.gaussian("e(z|x)", x), w.gaussian("e(z|y)", y)
     q = product(e_x, e_y)
     apart = kl(*q, *e_x) + kl(*q, *e_y)
@@ -247,9 +318,11 @@ def mvtcae(w: Weights, x: Tensor, y: Tensor, noise: Tensor, alpha: float, beta: 
 
 
 def dmvae(w: Weights, x: Tensor, y: Tensor, e: dict[str, Tensor]) -> Tensor:
-    """Lee and Pavlovic, three ELBOs: shared part from the product with the prior, from x alone, from y alone; all say both sides.
+    """Lee and Pavlovic, three ELBOs: shared part from the product with the prior, from x alone,
+    from y alone; all say both sides.
 
-    In log variances: l = -log(1/s0^2 + exp(-l_x) + exp(-l_y)), m = (m_x exp(-l_x) + m_y exp(-l_y)) exp(l).
+    In log variances: l = -log(1/s0^2 + exp(-l_x) + exp(-l_y)), m = (m_x exp(-l_x) + m_y exp(-l_y))
+        exp(l).
     """
     half, s02 = torch.tensor(0.5, dtype=x.dtype), w.prior("p(z)")
     (m_x, v_x), (m_y, v_y) = w.gaussian("q(z|x)", x), w.gaussian("q(z|y)", y)
@@ -263,6 +336,8 @@ def dmvae(w: Weights, x: Tensor, y: Tensor, e: dict[str, Tensor]) -> Tensor:
         z = draw(q, noise)
         loss = loss + kl_prior(*q, s02)
         loss = (
-            loss - log_normal(x, w.network("p(x|z,u)", z, u), half) - log_normal(y, w.network("p(y|z,v)", z, v), half)
+            loss
+            - log_normal(x, w.network("p(x|z,u)", z, u), half)
+            - log_normal(y, w.network("p(y|z,v)", z, v), half)
         )
     return loss.mean()

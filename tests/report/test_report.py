@@ -1,4 +1,5 @@
-"""The page of a run: whole, self-contained, with every number, and a sentence where a picture cannot be."""
+"""The page of a run: whole, self-contained, with every number, and a sentence where a picture
+cannot be."""
 
 from __future__ import annotations
 
@@ -30,7 +31,15 @@ from wyner.training.phases import Alternating
 
 TINY = MLPs((4,))
 NUMBERS = [
-    Number("conditional nll of y given x", 12.5, "nats per row", "importance sampling, S = 5", 0.25, 12.244, "floor"),
+    Number(
+        "conditional nll of y given x",
+        12.5,
+        "nats per row",
+        "importance sampling, S = 5",
+        0.25,
+        12.244,
+        "floor",
+    ),
     Number("joint <nll> & more", -3.25, "nats per pair", "by <hand>"),
     Number("broken", float("nan"), "nats", "0 rows"),
 ]
@@ -49,7 +58,10 @@ def history(model: Model) -> list[dict[str, Any]]:
     for phase in model.phases:
         for epoch in (1.0, 2.0, 3.0):
             for split in ("train", "validation"):
-                terms = {name: 1.0 / epoch + k for k, name in enumerate(model.program(phase.objective).names)}
+                terms = {
+                    name: 1.0 / epoch + k
+                    for k, name in enumerate(model.program(phase.objective).names)
+                }
                 rows.append(
                     {
                         "phase": phase.name,
@@ -76,7 +88,19 @@ def dataset(kind: str, spaces: dict[str, Any], rows: int = 24, **options: Any) -
         return {**{k: one(s, n) for k, s in spaces.items()}, "label": np.arange(n) % 3}
 
     notes = ("Licence: <none>",)
-    return Dataset("<i>a & b</i>", part(rows), {}, part(rows), spaces, {}, {"name": "made"}, {}, notes, kind, **options)
+    return Dataset(
+        "<i>a & b</i>",
+        part(rows),
+        {},
+        part(rows),
+        spaces,
+        {},
+        {"name": "made"},
+        {},
+        notes,
+        kind,
+        **options,
+    )
 
 
 def halves() -> tuple[Model, Dataset]:
@@ -88,25 +112,39 @@ def halves() -> tuple[Model, Dataset]:
 
 def images() -> tuple[Model, Dataset]:
     x, y = Image(1, 6, 6), Image(3, 8, 8)
-    return models.WynerVAE(x=x, y=y, z=3, u=1, v=2, alpha=1.0, networks=TINY), dataset("image", {"x": x, "y": y})
+    return models.WynerVAE(x=x, y=y, z=3, u=1, v=2, alpha=1.0, networks=TINY), dataset(
+        "image", {"x": x, "y": y}
+    )
 
 
 def vectors() -> tuple[Model, Dataset]:
     x, y = Real(4), Real(2, 3)
-    return models.WynerVAE(x=x, y=y, z=3, u=2, v=0, networks=TINY), dataset("vector", {"x": x, "y": y})
+    return models.WynerVAE(x=x, y=y, z=3, u=2, v=0, networks=TINY), dataset(
+        "vector", {"x": x, "y": y}
+    )
 
 
 def one_side() -> tuple[Model, Dataset]:
     laws = {"elbo": ("q(x) q(z|x)", "p(z) p(x|z)")}
-    model = Model(observed={"x": Real(1)}, latent={"z": Real(1)}, laws=laws, objective=KL("elbo"), networks=TINY)
+    model = Model(
+        observed={"x": Real(1)},
+        latent={"z": Real(1)},
+        laws=laws,
+        objective=KL("elbo"),
+        networks=TINY,
+    )
     return model, dataset("vector", {"x": Real(1), "y": Real(2)})
 
 
 CASES = {"halves": halves, "image": images, "vector": vectors}
 DRAWN = {"translate-x-to-y", "translate-y-to-x", "joint", "rates", "latents", "loss"}
 PICTURES = {
-    "halves": DRAWN | {"style-control", "reconstructions", "joint-style", "traversal", "terms-joint"},
-    "image": DRAWN | {"style-control", "reconstructions", "joint-style", "traversal", "terms-joint"},
+    "halves": (
+        DRAWN | {"style-control", "reconstructions", "joint-style", "traversal", "terms-joint"}
+    ),
+    "image": (
+        DRAWN | {"style-control", "reconstructions", "joint-style", "traversal", "terms-joint"}
+    ),
     "vector": DRAWN | {"moments", "correlations", "terms-joint", "terms-marginal"},
 }
 
@@ -118,7 +156,14 @@ class Page(HTMLParser):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        self.raw, self.open, self.sources, self.tags, self.text, self.ids = path.read_text(), [], [], [], "", []
+        self.raw, self.open, self.sources, self.tags, self.text, self.ids = (
+            path.read_text(),
+            [],
+            [],
+            [],
+            "",
+            [],
+        )
         self.feed(self.raw)
         self.text = re.sub(r"\s+", " ", self.text)
 
@@ -148,7 +193,9 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module", params=list(CASES))
-def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Model, Path, Page]:
+def written(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Model, Path, Page]:
     torch.manual_seed(0)
     model, data = CASES[request.param]()
     folder = tmp_path_factory.mktemp(request.param)
@@ -201,12 +248,21 @@ def test_page_says_every_number_and_the_equation(written: tuple[str, Model, Path
         assert p.text in page.text
 
 
-def test_names_are_escaped_and_the_run_can_be_repeated(written: tuple[str, Model, Path, Page]) -> None:
+def test_names_are_escaped_and_the_run_can_be_repeated(
+    written: tuple[str, Model, Path, Page],
+) -> None:
     _, _, _, page = written
     assert "<i>" not in page.raw
     assert "<nll>" not in page.raw
     assert "WynerVAE on <i>a & b</i>" in unescape(page.text)
-    for shown in ("wyner demo --out run", "Licence: <none>", "1,234", "105.8 s", "wyner 0.1", '{"name": "made"}'):
+    for shown in (
+        "wyner demo --out run",
+        "Licence: <none>",
+        "1,234",
+        "105.8 s",
+        "wyner 0.1",
+        '{"name": "made"}',
+    ):
         assert shown in page.text
     assert "/somewhere" not in page.raw
 
@@ -231,7 +287,11 @@ def refused(page: Page) -> dict[str, str]:
 def test_what_a_model_cannot_do_is_a_sentence(kind: str, space: Any, tmp_path: Path) -> None:
     laws = {"joint": ("q(x,y) q(z|x,y)", "p(z) p(x|z) p(y|z)")}
     model = Model(
-        observed={"x": space, "y": space}, latent={"z": Real(2)}, laws=laws, objective=KL("joint"), networks=TINY
+        observed={"x": space, "y": space},
+        latent={"z": Real(2)},
+        laws=laws,
+        objective=KL("joint"),
+        networks=TINY,
     )
     page = Page(write_report(tmp_path, model, dataset(kind, {"x": space, "y": space}), [], [], {}))
     said = refused(page)
@@ -252,7 +312,9 @@ def test_a_model_of_one_side(tmp_path: Path) -> None:
 
 def test_three_modalities_of_other_names(tmp_path: Path) -> None:
     spaces = {"left": Real(2), "kind": Categorical(1, 3), "bits": Binary(4)}
-    model = models.WynerVAE(spaces, z=2, local=1, alpha=0.5, marginals=Alternating(2), networks=TINY)
+    model = models.WynerVAE(
+        spaces, z=2, local=1, alpha=0.5, marginals=Alternating(2), networks=TINY
+    )
     data = dataset("image", spaces)  # these are no pictures, whatever the data set says
     page = Page(write_report(tmp_path, model, data, [], NUMBERS, ABOUT))
     assert set(refused(page)) == {"Training"}
@@ -269,7 +331,12 @@ def test_three_modalities_of_pictures(tmp_path: Path) -> None:
 
 def test_phases_of_like_names_have_files_of_their_own(tmp_path: Path) -> None:
     model, data = vectors()
-    rows = [{**r, "phase": p} for p in ("a b", "A/B", "..", "$x$") for r in history(model) if r["phase"] == "joint"]
+    rows = [
+        {**r, "phase": p}
+        for p in ("a b", "A/B", "..", "$x$")
+        for r in history(model)
+        if r["phase"] == "joint"
+    ]
     empty = Dataset(data.name, {}, {}, {}, data.spaces)
     write_report(tmp_path, model, empty, rows, NUMBERS, ABOUT)
     assert {p.stem for p in (tmp_path / "pictures").iterdir()} == {
@@ -283,7 +350,9 @@ def test_phases_of_like_names_have_files_of_their_own(tmp_path: Path) -> None:
 
 def test_no_rows_to_show(tmp_path: Path) -> None:
     model, data = vectors()
-    empty = Dataset(data.name, {}, {}, {"x": data.test["x"][:1], "y": data.test["y"][:1]}, data.spaces)
+    empty = Dataset(
+        data.name, {}, {}, {"x": data.test["x"][:1], "y": data.test["y"][:1]}, data.spaces
+    )
     page = Page(write_report(tmp_path, model, empty, history(model), NUMBERS, ABOUT))
     assert "fewer than two complete rows" in refused(page)["Pictures"]
 
@@ -295,11 +364,19 @@ def test_rows_that_lack_a_side_are_left_out() -> None:
     about = subject(model, data)
     assert about.count == 12
     assert np.isfinite(about.arrays["x"]).all()
-    assert list(about.labels[about.typical(4)]) == [0, 1, 2, 0]  # rows take turns through the labels
+    assert list(about.labels[about.typical(4)]) == [
+        0,
+        1,
+        2,
+        0,
+    ]  # rows take turns through the labels
 
 
 def test_importing_is_light() -> None:
-    code = "import sys, wyner.report; sys.exit(any(m.split('.')[0] == 'matplotlib' for m in sys.modules))"
+    code = (
+        "import sys, wyner.report; sys.exit(any(m.split('.')[0] == 'matplotlib' for m in"
+        " sys.modules))"
+    )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
@@ -354,4 +431,8 @@ def test_numbers_as_text(value: float, text: str) -> None:
 
 
 def test_durations_as_text() -> None:
-    assert [duration(s).replace("\u00a0", " ") for s in (3.2, 120, 7200)] == ["3 s", "2 min", "2.0 h"]
+    assert [duration(s).replace("\u00a0", " ") for s in (3.2, 120, 7200)] == [
+        "3 s",
+        "2 min",
+        "2.0 h",
+    ]

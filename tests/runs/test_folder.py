@@ -43,7 +43,14 @@ def test_saved_and_loaded_models_answer_the_same(tmp_path) -> None:
 
 
 def test_images_and_convolutions_survive(tmp_path) -> None:
-    m = WynerVAE(x=Image(1, 8, 8), y=Image(3, 8, 8), z=2, u=1, v=1, networks=Convolutional((4,), width=2, blocks=1))
+    m = WynerVAE(
+        x=Image(1, 8, 8),
+        y=Image(3, 8, 8),
+        z=2,
+        u=1,
+        v=1,
+        networks=Convolutional((4,), width=2, blocks=1),
+    )
     m.save(tmp_path / "m")
     again = wyner.load(tmp_path / "m")
     assert torch.equal(again.generate(3, seed=2)["y"], m.generate(3, seed=2)["y"])
@@ -51,15 +58,20 @@ def test_images_and_convolutions_survive(tmp_path) -> None:
 
 def test_adhoc_models_are_stored_whole(tmp_path) -> None:
     m = wyner.Model(
-        observed={"x": Real(2)}, latent={"z": Categorical(2, 3)}, laws={"elbo": ("q(x) q(z|x)", "p(z) p(x|z)")},
-        objective=0.5 * wyner.KL("elbo"), networks=MLPs(()), phases=[Phase("a", wyner.KL("elbo"), freeze=("p(x|z)",), when=After(0.2))],
-    )  # fmt: skip
+        observed={"x": Real(2)},
+        latent={"z": Categorical(2, 3)},
+        laws={"elbo": ("q(x) q(z|x)", "p(z) p(x|z)")},
+        objective=0.5 * wyner.KL("elbo"),
+        networks=MLPs(()),
+        phases=[Phase("a", wyner.KL("elbo"), freeze=("p(x|z)",), when=After(0.2))],
+    )
     m.save(tmp_path / "m")
     again = wyner.load(tmp_path / "m")
     assert str(again.objective) == str(m.objective)
     assert again.phases == m.phases
     assert torch.equal(
-        again.log_likelihood(x=torch.zeros(2, 2), seed=0).value, m.log_likelihood(x=torch.zeros(2, 2), seed=0).value
+        again.log_likelihood(x=torch.zeros(2, 2), seed=0).value,
+        m.log_likelihood(x=torch.zeros(2, 2), seed=0).value,
     )
 
 
@@ -71,17 +83,33 @@ def test_own_networks_need_their_code(tmp_path) -> None:
         wyner.load(tmp_path / "m")
     fresh = make(seed=5, modules={"q(z|x)": torch.nn.Linear(3, 4)})
     again = wyner.load(tmp_path / "m", into=fresh)
-    assert torch.equal(again.encode(x=torch.ones(1, 3))["z"].mean, m.eval().encode(x=torch.ones(1, 3))["z"].mean)
+    assert torch.equal(
+        again.encode(x=torch.ones(1, 3))["z"].mean, m.eval().encode(x=torch.ones(1, 3))["z"].mean
+    )
 
 
 @pytest.mark.parametrize(
     "value",
     [
-        Real(2, 3), Binary(4), Image(1, 8, 8), Categorical(2, 5), Gaussian(), Gaussian(Fixed(0.2)), Gaussian(Trainable(per="event")), Bernoulli(),
-        Deterministic(), Predicted(), MLPs((3, 4), "elu"), Convolutional(), wyner.schedules.OneCycle(), After(0.3), Alternating(2, 3),
-        {"a": [1, 2.5, None, True, "text"]}, 0.5 * wyner.KL("a") + wyner.schedules.Warmup(0.2) * wyner.KL("b"),
+        Real(2, 3),
+        Binary(4),
+        Image(1, 8, 8),
+        Categorical(2, 5),
+        Gaussian(),
+        Gaussian(Fixed(0.2)),
+        Gaussian(Trainable(per="event")),
+        Bernoulli(),
+        Deterministic(),
+        Predicted(),
+        MLPs((3, 4), "elu"),
+        Convolutional(),
+        wyner.schedules.OneCycle(),
+        After(0.3),
+        Alternating(2, 3),
+        {"a": [1, 2.5, None, True, "text"]},
+        0.5 * wyner.KL("a") + wyner.schedules.Warmup(0.2) * wyner.KL("b"),
     ],
-)  # fmt: skip
+)
 def test_settings_survive_json(value) -> None:
     assert decode(json.loads(json.dumps(encode(value)))) == value
 
@@ -109,7 +137,11 @@ def damage(folder, what: str) -> None:
     elif what == "other config":
         config.write_text("[]")
     elif what == "format":
-        config.write_text(json.dumps({**json.loads(config.read_text()), "format": 99, "versions": {"wyner": "9.9"}}))
+        config.write_text(
+            json.dumps(
+                {**json.loads(config.read_text()), "format": 99, "versions": {"wyner": "9.9"}}
+            )
+        )
     elif what == "model":
         config.write_text(config.read_text().replace("WynerVAE", "WinerVAE"))
     elif what == "size":
@@ -121,11 +153,18 @@ def damage(folder, what: str) -> None:
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("cut", "damaged"), ("flipped", "checksum"), ("no weights", "incomplete"), ("no config", "is not a run"), ("bad config", "damaged"),
-        ("other config", "does not describe a run"), ("format", "format 99 by wyner 9.9; this version reads format 1"),
-        ("model", "did you mean 'WynerVAE'"), ("size", "weights are of another model"), ("kind", "unknown kind"),
+        ("cut", "damaged"),
+        ("flipped", "checksum"),
+        ("no weights", "incomplete"),
+        ("no config", "is not a run"),
+        ("bad config", "damaged"),
+        ("other config", "does not describe a run"),
+        ("format", "format 99 by wyner 9.9; this version reads format 1"),
+        ("model", "did you mean 'WynerVAE'"),
+        ("size", "weights are of another model"),
+        ("kind", "unknown kind"),
     ],
-)  # fmt: skip
+)
 def test_damaged_runs_say_what_is_wrong(tmp_path, what: str, message: str) -> None:
     make().save(tmp_path / "m")
     assert wyner.load(tmp_path / "m").latent["z"] == Real(2)

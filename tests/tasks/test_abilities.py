@@ -10,45 +10,91 @@ from wyner.errors import TaskError
 from wyner.models import TABLE
 
 EVERYTHING = {
-    "generate": "yes", "translate": "x->y y->x", "encode": "(x) (x,y) (y)",
-    "log_likelihood": "p(x) p(x,y) p(x|y) p(y) p(y|x)", "common_information": "yes",
-}  # fmt: skip
+    "generate": "yes",
+    "translate": "x->y y->x",
+    "encode": "(x) (x,y) (y)",
+    "log_likelihood": "p(x) p(x,y) p(x|y) p(y) p(y|x)",
+    "common_information": "yes",
+}
 
 ABILITIES = {
     "WynerVAE": {
-        "generate": "yes", "translate": "x->y y->x", "restyle": "x y", "encode": "(x) (x,y) (y)",
-        "log_likelihood": "p(x) p(x,y) p(x|y) p(y) p(y|x)", "common_information": "yes",
+        "generate": "yes",
+        "translate": "x->y y->x",
+        "restyle": "x y",
+        "encode": "(x) (x,y) (y)",
+        "log_likelihood": "p(x) p(x,y) p(x|y) p(y) p(y|x)",
+        "common_information": "yes",
     },
     "WynerVAE-no-local": {
-        "generate": "yes", "translate": "x->y y->x", "restyle": "-", "encode": "(x) (x,y) (y)",
-        "log_likelihood": "p(x) p(x,y) p(x|y) p(y) p(y|x)", "common_information": "yes",
+        "generate": "yes",
+        "translate": "x->y y->x",
+        "restyle": "-",
+        "encode": "(x) (x,y) (y)",
+        "log_likelihood": "p(x) p(x,y) p(x|y) p(y) p(y|x)",
+        "common_information": "yes",
     },
     "WynerVAE-3": {
-        "generate": "yes", "translate": "a->b,c b->a,c c->a,b", "encode": "(a) (a,b,c) (b) (c)", "common_information": "yes",
+        "generate": "yes",
+        "translate": "a->b,c b->a,c c->a,b",
+        "encode": "(a) (a,b,c) (b) (c)",
+        "common_information": "yes",
         "log_likelihood": "p(a) p(a,b,c) p(a,b|c) p(a,c|b) p(b) p(b,c|a) p(c)",
     },
-    "VAE": {"generate": "yes", "translate": "-", "encode": "(x)", "log_likelihood": "p(x)", "common_information": "yes"},
+    "VAE": {
+        "generate": "yes",
+        "translate": "-",
+        "encode": "(x)",
+        "log_likelihood": "p(x)",
+        "common_information": "yes",
+    },
     "CVAE": {
-        "generate": "-", "translate": "x->y", "restyle": "y", "encode": "(x,y)", "log_likelihood": "p(y|x)", "common_information": "-",
+        "generate": "-",
+        "translate": "x->y",
+        "restyle": "y",
+        "encode": "(x,y)",
+        "log_likelihood": "p(y|x)",
+        "common_information": "-",
     },
     "VCCAPrivate": {
-        "generate": "yes", "translate": "x->y", "restyle": "y", "encode": "(x) (x,y) (y)", "log_likelihood": "p(x) p(x,y) p(y|x)",
+        "generate": "yes",
+        "translate": "x->y",
+        "restyle": "y",
+        "encode": "(x) (x,y) (y)",
+        "log_likelihood": "p(x) p(x,y) p(y|x)",
         "common_information": "yes",
     },
     "VIB": {
-        "generate": "-", "translate": "x->y", "restyle": "-", "encode": "(x) (x,y)", "log_likelihood": "p(y|x)", "common_information": "-",
+        "generate": "-",
+        "translate": "x->y",
+        "restyle": "-",
+        "encode": "(x) (x,y)",
+        "log_likelihood": "p(y|x)",
+        "common_information": "-",
     },
     "SSVAE": {
-        "generate": "yes", "translate": "x->y y->x", "restyle": "y", "encode": "(x,y)",
-        "log_likelihood": "p(x,y) p(x|y) p(y) p(y|x)", "common_information": "-",
+        "generate": "yes",
+        "translate": "x->y y->x",
+        "restyle": "y",
+        "encode": "(x,y)",
+        "log_likelihood": "p(x,y) p(x|y) p(y) p(y|x)",
+        "common_information": "-",
     },
     "ADGM": {
-        "generate": "yes", "translate": "x->y y->x", "restyle": "y", "encode": "(x,y)",
-        "log_likelihood": "p(x,y) p(x|y) p(y) p(y|x)", "common_information": "-",
+        "generate": "yes",
+        "translate": "x->y y->x",
+        "restyle": "y",
+        "encode": "(x,y)",
+        "log_likelihood": "p(x,y) p(x|y) p(y) p(y|x)",
+        "common_information": "-",
     },
     "BCDE": {
-        "generate": "yes", "translate": "x->y", "restyle": "-", "encode": "(x) (x,y) (y)",
-        "log_likelihood": "p(x) p(x,y) p(y) p(y|x)", "common_information": "yes",
+        "generate": "yes",
+        "translate": "x->y",
+        "restyle": "-",
+        "encode": "(x) (x,y) (y)",
+        "log_likelihood": "p(x) p(x,y) p(y) p(y|x)",
+        "common_information": "yes",
     },
     "JVAE": {**EVERYTHING, "restyle": "-"},
     "JMVAE": {**EVERYTHING, "restyle": "-"},
@@ -63,7 +109,7 @@ ABILITIES = {
     "DMVAE": {**EVERYTHING, "restyle": "x y"},
     "MMVAEPlus": {**EVERYTHING, "restyle": "x y"},
     "VariationalWyner": {**EVERYTHING, "restyle": "x y", "log_likelihood": "-"},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", ABILITIES)
@@ -73,10 +119,28 @@ def test_table_of_abilities(name):
 
 
 RETRIEVE = {
-    "VAE": "x", "WynerVAE-3": "a b c", "CVAE": "-", "SSVAE": "-", "ADGM": "-", "VIB": "-", "VCCAPrivate": "x",
-    **dict.fromkeys(("WynerVAE", "WynerVAE-no-local", "JVAE", "JMVAE", "BiVCCAPrivate", "IIAE", "VariationalWyner"), "x y"),
-}  # fmt: skip
-"""What a model can be searched by: it takes a common latent, and an encoder of it from one modality alone."""
+    "VAE": "x",
+    "WynerVAE-3": "a b c",
+    "CVAE": "-",
+    "SSVAE": "-",
+    "ADGM": "-",
+    "VIB": "-",
+    "VCCAPrivate": "x",
+    **dict.fromkeys(
+        (
+            "WynerVAE",
+            "WynerVAE-no-local",
+            "JVAE",
+            "JMVAE",
+            "BiVCCAPrivate",
+            "IIAE",
+            "VariationalWyner",
+        ),
+        "x y",
+    ),
+}
+"""What a model can be searched by: it takes a common latent, and an encoder of it from one modality
+alone."""
 
 
 @pytest.mark.parametrize("name", RETRIEVE)
@@ -102,22 +166,58 @@ X, Y = torch.zeros(3, 2), torch.zeros(3, 3)
     ("name", "call", "words"),
     [
         ("CVAE", lambda m: m.generate(3), r"CVAE cannot generate: it has no joint law p\(x,y\)"),
-        ("CVAE", lambda m: m.translate(y=Y), "CVAE cannot translate y to x: it has no law of x given y"),
+        (
+            "CVAE",
+            lambda m: m.translate(y=Y),
+            "CVAE cannot translate y to x: it has no law of x given y",
+        ),
         ("CVAE", lambda m: m.encode(x=X), r"CVAE cannot encode \(x\): it can encode \(x,y\)"),
-        ("CVAE", lambda m: m.log_likelihood(x=X, y=Y), r"CVAE cannot score log p\(x,y\): it has no pair of laws for it"),
-        ("CVAE", lambda m: m.log_likelihood(x=X, given={"y": Y}), r"CVAE cannot score log p\(x\|y\)"),
+        (
+            "CVAE",
+            lambda m: m.log_likelihood(x=X, y=Y),
+            r"CVAE cannot score log p\(x,y\): it has no pair of laws for it",
+        ),
+        (
+            "CVAE",
+            lambda m: m.log_likelihood(x=X, given={"y": Y}),
+            r"CVAE cannot score log p\(x\|y\)",
+        ),
         ("CVAE", lambda m: m.restyle(x=X, like={"y": Y}), "CVAE cannot infer v from y"),
-        ("CVAE", lambda m: m.reconstruct(x=X, y=Y), r"CVAE cannot reconstruct x,y: it has no law p\(x,y\)"),
-        ("CVAE", lambda m: m.common_information(x=X, y=Y), "CVAE cannot measure its common information"),
-        ("JMVAE", lambda m: m.restyle(x=X, like={"y": Y}), "JMVAE cannot restyle y: x2y draws no latent of its own"),
-        ("VCCAPrivate", lambda m: m.translate(y=Y), "VCCAPrivate cannot translate y to x: it has no law of x given y"),
+        (
+            "CVAE",
+            lambda m: m.reconstruct(x=X, y=Y),
+            r"CVAE cannot reconstruct x,y: it has no law p\(x,y\)",
+        ),
+        (
+            "CVAE",
+            lambda m: m.common_information(x=X, y=Y),
+            "CVAE cannot measure its common information",
+        ),
+        (
+            "JMVAE",
+            lambda m: m.restyle(x=X, like={"y": Y}),
+            "JMVAE cannot restyle y: x2y draws no latent of its own",
+        ),
+        (
+            "VCCAPrivate",
+            lambda m: m.translate(y=Y),
+            "VCCAPrivate cannot translate y to x: it has no law of x given y",
+        ),
         ("VIB", lambda m: m.encode(y=Y), r"VIB cannot encode \(y\): it can encode \(x\); \(x,y\)"),
         ("VIB", lambda m: m.generate(3), r"VIB cannot generate: it has no joint law p\(x,y\)"),
-        ("BCDE", lambda m: m.translate(y=Y), "BCDE cannot translate y to x: it has no law of x given y"),
+        (
+            "BCDE",
+            lambda m: m.translate(y=Y),
+            "BCDE cannot translate y to x: it has no law of x given y",
+        ),
         ("SSVAE", lambda m: m.encode(y=Y), r"SSVAE cannot encode \(y\): it can encode \(x,y\)"),
-        ("WynerVAE-3", lambda m: m.translate(a=X, b=torch.zeros(3, 1)), "WynerVAE cannot translate a,b to c: it has no law of c given a,b"),
+        (
+            "WynerVAE-3",
+            lambda m: m.translate(a=X, b=torch.zeros(3, 1)),
+            "WynerVAE cannot translate a,b to c: it has no law of c given a,b",
+        ),
     ],
-)  # fmt: skip
+)
 def test_refusals_say_what_the_model_lacks(name, call, words):
     with pytest.raises(TaskError, match=words):
         call(build(name, 1)[0])

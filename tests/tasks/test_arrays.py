@@ -1,4 +1,5 @@
-"""Arrays at the edge: what comes out is what went in, bad ones are refused, and random states stay the caller's."""
+"""Arrays at the edge: what comes out is what went in, bad ones are refused, and random states stay
+the caller's."""
 
 from __future__ import annotations
 
@@ -89,7 +90,14 @@ def test_another_seed_gives_another_answer(model):
 
 @pytest.mark.parametrize("training", [True, False])
 def test_tasks_leave_the_models_mode_and_gradients_alone(training):
-    model = WynerVAE(x=Image(1, 8, 8), y=Real(2), z=2, u=1, v=1, networks=Convolutional(hidden=(8,), width=2, blocks=0))
+    model = WynerVAE(
+        x=Image(1, 8, 8),
+        y=Real(2),
+        z=2,
+        u=1,
+        v=1,
+        networks=Convolutional(hidden=(8,), width=2, blocks=0),
+    )
     model.train(training)
     before = {k: v.clone() for k, v in model.state_dict().items()}
     out = model.translate(x=torch.rand(4, 1, 8, 8), n=2)
@@ -116,7 +124,8 @@ def test_codes_and_bits_are_prepared_like_data():
 
 
 def test_likelihoods_do_not_depend_on_how_rows_are_cut_into_blocks(model):
-    """5000 rows need several blocks of rows at 100 samples; each row's estimate is as good as alone."""
+    """5000 rows need several blocks of rows at 100 samples; each row's estimate is as good as
+    alone."""
     x = torch.randn(5000, 3)
     found = model.log_likelihood(x=x, samples=100, seed=0)
     alone = model.log_likelihood(x=x[-3:], samples=20_000, seed=1)
@@ -131,28 +140,84 @@ def test_likelihoods_do_not_depend_on_how_rows_are_cut_into_blocks(model):
     [
         (lambda m: m.translate(), TaskError, "translate: expected at least one of x, y"),
         (lambda m: m.translate(z=X), TaskError, "translate: unknown modality 'z'"),
-        (lambda m: m.translate(xx=X), TaskError, "translate: unknown modality 'xx': did you mean 'x'?"),
-        (lambda m: m.translate(x=X[:, :2]), ShapeError, r"x: expected shape \(..., 3\) for Real\(3\), got \(5, 2\)"),
-        (lambda m: m.translate(x=X[0]), ShapeError, r"translate: x needs shape \(rows, 3\), got \(3,\); add a batch axis"),
-        (lambda m: m.translate(x=X[None]), ShapeError, r"x needs shape \(rows, 3\), got \(1, 5, 3\)"),
+        (
+            lambda m: m.translate(xx=X),
+            TaskError,
+            "translate: unknown modality 'xx': did you mean 'x'?",
+        ),
+        (
+            lambda m: m.translate(x=X[:, :2]),
+            ShapeError,
+            r"x: expected shape \(..., 3\) for Real\(3\), got \(5, 2\)",
+        ),
+        (
+            lambda m: m.translate(x=X[0]),
+            ShapeError,
+            r"translate: x needs shape \(rows, 3\), got \(3,\); add a batch axis",
+        ),
+        (
+            lambda m: m.translate(x=X[None]),
+            ShapeError,
+            r"x needs shape \(rows, 3\), got \(1, 5, 3\)",
+        ),
         (lambda m: m.translate(x=X[:0]), DataError, "translate: the arrays have no rows"),
         (lambda m: m.translate(x=X.where(X < 0, torch.nan)), DataError, "x: found nan at row"),
-        (lambda m: m.translate(x=np.array(["a", "b"])), DataError, "x: expected an array of numbers, got strings"),
-        (lambda m: m.translate(x=np.array([object()])), DataError, "x: expected an array of numbers, got objects"),
-        (lambda m: m.translate(x=X, n=0), TaskError, "translate: expected a positive number of draws, got 0"),
+        (
+            lambda m: m.translate(x=np.array(["a", "b"])),
+            DataError,
+            "x: expected an array of numbers, got strings",
+        ),
+        (
+            lambda m: m.translate(x=np.array([object()])),
+            DataError,
+            "x: expected an array of numbers, got objects",
+        ),
+        (
+            lambda m: m.translate(x=X, n=0),
+            TaskError,
+            "translate: expected a positive number of draws, got 0",
+        ),
         (lambda m: m.translate(x=X, y=Y), TaskError, "which modality is wanted"),
         (lambda m: m.translate(x=X, to="w"), TaskError, "expected to= one of x, y, got 'w'"),
-        (lambda m: m.generate(0), TaskError, "generate: expected a positive number of examples, got 0"),
-        (lambda m: m.generate(4, like={"x": X[:3], "y": Y[:3]}), TaskError, "like: expected 1 row or 4, got 3"),
-        (lambda m: m.restyle(x=X, like={"y": Y[:2]}), TaskError, "like: expected 1 row or 5, got 2"),
-        (lambda m: m.reconstruct(x=X, y=Y[:2]), ShapeError, "expected the same number of rows, got 5 of x, 2 of y"),
-        (lambda m: m.log_likelihood(x=X, given={"x": X}), TaskError, "x cannot be both scored and given"),
-        (lambda m: m.log_likelihood(x=X, samples=0), TaskError, "expected a positive number of samples, got 0"),
-        (lambda m: m.log_likelihood(given={"x": X, "y": Y}), TaskError, "log_likelihood: expected at least one of x, y"),
+        (
+            lambda m: m.generate(0),
+            TaskError,
+            "generate: expected a positive number of examples, got 0",
+        ),
+        (
+            lambda m: m.generate(4, like={"x": X[:3], "y": Y[:3]}),
+            TaskError,
+            "like: expected 1 row or 4, got 3",
+        ),
+        (
+            lambda m: m.restyle(x=X, like={"y": Y[:2]}),
+            TaskError,
+            "like: expected 1 row or 5, got 2",
+        ),
+        (
+            lambda m: m.reconstruct(x=X, y=Y[:2]),
+            ShapeError,
+            "expected the same number of rows, got 5 of x, 2 of y",
+        ),
+        (
+            lambda m: m.log_likelihood(x=X, given={"x": X}),
+            TaskError,
+            "x cannot be both scored and given",
+        ),
+        (
+            lambda m: m.log_likelihood(x=X, samples=0),
+            TaskError,
+            "expected a positive number of samples, got 0",
+        ),
+        (
+            lambda m: m.log_likelihood(given={"x": X, "y": Y}),
+            TaskError,
+            "log_likelihood: expected at least one of x, y",
+        ),
         (lambda m: m.log_likelihood(), TaskError, "log_likelihood: expected at least one of x, y"),
         (lambda m: m.common_information(x=X), TaskError, "all modalities given"),
     ],
-)  # fmt: skip
+)
 def test_refusals(model, call, error, words):
     with pytest.raises(error, match=words):
         call(model)

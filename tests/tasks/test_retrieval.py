@@ -1,4 +1,5 @@
-"""The index: codes of either side, exact search in blocks against brute force, folders that are whole, and clear refusals."""
+"""The index: codes of either side, exact search in blocks against brute force, folders that are
+whole, and clear refusals."""
 
 from __future__ import annotations
 
@@ -17,7 +18,12 @@ from wyner.tasks.retrieval import nearest, search
 from wyner.tasks.retrieval.search import has_faiss, unit_rows
 
 SMALL = {"networks": MLPs(hidden=(8,), activation="tanh")}
-ENGINES = ["torch", pytest.param("faiss", marks=pytest.mark.skipif(not has_faiss(), reason="FAISS is not installed"))]
+ENGINES = [
+    "torch",
+    pytest.param(
+        "faiss", marks=pytest.mark.skipif(not has_faiss(), reason="FAISS is not installed")
+    ),
+]
 
 
 @pytest.fixture
@@ -30,7 +36,9 @@ def rows(n: int, d: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal((n, d)).astype(np.float32)
 
 
-def brute(queries: np.ndarray, gallery: np.ndarray, k: int, distance: str) -> tuple[np.ndarray, np.ndarray]:
+def brute(
+    queries: np.ndarray, gallery: np.ndarray, k: int, distance: str
+) -> tuple[np.ndarray, np.ndarray]:
     """Every pair by itself in float64; equal ones in the gallery's order."""
     a, b = queries.astype(np.float64), gallery.astype(np.float64)
     score = a @ b.T if distance == "cosine" else -np.sqrt(((a[:, None] - b) ** 2).sum(-1))
@@ -86,7 +94,10 @@ def test_codes_are_means_of_the_encoder_of_one_side(model):
 def test_any_model_with_encoders_of_one_side_retrieves():
     x, y = rows(20, 4), rows(20, 3)
     for kind in (JVAE, BiVCCAPrivate):
-        assert kind(x=Real(4), y=Real(3), **SMALL).index(y=y).search(x=x, k=3).index.shape == (20, 3)
+        assert kind(x=Real(4), y=Real(3), **SMALL).index(y=y).search(x=x, k=3).index.shape == (
+            20,
+            3,
+        )
 
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
@@ -106,7 +117,9 @@ def test_a_folder_gives_the_same_answers_from_disk(model, tmp_path, distance):
         np.testing.assert_allclose(hits.score, want.score, atol=1e-6)
     from safetensors.numpy import load_file
 
-    np.testing.assert_array_equal(load_file(tmp_path / "again" / "codes.safetensors")["codes"], inside.codes)
+    np.testing.assert_array_equal(
+        load_file(tmp_path / "again" / "codes.safetensors")["codes"], inside.codes
+    )
 
 
 def test_memory_does_not_grow_with_the_gallery(model, tmp_path, monkeypatch):
@@ -137,7 +150,9 @@ def test_damage_is_seen(model, tmp_path):
         Index.load(folder, model)
     path.write_bytes(whole)
     about = json.loads((folder / "index.json").read_text())
-    (folder / "index.json").write_text(json.dumps({k: v for k, v in about.items() if k != "digest"}))
+    (folder / "index.json").write_text(
+        json.dumps({k: v for k, v in about.items() if k != "digest"})
+    )
     with pytest.raises(RunError, match="does not describe an index"):
         Index.load(folder, model)
     (folder / "index.json").unlink()
@@ -207,7 +222,9 @@ def test_the_benchmark_searches_what_it_says(tmp_path, monkeypatch):
     benchmark = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)
     benchmark.gallery(tmp_path / "codes", 500)
-    rows = [benchmark.measure(tmp_path / "codes", 500, "torch", mapped, 1) for mapped in (False, True)]
+    rows = [
+        benchmark.measure(tmp_path / "codes", 500, "torch", mapped, 1) for mapped in (False, True)
+    ]
     assert rows[0]["first"] == rows[1]["first"]
     assert "of 500 codes" not in benchmark.table(rows, 1000)
     assert "nearest 100 of 1,000 codes of 64 numbers" in benchmark.table(rows, 1000)

@@ -17,7 +17,14 @@ from wyner.variables import Sequence
 @pytest.fixture(scope="module")
 def model():
     torch.manual_seed(0)
-    model = DSAE(x=Sequence(8, 3), z=2, s=2, objective="elbo", watch=False, networks=Sequences((5,), 4, 4, (5,)))
+    model = DSAE(
+        x=Sequence(8, 3),
+        z=2,
+        s=2,
+        objective="elbo",
+        watch=False,
+        networks=Sequences((5,), 4, 4, (5,)),
+    )
     for p in model.parameters():
         torch.nn.init.normal_(p, std=0.4)
     return model.eval()
@@ -52,12 +59,18 @@ def test_a_voice_is_the_code_of_the_other_recording(model):
 def test_a_single_stretch_is_restyled(model):
     """For one stretch it is `restyle`: z of the given rows, s of those in `like`."""
     a, b = _recording(8), _recording(8, 1)
-    torch.testing.assert_close(voices.convert(model, a, b), model.restyle(x=b[None], like={"x": a[None]})[0])
+    torch.testing.assert_close(
+        voices.convert(model, a, b), model.restyle(x=b[None], like={"x": a[None]})[0]
+    )
 
 
 def test_blocks_change_nothing(model, monkeypatch):
     a, b = _recording(100), _recording(60, 1)
-    whole, code, words = voices.convert(model, a, b), voices.code(model, a), voices.any_words(model, b, seed=3).shape
+    whole, code, words = (
+        voices.convert(model, a, b),
+        voices.code(model, a),
+        voices.any_words(model, b, seed=3).shape,
+    )
     monkeypatch.setattr(voices, "BLOCK", 2)
     torch.testing.assert_close(voices.convert(model, a, b), whole)
     torch.testing.assert_close(voices.code(model, a)["s"], code["s"])

@@ -44,7 +44,11 @@ def wyner_vae():
 
 def posterior(model, pair):
     z = mean_of(model, "q(z|x,y)", pair)
-    return {"z": z, "u": mean_of(model, "q(u|z,x)", {"z": z, **pair}), "v": mean_of(model, "q(v|z,y)", {"z": z, **pair})}  # fmt: skip
+    return {
+        "z": z,
+        "u": mean_of(model, "q(u|z,x)", {"z": z, **pair}),
+        "v": mean_of(model, "q(v|z,y)", {"z": z, **pair}),
+    }
 
 
 def outputs(model, at):
@@ -159,7 +163,9 @@ def test_decode_at_chosen_values_and_with_draws(wyner_vae):
 
 
 def test_a_categorical_latent_takes_each_of_its_values():
-    model = wyner.models.WynerVAE(x=Real(2), y=Real(2), z=Categorical(2, 3), u=1, v=1, networks=AFFINE)
+    model = wyner.models.WynerVAE(
+        x=Real(2), y=Real(2), z=Categorical(2, 3), u=1, v=1, networks=AFFINE
+    )
     found = model.traverse(along="z", dims=[1], to="x")
     assert found.at == (0.0, 1.0, 2.0)
     f = affine(model, parse("p(x|z,u)").terms[0])
@@ -209,14 +215,39 @@ def test_what_comes_in_goes_out():
         (lambda m, r: m.interpolate(r, {"x": r["x"]}), TaskError, "same modalities at both ends"),
         (lambda m, r: m.interpolate(r, r, steps=1), TaskError, "at least 2 steps"),
         (lambda m, r: m.interpolate(r, {k: v[:2] for k, v in r.items()}), TaskError, "1 row or 3"),
-        (lambda m, r: m.interpolate({"x": r["x"]}, {"x": r["x"]}, along="v"), TaskError, "no law q of v given x"),
-        (lambda m, r: m.interpolate({"x": r["x"]}, {"x": r["x"]}, along="v", to="x"), TaskError, "does not depend on it"),
+        (
+            lambda m, r: m.interpolate({"x": r["x"]}, {"x": r["x"]}, along="v"),
+            TaskError,
+            "no law q of v given x",
+        ),
+        (
+            lambda m, r: m.interpolate({"x": r["x"]}, {"x": r["x"]}, along="v", to="x"),
+            TaskError,
+            "does not depend on it",
+        ),
         (lambda m, r: m.decode({"z": torch.zeros(3)}), ShapeError, r"z needs shape \(rows, 2\)"),
         (lambda m, r: m.decode({}), TaskError, "at least one of z, u, v"),
-        (lambda m, r: m.decode({"z": torch.zeros(3, 2), "u": torch.zeros(2, 2)}), ShapeError, "3 of z, 2 of u"),
+        (
+            lambda m, r: m.decode({"z": torch.zeros(3, 2), "u": torch.zeros(2, 2)}),
+            ShapeError,
+            "3 of z, 2 of u",
+        ),
     ],
-    ids=["latent", "dim", "step", "target", "ends", "steps", "rows", "prior", "apart", "shape", "none", "counts"],
-)  # fmt: skip
+    ids=[
+        "latent",
+        "dim",
+        "step",
+        "target",
+        "ends",
+        "steps",
+        "rows",
+        "prior",
+        "apart",
+        "shape",
+        "none",
+        "counts",
+    ],
+)
 def test_bad_questions_are_refused(ask, error, said):
     model, data = build("WynerVAE", 2)
     rows = data.sample(3)

@@ -43,9 +43,13 @@ def apart(a: Model, b: Model) -> float:
 
 def rows_apart(a: list[dict], b: list[dict]) -> float:
     """Largest difference of two histories, after checking that they hold the same rows."""
-    shape = lambda rows: [(r["phase"], r["split"], r["epoch"], r["step"], r["lr"], list(r["terms"])) for r in rows]
+    shape = lambda rows: [
+        (r["phase"], r["split"], r["epoch"], r["step"], r["lr"], list(r["terms"])) for r in rows
+    ]
     assert shape(a) == shape(b)
-    return max(abs(v - s["terms"][k]) for r, s in zip(a, b, strict=True) for k, v in r["terms"].items())
+    return max(
+        abs(v - s["terms"][k]) for r, s in zip(a, b, strict=True) for k, v in r["terms"].items()
+    )
 
 
 def against_single(make, data, points, **options) -> wyner.runs.Run:
@@ -100,7 +104,10 @@ def test_annealed_temperatures() -> None:
 def test_frozen_and_named_factors() -> None:
     def make(seed: int, lam: float) -> Model:
         m = model(seed, lam, alpha=1.0)
-        m.phases = (Phase("part", m.objective.objective, freeze=("p(x|z,u)",)), Phase("rest", KL("x2x"), ("p(x|z,u)",)))
+        m.phases = (
+            Phase("part", m.objective.objective, freeze=("p(x|z,u)",)),
+            Phase("rest", KL("x2x"), ("p(x|z,u)",)),
+        )
         return m
 
     run = against_single(make, pair(), [{"seed": s, "lam": 0.1} for s in (0, 1)])
@@ -108,7 +115,10 @@ def test_frozen_and_named_factors() -> None:
 
 
 def ensemble(models: list[Model], seeds: list[int], data=None, **settings) -> Ensemble:
-    chosen = [Settings.of({"epochs": 2, "batch_size": 30, "lr": 1e-2, "seed": s, **settings}) for s in seeds]
+    chosen = [
+        Settings.of({"epochs": 2, "batch_size": 30, "lr": 1e-2, "seed": s, **settings})
+        for s in seeds
+    ]
     rows, _ = rows_for(models[0], data or pair(), None)
     members = [Member(m, rows, None, s) for m, s in zip(models, chosen, strict=True)]
     return Ensemble(launch(chosen[0], (), None), members, None, "", False)
@@ -116,7 +126,10 @@ def ensemble(models: list[Model], seeds: list[int], data=None, **settings) -> En
 
 def test_noise_and_rows_are_bit_identical_to_the_single_runs() -> None:
     """Also where another member's divergence needs a draw of its own in between."""
-    seeds, lams = [5, 6], [{"x2x": 1.0, "x2y": 1.0}, {"x2x": 1.0, "x2y": 1.0, "y2y": 1.0, "y2x": 1.0}]
+    seeds, lams = (
+        [5, 6],
+        [{"x2x": 1.0, "x2y": 1.0}, {"x2x": 1.0, "x2y": 1.0, "y2y": 1.0, "y2x": 1.0}],
+    )
     models = [model(s, alpha=a, marginals=Jointly()) for s, a in zip(seeds, lams, strict=True)]
     for m in models:  # the same factors in both, so that they can share a program
         m.phases = (Phase("main", m.phases[0].objective, train=tuple(m.factors)),)
@@ -139,7 +152,11 @@ def test_the_weights_of_a_stack_are_views_until_it_is_released() -> None:
     before = [{k: v.clone() for k, v in m.state_dict().items()} for m in models]
     stack = Stack(models)
     name = next(n for n in stack.leaves if n.endswith("weight"))
-    assert all(torch.equal(v, before[i][k]) for i, m in enumerate(models) for k, v in m.state_dict().items())
+    assert all(
+        torch.equal(v, before[i][k])
+        for i, m in enumerate(models)
+        for k, v in m.state_dict().items()
+    )
     with torch.no_grad():
         stack.leaves[name][1] += 1
     moved = [float((m.state_dict()[name] - before[i][name]).mean()) for i, m in enumerate(models)]
@@ -158,16 +175,30 @@ def test_what_differs_in_more_than_seeds_and_weights_trains_apart() -> None:
 
 
 def test_a_member_that_stops_leaves_the_others_alone() -> None:
-    """With patience 1 and a large step members stop at different epochs, each with its own best weights."""
-    options = {"validation": 0.25, "patience": 1, "lr": 0.1, "epochs": 15, "batch_size": 20, "progress": False}
+    """With patience 1 and a large step members stop at different epochs, each with its own best
+    weights."""
+    options = {
+        "validation": 0.25,
+        "patience": 1,
+        "lr": 0.1,
+        "epochs": 15,
+        "batch_size": 20,
+        "progress": False,
+    }
     run = fit(model(), pair(), grid={"seed": range(5)}, launcher="batched", **options)
-    epochs = [sum(r["split"] == "validation" and r["phase"] == "joint" for r in m.history) for m in run.members]
+    epochs = [
+        sum(r["split"] == "validation" and r["phase"] == "joint" for r in m.history)
+        for m in run.members
+    ]
     assert len(set(epochs)) > 1
     for m in run.members:
-        held = [r["loss"] for r in m.history if r["split"] == "validation" and r["phase"] == "joint"]
+        held = [
+            r["loss"] for r in m.history if r["split"] == "validation" and r["phase"] == "joint"
+        ]
         assert len(held) == 15 or held.index(min(held)) == len(held) - 2
     last = [
-        [r["loss"] for r in m.history if r["split"] == "validation" and r["phase"] == "joint"][-1] for m in run.members
+        [r["loss"] for r in m.history if r["split"] == "validation" and r["phase"] == "joint"][-1]
+        for m in run.members
     ]
     assert run.point == {"seed": last.index(min(last))}
 
@@ -197,13 +228,20 @@ def test_a_member_that_diverges_is_dropped_and_the_others_go_on() -> None:
 
 
 def test_divergence_in_the_middle_of_an_epoch() -> None:
-    """A weight that grows beyond float32 ends its member at the step where it does, and no other."""
+    """A weight that grows beyond float32 ends its member at the step where it does, and no
+    other."""
     lam = wyner.schedules.Exponential(
         start=1.0, rate=-200.0, floor=1.0
     )  # exp(200 t): infinite in float32 from t = 0.44
     options = {"epochs": 4, "batch_size": 20, "progress": False}
     with pytest.warns(UserWarning, match="seed=0, lam=.*step 11: the loss is not a number"):
-        run = fit(model, pair(), grid=[{"seed": 0, "lam": lam}, {"seed": 0, "lam": 0.1}], launcher="batched", **options)
+        run = fit(
+            model,
+            pair(),
+            grid=[{"seed": 0, "lam": lam}, {"seed": 0, "lam": 0.1}],
+            launcher="batched",
+            **options,
+        )
     assert len(run.members) == 1
     assert apart(run.model, fit(model(0, 0.1), pair(), **options).model) < 2e-5
 
@@ -211,9 +249,19 @@ def test_divergence_in_the_middle_of_an_epoch() -> None:
 def test_a_compiled_program_is_traced_and_agrees(monkeypatch) -> None:
     """Traced, not lowered: that takes a minute. The single run's test lowers the same program."""
     compile_ = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda f, **options: compile_(f, backend="eager", fullgraph=True, **options))
-    make, options = lambda seed: model(seed, alpha=1.0), {"epochs": 2, "batch_size": 20, "progress": False}
-    runs = [fit(make, pair(60), grid={"seed": [0, 1]}, compile=c, launcher="batched", **options) for c in (False, True)]
+    monkeypatch.setattr(
+        torch,
+        "compile",
+        lambda f, **options: compile_(f, backend="eager", fullgraph=True, **options),
+    )
+    make, options = (
+        lambda seed: model(seed, alpha=1.0),
+        {"epochs": 2, "batch_size": 20, "progress": False},
+    )
+    runs = [
+        fit(make, pair(60), grid={"seed": [0, 1]}, compile=c, launcher="batched", **options)
+        for c in (False, True)
+    ]
     for a, b in zip(runs[0].members, runs[1].members, strict=True):
         assert apart(a.model, b.model) < 1e-5
         assert rows_apart(a.history, b.history) < 1e-4

@@ -87,12 +87,17 @@ def test_two_stages_train_the_marginal_encoders_against_a_frozen_model() -> None
     ],
 )
 def test_phases_run_when_they_say(when, plan) -> None:
-    phases = (Phase("joint", KL("joint")), Phase("marginal", KL("x2x"), train=("q(z|x)",), when=when))
+    phases = (
+        Phase("joint", KL("joint")),
+        Phase("marginal", KL("x2x"), train=("q(z|x)",), when=when),
+    )
     assert epochs_plan(phases, 4) == plan
 
 
 def test_jointly_equals_alternating_in_what_the_main_phase_learns() -> None:
-    joint = [weights(quiet(model(marginals=w), pair()).model) for w in (Jointly(), Alternating(1, 1))]
+    joint = [
+        weights(quiet(model(marginals=w), pair()).model) for w in (Jointly(), Alternating(1, 1))
+    ]
     common = {k for k in joint[0] if "q(z|x)." not in k and "q(z|y)." not in k}
     assert set(same(*joint)) == common
 
@@ -102,22 +107,39 @@ def test_gradients_reach_the_trained_and_no_frozen_parameter() -> None:
     before = weights(m)
     quiet(m, pair(), epochs=1)
     after = weights(m)
-    fixed = {"factors.p(x|z,u).head.log_scale", "factors.p(y|z,v).head.log_scale"}  # variance 1/2 is not trained
+    fixed = {
+        "factors.p(x|z,u).head.log_scale",
+        "factors.p(y|z,v).head.log_scale",
+    }  # variance 1/2 is not trained
     assert set(same(before, after)) == fixed
     frozen = model(alpha=1.0)
     frozen.phases = (Phase("part", frozen.objective.objective, freeze=("p(x|z,u)",)),)
     quiet(frozen, pair(), epochs=1)
-    assert all(torch.equal(before[k], v) for k, v in frozen.state_dict().items() if k.startswith("factors.p(x|z,u)."))
+    assert all(
+        torch.equal(before[k], v)
+        for k, v in frozen.state_dict().items()
+        if k.startswith("factors.p(x|z,u).")
+    )
 
 
 def test_best_weights_and_patience() -> None:
-    """With a learning rate that wrecks the model the best validation epoch is returned, and the phase stops early."""
+    """With a learning rate that wrecks the model the best validation epoch is returned, and the
+    phase stops early."""
     m = model(alpha=1.0)
     run = quiet(m, pair(), epochs=60, lr=0.3, validation=0.25, patience=4, clip=1.0)
     held = [r["loss"] for r in run.history if r["split"] == "validation"]
     best = held.index(min(held))
     assert len(held) == best + 1 + 4 < 60
-    again = quiet(model(alpha=1.0), pair(), epochs=60, lr=0.3, validation=0.25, patience=4, clip=1.0, keep_best=False)
+    again = quiet(
+        model(alpha=1.0),
+        pair(),
+        epochs=60,
+        lr=0.3,
+        validation=0.25,
+        patience=4,
+        clip=1.0,
+        keep_best=False,
+    )
     assert len(same(weights(run.model), weights(again.model))) < len(weights(m))
     resumed = quiet(run.model, pair(), epochs=1, lr=1e-12, validation=0.25)
     assert resumed.history[-1]["loss"] == pytest.approx(min(held), rel=1e-6)
@@ -142,7 +164,11 @@ def test_schedules_reach_weights_and_learning_rate() -> None:
     assert rates == pytest.approx(expected)
     last = run.history[-1]
     kl = {k: v for k, v in last["terms"].items()}
-    plain = sum(kl.values()) + kl["joint: KL(q(u|z,x) || p(u))"] * 2 + kl["joint: KL(q(v|z,y) || p(v))"] * 1
+    plain = (
+        sum(kl.values())
+        + kl["joint: KL(q(u|z,x) || p(u))"] * 2
+        + kl["joint: KL(q(v|z,y) || p(v))"] * 1
+    )
     assert last["loss"] > 0
     assert plain > 0
 
@@ -161,7 +187,8 @@ def test_samples_average_over_draws() -> None:
 
 
 def test_masked_rows_train_only_the_laws_that_need_what_is_there() -> None:
-    """With y missing everywhere, nothing about y moves; what stands in the masked rows does not matter."""
+    """With y missing everywhere, nothing about y moves; what stands in the masked rows does not
+    matter."""
     data = pair(100)
     data["y_mask"] = torch.zeros(100)
     data["y"] = torch.full((100, 2), float("nan"))
@@ -185,14 +212,17 @@ def test_half_missing_equals_the_complete_rows_for_the_joint_law() -> None:
 
 
 def test_compiled_steps_see_the_same_noise_and_agree() -> None:
-    eager, compiled = (quiet(model(alpha=1.0), pair(), epochs=2, compile=c).history for c in (False, True))
+    eager, compiled = (
+        quiet(model(alpha=1.0), pair(), epochs=2, compile=c).history for c in (False, True)
+    )
     for a, b in zip(eager, compiled, strict=True):
         assert a["terms"] == pytest.approx(b["terms"], rel=2e-4)
 
 
 def test_bf16_stays_close() -> None:
     full, short = (
-        quiet(model(alpha=1.0), pair(), epochs=2, precision=p).history[-1]["loss"] for p in ("32-true", "bf16-mixed")
+        quiet(model(alpha=1.0), pair(), epochs=2, precision=p).history[-1]["loss"]
+        for p in ("32-true", "bf16-mixed")
     )
     assert short == pytest.approx(full, rel=0.03)
     assert short != full
@@ -212,16 +242,22 @@ run = wyner.fit(model, {"x": x, "y": x}, epochs=3, batch_size=16, lr=1e-2, out=s
 
 
 def test_two_processes_train_like_one(tmp_path) -> None:
-    """The same rows per step, other noise: the losses agree within noise and all processes hold the same weights."""
+    """The same rows per step, other noise: the losses agree within noise and all processes hold the
+    same weights."""
     losses = []
     script = tmp_path / "ddp.py"
     script.write_text(DDP)
     for n in ("1", "2"):
         done = subprocess.run(
-            [sys.executable, str(script), str(tmp_path / n), n], capture_output=True, text=True, timeout=200
+            [sys.executable, str(script), str(tmp_path / n), n],
+            capture_output=True,
+            text=True,
+            timeout=200,
         )
         assert done.returncode == 0, done.stderr[-2000:]
-        rows = [json.loads(line) for line in (tmp_path / n / "metrics.jsonl").read_text().splitlines()]
+        rows = [
+            json.loads(line) for line in (tmp_path / n / "metrics.jsonl").read_text().splitlines()
+        ]
         assert len(rows) == 4
         losses.append(rows[0]["loss"])
     assert losses[1] == pytest.approx(losses[0], rel=0.1)
@@ -229,7 +265,14 @@ def test_two_processes_train_like_one(tmp_path) -> None:
 
 def test_divergence_names_the_term_and_keeps_the_last_good_checkpoint(tmp_path) -> None:
     m = WynerVAE(
-        x=Real(3), y=Real(2), z=2, u=1, v=1, alpha=1.0, networks=MLPs((8,)), families={"y": Gaussian(Trainable())}
+        x=Real(3),
+        y=Real(2),
+        z=2,
+        u=1,
+        v=1,
+        alpha=1.0,
+        networks=MLPs((8,)),
+        families={"y": Gaussian(Trainable())},
     )
     factor = m.factors["p(y|z,v)"]
     calls = {"n": 0}
@@ -242,7 +285,11 @@ def test_divergence_names_the_term_and_keeps_the_last_good_checkpoint(tmp_path) 
     with pytest.raises(Diverged, match=r"-log p\(y\|z,v\) = nan.*lr.*last good checkpoint") as e:
         quiet(m, pair(), epochs=50, out=tmp_path / "run", checkpoint_seconds=0.0, loggers=[])
     assert "KL(q(z|x,y) || p(z))" not in str(e.value)
-    loaded = wyner.load(tmp_path / "run", checkpoint=True, into=model(alpha=1.0, families={"y": Gaussian(Trainable())}))
+    loaded = wyner.load(
+        tmp_path / "run",
+        checkpoint=True,
+        into=model(alpha=1.0, families={"y": Gaussian(Trainable())}),
+    )
     assert all(torch.isfinite(p).all() for p in loaded.parameters())
 
 
@@ -258,7 +305,9 @@ def test_resume_refuses_other_settings_models_and_data(tmp_path) -> None:
     with pytest.raises(RunError, match="other data"):
         quiet(model(), pair(seed=4), out=out, resume=True)
     finished = quiet(model(seed=8), pair(), out=out, resume=True)
-    assert torch.equal(finished.model.generate(3, seed=0)["x"], wyner.load(out).generate(3, seed=0)["x"])
+    assert torch.equal(
+        finished.model.generate(3, seed=0)["x"], wyner.load(out).generate(3, seed=0)["x"]
+    )
 
 
 def test_a_full_disk_leaves_no_half_written_file(tmp_path, monkeypatch) -> None:
@@ -285,13 +334,33 @@ BAD = [
     ({"x": np.zeros((0, 3)), "y": np.zeros((0, 2))}, DataError, "empty"),
     ({"x": np.zeros((1, 3)), "y": np.zeros((1, 2))}, DataError, "one row is not enough"),
     ({"x": np.zeros((5, 3))}, DataError, "y is missing"),
-    ({"x": np.zeros((5, 3)), "y": np.zeros((5, 2)), "w": np.zeros(5)}, DataError, "unknown array 'w'"),
+    (
+        {"x": np.zeros((5, 3)), "y": np.zeros((5, 2)), "w": np.zeros(5)},
+        DataError,
+        "unknown array 'w'",
+    ),
     ({"x": np.array([["a"] * 3] * 5), "y": np.zeros((5, 2))}, DataError, "strings"),
     ({"x": np.zeros((5, 3)), "y": np.zeros((5, 2), dtype=object)}, DataError, "objects"),
-    ({"x": np.full((5, 3), np.inf), "y": np.zeros((5, 2))}, DataError, "x: found inf at row 0, column 0"),
-    ({"x": np.zeros((5, 4)), "y": np.zeros((5, 2))}, wyner.WynerError, r"x: expected shape \(..., 3\)"),
-    ({"x": np.zeros((5, 3)), "y": np.zeros((5, 2)), "x_mask": np.ones(4)}, DataError, "x_mask needs 5 entries"),
-    ({"x": np.zeros((5, 3)), "y": np.zeros((5, 2)), "x_mask": np.full(5, 2)}, DataError, "0 .missing. and 1"),
+    (
+        {"x": np.full((5, 3), np.inf), "y": np.zeros((5, 2))},
+        DataError,
+        "x: found inf at row 0, column 0",
+    ),
+    (
+        {"x": np.zeros((5, 4)), "y": np.zeros((5, 2))},
+        wyner.WynerError,
+        r"x: expected shape \(..., 3\)",
+    ),
+    (
+        {"x": np.zeros((5, 3)), "y": np.zeros((5, 2)), "x_mask": np.ones(4)},
+        DataError,
+        "x_mask needs 5 entries",
+    ),
+    (
+        {"x": np.zeros((5, 3)), "y": np.zeros((5, 2)), "x_mask": np.full(5, 2)},
+        DataError,
+        "0 .missing. and 1",
+    ),
     (7, OptionError, "expected a dictionary"),
 ]
 
@@ -305,7 +374,9 @@ def test_bad_data_gets_one_clear_sentence(data, error, message) -> None:
 
 def test_pixels_outside_the_unit_interval_are_refused() -> None:
     m = WynerVAE(x=Binary(4), y=Real(2), z=1, networks=MLPs(()))
-    with pytest.raises(DataError, match=r"x: a Bernoulli decoder needs values in \[0, 1\], got 0 to 255"):
+    with pytest.raises(
+        DataError, match=r"x: a Bernoulli decoder needs values in \[0, 1\], got 0 to 255"
+    ):
         quiet(m, {"x": np.array([[0, 255, 0, 1]] * 5), "y": np.zeros((5, 2))})
 
 

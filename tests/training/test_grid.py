@@ -32,11 +32,17 @@ def pair(n: int = 120, seed: int = 0) -> dict[str, torch.Tensor]:
 
 
 def model(**options) -> WynerVAE:
-    return WynerVAE(x=Real(3), y=Real(2), **{"z": 2, "u": 1, "v": 1, "alpha": 1.0, "networks": MLPs((8,)), **options})
+    return WynerVAE(
+        x=Real(3),
+        y=Real(2),
+        **{"z": 2, "u": 1, "v": 1, "alpha": 1.0, "networks": MLPs((8,)), **options},
+    )
 
 
 def quiet(m, data=None, **options):
-    return fit(m, data or pair(), progress=False, **{"epochs": 3, "batch_size": 40, "lr": 1e-2, **options})
+    return fit(
+        m, data or pair(), progress=False, **{"epochs": 3, "batch_size": 40, "lr": 1e-2, **options}
+    )
 
 
 def log(folder) -> list[dict]:
@@ -47,14 +53,21 @@ def log(folder) -> list[dict]:
 
 def test_points_are_products_in_order_or_as_listed() -> None:
     assert points_of({"seed": range(2), "lam": (0.0, 1.0)}) == [
-        {"seed": 0, "lam": 0.0}, {"seed": 0, "lam": 1.0}, {"seed": 1, "lam": 0.0}, {"seed": 1, "lam": 1.0},
-    ]  # fmt: skip
+        {"seed": 0, "lam": 0.0},
+        {"seed": 0, "lam": 1.0},
+        {"seed": 1, "lam": 0.0},
+        {"seed": 1, "lam": 1.0},
+    ]
     (point,) = points_of([{"seed": np.int64(3)}])
     assert type(point["seed"]) is int
 
 
 BAD = {
-    "name": ({"lamb": [0.1]}, {}, "unknown setting or argument of the model 'lamb': did you mean 'lam'"),
+    "name": (
+        {"lamb": [0.1]},
+        {},
+        "unknown setting or argument of the model 'lamb': did you mean 'lam'",
+    ),
     "setting": ({"epoch": [3]}, {}, "did you mean 'epochs'"),
     "value": ({"lam": 0.1}, {}, r"lam: expected a list of values, got 0\.1"),
     "text": ({"schedule": "cosine"}, {}, "schedule: expected a list of values"),
@@ -64,7 +77,11 @@ BAD = {
     "checked": ({"seed": [-1]}, {}, "seed: expected a whole number"),
     "resume": ({"seed": [0]}, {"resume": True}, "resume: expected out="),
     "probe": ({"seed": [0]}, {"probe": 7}, "probe: expected a function"),
-    "precision": ({"seed": [0, 1]}, {"launcher": "batched", "precision": "bf16-mixed"}, "one device in float32"),
+    "precision": (
+        {"seed": [0, 1]},
+        {"launcher": "batched", "precision": "bf16-mixed"},
+        "one device in float32",
+    ),
     "loggers": ({"seed": [0, 1]}, {"loggers": [object()]}, "a grid has no loggers"),
 }
 
@@ -92,11 +109,17 @@ def test_models_that_cannot_be_made_again_and_functions_that_do_not_fit() -> Non
 
 
 def test_dropout_and_batch_normalisation_train_one_after_the_other() -> None:
-    noisy = lambda: torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Dropout(0.3), torch.nn.Linear(8, 4))
-    norm = lambda: torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.BatchNorm1d(8), torch.nn.Linear(8, 4))
+    noisy = lambda: torch.nn.Sequential(
+        torch.nn.Linear(3, 8), torch.nn.Dropout(0.3), torch.nn.Linear(8, 4)
+    )
+    norm = lambda: torch.nn.Sequential(
+        torch.nn.Linear(3, 8), torch.nn.BatchNorm1d(8), torch.nn.Linear(8, 4)
+    )
     for network, reason in ((noisy, "dropout"), (norm, "running statistics")):
         make = lambda seed, network=network: model(modules={"q(z|x)": network()})
-        with pytest.raises(OptionError, match=f"'batched' is impossible: phase 'joint': .*({reason})"):
+        with pytest.raises(
+            OptionError, match=f"'batched' is impossible: phase 'joint': .*({reason})"
+        ):
             quiet(make, grid={"seed": [0, 1]}, launcher="batched")
         run = quiet(make, grid={"seed": [0, 1]}, epochs=1)
         assert len({m.history[0]["loss"] for m in run.members}) == 2
@@ -106,9 +129,15 @@ def test_all_launchers_leave_the_same_files_and_rows(tmp_path) -> None:
     """Members are ordinary runs: they load, answer, and equal what was returned."""
     grid = {"seed": [0, 1], "lam": [0.0, 0.1]}
     options = {"grid": grid, "validation": 0.2, "probe": ess, "probe_every": 2}
-    runs = {k: quiet(model(), out=tmp_path / k, launcher=k, **options) for k in ("batched", "sequential")}
+    runs = {
+        k: quiet(model(), out=tmp_path / k, launcher=k, **options)
+        for k in ("batched", "sequential")
+    }
     files = {
-        k: sorted(str(p.relative_to(tmp_path / k)) for p in (tmp_path / k).rglob("*") if p.is_file()) for k in runs
+        k: sorted(
+            str(p.relative_to(tmp_path / k)) for p in (tmp_path / k).rglob("*") if p.is_file()
+        )
+        for k in runs
     }
     assert files["batched"] == files["sequential"]
     assert "000-seed=0-lam=0.0/config.json" in files["batched"]
@@ -117,7 +146,9 @@ def test_all_launchers_leave_the_same_files_and_rows(tmp_path) -> None:
         configs = [json.loads((m.folder / "config.json").read_text()) for m in (a, b)]
         assert configs[0] == configs[1]
         one, two = log(a.folder), log(b.folder)
-        plain = lambda rows: [(r["phase"], r["split"], r["epoch"], r["step"], r["lr"], list(r["terms"])) for r in rows]
+        plain = lambda rows: [
+            (r["phase"], r["split"], r["epoch"], r["step"], r["lr"], list(r["terms"])) for r in rows
+        ]
         assert plain(one) == plain(two) == plain(a.history)
         for r, s in zip(one, two, strict=True):
             assert r["terms"] == pytest.approx(s["terms"], abs=2e-4)
@@ -128,7 +159,10 @@ def test_all_launchers_leave_the_same_files_and_rows(tmp_path) -> None:
     assert listed["batches"] == [[0, 1, 2, 3]]
     assert [m["point"] for m in listed["members"]] == points_of(grid)
     assert {m["state"] for m in listed["members"]} == {"finished"}
-    last = [[r["loss"] for r in m.history if r["split"] == "validation"][-1] for m in runs["batched"].members]
+    last = [
+        [r["loss"] for r in m.history if r["split"] == "validation"][-1]
+        for m in runs["batched"].members
+    ]
     best = runs["batched"].members[last.index(min(last))]
     assert (runs["batched"].point, runs["batched"].folder) == (best.point, best.folder)
     again = quiet(model(), out=tmp_path / "batched", resume=True, **options)
@@ -141,16 +175,26 @@ def ess(m) -> dict[str, float]:
     assert not m.training
     assert not torch.is_grad_enabled()
     found = m.log_likelihood(**pair(10, seed=5), samples=5)
-    return {"nll": -found.value.mean(), "ess": float(found.ess.mean()), "draw": float(torch.randn(()))}
+    return {
+        "nll": -found.value.mean(),
+        "ess": float(found.ess.mean()),
+        "draw": float(torch.randn(())),
+    }
 
 
 def test_probes_of_single_runs_and_members_agree_and_change_nothing() -> None:
     options = {"epochs": 5, "batch_size": 40, "lr": 1e-2, "progress": False, "validation": 0.2}
     make = lambda seed: model(marginals=wyner.training.Alternating(2, 1), alpha=0.0)
-    grids = [fit(make, pair(), grid={"seed": [0, 1]}, probe=p, probe_every=2, **options) for p in (ess, None)]
+    grids = [
+        fit(make, pair(), grid={"seed": [0, 1]}, probe=p, probe_every=2, **options)
+        for p in (ess, None)
+    ]
     for k, (with_probe, without) in enumerate(zip(*(g.members for g in grids), strict=True)):
         assert with_probe.model.state_dict().keys() == without.model.state_dict().keys()
-        assert all(torch.equal(v, without.model.state_dict()[n]) for n, v in with_probe.model.state_dict().items())
+        assert all(
+            torch.equal(v, without.model.state_dict()[n])
+            for n, v in with_probe.model.state_dict().items()
+        )
         torch.manual_seed(wyner.seeds.mix(k, wyner.seeds.INITIAL))
         single = fit(make(k), pair(), seed=k, probe=ess, probe_every=2, **options)
         rows = [[r for r in run.history if r["split"] == "probe"] for run in (with_probe, single)]
@@ -161,7 +205,9 @@ def test_probes_of_single_runs_and_members_agree_and_change_nothing() -> None:
             assert a["terms"] == pytest.approx(b["terms"], abs=1e-3)
         assert rows[0][0]["terms"]["draw"] == rows[1][0]["terms"]["draw"]
     only_end = quiet(model(), probe=lambda m: {"one": 1})
-    assert [(r["epoch"], r["terms"]) for r in only_end.history if r["split"] == "probe"] == [(3.0, {"one": 1.0})]
+    assert [(r["epoch"], r["terms"]) for r in only_end.history if r["split"] == "probe"] == [
+        (3.0, {"one": 1.0})
+    ]
     with pytest.raises(OptionError, match="probe: expected a dictionary of numbers by name, got 3"):
         quiet(model(), probe=lambda m: 3)
 
@@ -208,7 +254,10 @@ def test_diverged_members_are_named_in_the_grid(tmp_path) -> None:
         assert [m.point["lam"] for m in run.members] == [0.1, 0.1]
         members = json.loads((tmp_path / launcher / "grid.json").read_text())["members"]
         assert [m["state"] for m in members] == ["finished", "diverged"] * 2
-        assert "phase 'joint', step 0: the loss is not a number any more: loss = " in members[1]["reason"]
+        assert (
+            "phase 'joint', step 0: the loss is not a number any more: loss = "
+            in members[1]["reason"]
+        )
         assert not (tmp_path / launcher / members[1]["folder"] / "model.safetensors").exists()
         again = quiet(model(), grid=grid, out=tmp_path / launcher, resume=True, epochs=1)
         assert [m.point for m in again.members] == [m.point for m in run.members]
@@ -236,8 +285,12 @@ def test_ray_is_asked_for_one_task_a_point(tmp_path, monkeypatch) -> None:
             self.name, self.value = name, value
 
     fake = types.SimpleNamespace(
-        is_initialized=lambda: True, remote=remote, put=lambda v: v, get=lambda r: r.value, wait=lambda rs: (rs[-1:], rs[:-1])
-    )  # fmt: skip
+        is_initialized=lambda: True,
+        remote=remote,
+        put=lambda v: v,
+        get=lambda r: r.value,
+        wait=lambda rs: (rs[-1:], rs[:-1]),
+    )
     monkeypatch.setitem(sys.modules, "ray", fake)
     grid = {"seed": [0, 1, 2]}
     a = quiet(model(), grid=grid, out=tmp_path / "ray", launcher="ray")

@@ -1,4 +1,5 @@
-"""End to end: a Gaussian pair, trained for half a minute, reaches the optimum that is known in closed form."""
+"""End to end: a Gaussian pair, trained for half a minute, reaches the optimum that is known in
+closed form."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from wyner.training.fit import fit
 
 
 def test_a_linear_wyner_vae_reaches_the_gaussian_optimum() -> None:
-    """Loss h(X,Y) + 0.283883 within 0.01 nats and I41 = 0.789093 within 3 percent, for r = 0.8 and lam = 0.3."""
+    """Loss h(X,Y) + 0.283883 within 0.01 nats and I41 = 0.789093 within 3 percent, for r = 0.8 and
+    lam = 0.3."""
     experiment = read("gaussian")
     data = experiment.load()
     model = experiment.build(data)

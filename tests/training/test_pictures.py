@@ -1,4 +1,5 @@
-"""8-bit pictures train exactly as floats do; layouts, precisions and cut batches change nothing but rounding."""
+"""8-bit pictures train exactly as floats do; layouts, precisions and cut batches change nothing but
+rounding."""
 
 from __future__ import annotations
 
@@ -37,7 +38,9 @@ def model(networks: wyner.networks.Builder = SMALL, size: int = 8) -> wyner.mode
     )
 
 
-def trained(data: dict, networks: wyner.networks.Builder = SMALL, **settings: object) -> tuple[dict, list[float]]:
+def trained(
+    data: dict, networks: wyner.networks.Builder = SMALL, **settings: object
+) -> tuple[dict, list[float]]:
     options = {"epochs": 3, "batch_size": 16, "lr": 3e-3, "progress": False, "seed": 1, **settings}
     run = wyner.fit(model(networks), data, **options)
     return run.model.state_dict(), [row["loss"] for row in run.history if "loss" in row]
@@ -67,7 +70,10 @@ def test_rows_stay_8_bit_until_they_are_taken():
     other = pictures()
     other["x"][5, 0, 2, 2] += 1
     assert rows_of(model(), other, ("x", "y")).fingerprint() != rows.fingerprint()
-    assert rows.part(torch.arange(5)).fingerprint() == rows_of(model(), {k: v[:5] for k, v in data.items()}, ("x", "y")).fingerprint()  # fmt: skip
+    assert (
+        rows.part(torch.arange(5)).fingerprint()
+        == rows_of(model(), {k: v[:5] for k, v in data.items()}, ("x", "y")).fingerprint()
+    )
     with pytest.raises(ShapeError, match=r"y: expected shape \(..., 3, 8, 8\)"):
         rows_of(model(), {**data, "y": data["y"][:, :2]}, ("x", "y"))
 
@@ -75,8 +81,12 @@ def test_rows_stay_8_bit_until_they_are_taken():
 def test_only_images_read_8_bit_values_as_shares_of_255():
     bits = torch.tensor([[0, 1, 1]], dtype=torch.uint8)
     assert torch.equal(Binary(3).prepare(bits), torch.tensor([[0.0, 1.0, 1.0]]))
-    assert torch.equal(Categorical(1, 4).prepare(torch.tensor([3], dtype=torch.uint8))[0, 0], torch.eye(4)[3])
-    assert float(Image(1, 1, 1).prepare(torch.full((1, 1, 1, 1), 51, dtype=torch.uint8))) == pytest.approx(0.2)
+    assert torch.equal(
+        Categorical(1, 4).prepare(torch.tensor([3], dtype=torch.uint8))[0, 0], torch.eye(4)[3]
+    )
+    assert float(
+        Image(1, 1, 1).prepare(torch.full((1, 1, 1, 1), 51, dtype=torch.uint8))
+    ) == pytest.approx(0.2)
 
 
 def test_training_and_tasks_are_those_of_the_floats():
@@ -93,7 +103,14 @@ def test_masked_rows_autoencoders_and_grids_take_8_bit_pictures_too():
     assert trained(data)[1] == trained({**floats(data), "x_mask": data["x_mask"]})[1]
     for networks in (Autoencoded(hidden=(8,), code=4, width=4, epochs=1), MLPs((8,))):
         pair = [
-            wyner.fit(model(networks), d, grid={"seed": [0, 1], "lam": [0.1]}, epochs=2, batch_size=16, progress=False)
+            wyner.fit(
+                model(networks),
+                d,
+                grid={"seed": [0, 1], "lam": [0.1]},
+                epochs=2,
+                batch_size=16,
+                progress=False,
+            )
             for d in (pictures(), floats(pictures()))
         ]
         for one, other in zip(pair[0].members, pair[1].members, strict=True):
@@ -103,7 +120,12 @@ def test_masked_rows_autoencoders_and_grids_take_8_bit_pictures_too():
 def test_memory_mapped_pictures_resume_exactly(tmp_path):
     np.save(tmp_path / "y.npy", pictures()["y"])
     data = {**pictures(), "y": np.load(tmp_path / "y.npy", mmap_mode="c")}
-    settings = {"loggers": [], "checkpoint_seconds": 0.0, "channels_last": True, "out": tmp_path / "run"}
+    settings = {
+        "loggers": [],
+        "checkpoint_seconds": 0.0,
+        "channels_last": True,
+        "out": tmp_path / "run",
+    }
     whole, _ = trained(data, epochs=3, channels_last=True)
 
     calls = 0
@@ -121,7 +143,9 @@ def test_memory_mapped_pictures_resume_exactly(tmp_path):
     assert all(torch.equal(whole[k], again[k]) for k in whole)
     weights, _ = read_tensors(tmp_path / "run" / "model.safetensors")
     assert all(torch.equal(whole[k], weights[k]) for k in weights)
-    assert np.array_equal(np.load(tmp_path / "y.npy"), pictures()["y"])  # nothing was written into the file
+    assert np.array_equal(
+        np.load(tmp_path / "y.npy"), pictures()["y"]
+    )  # nothing was written into the file
 
 
 def test_a_run_says_how_its_pairs_were_drawn(tmp_path):
@@ -140,13 +164,27 @@ def in_double(parts: int, samples: int = 1, **more: object) -> tuple[dict, list[
     torch.manual_seed(3)
     x = torch.randn(96, 3, dtype=torch.float64)
     m = wyner.models.WynerVAE(
-        x=wyner.Real(3), y=wyner.Categorical(1, 4), z=wyner.Categorical(1, 3), u=2, v=0, alpha=0.5, networks=MLPs((8,)),
+        x=wyner.Real(3),
+        y=wyner.Categorical(1, 4),
+        z=wyner.Categorical(1, 3),
+        u=2,
+        v=0,
+        alpha=0.5,
+        networks=MLPs((8,)),
         families={"q(z|x,y)": wyner.families.Categorical(summed=True)},
-    )  # fmt: skip
+    )
     run = wyner.fit(
-        m.double(), {"x": x, "y": torch.arange(96) % 4}, epochs=3, batch_size=24, lr=1e-2, clip=1.0, samples=samples,
-        accumulate=parts, progress=False, **more,
-    )  # fmt: skip
+        m.double(),
+        {"x": x, "y": torch.arange(96) % 4},
+        epochs=3,
+        batch_size=24,
+        lr=1e-2,
+        clip=1.0,
+        samples=samples,
+        accumulate=parts,
+        progress=False,
+        **more,
+    )
     return run.model.state_dict(), [row["loss"] for row in run.history]
 
 
@@ -188,7 +226,10 @@ def test_under_bf16_weights_and_sums_of_the_loss_keep_float32():
     m = model()
     program = m.program(m.phases[0].objective)
     values = {k: unit(torch.from_numpy(v)) for k, v in pictures(8).items()}
-    noise, weights = program.noise((8,), values["x"]), torch.linspace(0.1, 1.3, len(program.divergences))
+    noise, weights = (
+        program.noise((8,), values["x"]),
+        torch.linspace(0.1, 1.3, len(program.divergences)),
+    )
     with torch.autocast("cpu", torch.bfloat16):
         loss, terms = program(values, noise, weights)
     assert loss.dtype is terms.dtype is torch.float32
@@ -196,7 +237,13 @@ def test_under_bf16_weights_and_sums_of_the_loss_keep_float32():
 
 
 def test_a_grid_trains_one_by_one_where_a_batched_program_cannot():
-    options = {"grid": {"seed": [0, 1]}, "epochs": 1, "batch_size": 16, "progress": False, "channels_last": True}
+    options = {
+        "grid": {"seed": [0, 1]},
+        "epochs": 1,
+        "batch_size": 16,
+        "progress": False,
+        "channels_last": True,
+    }
     run = wyner.fit(model(MLPs((4,))), pictures(), **options)
     assert len(run.members) == 2
     with pytest.raises(OptionError, match="channels_last=False"):

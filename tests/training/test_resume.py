@@ -36,7 +36,10 @@ print("done", flush=True)
 def start(out: str, *arguments: str) -> subprocess.Popen:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(out), *arguments], stdout=subprocess.PIPE, text=True, env=environment
+        [sys.executable, "-c", SCRIPT, str(out), *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
     )
 
 
@@ -74,9 +77,19 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path, when: str, kills: int
 
 def test_interrupt_saves_and_says_how_to_go_on(tmp_path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT.replace("epochs=14", "epochs=4000"), str(tmp_path / "run"), "after", "1000"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            SCRIPT.replace("epochs=14", "epochs=4000"),
+            str(tmp_path / "run"),
+            "after",
+            "1000",
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
     assert process.stdout is not None
     process.stdout.readline()
     for _ in range(600):  # until the first epochs are logged

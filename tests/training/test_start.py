@@ -26,9 +26,16 @@ def pair(seed: int = 0) -> dict[str, torch.Tensor]:
 def model(u: int = 2, hidden: tuple[int, ...] = (8,), **options) -> WynerVAE:
     z = Categorical(1, 4)
     return WynerVAE(
-        x=Real(3), y=Real(3), z=z, u=u, v=u, alpha={"x2y": 1.0, "y2x": 1.0},
-        families={"z": Values(summed=True, trained=True)}, networks=MLPs(hidden=hidden), **options,
-    )  # fmt: skip
+        x=Real(3),
+        y=Real(3),
+        z=z,
+        u=u,
+        v=u,
+        alpha={"x2y": 1.0, "y2x": 1.0},
+        families={"z": Values(summed=True, trained=True)},
+        networks=MLPs(hidden=hidden),
+        **options,
+    )
 
 
 def weights(m: WynerVAE, name: str) -> dict[str, torch.Tensor]:
@@ -64,9 +71,15 @@ def test_only_equal_networks_are_copied():
 def test_a_summed_latent_can_go_on_as_a_drawn_one():
     common = wyner.fit(model(u=0), pair(), epochs=1, progress=False)
     drawn = WynerVAE(
-        x=Real(3), y=Real(3), z=Categorical(1, 4), u=2, v=2, alpha={"x2y": 1.0, "y2x": 1.0},
-        families={"z": Values(trained=True)}, networks=small,
-    )  # fmt: skip
+        x=Real(3),
+        y=Real(3),
+        z=Categorical(1, 4),
+        u=2,
+        v=2,
+        alpha={"x2y": 1.0, "y2x": 1.0},
+        families={"z": Values(trained=True)},
+        networks=small,
+    )
     wyner.fit(drawn, pair(), epochs=1, progress=False, start=common, freeze=ENCODERS)
     x = pair()["x"]
     assert torch.equal(drawn.encode(x=x)["z"].mean, common.model.encode(x=x)["z"].mean)
@@ -80,13 +93,24 @@ def test_what_is_kept_must_have_been_copied():
 
 def test_a_folder_and_a_grid_can_be_started_from(tmp_path):
     grid = {"seed": [0, 1]}
-    common = wyner.fit(model(u=0), pair(), grid=grid, epochs=1, progress=False, out=tmp_path / "common")
+    common = wyner.fit(
+        model(u=0), pair(), grid=grid, epochs=1, progress=False, out=tmp_path / "common"
+    )
     folders = {m.point["seed"]: m.folder for m in common.members}
     run = wyner.fit(
-        model(), pair(), grid=grid, epochs=1, progress=False, start=lambda p: folders[p["seed"]], freeze=ENCODERS
+        model(),
+        pair(),
+        grid=grid,
+        epochs=1,
+        progress=False,
+        start=lambda p: folders[p["seed"]],
+        freeze=ENCODERS,
     )
     for member in run.members:
-        assert same(weights(member.model, "q(z|x)"), weights(wyner.load(folders[member.point["seed"]]), "q(z|x)"))
+        assert same(
+            weights(member.model, "q(z|x)"),
+            weights(wyner.load(folders[member.point["seed"]]), "q(z|x)"),
+        )
 
 
 def test_frozen_factors_are_remembered_and_resumed(tmp_path):
@@ -105,5 +129,7 @@ def test_unknown_names_are_refused(wrong):
 
 
 def test_start_refuses_what_is_no_model():
-    with pytest.raises(OptionError, match="start: expected a model, a run or the folder of one, got int"):
+    with pytest.raises(
+        OptionError, match="start: expected a model, a run or the folder of one, got int"
+    ):
         wyner.fit(model(), pair(), epochs=1, progress=False, start=3)

@@ -1,4 +1,5 @@
-"""Two players: steps of each, averages of weights, exact resume, and what is said when critics fail."""
+"""Two players: steps of each, averages of weights, exact resume, and what is said when critics
+fail."""
 
 from __future__ import annotations
 
@@ -34,8 +35,14 @@ def declare(objective, phases=(), **more) -> Model:
     torch.manual_seed(1)
     more = {**SMALL, **more}
     return Model(
-        observed={"x": Real(2), "y": Real(1)}, latent={"z": Real(1)}, laws=LAWS, objective=objective, common=("z",), phases=phases, **more
-    )  # fmt: skip
+        observed={"x": Real(2), "y": Real(1)},
+        latent={"z": Real(1)},
+        laws=LAWS,
+        objective=objective,
+        common=("z",),
+        phases=phases,
+        **more,
+    )
 
 
 def states(model: Model, out, **more) -> dict[str, torch.Tensor]:
@@ -48,7 +55,9 @@ def states(model: Model, out, **more) -> dict[str, torch.Tensor]:
 def test_each_player_takes_its_steps_on_every_batch(tmp_path, critic, model):
     objective = SymmetricKL("m")
     found = states(
-        declare(objective, [TwoPlayer("main", objective, critic=critic, model=model)]), tmp_path / "run", epochs=2
+        declare(objective, [TwoPlayer("main", objective, critic=critic, model=model)]),
+        tmp_path / "run",
+        epochs=2,
     )
     steps = {k: int(v) for k, v in found.items() if k.endswith(".step")}
     assert {v for k, v in steps.items() if ".rival." in k} == {12 * critic}
@@ -65,7 +74,8 @@ def test_with_fresh_batches_the_players_take_turns(tmp_path):
 
 
 def test_critics_learn_in_their_steps_only_and_the_model_in_its_own():
-    """Plain gradients by hand: after one round the critics moved by their loss at the start, the model by its own against them."""
+    """Plain gradients by hand: after one round the critics moved by their loss at the start, the
+    model by its own against them."""
     objective = SymmetricKL("m") + 0.5 * Information("x,y;z", under="m")
     model, twin = (declare(objective) for _ in range(2))
     before = {k: v.clone() for k, v in model.state_dict().items()}
@@ -76,13 +86,19 @@ def test_critics_learn_in_their_steps_only_and_the_model_in_its_own():
 
     order = torch.randperm(96, generator=torch.Generator().manual_seed(mix(0, ROWS, 0, 1)))
     values, program = {k: v[order] for k, v in data().items()}, twin.objective
-    noise = lambda *s: program.noise((96,), torch.zeros(()), torch.Generator().manual_seed(mix(0, 0, 0, *s)))
+    noise = lambda *s: program.noise(
+        (96,), torch.zeros(()), torch.Generator().manual_seed(mix(0, 0, 0, *s))
+    )
     loss, _ = program.contest(values, noise(RIVAL, 0, 0))
     critics = dict(twin.critics.named_parameters())
     for name, g in zip(critics, torch.autograd.grad(loss, list(critics.values())), strict=True):
         moved = after[f"critics.{name}"] - before[f"critics.{name}"]
-        torch.testing.assert_close(moved, -1e-3 * g / (g.abs() + 1e-8), rtol=1e-3, atol=1e-7)  # Adam's first step
-    twin.critics.load_state_dict({k.removeprefix("critics."): v for k, v in after.items() if k.startswith("critics.")})
+        torch.testing.assert_close(
+            moved, -1e-3 * g / (g.abs() + 1e-8), rtol=1e-3, atol=1e-7
+        )  # Adam's first step
+    twin.critics.load_state_dict(
+        {k.removeprefix("critics."): v for k, v in after.items() if k.startswith("critics.")}
+    )
     loss, _ = program(values, noise(NOISE, 0, 0), torch.tensor([1.0, 0.5]))
     factors = {
         k: p for k, p in twin.factors.named_parameters() if not k.startswith("q(z|x).")
@@ -104,12 +120,25 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, kind):
         if kind == "joint":
             critics = Critics(width=8, hidden=(8,), spectral=True, relative=True)
             return VariationalWyner(
-                x=Real(2), y=Real(1), z=1, u=2, v=1, lam=Linear(0, 0.5), critics=critics, networks=MLPs((8,)), steps=2,
-                critic_lr=5e-3, modules={"p(x|z,u)": Joined(nn.Linear(3, 6), nn.BatchNorm1d(6), nn.Linear(6, 2))},
-            )  # fmt: skip
+                x=Real(2),
+                y=Real(1),
+                z=1,
+                u=2,
+                v=1,
+                lam=Linear(0, 0.5),
+                critics=critics,
+                networks=MLPs((8,)),
+                steps=2,
+                critic_lr=5e-3,
+                modules={"p(x|z,u)": Joined(nn.Linear(3, 6), nn.BatchNorm1d(6), nn.Linear(6, 2))},
+            )
         if kind == "fresh":
             objective = SymmetricKL("m", Ratio("dv"))
-            return declare(objective, [TwoPlayer("main", objective, critic=2, fresh=True)], modules={"q(z|x)": norm})
+            return declare(
+                objective,
+                [TwoPlayer("main", objective, critic=2, fresh=True)],
+                modules={"q(z|x)": norm},
+            )
         objective = KL("m") + 0.3 * SymmetricKL("m") + 0 * Information("x,y;z", under="m", side="q")
         return declare(
             objective,
@@ -117,8 +146,21 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, kind):
             modules={"q(z|x)": norm},
         )
 
-    options = {"epochs": 6, "batch_size": 16, "lr": 1e-2, "ema": 0.9, "amsgrad": True, "schedule": "cosine", "clip": 5.0, "log_every": 4,
-               "validation": 0.2, "progress": False, "loggers": [], "checkpoint_seconds": 0.0, "probe_every": 1}  # fmt: skip
+    options = {
+        "epochs": 6,
+        "batch_size": 16,
+        "lr": 1e-2,
+        "ema": 0.9,
+        "amsgrad": True,
+        "schedule": "cosine",
+        "clip": 5.0,
+        "log_every": 4,
+        "validation": 0.2,
+        "progress": False,
+        "loggers": [],
+        "checkpoint_seconds": 0.0,
+        "probe_every": 1,
+    }
     whole = wyner.fit(make(), data(), out=tmp_path / "whole", probe=lambda m: {}, **options)
     calls = []
 
@@ -130,10 +172,14 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, kind):
 
     with pytest.raises(Stop):
         wyner.fit(make(), data(), out=tmp_path / "cut", probe=stop, **options)
-    again = wyner.fit(make(), data(), out=tmp_path / "cut", probe=lambda m: {}, resume=True, **options)
+    again = wyner.fit(
+        make(), data(), out=tmp_path / "cut", probe=lambda m: {}, resume=True, **options
+    )
     plain = lambda run: [{k: v for k, v in row.items() if k != "seconds"} for row in run.history]
     assert plain(again) == plain(whole)
-    (a, _), (b, _) = (read_tensors(tmp_path / name / "model.safetensors") for name in ("whole", "cut"))
+    (a, _), (b, _) = (
+        read_tensors(tmp_path / name / "model.safetensors") for name in ("whole", "cut")
+    )
     assert a.keys() == b.keys()
     assert all(torch.equal(a[k], b[k]) for k in a)
     assert any(k.startswith("critics.") for k in a)
@@ -166,7 +212,8 @@ def test_an_average_is_the_exponential_average():
 
 
 def test_a_model_ends_with_its_averages_and_is_probed_with_them(tmp_path):
-    """A likelihood-trained model too: the average of the weights along the path of the run without it."""
+    """A likelihood-trained model too: the average of the weights along the path of the run without
+    it."""
     seen, path = [], []
 
     def run(ema, watch):
@@ -175,7 +222,15 @@ def test_a_model_ends_with_its_averages_and_is_probed_with_them(tmp_path):
         start = weight.detach().clone()
         probe = lambda m: watch.append(weight.detach().clone()) or {}
         wyner.fit(
-            model, data(16), epochs=5, batch_size=16, lr=1e-2, ema=ema, probe=probe, probe_every=1, progress=False
+            model,
+            data(16),
+            epochs=5,
+            batch_size=16,
+            lr=1e-2,
+            ema=ema,
+            probe=probe,
+            probe_every=1,
+            progress=False,
         )
         return start, weight.detach()
 
@@ -249,7 +304,11 @@ def test_a_healthy_critic_is_not_reported():
 def test_rows_that_lack_a_modality_are_refused():
     rows = data()
     with pytest.raises(DataError, match="needs complete rows"):
-        wyner.fit(declare(SymmetricKL("m")), {**rows, "x_mask": (rows["y"][:, 0] > 0).float()}, progress=False)
+        wyner.fit(
+            declare(SymmetricKL("m")),
+            {**rows, "x_mask": (rows["y"][:, 0] > 0).float()},
+            progress=False,
+        )
 
 
 def test_what_two_players_cannot_do_is_refused():
@@ -280,4 +339,6 @@ def test_a_grid_trains_such_models_one_by_one_and_says_why_it_must():
     assert len(run.members) == 2
     assert "I(x,y;z) p joint" in run.members[1].history[-1]["terms"]
     with pytest.raises(OptionError, match="one model at a time"):
-        wyner.fit(make, data(), grid={"lam": [0.0, 0.5]}, launcher="batched", epochs=1, progress=False)
+        wyner.fit(
+            make, data(), grid={"lam": [0.0, 0.5]}, launcher="batched", epochs=1, progress=False
+        )

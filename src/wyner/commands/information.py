@@ -13,13 +13,21 @@ from wyner.information.pmf import PmfInformation, pmf
 
 
 def describe(
-    source: Path, *, covariance: tuple[int, int] | None = None, key: str | None = None, unit: str = "nats", solver: str = "penalty",
-    gamma: float | None = None, lam: float | None = None, seed: int = 0, plot: Path | None = None,
-) -> str:  # fmt: skip
+    source: Path,
+    *,
+    covariance: tuple[int, int] | None = None,
+    key: str | None = None,
+    unit: str = "nats",
+    solver: str = "penalty",
+    gamma: float | None = None,
+    lam: float | None = None,
+    seed: int = 0,
+    plot: Path | None = None,
+) -> str:
     """The text that the command prints.
 
-    A folder is a run. An `.npz` file with arrays x and y is data. Any other table is probabilities or counts, or with
-    `covariance=(dx, dy)` a covariance.
+    A folder is a run. An `.npz` file with arrays x and y is data. Any other table is probabilities
+    or counts, or with `covariance=(dx, dy)` a covariance.
 
     Args:
         source: a run folder, a .csv, .npy or .npz file.
@@ -46,7 +54,9 @@ def describe(
     array = _pick(source, arrays, key)
     if covariance is not None:
         found = gaussian(covariance=array, dims=covariance)
-        extra = [f"C_gamma at {gamma:g}: {found.relaxed(gamma):.6f} nats"] if gamma is not None else []
+        extra = (
+            [f"C_gamma at {gamma:g}: {found.relaxed(gamma):.6f} nats"] if gamma is not None else []
+        )
         if lam is not None:
             at = found.lagrangian(lam)
             extra.append(_line(lam, at.value, at.residual, at.rate, "nats"))
@@ -69,7 +79,10 @@ def describe(
 
 
 def _line(lam: float, value: float, residual: float, rate: float, unit: str) -> str:
-    return f"lambda {lam:g}: minimum {value:.6f}, residual I(X;Y|Z) {residual:.6f}, rate I(X,Y;Z) {rate:.6f} {unit}"
+    return (
+        f"lambda {lam:g}: minimum {value:.6f}, residual I(X;Y|Z) {residual:.6f}, rate I(X,Y;Z)"
+        f" {rate:.6f} {unit}"
+    )
 
 
 def _latent(result: PmfInformation) -> str:
@@ -100,7 +113,9 @@ def _of_run(folder: Path) -> str:
     model = load(folder)
     stored = read_config(folder).get("about", {}).get("experiment")
     if not stored:
-        raise OptionError(f"{folder} was trained from Python; ask there: model.common_information(x=..., y=...)")
+        raise OptionError(
+            f"{folder} was trained from Python; ask there: model.common_information(x=..., y=...)"
+        )
     dataset = Experiment(**stored).load()
     rows: dict[str, Any] = {k: dataset.test[k][:10_000] for k in model.observed}
     found = model.common_information(**rows)
@@ -109,7 +124,9 @@ def _of_run(folder: Path) -> str:
         "I40": "prior entropy minus mean posterior entropy; no bound",
         "aggregate": "estimate of I_q(X,Y;Z) from the mixture of posteriors",
     }
-    lines = [f"{name:<10} {value:10.4f} nats  {what.get(name, '')}" for name, value in found.items()]
+    lines = [
+        f"{name:<10} {value:10.4f} nats  {what.get(name, '')}" for name, value in found.items()
+    ]
     truth = dataset.truth.get("common information")
     if truth is not None:
         lines.append(f"{'J':<10} {float(truth):10.4f} nats  exact, of the data")
@@ -137,11 +154,15 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     except DataError:
         raise
     except Exception as e:
-        raise DataError(f"cannot read {path}: {e}; expected a .csv of numbers, or a .npy or .npz file of NumPy") from e
+        raise DataError(
+            f"cannot read {path}: {e}; expected a .csv of numbers, or a .npy or .npz file of NumPy"
+        ) from e
 
 
 def _csv(path: Path) -> np.ndarray:
-    """Numbers separated by commas, semicolons, tabs or spaces; lines that start with # are left out."""
+    """Numbers separated by commas, semicolons, tabs or spaces; lines that start with # are left
+    out.
+    """
     lines = [t.strip() for t in path.read_text().splitlines()]
     rows = []
     for number, line in enumerate(lines, 1):
@@ -152,11 +173,13 @@ def _csv(path: Path) -> np.ndarray:
             rows.append([float(c) for c in cells if c])
         except ValueError:
             raise DataError(
-                f"{path}, line {number}: expected numbers only, got {line[:40]!r}; drop headers and labels"
+                f"{path}, line {number}: expected numbers only, got {line[:40]!r}; drop headers and"
+                " labels"
             ) from None
         if len(rows[-1]) != len(rows[0]):
             raise DataError(
-                f"{path}, line {number}: expected {len(rows[0])} numbers as in the first row, got {len(rows[-1])}"
+                f"{path}, line {number}: expected {len(rows[0])} numbers as in the first row, got"
+                f" {len(rows[-1])}"
             )
     if not rows:
         raise DataError(f"{path} holds no numbers")
@@ -170,7 +193,8 @@ def _pick(path: Path, arrays: dict[str, np.ndarray], key: str | None) -> np.ndar
         return arrays[key]
     if len(arrays) != 1:
         raise OptionError(
-            f"{path} holds {', '.join(arrays) or 'nothing'}; expected one table, or data as arrays x and y; choose with --key"
+            f"{path} holds {', '.join(arrays) or 'nothing'}; expected one table, or data as arrays"
+            " x and y; choose with --key"
         )
     return next(iter(arrays.values()))
 
@@ -183,5 +207,7 @@ def _probabilities(path: Path, array: np.ndarray) -> tuple[np.ndarray, list[str]
     if whole.ndim >= 2 and np.isfinite(whole).all() and whole.size and whole.min() >= 0:
         total = whole.sum()
         if total > 1.5 and np.all(whole == np.round(whole)):
-            return whole / total, [f"{total:.0f} counts, taken as frequencies: from few counts C_GK and J are too high"]
+            return whole / total, [
+                f"{total:.0f} counts, taken as frequencies: from few counts C_GK and J are too high"
+            ]
     return whole, []

@@ -21,12 +21,20 @@ if TYPE_CHECKING:
 
 WHAT = ("models", "data", "experiments")
 PAIR: dict[str, Space] = {"x": Real(2), "y": Real(2)}
-ALONE: dict[str, dict[str, Space]] = {"DSAE": {"x": Sequence(8, 2)}, "PixelCNNVAE": {"x": Binary(1, 28, 28)}}
+ALONE: dict[str, dict[str, Space]] = {
+    "DSAE": {"x": Sequence(8, 2)},
+    "PixelCNNVAE": {"x": Binary(1, 28, 28)},
+}
 """Models that are not of a pair, each with a small variable."""
 COLUMNS = {
-    "generate": "generate", "translate": "translate", "restyle": "restyle", "encode": "encode", "retrieve": "retrieve", "log_likelihood": "score",
+    "generate": "generate",
+    "translate": "translate",
+    "restyle": "restyle",
+    "encode": "encode",
+    "retrieve": "retrieve",
+    "log_likelihood": "score",
     "common_information": "measure",
-}  # fmt: skip
+}
 """Tasks in the order of the table, and the words above its columns."""
 
 
@@ -39,14 +47,17 @@ def show(what: str) -> None:
     console = Console(width=None)
     if what == "models":
         kinds: dict[str, Any] = dict(models.TABLE)
-        built: dict[str, Model] = {name: kind(**ALONE.get(name, PAIR)) for name, kind in kinds.items()}
+        built: dict[str, Model] = {
+            name: kind(**ALONE.get(name, PAIR)) for name, kind in kinds.items()
+        }
         table = _table("model", *COLUMNS.values())
         for name, model in built.items():
             can = abilities(model)
             table.add_row(name, *(can[task] for task in COLUMNS))
         console.print(table)
         console.print(
-            "\nx->y: y given x. (x): from x alone. Under retrieve: what can be searched by and for. p(y|x): by importance sampling. What is missing, and why:\n"
+            "\nx->y: y given x. (x): from x alone. Under retrieve: what can be searched by and for."
+            " p(y|x): by importance sampling. What is missing, and why:\n"
         )
         for name, model in built.items():
             for reason in why_not(model):
@@ -58,30 +69,40 @@ def show(what: str) -> None:
             table.add_row(name, _first_line(make))
         table.add_row(
             "FILE.npz",
-            "Your own pairs: arrays x and y (or any names), one row an example; label and x_mask are optional.",
+            "Your own pairs: arrays x and y (or any names), one row an example; label and x_mask"
+            " are optional.",
         )
     else:
         for name in shipped():
             e = read(name)
             table.add_row(
                 name,
-                f"{e.model.get('name', 'WynerVAE')} on {e.data['name']}, {e.fit.get('epochs', 50)} epochs: wyner train {name}",
+                f"{e.model.get('name', 'WynerVAE')} on {e.data['name']}, {e.fit.get('epochs', 50)}"
+                f" epochs: wyner train {name}",
             )
     console.print(table)
 
 
 def why_not(model: Model) -> list[str]:
-    """Why a model cannot be asked something, in its own words: each task is tried on two rows of zeros."""
+    """Why a model cannot be asked something, in its own words: each task is tried on two rows of
+    zeros.
+    """
     zero: dict[str, Any] = {k: torch.zeros(2, *s.event_shape) for k, s in model.observed.items()}
     tries: list[Callable[[], Any]] = [lambda: model.generate(2)]
     if len(zero) > 1:
         x, y = zero["x"], zero["y"]
         tries += [
-            lambda: model.translate(x=x, to="y"), lambda: model.translate(y=y, to="x"),
-            lambda: model.restyle(x=x, like=zero, to="y"), lambda: model.encode(x=x), lambda: model.encode(y=y),
-        ]  # fmt: skip
+            lambda: model.translate(x=x, to="y"),
+            lambda: model.translate(y=y, to="x"),
+            lambda: model.restyle(x=x, like=zero, to="y"),
+            lambda: model.encode(x=x),
+            lambda: model.encode(y=y),
+        ]
     tries += [lambda: searchable(model), *(lambda k=k: searchable(model, k) for k in zero)]
-    tries += [lambda: model.log_likelihood(**zero, samples=1), lambda: model.common_information(**zero)]
+    tries += [
+        lambda: model.log_likelihood(**zero, samples=1),
+        lambda: model.common_information(**zero),
+    ]
     found = []
     for attempt in tries:
         try:

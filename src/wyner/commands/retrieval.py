@@ -1,4 +1,6 @@
-"""Retrieval from files: the command `wyner retrieve`. Pictures or arrays in, a table and a sheet of pictures out."""
+"""Retrieval from files: the command `wyner retrieve`. Pictures or arrays in, a table and a sheet of
+pictures out.
+"""
 
 from __future__ import annotations
 
@@ -53,11 +55,13 @@ class Items:
             return cls(path, [str(i) for i in range(len(array))], space, array)
         if not isinstance(space, Image):
             raise DataError(
-                f"{path}: the model takes {space!r} for {modality}, not pictures; give an .npz or .npy file of such rows"
+                f"{path}: the model takes {space!r} for {modality}, not pictures; give an .npz or"
+                " .npy file of such rows"
             )
         if space.shape[1] != space.shape[2] or space.shape[0] not in (1, 3):
             raise DataError(
-                f"{path}: pictures are read as grey or coloured squares, but {modality} is {space!r}; give an .npz file"
+                f"{path}: pictures are read as grey or coloured squares, but {modality} is"
+                f" {space!r}; give an .npz file"
             )
         album = Album(path)
         return cls(path, album.names, space, None, album)
@@ -77,18 +81,29 @@ class Items:
 
 
 def retrieve(
-    run: Path, query: Path, gallery: Path, out: Path, *, k: int = 10, of: str | None = None, to: str | None = None,
-    distance: str | None = None, keep: Path | None = None,
-) -> tuple[Hits, list[Path]]:  # fmt: skip
-    """Finds the nearest items of a gallery for each query and writes `hits.json`, `hits.csv`, and `hits.png` where there are pictures.
+    run: Path,
+    query: Path,
+    gallery: Path,
+    out: Path,
+    *,
+    k: int = 10,
+    of: str | None = None,
+    to: str | None = None,
+    distance: str | None = None,
+    keep: Path | None = None,
+) -> tuple[Hits, list[Path]]:
+    """Finds the nearest items of a gallery for each query and writes `hits.json`, `hits.csv`, and
+    `hits.png` where there are pictures.
 
     Args:
         run: folder of a trained model.
-        query: a folder or zip archive of pictures, an `.npy` file, or an `.npz` file with an array of the modality's name.
+        query: a folder or zip archive of pictures, an `.npy` file, or an `.npz` file with an array
+            of the modality's name.
         gallery: the same, or the folder of an index.
         out: a new or empty folder.
         k: hits of each query.
-        of, to: modalities of the queries and of the gallery; by default the first and the second that the model can search.
+        of, to: modalities of the queries and of the gallery; by default the first and the second
+            that the model can search.
         distance: "cosine" (None) or "euclidean"; of an index, its own.
         keep: a new folder for the index of the gallery, to be given as the gallery another time.
 
@@ -110,12 +125,16 @@ def retrieve(
         index, shown = _stored(gallery, model, to)
         if distance not in (None, index.distance):
             raise OptionError(
-                f"--distance: {gallery} was made for {index.distance}; leave it out, or index the gallery again"
+                f"--distance: {gallery} was made for {index.distance}; leave it out, or index the"
+                " gallery again"
             )
     else:
         shown = Items.of(gallery, to, model.observed[to])
         if not 1 <= k <= len(shown.names):
-            raise OptionError(f"k: expected a number from 1 to the {len(shown.names)} items of the gallery, got {k}")
+            raise OptionError(
+                f"k: expected a number from 1 to the {len(shown.names)} items of the gallery,"
+                f" got {k}"
+            )
         source = str(gallery.resolve())
         index = model.index(
             **{
@@ -149,7 +168,8 @@ def _sides(model: Model, of: str | None, to: str | None) -> tuple[str, str]:
     to = to or next((m for m in able if m != of), None)
     if of is None or to is None:
         raise TaskError(
-            f"{model.title} cannot retrieve one modality by another: it encodes {' and '.join(able) or 'none'} alone"
+            f"{model.title} cannot retrieve one modality by another: it encodes"
+            f" {' and '.join(able) or 'none'} alone"
         )
     return of, to
 
@@ -159,7 +179,8 @@ def _stored(folder: Path, model: Model, to: str) -> tuple[Index, Items | None]:
     index = Index.load(folder, model)
     if index.modality != to:
         raise OptionError(
-            f"{folder} is an index of {index.modality}, not of {to}; leave out --to, or name another gallery"
+            f"{folder} is an index of {index.modality}, not of {to}; leave out --to, or name"
+            " another gallery"
         )
     try:
         items = Items.of(Path(index.source or "-"), to, model.observed[to])
@@ -168,25 +189,41 @@ def _stored(folder: Path, model: Model, to: str) -> tuple[Index, Items | None]:
     return index, items if list(items.names) == list(index.names or ()) else None
 
 
-def _write(out: Path, about: dict[str, Any], asked: Items, shown: Items | None, hits: Hits, index: Index) -> list[Path]:
+def _write(
+    out: Path, about: dict[str, Any], asked: Items, shown: Items | None, hits: Hits, index: Index
+) -> list[Path]:
     names = hits.names or [[str(i) for i in row] for row in hits.index]
     table: list[dict[str, Any]] = [
-        {"query": asked.names[q], "hits": [
-            {"rank": r + 1, "item": names[q][r], "index": int(hits.index[q, r]), "score": round(float(hits.score[q, r]), 6)}
-            for r in range(hits.index.shape[1])
-        ]} for q in range(len(hits.index))
-    ]  # fmt: skip
+        {
+            "query": asked.names[q],
+            "hits": [
+                {
+                    "rank": r + 1,
+                    "item": names[q][r],
+                    "index": int(hits.index[q, r]),
+                    "score": round(float(hits.score[q, r]), 6),
+                }
+                for r in range(hits.index.shape[1])
+            ],
+        }
+        for q in range(len(hits.index))
+    ]
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
     writer.writerow(["query", "rank", "item", "index", "score"])
     for row in table:
-        writer.writerows([row["query"], h["rank"], h["item"], h["index"], h["score"]] for h in row["hits"])
+        writer.writerows(
+            [row["query"], h["rank"], h["item"], h["index"], h["score"]] for h in row["hits"]
+        )
     picture = _sheet(asked, shown, hits)
     write_json(out / "hits.json", {**about, "items": len(index), "queries": table})
     write_bytes(out / "hits.csv", lines.getvalue().encode())
     if picture is not None:
         write_bytes(out / "hits.png", picture)
-    return [out / name for name in ("hits.json", "hits.csv", *(["hits.png"] if picture is not None else []))]
+    return [
+        out / name
+        for name in ("hits.json", "hits.csv", *(["hits.png"] if picture is not None else []))
+    ]
 
 
 def _sheet(asked: Items, shown: Items | None, hits: Hits) -> bytes | None:
@@ -196,7 +233,9 @@ def _sheet(asked: Items, shown: Items | None, hits: Hits) -> bytes | None:
     from wyner.report.hits import sheet
 
     rows = min(ROWS, len(hits.index))
-    return sheet(asked.some(range(rows)), [shown.some(hits.index[q, :COLUMNS].tolist()) for q in range(rows)])
+    return sheet(
+        asked.some(range(rows)), [shown.some(hits.index[q, :COLUMNS].tolist()) for q in range(rows)]
+    )
 
 
 def _array(path: Path, modality: str) -> np.ndarray:
@@ -214,7 +253,9 @@ def _array(path: Path, modality: str) -> np.ndarray:
     except FileNotFoundError:
         raise DataError(f"there is no file {path}") from None
     except Exception as e:  # zipfile and zlib raise their own kinds
-        raise DataError(f"cannot read {path}: {e}; expected a file written by numpy.save or numpy.savez") from e
+        raise DataError(
+            f"cannot read {path}: {e}; expected a file written by numpy.save or numpy.savez"
+        ) from e
     if not found.ndim or not len(found):
         raise DataError(f"{path}: {modality} has no rows")
     return found

@@ -27,7 +27,8 @@ def sample_run(
 ) -> dict[str, tuple[int, ...]]:
     """Arrays from a trained model, written to an `.npz` file.
 
-    Without `given`: n pairs. With it: n translations a row, one restyled row with `like`, or reconstructions. Arrays are on
+    Without `given`: n pairs. With it: n translations a row, one restyled row with `like`, or
+        reconstructions. Arrays are on
     the scale that the model was trained on.
 
     Returns:
@@ -66,5 +67,8 @@ def _read(path: Path | None, model: Model) -> dict[str, Any]:
     except Exception as e:
         raise DataError(f"cannot read {path}: {e}; expected a file written by numpy.savez") from e
     if not found:
-        raise DataError(f"{path} holds {', '.join(names) or 'nothing'}; expected one of {', '.join(model.observed)}")
+        raise DataError(
+            f"{path} holds {', '.join(names) or 'nothing'}; expected one of"
+            f" {', '.join(model.observed)}"
+        )
     return found

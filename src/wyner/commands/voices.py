@@ -24,20 +24,29 @@ def features_of(run: Path) -> tuple[Spectra, np.ndarray, np.ndarray]:
     found = about.get("spectra")
     if not isinstance(found, dict) or not {"rate", "mean", "deviation"} <= set(found):
         raise RunError(
-            f"{run} does not say how its sound became frames; expected a run on speech, as `wyner reproduce dsae` makes them"
+            f"{run} does not say how its sound became frames; expected a run on speech, as `wyner"
+            " reproduce dsae` makes them"
         )
     options = {k: v for k, v in found.items() if k not in ("mean", "deviation")}
-    return Spectra(**options), np.array(found["mean"], np.float32), np.array(found["deviation"], np.float32)
+    return (
+        Spectra(**options),
+        np.array(found["mean"], np.float32),
+        np.array(found["deviation"], np.float32),
+    )
 
 
-def convert(run: Path, first: Path, second: Path, out: Path, samples: int = 0, seed: int = 0) -> list[Path]:
-    """Writes the first recording in the voice of the second and the other way round, as wav files with a picture of the spectra.
+def convert(
+    run: Path, first: Path, second: Path, out: Path, samples: int = 0, seed: int = 0
+) -> list[Path]:
+    """Writes the first recording in the voice of the second and the other way round, as wav files
+    with a picture of the spectra.
 
     Args:
         run: folder of a trained DSAE.
         first, second: sound files.
         out: a folder.
-        samples: besides, how often what the first says is put in a made-up voice, and its voice given made-up sounds.
+        samples: besides, how often what the first says is put in a made-up voice, and its voice
+            given made-up sounds.
         seed: of these.
 
     Raises:
@@ -70,7 +79,9 @@ def convert(run: Path, first: Path, second: Path, out: Path, samples: int = 0, s
 
 
 def draw(frames: dict[str, np.ndarray], spectra: Spectra) -> bytes:
-    """Log magnitudes `(t, bins)` by name, one below the other on one scale of time and colour, as PNG."""
+    """Log magnitudes `(t, bins)` by name, one below the other on one scale of time and colour, as
+    PNG.
+    """
     from wyner.report.canvas import dress, figure, png
 
     longest = max(len(f) for f in frames.values()) * spectra.shift

@@ -25,9 +25,18 @@ ENDINGS = (".png", ".pdf", ".svg", ".npz")
 
 
 def traverse_run(
-    run: Path, to: Path, *, along: str | None = None, dims: list[int] | None = None, rows: list[int] | None = None,
-    between: bool = False, steps: int = 7, span: float = 3.0, source: str | None = None, seed: int | None = None,
-) -> str:  # fmt: skip
+    run: Path,
+    to: Path,
+    *,
+    along: str | None = None,
+    dims: list[int] | None = None,
+    rows: list[int] | None = None,
+    between: bool = False,
+    steps: int = 7,
+    span: float = 3.0,
+    source: str | None = None,
+    seed: int | None = None,
+) -> str:
     """A sheet of pictures, or arrays, along the latents of a trained model.
 
     Args:
@@ -45,7 +54,8 @@ def traverse_run(
         What was written, in a sentence.
 
     Raises:
-        OptionError: an unknown ending. RunError: no run, or one whose data are not known. TaskError: the model cannot.
+        OptionError: an unknown ending. RunError: no run, or one whose data are not known.
+            TaskError: the model cannot.
     """
     if to.suffix not in ENDINGS:
         raise OptionError(f"--to: expected a file that ends in {', '.join(ENDINGS)}, got {to}")
@@ -60,7 +70,19 @@ def traverse_run(
         np.savez_compressed(buffer, **outputs)  # type: ignore[arg-type]
         write_bytes(to, buffer.getvalue())
     else:
-        write_bytes(to, _drawn(traversed(_look(about, outputs), outputs, sides, heads, f"{model.title} on {about.dataset.name}: {title}"), to.suffix))  # fmt: skip
+        write_bytes(
+            to,
+            _drawn(
+                traversed(
+                    _look(about, outputs),
+                    outputs,
+                    sides,
+                    heads,
+                    f"{model.title} on {about.dataset.name}: {title}",
+                ),
+                to.suffix,
+            ),
+        )
     return f"wrote {to}: {title} " + ", ".join(f"{k} {v.shape}" for k, v in outputs.items())
 
 
@@ -68,8 +90,14 @@ Walk = tuple[dict[str, np.ndarray], list[str], list[str], str]
 
 
 def _coordinates(
-    model: Model, about: Subject, along: str | None, dims: list[int] | None, rows: np.ndarray, span: float, options: dict[str, Any]
-) -> Walk:  # fmt: skip
+    model: Model,
+    about: Subject,
+    along: str | None,
+    dims: list[int] | None,
+    rows: np.ndarray,
+    span: float,
+    options: dict[str, Any],
+) -> Walk:
     """Single coordinates moved, everything else held at the first of the rows."""
     order = dims
     if order is None:  # by their rates over all rows, which one row cannot tell
@@ -78,13 +106,22 @@ def _coordinates(
     outputs = {k: numpy(v)[:, :, 0] for k, v in found.outputs.items()}
     sides = [f"{found.latent}[{d}]" for d in found.dims]
     unit = "values of the variable" if found.at[0] == 0 else "standard deviations of the prior"
-    title = f"coordinates of {found.latent} moved one at a time ({unit} on top), the rest held at {about.part} row {rows[0]}."
+    title = (
+        f"coordinates of {found.latent} moved one at a time ({unit} on top), the rest held at"
+        f" {about.part} row {rows[0]}."
+    )
     return outputs, sides, [f"{a:.2g}" for a in found.at], title
 
 
 def _between(
-    model: Model, about: Subject, along: str | None, dims: list[int] | None, rows: np.ndarray, span: float, options: dict[str, Any]
-) -> Walk:  # fmt: skip
+    model: Model,
+    about: Subject,
+    along: str | None,
+    dims: list[int] | None,
+    rows: np.ndarray,
+    span: float,
+    options: dict[str, Any],
+) -> Walk:
     """Straight paths from each row to the next one."""
     if dims is not None:
         raise OptionError("--between moves whole latents; leave out --dims")
@@ -95,7 +132,10 @@ def _between(
     sides = [f"{a} to {b}" for a, b in zip(rows[:-1], rows[1:], strict=True)]
     heads = [f"{k / (options['steps'] - 1):.2g}" for k in range(options["steps"])]
     moving = along or ", ".join(model.common or model.latent)
-    title = f"{moving} on the path between {about.part} rows (share of the way on top), the rest held at the first."
+    title = (
+        f"{moving} on the path between {about.part} rows (share of the way on top), the rest held"
+        " at the first."
+    )
     return outputs, sides, heads, title
 
 
@@ -112,7 +152,10 @@ def _rows(about: Subject, rows: list[int] | None, count: int) -> np.ndarray:
         return about.typical(count)
     for row in rows:
         if not 0 <= row < about.count:
-            raise OptionError(f"--rows: {about.dataset.name} has {about.part} rows 0 to {about.count - 1}, got {row}")
+            raise OptionError(
+                f"--rows: {about.dataset.name} has {about.part} rows 0 to {about.count - 1}, got"
+                f" {row}"
+            )
     return np.array(rows)
 
 
@@ -120,7 +163,9 @@ def _look(about: Subject, outputs: dict[str, np.ndarray]) -> Look:
     found = look(about)
     if found is None:
         shown = ", ".join(f"{k} in {about.dataset.spaces[k]!r}" for k in outputs)
-        raise TaskError(f"sheets show pictures, and this run has {shown}; write arrays instead: --to walk.npz")
+        raise TaskError(
+            f"sheets show pictures, and this run has {shown}; write arrays instead: --to walk.npz"
+        )
     return found
 
 

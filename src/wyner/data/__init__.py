@@ -31,7 +31,8 @@ def _full(make: Callable[..., Dataset]) -> Callable[..., Dataset]:
 
     made.__doc__ = make.__doc__
     signature = inspect.signature(make)
-    made.__signature__ = signature.replace(parameters=[p for n, p in signature.parameters.items() if n != "full"])  # type: ignore[attr-defined]
+    kept = [p for n, p in signature.parameters.items() if n != "full"]
+    made.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
     return made
 
 
@@ -42,7 +43,8 @@ def _cut(make: Callable[..., Corpus]) -> Callable[..., Dataset]:
     made.__doc__ = make.__doc__
     signature = inspect.signature(make)
     steps = inspect.signature(made).parameters["steps"].replace(kind=inspect.Parameter.KEYWORD_ONLY)
-    made.__signature__ = signature.replace(parameters=[*signature.parameters.values(), steps])  # type: ignore[attr-defined]
+    every = [*signature.parameters.values(), steps]
+    made.__signature__ = signature.replace(parameters=every)  # type: ignore[attr-defined]
     return made
 
 
@@ -77,10 +79,12 @@ def load(name: str, **options: Any) -> Dataset:
 
     Args:
         name: from `wyner list data`, or a path that ends in `.npz`.
-        **options: of the function that makes it, for example `train=1000` or `correlations=[0.9, 0.5]`.
+        **options: of the function that makes it, for example `train=1000` or `correlations=[0.9,
+            0.5]`.
 
     Returns:
-        A record with `.train`, `.validation`, `.test` (arrays by name), `.spaces`, `.truth` (exact values in nats).
+        A record with `.train`, `.validation`, `.test` (arrays by name), `.spaces`, `.truth` (exact
+        values in nats).
 
     Raises:
         OptionError: an unknown name or option. DataError: files that are missing or damaged.
@@ -96,7 +100,9 @@ def load(name: str, **options: Any) -> Dataset:
         known = set(inspect.signature(from_npz).parameters) - {"path"}
     elif name in TABLE:
         make = TABLE[name]
-        known = set(inspect.signature(make).parameters) - ({"full"} if name.startswith("digits-") else set())
+        known = set(inspect.signature(make).parameters) - (
+            {"full"} if name.startswith("digits-") else set()
+        )
     else:
         raise OptionError(unknown("data set", name, TABLE) + "; or give the path of an .npz file")
     for option in options:

@@ -1,4 +1,6 @@
-"""Sound files: NIST SPHERE and PCM wav without further packages, everything else through soundfile (`wyner[audio]`)."""
+"""Sound files: NIST SPHERE and PCM wav without further packages, everything else through soundfile
+(`wyner[audio]`).
+"""
 
 from __future__ import annotations
 
@@ -45,17 +47,29 @@ def _sphere(content: bytes, name: str) -> tuple[np.ndarray, int]:
     try:
         size = int(content[8:16])
         lines = content[16:size].decode("ascii").split("end_head")[0].splitlines()
-        fields = {k: v for k, _, v in (line.split(" ", 2) for line in lines if line.count(" ") >= 2)}
+        fields = {
+            k: v for k, _, v in (line.split(" ", 2) for line in lines if line.count(" ") >= 2)
+        }
         rate, width = int(fields["sample_rate"]), int(fields.get("sample_n_bytes", "2"))
-        channels, coding = int(fields.get("channel_count", "1")), fields.get("sample_coding", "pcm").strip()
+        channels, coding = (
+            int(fields.get("channel_count", "1")),
+            fields.get("sample_coding", "pcm").strip(),
+        )
     except (ValueError, KeyError, UnicodeDecodeError) as e:
         raise DataError(f"{name}: its SPHERE header cannot be read: {e}") from e
     if coding != "pcm" or width != 2:
         raise DataError(
-            f"{name}: expected 16-bit PCM in the SPHERE file, got {coding} of {width} bytes; convert it to wav first"
+            f"{name}: expected 16-bit PCM in the SPHERE file, got {coding} of {width} bytes;"
+            " convert it to wav first"
         )
     order = "<i2" if fields.get("sample_byte_format", "01").strip() == "01" else ">i2"
-    return _mixed(np.frombuffer(content[size : size + (len(content) - size) // 2 * 2], order), channels) / 32768, rate
+    return (
+        _mixed(
+            np.frombuffer(content[size : size + (len(content) - size) // 2 * 2], order), channels
+        )
+        / 32768,
+        rate,
+    )
 
 
 def _wav(content: bytes, name: str) -> tuple[np.ndarray, int]:
@@ -77,7 +91,8 @@ def _other(content: bytes, name: str) -> tuple[np.ndarray, int]:
         import soundfile
     except ImportError as e:
         raise DataError(
-            f"{name}: expected a 16-bit wav or SPHERE file; other formats need soundfile: pip install 'wyner[audio]'"
+            f"{name}: expected a 16-bit wav or SPHERE file; other formats need soundfile: pip"
+            " install 'wyner[audio]'"
         ) from e
     try:
         samples, rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
@@ -87,11 +102,18 @@ def _other(content: bytes, name: str) -> tuple[np.ndarray, int]:
 
 
 def _mixed(samples: np.ndarray, channels: int) -> np.ndarray:
-    return samples[: len(samples) // channels * channels].reshape(-1, channels).astype(np.float32).mean(1)
+    return (
+        samples[: len(samples) // channels * channels]
+        .reshape(-1, channels)
+        .astype(np.float32)
+        .mean(1)
+    )
 
 
 def resampled(samples: np.ndarray, rate: int, to: int) -> np.ndarray:
-    """Samples at another rate: the spectrum cut off or continued with zeros, block by block (FFT resampling of the whole signal)."""
+    """Samples at another rate: the spectrum cut off or continued with zeros, block by block (FFT
+    resampling of the whole signal).
+    """
     if rate == to:
         return samples
     count = round(len(samples) * to / rate)
@@ -110,7 +132,9 @@ def write_wav(path: Path, samples: np.ndarray, rate: int) -> None:
     """
     samples = np.asarray(samples, np.float32)
     if samples.ndim != 1 or not np.isfinite(samples).all():
-        raise DataError(f"{path}: expected finite samples of one channel, got shape {samples.shape}")
+        raise DataError(
+            f"{path}: expected finite samples of one channel, got shape {samples.shape}"
+        )
     samples = samples / max(1.0, float(np.abs(samples).max(initial=0.0)))
     out = io.BytesIO()
     with wave.open(out, "wb") as f:

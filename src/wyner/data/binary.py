@@ -1,4 +1,6 @@
-"""One binary picture a row: MNIST, Fashion-MNIST or the embedded digits, cut at one half. Specification of sequence models, section 3.1."""
+"""One binary picture a row: MNIST, Fashion-MNIST or the embedded digits, cut at one half.
+Specification of sequence models, section 3.1.
+"""
 
 from __future__ import annotations
 
@@ -20,31 +22,44 @@ SIZES = (28, 14)
 
 
 def digits(
-    train: int | None = None, validation: int | None = None, test: int | None = None, size: int = 28, seed: int = 0
+    train: int | None = None,
+    validation: int | None = None,
+    test: int | None = None,
+    size: int = 28,
+    seed: int = 0,
 ) -> Dataset:
     """The 7,000 digits inside the package, as `binary-mnist`."""
     return _pictures("binary-digits", embedded, CREDIT, train, validation, test, size, seed)
 
 
 def handwritten(
-    train: int | None = None, validation: int | None = None, test: int | None = None, size: int = 28, seed: int = 0
+    train: int | None = None,
+    validation: int | None = None,
+    test: int | None = None,
+    size: int = 28,
+    seed: int = 0,
 ) -> Dataset:
     """Digits of MNIST, pixels above 127 are 1: x `Binary(1, 28, 28)`, and the label.
 
     Args:
-        train, validation, test: rows, the first of each part; by default all. A fifth of the training pictures, chosen by the seed,
-            is set aside to validate on.
+        train, validation, test: rows, the first of each part; by default all. A fifth of the
+            training pictures, chosen by the seed, is set aside to validate on.
         size: 28, or 14: means of 2x2 pixels, cut at one half.
         seed: of the choice and order of the rows.
 
     Raises:
-        OptionError: more rows than there are, or another size. DataError: the files are not there and cannot be fetched.
+        OptionError: more rows than there are, or another size. DataError: the files are not there
+            and cannot be fetched.
     """
     return _pictures("binary-mnist", mnist, CREDIT, train, validation, test, size, seed)
 
 
 def clothes(
-    train: int | None = None, validation: int | None = None, test: int | None = None, size: int = 28, seed: int = 0
+    train: int | None = None,
+    validation: int | None = None,
+    test: int | None = None,
+    size: int = 28,
+    seed: int = 0,
 ) -> Dataset:
     """Pieces of clothing of Fashion-MNIST, as `binary-mnist`."""
     credit = "Fashion-MNIST, Zalando SE, MIT licence. Classes: " + ", ".join(CLASSES) + "."
@@ -52,8 +67,15 @@ def clothes(
 
 
 def _pictures(
-    name: str, source: Callable[[], Digits], credit: str, train: int | None, validation: int | None, test: int | None, size: int, seed: int
-) -> Dataset:  # fmt: skip
+    name: str,
+    source: Callable[[], Digits],
+    credit: str,
+    train: int | None,
+    validation: int | None,
+    test: int | None,
+    size: int,
+    seed: int,
+) -> Dataset:
     if size not in SIZES:
         raise OptionError(f"{name}: expected size = 28 or 14, got {size!r}")
     found = source()
@@ -76,13 +98,23 @@ def _pictures(
     sizes = {k: len(p["label"]) for k, p in parts.items()}
     shrunk = "" if size == 28 else f" of {size}x{size} pixels"
     return Dataset(
-        name, parts["train"], parts["validation"], parts["test"], {"x": Binary(1, size, size)}, {},
-        {"name": name, **sizes, "size": size, "seed": seed}, {}, (f"Pictures{shrunk} cut at one half. {credit}",), "image",
-    )  # fmt: skip
+        name,
+        parts["train"],
+        parts["validation"],
+        parts["test"],
+        {"x": Binary(1, size, size)},
+        {},
+        {"name": name, **sizes, "size": size, "seed": seed},
+        {},
+        (f"Pictures{shrunk} cut at one half. {credit}",),
+        "image",
+    )
 
 
 def bits(images: np.ndarray, size: int = 28) -> np.ndarray:
-    """Pictures uint8 `(N, 28, 28)` as float32 zeros and ones `(N, 1, size, size)`: means of equal squares, above one half."""
+    """Pictures uint8 `(N, 28, 28)` as float32 zeros and ones `(N, 1, size, size)`: means of equal
+    squares, above one half.
+    """
     k = images.shape[-1] // size
     means = images.reshape(len(images), size, k, size, k).mean((2, 4)) if k > 1 else images
     return (means > 127.5).astype(np.float32)[:, None]

@@ -1,4 +1,6 @@
-"""A corpus: recordings of several speakers as normalised log-magnitude frames, in three parts, and windows of them to train on."""
+"""A corpus: recordings of several speakers as normalised log-magnitude frames, in three parts, and
+windows of them to train on.
+"""
 
 from __future__ import annotations
 
@@ -67,34 +69,54 @@ class Corpus:
         return frames * self.deviation + self.mean
 
     def features(self) -> dict[str, Any]:
-        """How frames are made, as plain values: what a run keeps to turn sound into frames and back."""
-        return {**asdict(self.spectra), "mean": self.mean.tolist(), "deviation": self.deviation.tolist()}
+        """How frames are made, as plain values: what a run keeps to turn sound into frames and
+        back.
+        """
+        return {
+            **asdict(self.spectra),
+            "mean": self.mean.tolist(),
+            "deviation": self.deviation.tolist(),
+        }
 
     def dataset(self, steps: int = 20) -> Dataset:
-        """Windows of `steps` frames: cut anew in every epoch to train on, consecutive to validate and test.
+        """Windows of `steps` frames: cut anew in every epoch to train on, consecutive to validate
+        and test.
 
         The decoder has one trained variance a bin.
         """
         held = {}
         for part in PARTS[1:]:
-            cut = [(segments(r.frames, steps), r) for r in self.part(part) if len(r.frames) >= steps]
+            cut = [
+                (segments(r.frames, steps), r) for r in self.part(part) if len(r.frames) >= steps
+            ]
             if cut:
                 speakers = sorted({r.speaker for r in self.recordings})
                 label = np.concatenate([np.full(len(w), speakers.index(r.speaker)) for w, r in cut])
-                held[part] = {"x": np.concatenate([w for w, _ in cut]), "label": label.astype(np.int64)}
+                held[part] = {
+                    "x": np.concatenate([w for w, _ in cut]),
+                    "label": label.astype(np.int64),
+                }
         train: dict[str, Any] = {"x": Ragged([r.frames for r in self.part("train")], steps)}
         bins = self.spectra.bins
         return Dataset(
-            self.name, train, held.get("validation", {}), held.get("test", {}), {"x": Frames(steps, bins)},
-            source={**self.source, "steps": steps}, families={"x": StepGaussian(Trainable())}, notes=self.notes,
+            self.name,
+            train,
+            held.get("validation", {}),
+            held.get("test", {}),
+            {"x": Frames(steps, bins)},
+            source={**self.source, "steps": steps},
+            families={"x": StepGaussian(Trainable())},
+            notes=self.notes,
             about={"spectra": self.features()},
-        )  # fmt: skip
+        )
 
     def __str__(self) -> str:
         parts = ", ".join(
-            f"{len(rs)} {p} ({len({r.speaker for r in rs})} speakers, {sum(len(r.frames) for r in rs) * self.spectra.shift / 60:.1f} min)"
-            for p in PARTS if (rs := self.part(p))
-        )  # fmt: skip
+            f"{len(rs)} {p} ({len({r.speaker for r in rs})} speakers,"
+            f" {sum(len(r.frames) for r in rs) * self.spectra.shift / 60:.1f} min)"
+            for p in PARTS
+            if (rs := self.part(p))
+        )
         return f"{self.name}: {parts}; {self.spectra.bins} bins"
 
 
@@ -117,12 +139,20 @@ class Found:
 
 
 def built(
-    name: str, found: Iterable[Found], spectra: Spectra, notes: tuple[str, ...], source: dict[str, Any]
+    name: str,
+    found: Iterable[Found],
+    spectra: Spectra,
+    notes: tuple[str, ...],
+    source: dict[str, Any],
 ) -> Corpus:
-    """Reads all recordings, or takes their frames from the cache, and takes mean and deviation of the training frames out."""
+    """Reads all recordings, or takes their frames from the cache, and takes mean and deviation of
+    the training frames out.
+    """
     found = list(found)
     raw = _cached(name, found, spectra)
-    train = np.concatenate([f for f, about in zip(raw, found, strict=True) if about.part == "train"])
+    train = np.concatenate(
+        [f for f, about in zip(raw, found, strict=True) if about.part == "train"]
+    )
     mean = train.mean(0, dtype=np.float64).astype(np.float32)
     deviation = np.maximum(train.std(0, dtype=np.float64), 1e-3).astype(np.float32)
     recordings = tuple(
@@ -133,7 +163,9 @@ def built(
 
 
 def _cached(name: str, found: Sequence[Found], spectra: Spectra) -> list[np.ndarray]:
-    """Log magnitudes of all recordings; kept in the cache as one file, under a name made of what they were made from."""
+    """Log magnitudes of all recordings; kept in the cache as one file, under a name made of what
+    they were made from.
+    """
     key = hashlib.blake2b(repr((spectra, [f.name for f in found])).encode(), digest_size=8)
     key.update(found[0].read())
     path = cache("spectra", f"{name}-{key.hexdigest()}.npz")
@@ -153,7 +185,9 @@ def _cached(name: str, found: Sequence[Found], spectra: Spectra) -> list[np.ndar
 
 
 def _kept(path: Path, recordings: int) -> list[np.ndarray] | None:
-    """The frames in a file of the cache; None if there is none, or a damaged one, which is then made again."""
+    """The frames in a file of the cache; None if there is none, or a damaged one, which is then
+    made again.
+    """
     try:
         with np.load(path, allow_pickle=False) as stored:
             frames, lengths = stored["frames"], stored["lengths"]

@@ -1,4 +1,6 @@
-"""A named data set: arrays in three parts, the spaces they live in, and exact answers where they exist."""
+"""A named data set: arrays in three parts, the spaces they live in, and exact answers where they
+exist.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +19,12 @@ class Dataset:
 
     Attributes:
         name: how it is called.
-        train, validation, test: arrays by name; the modalities as float32 `(N, *event)`, large sets of pictures as uint8 (0..255
-            for [0, 1], possibly memory-mapped), labels as int64 `(N,)`.
+        train, validation, test: arrays by name; the modalities as float32 `(N, *event)`, large sets
+            of pictures as uint8 (0..255 for [0, 1], possibly memory-mapped), labels as int64
+            `(N,)`.
         spaces: where each modality lives.
-        truth: exact values by name, in nats, where they are known; functions of rows are under their own names.
+        truth: exact values by name, in nats, where they are known; functions of rows are under
+            their own names.
         source: what makes the same data again: the name and every option.
         families: families of the decoders that suit the data, by modality.
         notes: what a reader of a report should know.
@@ -50,11 +54,20 @@ class Dataset:
         return list(self.spaces)
 
     def pairs(self, part: str = "test", rows: int | None = None) -> dict[str, np.ndarray]:
-        """The modalities of one part, without labels; the first `rows` of them. Pictures as float32 in [0, 1]."""
-        return {k: _unit(v[:rows], self.spaces[k]) for k, v in getattr(self, part).items() if k in self.spaces}
+        """The modalities of one part, without labels; the first `rows` of them. Pictures as float32
+        in [0, 1].
+        """
+        return {
+            k: _unit(v[:rows], self.spaces[k])
+            for k, v in getattr(self, part).items()
+            if k in self.spaces
+        }
 
     def __str__(self) -> str:
-        sizes = f"{_rows(self.train)} train, {_rows(self.validation)} validation, {_rows(self.test)} test"
+        sizes = (
+            f"{_rows(self.train)} train, {_rows(self.validation)} validation, {_rows(self.test)}"
+            " test"
+        )
         return f"{self.name}: {', '.join(f'{k}: {v!r}' for k, v in self.spaces.items())}; {sizes}"
 
 

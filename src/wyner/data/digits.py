@@ -1,7 +1,9 @@
-"""Handwritten digits as pairs: two halves of one picture, or two pictures whose labels differ by one.
+"""Handwritten digits as pairs: two halves of one picture, or two pictures whose labels differ by
+one.
 
-The package carries 7,000 digits (the first 6,000 training and 1,000 test images of MNIST; Y. LeCun and C. Cortes, CC BY-SA 3.0),
-so that `digits-*` needs no download; `mnist-*` are the same pairs from all 70,000.
+The package carries 7,000 digits (the first 6,000 training and 1,000 test images of MNIST; Y. LeCun
+and C. Cortes, CC BY-SA 3.0), so that `digits-*` needs no download; `mnist-*` are the same pairs
+from all 70,000.
 """
 
 from __future__ import annotations
@@ -25,35 +27,50 @@ CREDIT = "Digits: MNIST, Y. LeCun and C. Cortes, CC BY-SA 3.0."
 @cache
 def embedded() -> Digits:
     """The digits inside the package: 6,000 to train, 1,000 to test, uint8 `(N, 28, 28)`."""
-    with resources.files("wyner.data").joinpath("embedded/digits.npz").open("rb") as f, np.load(f) as z:
+    with (
+        resources.files("wyner.data").joinpath("embedded/digits.npz").open("rb") as f,
+        np.load(f) as z,
+    ):
         return Digits(
-            z["train_images"], z["train_labels"].astype(np.int64), z["test_images"], z["test_labels"].astype(np.int64)
+            z["train_images"],
+            z["train_labels"].astype(np.int64),
+            z["test_images"],
+            z["test_labels"].astype(np.int64),
         )
 
 
 def halves(
-    full: bool = False, validation: int | None = None, seed: int = 0, binarisation: str = "threshold"
-) -> Dataset:  # fmt: skip
-    """Left and right halves of digits, `Binary(28, 14)` each: x the left, y the right; pixels above 127 are 1.
+    full: bool = False,
+    validation: int | None = None,
+    seed: int = 0,
+    binarisation: str = "threshold",
+) -> Dataset:
+    """Left and right halves of digits, `Binary(28, 14)` each: x the left, y the right; pixels above
+    127 are 1.
 
-    Threshold binarisation is not the sampled static binarisation of the published tables; nll's compare within a data set.
+    Threshold binarisation is not the sampled static binarisation of the published tables; nll's
+    compare within a data set.
 
     Args:
         full: all of MNIST instead of the embedded digits.
         validation: rows set aside from the training images; a twelfth by default.
         seed: of that choice.
-        binarisation: "threshold", or "static" for the split of the published tables (50,000, 10,000 and 10,000 rows without
-            labels), whose three files `binarized_mnist_{train,valid,test}.amat` must be in `$WYNER_DATA_DIR/mnist`; `full` only.
+        binarisation: "threshold", or "static" for the split of the published tables (50,000, 10,000
+            and 10,000 rows without labels), whose three files
+            `binarized_mnist_{train,valid,test}.amat` must be in `$WYNER_DATA_DIR/mnist`; `full`
+            only.
 
     Raises:
-        OptionError: an unknown binarisation, or "static" with options of the other. DataError: missing files.
+        OptionError: an unknown binarisation, or "static" with options of the other. DataError:
+            missing files.
     """
     if binarisation not in BINARISATIONS:
         raise OptionError(unknown("binarisation", binarisation, BINARISATIONS))
     if binarisation == "static":
         if not full or validation is not None:
             raise OptionError(
-                "binarisation='static' is a split of all of MNIST: use mnist-halves, and leave out validation"
+                "binarisation='static' is a split of all of MNIST: use mnist-halves, and leave out"
+                " validation"
             )
         return _static_halves()
     digits = mnist() if full else embedded()
@@ -66,10 +83,17 @@ def halves(
     train, held = np.sort(order[count:]), np.sort(order[:count])
     name = "mnist-halves" if full else "digits-halves"
     return Dataset(
-        name, part(digits.train_images[train], digits.train_labels[train]), part(digits.train_images[held], digits.train_labels[held]),
-        part(digits.test_images, digits.test_labels), {"x": Binary(28, 14), "y": Binary(28, 14)}, {},
-        {"name": name, "validation": count, "seed": seed}, {}, ("Threshold-binarised digits, x the left half, y the right half. " + CREDIT,), "halves",
-    )  # fmt: skip
+        name,
+        part(digits.train_images[train], digits.train_labels[train]),
+        part(digits.train_images[held], digits.train_labels[held]),
+        part(digits.test_images, digits.test_labels),
+        {"x": Binary(28, 14), "y": Binary(28, 14)},
+        {},
+        {"name": name, "validation": count, "seed": seed},
+        {},
+        ("Threshold-binarised digits, x the left half, y the right half. " + CREDIT,),
+        "halves",
+    )
 
 
 def _cut(bits: np.ndarray) -> dict[str, np.ndarray]:
@@ -81,10 +105,20 @@ def _cut(bits: np.ndarray) -> dict[str, np.ndarray]:
 def _static_halves() -> Dataset:
     found = {name: _cut(bits) for name, bits in static().items()}
     return Dataset(
-        "mnist-halves", found["train"], found["validation"], found["test"], {"x": Binary(28, 14), "y": Binary(28, 14)}, {},
-        {"name": "mnist-halves", "binarisation": "static"}, {},
-        ("Statically binarised digits (Larochelle and Murray 2011), x the left half, y the right half. " + CREDIT,), "halves",
-    )  # fmt: skip
+        "mnist-halves",
+        found["train"],
+        found["validation"],
+        found["test"],
+        {"x": Binary(28, 14), "y": Binary(28, 14)},
+        {},
+        {"name": "mnist-halves", "binarisation": "static"},
+        {},
+        (
+            "Statically binarised digits (Larochelle and Murray 2011), x the left half, y the right"
+            " half. " + CREDIT,
+        ),
+        "halves",
+    )
 
 
 def add1(
@@ -95,13 +129,16 @@ def add1(
     pad: int = 2,
     seed: int = 0,
 ) -> Dataset:
-    """Pairs of digits with label(y) = label(x) + 1 mod 10, otherwise independent; `Image(1, 28 + 2 pad, 28 + 2 pad)` in [0, 1].
+    """Pairs of digits with label(y) = label(x) + 1 mod 10, otherwise independent; `Image(1, 28 + 2
+    pad, 28 + 2 pad)` in [0, 1].
 
-    The pair shares only the label, which can be read from each side: C_GK = I = J = H(label), nearly log 10 = 2.3026 nats.
+    The pair shares only the label, which can be read from each side: C_GK = I = J = H(label),
+        nearly log 10 = 2.3026 nats.
 
     Args:
         full: all of MNIST (50,000 pairs by default) instead of the embedded digits (6,000).
-        train, validation, test: numbers of pairs; validation pairs are drawn from training images of their own.
+        train, validation, test: numbers of pairs; validation pairs are drawn from training images
+            of their own.
         pad: zeros around each picture; 2 makes 32x32, as in the paper.
         seed: of the pairing: x uniform over the images, y uniform over the partner class.
     """
@@ -120,11 +157,28 @@ def add1(
 
     cut = len(digits.train_images) // 12
     name, shape = "mnist-add1" if full else "digits-add1", Image(1, 28 + 2 * pad, 28 + 2 * pad)
-    held = pairs(digits.train_images[:cut], digits.train_labels[:cut], validation) if validation else {}
+    held = (
+        pairs(digits.train_images[:cut], digits.train_labels[:cut], validation)
+        if validation
+        else {}
+    )
     made = pairs(digits.train_images[cut:], digits.train_labels[cut:], train)
     return Dataset(
-        name, made, held, pairs(digits.test_images, digits.test_labels, test), {"x": shape, "y": shape},
+        name,
+        made,
+        held,
+        pairs(digits.test_images, digits.test_labels, test),
+        {"x": shape, "y": shape},
         one_label(made["label"]),
-        {"name": name, "train": train, "validation": validation, "test": test, "pad": pad, "seed": seed}, {},
-        ("Pairs of digits with label(y) = label(x) + 1 mod 10. " + CREDIT,), "image",
-    )  # fmt: skip
+        {
+            "name": name,
+            "train": train,
+            "validation": validation,
+            "test": test,
+            "pad": pad,
+            "seed": seed,
+        },
+        {},
+        ("Pairs of digits with label(y) = label(x) + 1 mod 10. " + CREDIT,),
+        "image",
+    )

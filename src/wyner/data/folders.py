@@ -1,4 +1,6 @@
-"""A user's own pictures: two folders (or zip archives), matched by name, by a table of pairs, or by labels."""
+"""A user's own pictures: two folders (or zip archives), matched by name, by a table of pairs, or by
+labels.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +19,25 @@ from wyner.variables import Image
 
 
 def image_pairs(
-    x: str, y: str, table: str | None = None, size: int = 64, crop: int | None = None, channels: int | Mapping[str, int] = 3,
-    pairs: int | None = None, validation: float = 0.1, test: float = 0.1, seed: int = 0,
-) -> Dataset:  # fmt: skip
-    """Pairs of pictures from two folders or zip archives, matched by name or by a table; uint8, decoded once into the cache.
+    x: str,
+    y: str,
+    table: str | None = None,
+    size: int = 64,
+    crop: int | None = None,
+    channels: int | Mapping[str, int] = 3,
+    pairs: int | None = None,
+    validation: float = 0.1,
+    test: float = 0.1,
+    seed: int = 0,
+) -> Dataset:
+    """Pairs of pictures from two folders or zip archives, matched by name or by a table; uint8,
+    decoded once into the cache.
 
-    Without a table, pictures with the same path but for its ending are a pair. A table is a CSV file: with columns `x,y` it lists
-    the pairs; with columns `file,label` it gives the label of every picture of both folders, and pairs share their label: x uniform,
-    y uniform in its class. Each part has pictures of its own where the table gives labels; listed pairs may share pictures.
+    Without a table, pictures with the same path but for its ending are a pair. A table is a CSV
+        file: with columns `x,y` it lists
+    the pairs; with columns `file,label` it gives the label of every picture of both folders, and
+    pairs share their label: x uniform, y uniform in its class. Each part has pictures of its own
+        where the table gives labels; listed pairs may share pictures.
 
     Args:
         x, y: folders or archives; they may be the same one if a table is given.
@@ -41,7 +54,8 @@ def image_pairs(
     """
     if not (0 <= validation < 1 and 0 < test < 1 and validation + test < 1):
         raise OptionError(
-            f"image-pairs: expected shares validation + test below 1 and test above 0, got {validation}, {test}"
+            "image-pairs: expected shares validation + test below 1 and test above 0, got"
+            f" {validation}, {test}"
         )
     depth = {"x": channels, "y": channels} if isinstance(channels, int) else dict(channels)
     if set(depth) != {"x", "y"} or not set(depth.values()) <= {1, 3}:
@@ -58,27 +72,59 @@ def image_pairs(
         _known(albums["y"], [b for _, b in found], table)
     else:
         found, labels = [], {row[0]: row[1] for row in rows}
-    parts = _labelled(albums, labels, rng, (validation, test), pairs) if labels else _listed(found, rng, (validation, test))  # fmt: skip
-    used = {k: sorted({pair[n] for names, _ in parts.values() for pair in names}) for n, k in enumerate("xy")}
+    parts = (
+        _labelled(albums, labels, rng, (validation, test), pairs)
+        if labels
+        else _listed(found, rng, (validation, test))
+    )
+    used = {
+        k: sorted({pair[n] for names, _ in parts.values() for pair in names})
+        for n, k in enumerate("xy")
+    }
     images = {k: decoded(albums[k], used[k], size, crop, depth[k]) for k in "xy"}
     place = {k: {name: i for i, name in enumerate(used[k])} for k in "xy"}
     made: dict[str, dict[str, np.ndarray]] = {}
     for part, (names, label) in parts.items():
-        made[part] = {k: images[k][[place[k][pair[n]] for pair in names]] for n, k in enumerate("xy")} if names else {}
+        made[part] = (
+            {k: images[k][[place[k][pair[n]] for pair in names]] for n, k in enumerate("xy")}
+            if names
+            else {}
+        )
         if names and label is not None:
             made[part]["label"] = label
     source = {
-        "name": "image-pairs", "x": str(Path(x).resolve()), "y": str(Path(y).resolve()),
-        "table": None if table is None else str(Path(table).resolve()), "size": size, "crop": crop, "channels": depth, "pairs": pairs,
-        "validation": validation, "test": test, "seed": seed,
-    }  # fmt: skip
+        "name": "image-pairs",
+        "x": str(Path(x).resolve()),
+        "y": str(Path(y).resolve()),
+        "table": None if table is None else str(Path(table).resolve()),
+        "size": size,
+        "crop": crop,
+        "channels": depth,
+        "pairs": pairs,
+        "validation": validation,
+        "test": test,
+        "seed": seed,
+    }
     truth = one_label(made["train"]["label"]) if labels else {}
-    rule = "the same label" if labels else "the same name" if table is None else f"the table {Path(table).name}"
+    rule = (
+        "the same label"
+        if labels
+        else "the same name"
+        if table is None
+        else f"the table {Path(table).name}"
+    )
     return Dataset(
-        "image-pairs", made["train"], made["validation"], made["test"],
-        {k: Image(depth[k], size, size) for k in "xy"}, truth, {k: v for k, v in source.items() if v is not None}, {},
-        (f"Pictures matched by {rule}.",), "image",
-    )  # fmt: skip
+        "image-pairs",
+        made["train"],
+        made["validation"],
+        made["test"],
+        {k: Image(depth[k], size, size) for k in "xy"},
+        truth,
+        {k: v for k, v in source.items() if v is not None},
+        {},
+        (f"Pictures matched by {rule}.",),
+        "image",
+    )
 
 
 Parts = dict[str, tuple[list[tuple[str, str]], np.ndarray | None]]
@@ -93,22 +139,30 @@ def _read(path: Path) -> tuple[list[str], list[list[str]]]:
         raise DataError(f"cannot read {path}: {e}") from e
     columns = [c.strip() for c in rows[0]] if rows else []
     if columns not in (["x", "y"], ["file", "label"]):
-        raise DataError(f"{path}: expected the columns x,y (pairs) or file,label, got {','.join(columns) or 'nothing'}")
+        raise DataError(
+            f"{path}: expected the columns x,y (pairs) or file,label, got"
+            f" {','.join(columns) or 'nothing'}"
+        )
     for k, row in enumerate(rows[1:]):
         if len(row) != 2:
             raise DataError(f"{path}, line {k + 2}: expected two entries, got {len(row)}")
     if len(rows) < 3:
-        raise DataError(f"{path}: expected at least 2 lines below the names of the columns, got {len(rows) - 1}")
+        raise DataError(
+            f"{path}: expected at least 2 lines below the names of the columns, got {len(rows) - 1}"
+        )
     return columns, rows[1:]
 
 
 def _by_name(albums: Mapping[str, Album]) -> list[tuple[str, str]]:
-    stems = {k: {str(Path(n).with_suffix("")): n for n in album.names} for k, album in albums.items()}
+    stems = {
+        k: {str(Path(n).with_suffix("")): n for n in album.names} for k, album in albums.items()
+    }
     common = sorted(set(stems["x"]) & set(stems["y"]))
     if len(common) < 3:
         raise DataError(
-            f"image-pairs: {len(common)} pictures of {albums['x'].path} and {albums['y'].path} have the same name, expected at least 3; "
-            f"the first are {albums['x'].names[0]} and {albums['y'].names[0]}: rename them, or give a table"
+            f"image-pairs: {len(common)} pictures of {albums['x'].path} and {albums['y'].path} have"
+            f" the same name, expected at least 3; the first are {albums['x'].names[0]} and"
+            f" {albums['y'].names[0]}: rename them, or give a table"
         )
     return [(stems["x"][s], stems["y"][s]) for s in common]
 
@@ -119,29 +173,44 @@ def _known(album: Album, names: list[str], table: str) -> None:
             raise DataError(f"{table} lists {name}, which {album.path} does not hold")
 
 
-def _cuts(count: int, shares: tuple[float, float], rng: np.random.Generator) -> dict[str, np.ndarray]:
+def _cuts(
+    count: int, shares: tuple[float, float], rng: np.random.Generator
+) -> dict[str, np.ndarray]:
     order = rng.permutation(count)
     held, tested = round(shares[0] * count), max(1, round(shares[1] * count))
-    parts = {"train": order[held + tested :], "validation": order[:held], "test": order[held : held + tested]}
+    parts = {
+        "train": order[held + tested :],
+        "validation": order[:held],
+        "test": order[held : held + tested],
+    }
     if len(parts["train"]) < 1:
         raise DataError(f"image-pairs: {count} pictures leave none to train on; set aside less")
     return {k: np.sort(v) for k, v in parts.items()}
 
 
-def _listed(found: list[tuple[str, str]], rng: np.random.Generator, shares: tuple[float, float]) -> Parts:
-    return {k: ([found[i] for i in index], None) for k, index in _cuts(len(found), shares, rng).items()}
+def _listed(
+    found: list[tuple[str, str]], rng: np.random.Generator, shares: tuple[float, float]
+) -> Parts:
+    return {
+        k: ([found[i] for i in index], None) for k, index in _cuts(len(found), shares, rng).items()
+    }
 
 
 def _labelled(
-    albums: Mapping[str, Album], labels: Mapping[str, str], rng: np.random.Generator, shares: tuple[float, float], pairs: int | None
-) -> Parts:  # fmt: skip
+    albums: Mapping[str, Album],
+    labels: Mapping[str, str],
+    rng: np.random.Generator,
+    shares: tuple[float, float],
+    pairs: int | None,
+) -> Parts:
     kinds = sorted(set(labels.values()))
     code = {name: kinds.index(label) for name, label in labels.items()}
     names = {k: np.array([n for n in album.names if n in code]) for k, album in albums.items()}
     for k, found in names.items():
         if len(found) < 3:
             raise DataError(
-                f"image-pairs: the table labels {len(found)} pictures of {albums[k].path}; expected at least 3"
+                f"image-pairs: the table labels {len(found)} pictures of {albums[k].path}; expected"
+                " at least 3"
             )
     cuts = {k: _cuts(len(found), shares, rng) for k, found in names.items()}
     parts: Parts = {}
@@ -157,5 +226,8 @@ def _labelled(
             raise DataError(f"image-pairs: no label of x occurs among the {part} pictures of y")
         count = pairs if pairs is not None and part == "train" else len(a)
         i, j = matched(la, lb, count, rng, classes=len(kinds))
-        parts[part] = ([(str(a[m]), str(b[n])) for m, n in zip(i, j, strict=True)], la[i].astype(np.int64))
+        parts[part] = (
+            [(str(a[m]), str(b[n])) for m, n in zip(i, j, strict=True)],
+            la[i].astype(np.int64),
+        )
     return parts

@@ -1,9 +1,11 @@
-"""Linear Gaussian sequences with a global and a local cause, and exact values of everything that a sequence model estimates.
+"""Linear Gaussian sequences with a global and a local cause, and exact values of everything that a
+sequence model estimates.
 
     z ~ N(0, I),    s_t = A s_{t-1} + N(0, q^2 I),  s_0 = 0,    x_t = B s_t + C z + N(0, r^2 I)
 
-All variables are jointly Gaussian, also under an encoder that is affine with fixed variances, so every term of [CMI] is a
-log-determinant in float64: specification of sequence models, sections 1 and 5.
+All variables are jointly Gaussian, also under an encoder that is affine with fixed variances, so
+every term of [CMI] is a log-determinant in float64: specification of sequence models, sections 1
+and 5.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ from wyner.variables import Sequence
 
 @dataclass(frozen=True)
 class Process:
-    """The law p(z) p(s) p(x|s,z): A `(ds, ds)`, B `(dx, ds)`, C `(dx, dz)`, standard deviations q and r, T steps."""
+    """The law p(z) p(s) p(x|s,z): A `(ds, ds)`, B `(dx, ds)`, C `(dx, dz)`, standard deviations q
+    and r, T steps.
+    """
 
     a: np.ndarray
     b: np.ndarray
@@ -54,9 +58,11 @@ class Process:
         return np.block([[cross @ mixing.T + self.r**2 * np.eye(x), cross], [cross.T, causes]])
 
     def posterior(self) -> Representation:
-        """The affine encoder with means of p(z|x) and p(s|x,z) and the best independent variances: what a perfect DSAE learns.
+        """The affine encoder with means of p(z|x) and p(s|x,z) and the best independent variances:
+        what a perfect DSAE learns.
 
-        A Gaussian with precision P is nearest, in KL(q||p), to independent ones of variances 1/P_jj.
+        A Gaussian with precision P is nearest, in KL(q||p), to independent ones of variances
+        1/P_jj.
         """
         nx, nz, ns = self.sizes
         full = self.covariance()
@@ -71,14 +77,18 @@ class Process:
         z = rng.standard_normal((n, self.c.shape[1]))
         s = np.zeros((n, self.steps, len(self.a)))
         for t in range(self.steps):
-            s[:, t] = (s[:, t - 1] @ self.a.T if t else 0) + self.q * rng.standard_normal((n, len(self.a)))
+            s[:, t] = (s[:, t - 1] @ self.a.T if t else 0) + self.q * rng.standard_normal(
+                (n, len(self.a))
+            )
         noise = self.r * rng.standard_normal((n, self.steps, len(self.b)))
         return s @ self.b.T + (z @ self.c.T)[:, None] + noise, z, s
 
 
 @dataclass(frozen=True)
 class Representation:
-    """An affine encoder: z = W x + N(0, diag vz), s = U x + V z + N(0, diag vs), sequences flattened step by step."""
+    """An affine encoder: z = W x + N(0, diag vz), s = U x + V z + N(0, diag vs), sequences
+    flattened step by step.
+    """
 
     w: np.ndarray
     vz: np.ndarray
@@ -106,8 +116,8 @@ def exact(process: Process, found: Representation) -> dict[str, float]:
     """Every term of an affine encoder beside the process itself as the model, in nats per sequence.
 
     Returns:
-        elbo, recon, kl_z, kl_s (equation (2)); I_xz, I_zs, I_xz_given_s, I_zs_given_x; aggregate = KL(q(z)||p(z)),
-        redundancy = KL(q(z,s)||p(z)q(s)); entropy = h(x), so that elbo <= -entropy.
+        elbo, recon, kl_z, kl_s (equation (2)); I_xz, I_zs, I_xz_given_s, I_zs_given_x; aggregate =
+        KL(q(z)||p(z)), redundancy = KL(q(z,s)||p(z)q(s)); entropy = h(x), so that elbo <= -entropy.
     """
     nx, nz, ns = process.sizes
     p = process.covariance()
@@ -121,10 +131,18 @@ def exact(process: Process, found: Representation) -> dict[str, float]:
     aggregate = _cross_entropy(q[np.ix_(z, z)], np.eye(nz)) - h(z)
     shared = h(z) + h(s) - h(z, s)
     return {
-        "elbo": elbo, "kl_z": kl_z, "kl_s": kl_s, "recon": -(elbo + kl_z + kl_s), "entropy": h(x),
-        "I_xz": h(x) + h(z) - h(x, z), "I_zs": shared, "I_xz_given_s": h(x, s) + h(z, s) - h(s) - h(x, z, s),
-        "I_zs_given_x": h(x, z) + h(x, s) - h(x) - h(x, z, s), "aggregate": aggregate, "redundancy": shared + aggregate,
-    }  # fmt: skip
+        "elbo": elbo,
+        "kl_z": kl_z,
+        "kl_s": kl_s,
+        "recon": -(elbo + kl_z + kl_s),
+        "entropy": h(x),
+        "I_xz": h(x) + h(z) - h(x, z),
+        "I_zs": shared,
+        "I_xz_given_s": h(x, s) + h(z, s) - h(s) - h(x, z, s),
+        "I_zs_given_x": h(x, z) + h(x, s) - h(x) - h(x, z, s),
+        "aggregate": aggregate,
+        "redundancy": shared + aggregate,
+    }
 
 
 def _regressed(full: np.ndarray, of: np.ndarray, on: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -141,33 +159,57 @@ def _entropy(cov: np.ndarray, some: np.ndarray) -> float:
 
 def _cross_entropy(q: np.ndarray, p: np.ndarray) -> float:
     """-E log p of centred Gaussians, in nats."""
-    return 0.5 * (len(p) * np.log(2 * np.pi) + np.linalg.slogdet(p)[1] + np.trace(np.linalg.solve(p, q)))
+    return 0.5 * (
+        len(p) * np.log(2 * np.pi) + np.linalg.slogdet(p)[1] + np.trace(np.linalg.solve(p, q))
+    )
 
 
 def process(
-    steps: int = 8, frame: int = 4, local: int = 2, common: int = 2, memory: float = 0.8, innovation: float = 0.6,
-    voice: float = 0.7, noise: float = 0.5, seed: int = 0,
-) -> Process:  # fmt: skip
-    """A process with random directions: A a rotation times `memory`, B and C with orthogonal columns.
+    steps: int = 8,
+    frame: int = 4,
+    local: int = 2,
+    common: int = 2,
+    memory: float = 0.8,
+    innovation: float = 0.6,
+    voice: float = 0.7,
+    noise: float = 0.5,
+    seed: int = 0,
+) -> Process:
+    """A process with random directions: A a rotation times `memory`, B and C with orthogonal
+    columns.
 
     Raises:
-        OptionError: more causes than coordinates of a frame, or sizes and deviations that are not positive.
+        OptionError: more causes than coordinates of a frame, or sizes and deviations that are not
+            positive.
     """
     if min(steps, frame, local, common) < 1 or min(innovation, noise) <= 0 or not 0 <= memory < 1:
-        raise OptionError("linear-sequences: expected positive sizes, innovation and noise, and memory in [0, 1)")
+        raise OptionError(
+            "linear-sequences: expected positive sizes, innovation and noise, and memory in [0, 1)"
+        )
     if local + common > frame:
-        raise OptionError(f"linear-sequences: expected local + common <= frame, got {local} + {common} > {frame}")
+        raise OptionError(
+            f"linear-sequences: expected local + common <= frame, got {local} + {common} > {frame}"
+        )
     rng = np.random.default_rng(mix(seed, DATA))
     turn, axes = (np.linalg.qr(rng.standard_normal((n, n)))[0] for n in (local, frame))
     mixed = axes[:, :local] + 0.5 * axes[:, local : local + 1]  # the two causes overlap in x
-    return Process(memory * turn, mixed, voice * axes[:, local : local + common], innovation, noise, steps)
+    return Process(
+        memory * turn, mixed, voice * axes[:, local : local + common], innovation, noise, steps
+    )
 
 
 def linear_sequences(
-    train: int = 10_000, validation: int = 1000, test: int = 2000, steps: int = 8, frame: int = 4, local: int = 2, common: int = 2,
+    train: int = 10_000,
+    validation: int = 1000,
+    test: int = 2000,
+    steps: int = 8,
+    frame: int = 4,
+    local: int = 2,
+    common: int = 2,
     seed: int = 0,
-) -> Dataset:  # fmt: skip
-    """Linear Gaussian sequences: x_t = B s_t + C z + noise; exact I(x;z), I(z;s), entropy and best ELBO.
+) -> Dataset:
+    """Linear Gaussian sequences: x_t = B s_t + C z + noise; exact I(x;z), I(z;s), entropy and best
+    ELBO.
 
     Args:
         train, validation, test: numbers of sequences.
@@ -184,10 +226,31 @@ def linear_sequences(
     rng = np.random.default_rng(mix(seed, DATA, 1))
     part = lambda n: {"x": law.draw(n, rng)[0].astype(np.float32)} if n else {}
     sizes = {"train": train, "validation": validation, "test": test}
-    options = {**sizes, "steps": steps, "frame": frame, "local": local, "common": common, "seed": seed}
+    options = {
+        **sizes,
+        "steps": steps,
+        "frame": frame,
+        "local": local,
+        "common": common,
+        "seed": seed,
+    }
     return Dataset(
-        "linear-sequences", part(train), part(validation), part(test), {"x": Sequence(steps, frame)},
-        {"nll_joint": best["entropy"], "elbo": best["elbo"], "I_xz": best["I_xz"], "I_zs": best["I_zs"]},
+        "linear-sequences",
+        part(train),
+        part(validation),
+        part(test),
+        {"x": Sequence(steps, frame)},
+        {
+            "nll_joint": best["entropy"],
+            "elbo": best["elbo"],
+            "I_xz": best["I_xz"],
+            "I_zs": best["I_zs"],
+        },
         {"name": "linear-sequences", **options},
-        notes=("Linear Gaussian sequences; the best ELBO is that of encoders that are independent in every coordinate.",),
-    )  # fmt: skip
+        notes=(
+            (
+                "Linear Gaussian sequences; the best ELBO is that of encoders that are independent"
+                " in every coordinate."
+            ),
+        ),
+    )

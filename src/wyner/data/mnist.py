@@ -1,4 +1,6 @@
-"""MNIST from its four IDX files: from a folder of the user's, or downloaded once and verified; and its static binarisation."""
+"""MNIST from its four IDX files: from a folder of the user's, or downloaded once and verified; and
+its static binarisation.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,13 @@ MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 """Where the files are fetched from unless WYNER_MNIST_URL says otherwise."""
 
 
-STATIC = {"train": (50_000, "binarized_mnist_train.amat"), "validation": (10_000, "binarized_mnist_valid.amat"), "test": (10_000, "binarized_mnist_test.amat")}  # fmt: skip
-"""Rows and files of the static binarisation (Larochelle and Murray 2011): a row of 784 zeros and ones a picture, no labels."""
+STATIC = {
+    "train": (50_000, "binarized_mnist_train.amat"),
+    "validation": (10_000, "binarized_mnist_valid.amat"),
+    "test": (10_000, "binarized_mnist_test.amat"),
+}
+"""Rows and files of the static binarisation (Larochelle and Murray 2011): a row of 784 zeros and
+ones a picture, no labels."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,8 @@ class Digits:
 
 
 def mnist() -> Digits:
-    """All 60,000 + 10,000 digits: from `$WYNER_DATA_DIR/mnist` if it is there, else from a verified download.
+    """All 60,000 + 10,000 digits: from `$WYNER_DATA_DIR/mnist` if it is there, else from a verified
+    download.
 
     Raises:
         DataError: the files are not there and cannot be fetched, or are not what they should be.
@@ -60,7 +68,8 @@ def digits_of(title: str, files: Mapping[str, np.ndarray]) -> Digits:
     a, b, c, d = (files[n] for n in MD5)
     if a.shape[1:] != (28, 28) or c.shape[1:] != (28, 28) or len(a) != len(b) or len(c) != len(d):
         raise DataError(
-            f"{title}: expected 28x28 images with as many labels, got {a.shape}, {b.shape}, {c.shape}, {d.shape}"
+            f"{title}: expected 28x28 images with as many labels, got {a.shape}, {b.shape},"
+            f" {c.shape}, {d.shape}"
         )
     return Digits(a, b.astype(np.int64), c, d.astype(np.int64))
 
@@ -70,12 +79,16 @@ def find(name: str) -> Path:
     if (above := root()) is not None and (above / name).exists():
         return above / name
     url = os.environ.get("WYNER_MNIST_URL", MIRROR).rstrip("/") + "/" + name
-    remedy = "Put the four MNIST files into {where}, or use the embedded digits (digits-halves, digits-add1)"
+    remedy = (
+        "Put the four MNIST files into {where}, or use the embedded digits (digits-halves,"
+        " digits-add1)"
+    )
     return get("mnist", name, url, f"md5:{MD5[name]}", remedy)
 
 
 def static() -> dict[str, np.ndarray]:
-    """The statically binarised digits, uint8 `(N, 28, 28)` of zeros and ones by part; never downloaded.
+    """The statically binarised digits, uint8 `(N, 28, 28)` of zeros and ones by part; never
+    downloaded.
 
     Raises:
         DataError: a file is not there, or is not what it should be.
@@ -87,7 +100,10 @@ def _place(name: str) -> Path:
     if (found := local("mnist", name)) is not None:
         return found
     files = ", ".join(n for _, n in STATIC.values())
-    raise DataError(f"there is no {name}: put {files} into {asked_for('mnist')}, or leave out binarisation='static'")
+    raise DataError(
+        f"there is no {name}: put {files} into {asked_for('mnist')}, or leave out"
+        " binarisation='static'"
+    )
 
 
 def _amat(path: Path, rows: int) -> np.ndarray:
@@ -97,7 +113,9 @@ def _amat(path: Path, rows: int) -> np.ndarray:
         raise DataError(f"cannot read {path}: {e}") from e
     bits = found[(found != ord(" ")) & (found != ord("\n")) & (found != ord("\r"))] - ord("0")
     if bits.size != rows * 784 or bits.max(initial=0) > 1:
-        raise DataError(f"{path}: expected {rows} rows of 784 zeros and ones, got {bits.size} characters")
+        raise DataError(
+            f"{path}: expected {rows} rows of 784 zeros and ones, got {bits.size} characters"
+        )
     return bits.reshape(rows, 28, 28)
 
 

@@ -1,4 +1,6 @@
-"""A handwritten digit beside a house number: the same label, or the next one. Pictures stay 8-bit until they are used."""
+"""A handwritten digit beside a house number: the same label, or the next one. Pictures stay 8-bit
+until they are used.
+"""
 
 from __future__ import annotations
 
@@ -18,23 +20,38 @@ SIZES = (32, 16)
 
 
 def same(
-    train: int = 50_000, validation: int = 1000, test: int = 1000, split: str = "train", enlarge: str = "pad", size: int = 32, seed: int = 0
-) -> Dataset:  # fmt: skip
-    """Pairs of a handwritten digit x and a house number y with the same label; `Image(1, 32, 32)`, `Image(3, 32, 32)`, uint8.
+    train: int = 50_000,
+    validation: int = 1000,
+    test: int = 1000,
+    split: str = "train",
+    enlarge: str = "pad",
+    size: int = 32,
+    seed: int = 0,
+) -> Dataset:
+    """Pairs of a handwritten digit x and a house number y with the same label; `Image(1, 32, 32)`,
+    `Image(3, 32, 32)`, uint8.
 
-    They share only the label: C_GK = I = J = H(label), nearly log 10 = 2.3026 nats. Wyner VAE paper, section 9 of the
-    specification; pairs are drawn once from the seed: x uniform over the images, y uniform over its class.
+    They share only the label: C_GK = I = J = H(label), nearly log 10 = 2.3026 nats. Wyner VAE
+        paper, section 9 of the
+    specification; pairs are drawn once from the seed: x uniform over the images, y uniform over its
+    class.
 
     Args:
-        train, validation, test: numbers of pairs; validation pairs are drawn from training pictures of their own.
+        train, validation, test: numbers of pairs; validation pairs are drawn from training pictures
+            of their own.
         split: of SVHN to train on, "train" or "extra".
-        enlarge: how digits of 28x28 become 32x32: "pad" with zeros, as in the paper, or "resize", bilinear.
+        enlarge: how digits of 28x28 become 32x32: "pad" with zeros, as in the paper, or "resize",
+            bilinear.
         size: pixels of a side: 32, or 16 for means of 2x2, a quarter of the work.
         seed: of the pairing.
     """
     if min(train, test) < 1 or validation < 0:
         raise OptionError("mnist-svhn: expected positive numbers of pairs")
-    one, other, rng = _enlarged(mnist(), enlarge), svhn(split), np.random.default_rng(mix(seed, DATA))
+    one, other, rng = (
+        _enlarged(mnist(), enlarge),
+        svhn(split),
+        np.random.default_rng(mix(seed, DATA)),
+    )
 
     def pairs(part: str, n: int) -> dict[str, np.ndarray]:
         (x, a), (y, b) = _part(one, part), _part(other, part)
@@ -42,16 +59,29 @@ def same(
         return {"x": x[i], "y": y[j], "label": a[i]}
 
     source = {
-        "name": "mnist-svhn", "train": train, "validation": validation, "test": test, "split": split, "enlarge": enlarge, "size": size, "seed": seed
-    }  # fmt: skip
+        "name": "mnist-svhn",
+        "train": train,
+        "validation": validation,
+        "test": test,
+        "split": split,
+        "enlarge": enlarge,
+        "size": size,
+        "seed": seed,
+    }
     held = pairs("validation", validation) if validation else {}
-    return _dataset(source, pairs("train", train), held, pairs("test", test), other, "label(y) = label(x)")
+    return _dataset(
+        source, pairs("train", train), held, pairs("test", test), other, "label(y) = label(x)"
+    )
 
 
-def add1(partners: int = 4, split: str = "extra", enlarge: str = "resize", size: int = 32, seed: int = 0) -> Dataset:
-    """Pairs of a handwritten digit x and a house number y with label(y) = label(x) + 1 mod 10, every picture with m partners.
+def add1(
+    partners: int = 4, split: str = "extra", enlarge: str = "resize", size: int = 32, seed: int = 0
+) -> Dataset:
+    """Pairs of a handwritten digit x and a house number y with label(y) = label(x) + 1 mod 10,
+    every picture with m partners.
 
-    The protocol of the variational Wyner paper (its code): at most 10,000 pictures a class to train and 1,000 to test, each
+    The protocol of the variational Wyner paper (its code): at most 10,000 pictures a class to train
+        and 1,000 to test, each
     with m random partners. Its pictures are scaled to [-1, 1]; ours stay in [0, 1].
 
     Args:
@@ -63,7 +93,11 @@ def add1(partners: int = 4, split: str = "extra", enlarge: str = "resize", size:
     """
     if partners < 1:
         raise OptionError(f"mnist-svhn-add1: expected at least one partner, got {partners}")
-    one, other, rng = _enlarged(mnist(), enlarge), svhn(split), np.random.default_rng(mix(seed, DATA))
+    one, other, rng = (
+        _enlarged(mnist(), enlarge),
+        svhn(split),
+        np.random.default_rng(mix(seed, DATA)),
+    )
 
     def pairs(part: str, cap: int) -> dict[str, np.ndarray]:
         (x, a), (y, b) = _part(one, part), _part(other, part)
@@ -79,24 +113,43 @@ def add1(partners: int = 4, split: str = "extra", enlarge: str = "resize", size:
         "seed": seed,
     }
     held = pairs("validation", 1000)
-    return _dataset(source, pairs("train", 10_000), held, pairs("test", 1000), other, "label(y) = label(x) + 1 mod 10")
+    return _dataset(
+        source,
+        pairs("train", 10_000),
+        held,
+        pairs("test", 1000),
+        other,
+        "label(y) = label(x) + 1 mod 10",
+    )
 
 
 def _dataset(
     source: dict, train: dict, held: dict, test: dict, numbers: HouseNumbers, rule: str
-) -> Dataset:  # fmt: skip
+) -> Dataset:
     size = source["size"]
     if size not in SIZES:
         raise OptionError(f"{source['name']}: expected a size of 32 or 16, got {size!r}")
     if size != 32:
         train, held, test = (
-            {k: v if k == "label" else resized(v, size) for k, v in part.items()} for part in (train, held, test)
+            {k: v if k == "label" else resized(v, size) for k, v in part.items()}
+            for part in (train, held, test)
         )
-    notes = (f"Pairs with {rule}. {digits.CREDIT} {CREDIT}", f"House numbers to train on: {numbers.origin}.")
+    notes = (
+        f"Pairs with {rule}. {digits.CREDIT} {CREDIT}",
+        f"House numbers to train on: {numbers.origin}.",
+    )
     return Dataset(
-        source["name"], train, held, test, {"x": Image(1, size, size), "y": Image(3, size, size)},
-        one_label(train["label"]), source, {}, notes, "image",
-    )  # fmt: skip
+        source["name"],
+        train,
+        held,
+        test,
+        {"x": Image(1, size, size), "y": Image(3, size, size)},
+        one_label(train["label"]),
+        source,
+        {},
+        notes,
+        "image",
+    )
 
 
 def _part(pictures: Digits | HouseNumbers, part: str) -> tuple[np.ndarray, np.ndarray]:
@@ -114,18 +167,28 @@ def _enlarged(digits: Digits, how: str) -> Digits:
         raise OptionError(unknown("way to enlarge", how, ENLARGE))
 
     def made(images: np.ndarray) -> np.ndarray:
-        return np.pad(images, ((0, 0), (2, 2), (2, 2)))[:, None] if how == "pad" else resized(images[:, None], 32)
+        return (
+            np.pad(images, ((0, 0), (2, 2), (2, 2)))[:, None]
+            if how == "pad"
+            else resized(images[:, None], 32)
+        )
 
-    return Digits(made(digits.train_images), digits.train_labels, made(digits.test_images), digits.test_labels)
+    return Digits(
+        made(digits.train_images), digits.train_labels, made(digits.test_images), digits.test_labels
+    )
 
 
 def resized(images: np.ndarray, size: int, block: int = 5000) -> np.ndarray:
-    """Pictures uint8 `(N, C, H, W)` at another size, bilinear between the centres of pixels, rounded."""
+    """Pictures uint8 `(N, C, H, W)` at another size, bilinear between the centres of pixels,
+    rounded.
+    """
     import torch
     import torch.nn.functional as F
 
     out = np.empty((*images.shape[:2], size, size), np.uint8)
     for i in range(0, len(images), block):
         part = torch.tensor(images[i : i + block], dtype=torch.float32)
-        out[i : i + block] = F.interpolate(part, (size, size), mode="bilinear").round().byte().numpy()
+        out[i : i + block] = (
+            F.interpolate(part, (size, size), mode="bilinear").round().byte().numpy()
+        )
     return out

@@ -9,11 +9,17 @@ from wyner.information.discrete.table import entropy
 
 
 def matched(
-    x_labels: np.ndarray, y_labels: np.ndarray, pairs: int, rng: np.random.Generator, shift: int = 0, classes: int = 10
+    x_labels: np.ndarray,
+    y_labels: np.ndarray,
+    pairs: int,
+    rng: np.random.Generator,
+    shift: int = 0,
+    classes: int = 10,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Indices i, j `(pairs,)` with label(y_j) = label(x_i) + shift mod classes.
 
-    x runs through random orders of all its rows, so that each is used equally often; y is uniform over the partner class.
+    x runs through random orders of all its rows, so that each is used equally often; y is uniform
+    over the partner class.
 
     Args:
         x_labels, y_labels: whole numbers from 0 to classes - 1, `(N,)` and `(M,)`.
@@ -28,19 +34,32 @@ def matched(
     places = [np.flatnonzero(y_labels == k) for k in range(classes)]
     for k in np.unique(x_labels):
         if not len(places[(int(k) + shift) % classes]):
-            raise DataError(f"pairs: y has no picture with label {(int(k) + shift) % classes} for x with label {k}")
-    i = np.concatenate([rng.permutation(len(x_labels)) for _ in range(-(-pairs // len(x_labels)))])[:pairs]
+            raise DataError(
+                f"pairs: y has no picture with label {(int(k) + shift) % classes} for x with"
+                f" label {k}"
+            )
+    i = np.concatenate([rng.permutation(len(x_labels)) for _ in range(-(-pairs // len(x_labels)))])[
+        :pairs
+    ]
     j = np.array([rng.choice(places[(k + shift) % classes]) for k in x_labels[i]])
     return i, j
 
 
 def in_rounds(
-    x_labels: np.ndarray, y_labels: np.ndarray, rounds: int, rng: np.random.Generator, shift: int = 0, classes: int = 10, cap: int = 10_000
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    x_labels: np.ndarray,
+    y_labels: np.ndarray,
+    rounds: int,
+    rng: np.random.Generator,
+    shift: int = 0,
+    classes: int = 10,
+    cap: int = 10_000,
+) -> tuple[np.ndarray, np.ndarray]:
     """Indices i, j of pairs in which every picture that is used has `rounds` random partners.
 
-    For each class k: n = min(#x of k, #y of k + shift, cap) pictures of either side; `rounds` times, a random permutation of
-    the one beside a random permutation of the other. The protocol of the variational Wyner paper (its code; m = 4).
+    For each class k: n = min(#x of k, #y of k + shift, cap) pictures of either side; `rounds`
+        times, a random permutation of
+    the one beside a random permutation of the other. The protocol of the variational Wyner paper
+    (its code; m = 4).
 
     Args:
         x_labels, y_labels: `(N,)` and `(M,)`.
@@ -55,7 +74,10 @@ def in_rounds(
     """
     i, j = [], []
     for k in range(classes):
-        one, other = np.flatnonzero(x_labels == k), np.flatnonzero(y_labels == (k + shift) % classes)
+        one, other = (
+            np.flatnonzero(x_labels == k),
+            np.flatnonzero(y_labels == (k + shift) % classes),
+        )
         n = min(len(one), len(other), cap)
         one, other = (rng.permutation(side)[:n] for side in (one, other))
         for _ in range(rounds):
@@ -69,7 +91,8 @@ def in_rounds(
 
 
 def one_label(labels: np.ndarray) -> dict[str, float]:
-    """What is true of pairs that share a label and nothing else, which can be read from each side: C_GK = I = J = H(label), in nats.
+    """What is true of pairs that share a label and nothing else, which can be read from each side:
+    C_GK = I = J = H(label), in nats.
 
     Args:
         labels: whole numbers `(N,)`, of the pairs; H is that of their frequencies.

@@ -1,4 +1,6 @@
-"""Folders and archives of pictures, decoded once into an 8-bit array on disk that is memory-mapped afterwards."""
+"""Folders and archives of pictures, decoded once into an 8-bit array on disk that is memory-mapped
+afterwards.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ class Album:
             except FileNotFoundError:
                 raise DataError(f"there is no folder or archive {self.path}") from None
             except (OSError, zipfile.BadZipFile) as e:
-                raise DataError(f"cannot read {self.path}: {e}; expected a folder of pictures or a zip archive") from e
+                raise DataError(
+                    f"cannot read {self.path}: {e}; expected a folder of pictures or a zip archive"
+                ) from e
             infos = self.zip.infolist()
             sizes = {i.filename: i.file_size for i in infos if i.filename.lower().endswith(ENDINGS)}
         if not sizes:
@@ -54,7 +58,8 @@ class Album:
         return hashlib.blake2b(json.dumps(found).encode(), digest_size=8).hexdigest()
 
     def picture(self, name: str, size: int, crop: int | None, channels: int) -> np.ndarray:
-        """One picture, uint8 `(channels, size, size)`: its central square of `crop` pixels (the largest by default), resized.
+        """One picture, uint8 `(channels, size, size)`: its central square of `crop` pixels (the
+        largest by default), resized.
 
         Raises:
             DataError: a file that is no picture, or one smaller than the crop.
@@ -71,19 +76,28 @@ class Album:
         side = min(found.size) if crop is None else crop
         if side > min(found.size):
             raise DataError(
-                f"{self.path}: {name} has {found.width}x{found.height} pixels, too few for a crop of {side}"
+                f"{self.path}: {name} has {found.width}x{found.height} pixels, too few for a crop"
+                f" of {side}"
             )
         left, top = (found.width - side) // 2, (found.height - side) // 2
-        square = found.crop((left, top, left + side, top + side))  # resize(box=...) would look beyond the box
+        square = found.crop(
+            (left, top, left + side, top + side)
+        )  # resize(box=...) would look beyond the box
         cut = square.resize((size, size), Image.Resampling.BILINEAR)
         array = np.asarray(cut)
         return array[None] if channels == 1 else array.transpose(2, 0, 1)
 
 
 def decoded(
-    album: Album, names: Sequence[str], size: int, crop: int | None, channels: int, label: str = "pictures"
+    album: Album,
+    names: Sequence[str],
+    size: int,
+    crop: int | None,
+    channels: int,
+    label: str = "pictures",
 ) -> np.ndarray:
-    """Pictures uint8 `(N, channels, size, size)`, memory-mapped from the cache; decoded into it the first time.
+    """Pictures uint8 `(N, channels, size, size)`, memory-mapped from the cache; decoded into it the
+    first time.
 
     Args:
         album: where they are.
@@ -108,7 +122,9 @@ def decoded(
             out.flush()
             del out
     except OSError as e:
-        raise DataError(f"cannot write {path}: {e.strerror or e}; set WYNER_CACHE_DIR to a folder with space") from e
+        raise DataError(
+            f"cannot write {path}: {e.strerror or e}; set WYNER_CACHE_DIR to a folder with space"
+        ) from e
     again = _mapped(path, shape)
     if again is None:
         raise DataError(f"cannot read {path} back; remove it and try again")
@@ -118,7 +134,9 @@ def decoded(
 def _mapped(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
     """The array in a file, on disk until it is used; None if there is none, or another one."""
     try:
-        found = np.load(path, mmap_mode="c", allow_pickle=False)  # "c": tensors want what may be written to
+        found = np.load(
+            path, mmap_mode="c", allow_pickle=False
+        )  # "c": tensors want what may be written to
     except (OSError, ValueError, EOFError):
         return None
     return found if found.dtype == np.uint8 and found.shape == shape else None

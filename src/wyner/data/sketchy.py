@@ -1,4 +1,5 @@
-"""Sketchy (Sangkloy et al. 2016): sketches beside photographs of the same class, for zero-shot retrieval. Nothing of it is in the package.
+"""Sketchy (Sangkloy et al. 2016): sketches beside photographs of the same class, for zero-shot
+retrieval. Nothing of it is in the package.
 
 The photographs are from ImageNet: for research only.
 """
@@ -19,12 +20,34 @@ from wyner.data.zero_shot import PARTS, Sides, Split, held_out
 from wyner.errors import DataError, OptionError, unknown
 from wyner.variables import Image
 
-CREDIT = "Sketches and photographs: Sketchy, P. Sangkloy et al. 2016, photographs from ImageNet, for research only."
+CREDIT = (
+    "Sketches and photographs: Sketchy, P. Sangkloy et al. 2016, photographs from ImageNet, for"
+    " research only."
+)
 SPLITS = ("1", "2", "random")
 SPLIT_2 = (
-    "bat", "cabin", "cow", "dolphin", "door", "giraffe", "helicopter", "mouse", "pear", "raccoon", "rhinoceros", "saw", "scissors",
-    "seagull", "skyscraper", "songbird", "sword", "tree", "wheelchair", "windmill", "window",
-)  # fmt: skip
+    "bat",
+    "cabin",
+    "cow",
+    "dolphin",
+    "door",
+    "giraffe",
+    "helicopter",
+    "mouse",
+    "pear",
+    "raccoon",
+    "rhinoceros",
+    "saw",
+    "scissors",
+    "seagull",
+    "skyscraper",
+    "songbird",
+    "sword",
+    "tree",
+    "wheelchair",
+    "windmill",
+    "window",
+)
 """The 21 test classes of Yelamarthi et al. (ECCV 2018)."""
 
 
@@ -44,17 +67,27 @@ class Pictures:
 
 
 def sketchy(
-    folder: str | None = None, split: str = "1", size: int = 64, rounds: int = 8, validation: float = 0.15, invert: bool = False, seed: int = 0
-) -> Dataset:  # fmt: skip
-    """Pairs of a sketch x and a photograph y of the same class, `Image(1, size, size)` and `Image(3, size, size)`, uint8; zero-shot.
+    folder: str | None = None,
+    split: str = "1",
+    size: int = 64,
+    rounds: int = 8,
+    validation: float = 0.15,
+    invert: bool = False,
+    seed: int = 0,
+) -> Dataset:
+    """Pairs of a sketch x and a photograph y of the same class, `Image(1, size, size)` and
+    `Image(3, size, size)`, uint8; zero-shot.
 
-    Test classes are none of the training classes, and validation classes are held-out training classes.
+    Test classes are none of the training classes, and validation classes are held-out training
+    classes.
 
     Args:
-        folder: a folder or zip archive with `sketch/CLASS/*` and `photo/CLASS/*`; by default the first such in `$WYNER_DATA_DIR/sketchy` or
-            `sketchy` in the cache. Any two folders of classes will do.
-        split: "1" (100 and 25 classes, drawn as in the public code of the variational Wyner paper), "2" (104 and 21 classes of Yelamarthi
-            et al. 2018), or "random" (a fifth of the classes to test, drawn with `seed`).
+        folder: a folder or zip archive with `sketch/CLASS/*` and `photo/CLASS/*`; by default the
+            first such in `$WYNER_DATA_DIR/sketchy` or `sketchy` in the cache. Any two folders of
+            classes will do.
+        split: "1" (100 and 25 classes, drawn as in the public code of the variational Wyner paper),
+            "2" (104 and 21 classes of Yelamarthi et al. 2018), or "random" (a fifth of the classes
+            to test, drawn with `seed`).
         size: pixels of a side.
         rounds: random partners of each training picture.
         validation: share of the training classes that is held out.
@@ -72,18 +105,35 @@ def sketchy(
         index = chosen.indices(every.classes, part)
         parts[part] = every.of(index).pairs(rounds if part == "train" else 1, seed) if index else {}
     source = {
-        "name": "sketchy", "split": split, "size": size, "rounds": rounds, "validation": validation, "invert": invert, "seed": seed
-    }  # fmt: skip
+        "name": "sketchy",
+        "split": split,
+        "size": size,
+        "rounds": rounds,
+        "validation": validation,
+        "invert": invert,
+        "seed": seed,
+    }
     if folder is not None:
         source["folder"] = str(where.resolve())
     notes = (
-        f"{len(chosen.train)} classes to train, {len(chosen.validation)} held out of them, {len(chosen.test)} others to test.",
+        (
+            f"{len(chosen.train)} classes to train, {len(chosen.validation)} held out of them,"
+            f" {len(chosen.test)} others to test."
+        ),
         CREDIT,
     )
     return Dataset(
-        "sketchy", parts["train"], parts["validation"], parts["test"], {"x": Image(1, size, size), "y": Image(3, size, size)},
-        one_label(parts["train"]["label"]), source, {}, notes, "image",
-    )  # fmt: skip
+        "sketchy",
+        parts["train"],
+        parts["validation"],
+        parts["test"],
+        {"x": Image(1, size, size), "y": Image(3, size, size)},
+        one_label(parts["train"]["label"]),
+        source,
+        {},
+        notes,
+        "image",
+    )
 
 
 def place(folder: str | None = None) -> Path:
@@ -103,7 +153,8 @@ def place(folder: str | None = None) -> Path:
         if archives := sorted(where.glob("*.zip")):
             return archives[0]
     raise DataError(
-        f"Sketchy is not downloaded: put a zip archive with sketch/CLASS/* and photo/CLASS/*, or these folders, into {asked_for('sketchy')}, or give folder="
+        "Sketchy is not downloaded: put a zip archive with sketch/CLASS/* and photo/CLASS/*, or"
+        f" these folders, into {asked_for('sketchy')}, or give folder="
     )
 
 
@@ -124,12 +175,16 @@ def classes_of(where: Path) -> tuple[str, ...]:
     """Names of the classes that have pictures on both sides, in order."""
     found = sorted(set(pictures(where, "sketch").classes) & set(pictures(where, "photo").classes))
     if len(found) < 3:
-        raise DataError(f"{where}: expected at least 3 classes with sketches and photographs, got {len(found)}")
+        raise DataError(
+            f"{where}: expected at least 3 classes with sketches and photographs, got {len(found)}"
+        )
     return tuple(found)
 
 
 def sides(where: Path, size: int, invert: bool = False) -> Sides:
-    """All sketches and photographs as uint8 `(N, 1, size, size)` and `(M, 3, size, size)`, decoded once into the cache."""
+    """All sketches and photographs as uint8 `(N, 1, size, size)` and `(M, 3, size, size)`, decoded
+    once into the cache.
+    """
     classes = classes_of(where)
     code = {c: i for i, c in enumerate(classes)}
     found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
@@ -142,7 +197,9 @@ def sides(where: Path, size: int, invert: bool = False) -> Sides:
     return Sides(x, found["photo"][0], found["sketch"][1], found["photo"][1], classes)
 
 
-def split_of(classes: Sequence[str], split: str = "1", validation: float = 0.15, seed: int = 0) -> Split:
+def split_of(
+    classes: Sequence[str], split: str = "1", validation: float = 0.15, seed: int = 0
+) -> Split:
     """A zero-shot split of classes, in sorted order.
 
     Args:
@@ -165,4 +222,6 @@ def split_of(classes: Sequence[str], split: str = "1", validation: float = 0.15,
         # numpy's old generator and its seed are what makes the published list
         rng = np.random.RandomState(0 if split == "1" else seed)
         test = set(names) - set(rng.choice(names, int(0.8 * len(names)), replace=False).tolist())
-    return held_out([c for c in names if c not in test], [c for c in names if c in test], validation, seed)
+    return held_out(
+        [c for c in names if c not in test], [c for c in names if c in test], validation, seed
+    )

@@ -1,4 +1,6 @@
-"""Speech with known speakers: TIMIT from its folder, and any corpus from a csv file beside its recordings."""
+"""Speech with known speakers: TIMIT from its folder, and any corpus from a csv file beside its
+recordings.
+"""
 
 from __future__ import annotations
 
@@ -20,19 +22,42 @@ from wyner.seeds import DATA, SPLIT, mix
 
 SPLITS = ("speakers", "utterances")
 CORE = {
-    "MDAB0", "MWBT0", "FELC0", "MTAS1", "MWEW0", "FPAS0", "MJMP0", "MLNT0", "FPKT0", "MLLL0", "MTLS0", "FJLM0", "MBPM0", "MKLT0", "FNLP0",
-    "MCMJ0", "MJDH0", "FMGD0", "MGRT0", "MNJM0", "FDHC0", "MJLN0", "MPAM0", "FMLD0",
-}  # fmt: skip
+    "MDAB0",
+    "MWBT0",
+    "FELC0",
+    "MTAS1",
+    "MWEW0",
+    "FPAS0",
+    "MJMP0",
+    "MLNT0",
+    "FPKT0",
+    "MLLL0",
+    "MTLS0",
+    "FJLM0",
+    "MBPM0",
+    "MKLT0",
+    "FNLP0",
+    "MCMJ0",
+    "MJDH0",
+    "FMGD0",
+    "MGRT0",
+    "MNJM0",
+    "FDHC0",
+    "MJLN0",
+    "MPAM0",
+    "FMLD0",
+}
 """The 24 speakers of TIMIT's core test set: two men and a woman of each dialect."""
 
 
 def timit(folder: str | Path | None = None, core: bool = True, seed: int = 0) -> Corpus:
-    """TIMIT from its folder, with TRAIN and TEST below it: the official split, a tenth of the training utterances to validate on.
+    """TIMIT from its folder, with TRAIN and TEST below it: the official split, a tenth of the
+    training utterances to validate on.
 
     Args:
         folder: by default `$WYNER_DATA_DIR/timit`.
-        core: test on the 24 speakers of the core test set without the SA sentences, as the FHVAE lineage does; else on all 168
-            speakers and all sentences.
+        core: test on the 24 speakers of the core test set without the SA sentences, as the FHVAE
+            lineage does; else on all 168 speakers and all sentences.
         seed: of the validation utterances.
 
     Raises:
@@ -42,7 +67,8 @@ def timit(folder: str | Path | None = None, core: bool = True, seed: int = 0) ->
     base = base.parent if base is not None and base.name.lower() == "train" else base
     if base is None or not base.is_dir():
         raise DataError(
-            f"TIMIT is not at {folder or '$WYNER_DATA_DIR/timit'}; it is sold by the LDC (LDC93S1): give the folder with TRAIN and TEST"
+            f"TIMIT is not at {folder or '$WYNER_DATA_DIR/timit'}; it is sold by the LDC (LDC93S1):"
+            " give the folder with TRAIN and TEST"
         )
     found = []
     for path in sorted(p for p in base.rglob("*") if p.suffix.lower() == ".wav"):
@@ -53,27 +79,55 @@ def timit(folder: str | Path | None = None, core: bool = True, seed: int = 0) ->
         ):
             continue
         about = {"dialect": dialect.upper(), "sentence": sentence}
-        found.append(Found(f"{split}/{dialect}/{speaker}/{sentence}", path.read_bytes, who, split, who[0], about))
+        found.append(
+            Found(
+                f"{split}/{dialect}/{speaker}/{sentence}",
+                path.read_bytes,
+                who,
+                split,
+                who[0],
+                about,
+            )
+        )
     if not any(f.part == "train" for f in found) or not any(f.part == "test" for f in found):
         raise DataError(
-            f"{base}: expected wav files as TRAIN/DR1/FCJF0/SA1.WAV and TEST/...; found {len(found)} of them"
+            f"{base}: expected wav files as TRAIN/DR1/FCJF0/SA1.WAV and TEST/...; found"
+            f" {len(found)} of them"
         )
-    trials = "core test: 24 speakers, 8 sentences each" if core else "full test: 168 speakers, 10 sentences each"
-    source = {"name": "timit", "folder": None if folder is None else str(folder), "core": core, "seed": seed}
-    return built("timit", _validated(found, 0.1, seed), Spectra(16_000), (f"TIMIT, {trials}.",), source)
+    trials = (
+        "core test: 24 speakers, 8 sentences each"
+        if core
+        else "full test: 168 speakers, 10 sentences each"
+    )
+    source = {
+        "name": "timit",
+        "folder": None if folder is None else str(folder),
+        "core": core,
+        "seed": seed,
+    }
+    return built(
+        "timit", _validated(found, 0.1, seed), Spectra(16_000), (f"TIMIT, {trials}.",), source
+    )
 
 
 def from_csv(
-    table: str | Path, sounds: str | Path | None = None, split: str = "speakers", test: float | Sequence[str] = 0.25, rate: int | None = None,
-    seed: int = 0, name: str | None = None, notes: Sequence[str] = (),
-) -> Corpus:  # fmt: skip
-    """A corpus from a csv file with columns file and speaker, perhaps gender and part ("train", "validation", "test").
+    table: str | Path,
+    sounds: str | Path | None = None,
+    split: str = "speakers",
+    test: float | Sequence[str] = 0.25,
+    rate: int | None = None,
+    seed: int = 0,
+    name: str | None = None,
+    notes: Sequence[str] = (),
+) -> Corpus:
+    """A corpus from a csv file with columns file and speaker, perhaps gender and part ("train",
+    "validation", "test").
 
     Args:
         table: the csv file.
         sounds: folder or zip file with the recordings; by default the csv file's folder.
-        split: where the csv has no column part: "speakers", of which a share is held out whole, men and women alike; or
-            "utterances", a share of those of every speaker.
+        split: where the csv has no column part: "speakers", of which a share is held out whole, men
+            and women alike; or "utterances", a share of those of every speaker.
         test: the share, or names of speakers.
         rate: sampling rate in Hz, by default that of the first recording.
         seed: of the split.
@@ -90,15 +144,31 @@ def from_csv(
     except (OSError, UnicodeDecodeError) as e:
         raise DataError(f"{table}: cannot be read: {e}") from e
     if not rows or not {"file", "speaker"} <= set(rows[0]):
-        raise DataError(f"{table}: expected columns file and speaker, got {', '.join(rows[0]) if rows else 'no row'}")
+        raise DataError(
+            f"{table}: expected columns file and speaker, got"
+            f" {', '.join(rows[0]) if rows else 'no row'}"
+        )
     read = _reader(Path(sounds) if sounds else table.parent)
-    chosen = [row.get("part", "") for row in rows] if "part" in rows[0] else _parts(rows, split, test, seed)
+    chosen = (
+        [row.get("part", "") for row in rows]
+        if "part" in rows[0]
+        else _parts(rows, split, test, seed)
+    )
     found = []
     for row, part in zip(rows, chosen, strict=True):
         if part not in PARTS:
             raise DataError(f"{table}: {row['file']}: {unknown('part', part, PARTS)}")
         about = {k: v for k, v in row.items() if k not in ("file", "speaker", "gender", "part")}
-        found.append(Found(row["file"], _late(read, row["file"]), row["speaker"], part, row.get("gender", ""), about))
+        found.append(
+            Found(
+                row["file"],
+                _late(read, row["file"]),
+                row["speaker"],
+                part,
+                row.get("gender", ""),
+                about,
+            )
+        )
     if "part" not in rows[0]:
         found = _validated(found, 0.1, seed)
     rate = rate or audio.read(found[0].read(), found[0].name)[1]
@@ -115,12 +185,17 @@ def from_csv(
         "utterances": "the same speakers, other utterances",
     }[split]
     return built(
-        name or table.stem, found, Spectra(rate), (*notes, f"Test part: {shown}."), {"name": "speech", **options}
+        name or table.stem,
+        found,
+        Spectra(rate),
+        (*notes, f"Test part: {shown}."),
+        {"name": "speech", **options},
     )
 
 
 def ravdess(split: str = "speakers", seed: int = 0) -> Corpus:
-    """RAVDESS speech (Livingstone and Russo 2018, CC BY-NC-SA 4.0): 24 actors, 60 utterances each of two sentences, 16 kHz.
+    """RAVDESS speech (Livingstone and Russo 2018, CC BY-NC-SA 4.0): 24 actors, 60 utterances each
+    of two sentences, 16 kHz.
 
     Split by speakers, actors 17 to 24 (four women, four men) are the test part.
 
@@ -141,7 +216,8 @@ def ravdess(split: str = "speakers", seed: int = 0) -> Corpus:
 def fsdd(split: str = "speakers", seed: int = 0) -> Corpus:
     """The Free Spoken Digit Dataset (CC BY-SA 4.0): six men, 500 digits each, 8 kHz.
 
-    Split by speakers, theo and yweweler are the test part; by utterances, takes 0 to 4 of every digit, the official one.
+    Split by speakers, theo and yweweler are the test part; by utterances, takes 0 to 4 of every
+    digit, the official one.
 
     Raises:
         DataError: `$WYNER_DATA_DIR/speech` has no fsdd_8k.csv and zip.
@@ -150,14 +226,20 @@ def fsdd(split: str = "speakers", seed: int = 0) -> Corpus:
     return _named("fsdd", "fsdd_8k", split, test, seed, "Free Spoken Digit Dataset, CC BY-SA 4.0.")
 
 
-CORPORA: dict[str, Callable[..., Corpus]] = {"timit": timit, "speech": from_csv, "ravdess": ravdess, "fsdd": fsdd}
+CORPORA: dict[str, Callable[..., Corpus]] = {
+    "timit": timit,
+    "speech": from_csv,
+    "ravdess": ravdess,
+    "fsdd": fsdd,
+}
 
 
 def _named(name: str, stem: str, split: str, test: Any, seed: int, note: str) -> Corpus:
     table, sounds = local("speech", f"{stem}.csv"), local("speech", f"{stem}_flac.zip")
     if table is None or sounds is None:
         raise DataError(
-            f"{name}: expected speech/{stem}.csv and speech/{stem}_flac.zip below $WYNER_DATA_DIR or the cache"
+            f"{name}: expected speech/{stem}.csv and speech/{stem}_flac.zip below $WYNER_DATA_DIR"
+            " or the cache"
         )
     if name == "fsdd" and split == "utterances":
         test = "takes"
@@ -177,7 +259,9 @@ def _parts(rows: Sequence[dict[str, str]], split: str, test: Any, seed: int) -> 
                 raise DataError(unknown("speaker", who, speakers))
         return ["test" if r["speaker"] in test else "train" for r in rows]
     if not 0 < test < 1:
-        raise OptionError(f"test: expected a share between 0 and 1 or names of speakers, got {test!r}")
+        raise OptionError(
+            f"test: expected a share between 0 and 1 or names of speakers, got {test!r}"
+        )
     if split == "speakers":
         gender = {r["speaker"]: r.get("gender", "") for r in rows}
         held: set[str] = set()
@@ -198,7 +282,9 @@ def _validated(found: Sequence[Found], share: float, seed: int) -> list[Found]:
     rng = np.random.default_rng(mix(seed, SPLIT, DATA))
     train = [i for i, f in enumerate(found) if f.part == "train"]
     held = set(rng.permutation(train)[: round(share * len(train))].tolist())
-    return [Found(**{**vars(f), "part": "validation"}) if i in held else f for i, f in enumerate(found)]
+    return [
+        Found(**{**vars(f), "part": "validation"}) if i in held else f for i, f in enumerate(found)
+    ]
 
 
 def _reader(sounds: Path) -> Callable[[str], bytes]:

@@ -1,4 +1,5 @@
-"""Street View House Numbers, cropped digits (Netzer et al. 2011): the official .mat files, or pictures in one .npz file.
+"""Street View House Numbers, cropped digits (Netzer et al. 2011): the official .mat files, or
+pictures in one .npz file.
 
 For non-commercial use only; nothing of it is in the package.
 """
@@ -19,7 +20,8 @@ MD5 = {
     "test": "eb5a983be6a315427106f1b164d9cef3",
     "extra": "a93ce644f1a588dc4d68dda5feec44a7",
 }
-"""Checksums of `train_32x32.mat` (73,257 pictures), `test_32x32.mat` (26,032) and `extra_32x32.mat` (531,131)."""
+"""Checksums of `train_32x32.mat` (73,257 pictures), `test_32x32.mat` (26,032) and `extra_32x32.mat`
+(531,131)."""
 
 MIRROR = "http://ufldl.stanford.edu/housenumbers/"
 """Where the files are fetched from unless WYNER_SVHN_URL says otherwise."""
@@ -29,7 +31,9 @@ CREDIT = "House numbers: SVHN, Y. Netzer et al. 2011, non-commercial use only."
 
 @dataclass(frozen=True)
 class HouseNumbers:
-    """Pictures uint8 `(N, 3, 32, 32)` and labels int64 `(N,)`, 0-9, to train and to test; and where they are from."""
+    """Pictures uint8 `(N, 3, 32, 32)` and labels int64 `(N,)`, 0-9, to train and to test; and where
+    they are from.
+    """
 
     train_images: np.ndarray
     train_labels: np.ndarray
@@ -39,16 +43,20 @@ class HouseNumbers:
 
 
 def svhn(split: str = "train") -> HouseNumbers:
-    """House numbers from `$WYNER_DATA_DIR/svhn`: `train_32x32.mat`, or else the first `.npz` file there; else downloaded.
+    """House numbers from `$WYNER_DATA_DIR/svhn`: `train_32x32.mat`, or else the first `.npz` file
+    there; else downloaded.
 
-    An `.npz` file holds `images` `(N, 32, 32, 3)` and `labels` `(N,)` (10 or 0 for the digit 0) and has no split of its own: the
+    An `.npz` file holds `images` `(N, 32, 32, 3)` and `labels` `(N,)` (10 or 0 for the digit 0) and
+        has no split of its own: the
     first four fifths are to train, the rest to test.
 
     Args:
-        split: "train", or "extra" (531,131 easier pictures) for the training part; an `.npz` file stands for both.
+        split: "train", or "extra" (531,131 easier pictures) for the training part; an `.npz` file
+            stands for both.
 
     Raises:
-        OptionError: an unknown split. DataError: the files are not there and cannot be fetched, or are damaged.
+        OptionError: an unknown split. DataError: the files are not there and cannot be fetched, or
+            are damaged.
     """
     if split not in ("train", "extra"):
         raise OptionError(unknown("split", split, ("train", "extra")))
@@ -66,7 +74,10 @@ def find(split: str) -> Path:
     if (found := local("svhn", name)) is not None:
         return found
     url = os.environ.get("WYNER_SVHN_URL", MIRROR).rstrip("/") + "/" + name
-    remedy = "Put train_32x32.mat and test_32x32.mat, or an .npz file with images and labels, into {where}"
+    remedy = (
+        "Put train_32x32.mat and test_32x32.mat, or an .npz file with images and labels, into"
+        " {where}"
+    )
     return get("svhn", name, url, f"md5:{MD5[split]}", remedy)
 
 
@@ -77,7 +88,8 @@ def _packed() -> Path | None:
 
 
 def from_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures uint8 `(N, 3, 32, 32)` and labels 0-9 of an official file: X `(32, 32, 3, N)`, y `(N, 1)` from 1 to 10.
+    """Pictures uint8 `(N, 3, 32, 32)` and labels 0-9 of an official file: X `(32, 32, 3, N)`, y
+    `(N, 1)` from 1 to 10.
 
     Raises:
         DataError: not such a file, or no SciPy to read it with.
@@ -85,12 +97,16 @@ def from_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
         from scipy.io import loadmat
     except ImportError as e:
-        raise DataError(f"{path.name} is read by SciPy, which is not installed: pip install 'wyner[metrics]'") from e
+        raise DataError(
+            f"{path.name} is read by SciPy, which is not installed: pip install 'wyner[metrics]'"
+        ) from e
     try:
         found = loadmat(path, variable_names=("X", "y"))
         images, labels = found["X"], found["y"]
     except Exception as e:  # SciPy raises many kinds
-        raise DataError(f"cannot read {path}: {e}; expected the arrays X and y of SVHN's cropped digits") from e
+        raise DataError(
+            f"cannot read {path}: {e}; expected the arrays X and y of SVHN's cropped digits"
+        ) from e
     if images.ndim != 4:
         raise DataError(f"{path}: expected X of shape (32, 32, 3, N), got {images.shape}")
     return checked(path, images.transpose(3, 0, 1, 2), labels)
@@ -108,7 +124,9 @@ def from_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
     except DataError:
         raise
     except Exception as e:  # zipfile and zlib raise their own kinds
-        raise DataError(f"cannot read {path}: {e}; expected an .npz file with images and labels") from e
+        raise DataError(
+            f"cannot read {path}: {e}; expected an .npz file with images and labels"
+        ) from e
 
 
 def checked(path: Path, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -120,5 +138,7 @@ def checked(path: Path, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndar
             f"got {images.dtype} {images.shape} and {len(labels)} labels"
         )
     if len(labels) < 10 or labels.min() < 0 or labels.max() > 10:
-        raise DataError(f"{path}: expected at least 10 labels from 0 (or 1) to 10, got {len(labels)}")
+        raise DataError(
+            f"{path}: expected at least 10 labels from 0 (or 1) to 10, got {len(labels)}"
+        )
     return np.ascontiguousarray(images.transpose(0, 3, 1, 2)), labels % 10

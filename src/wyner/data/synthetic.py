@@ -21,10 +21,13 @@ MEANS = np.array([[0, 0], [4, 4], [-4, 4], [-4, -4], [4, -4]], dtype=np.float64)
 def mog(train: int = 50_000, validation: int = 5_000, test: int = 10_000, seed: int = 0) -> Dataset:
     """Mixture-of-Gaussians pairs in R^10 x R^10, equation (60) of the Wyner VAE paper.
 
-        X = [mu_1(Z) 1_5 + U ; mu_1(Z) 1_5 - U],   Y = [mu_2(Z) 1_5 + V ; mu_2(Z) 1_5 - V],   Z uniform on five values
+        X = [mu_1(Z) 1_5 + U ; mu_1(Z) 1_5 - U],   Y = [mu_2(Z) 1_5 + V ; mu_2(Z) 1_5 - V],   Z
+                                                   uniform on five values
 
-    Exact facts (specification, section 10): C_GK = I = J = h_b(1/5) = 0.500402 nats, not log 5: the pair shares only
-    whether Z is the centre. With decoder variance 1/2 no model of the family has a lower nll than the floors in `truth`.
+    Exact facts (specification, section 10): C_GK = I = J = h_b(1/5) = 0.500402 nats, not log 5: the
+        pair shares only
+    whether Z is the centre. With decoder variance 1/2 no model of the family has a lower nll than
+    the floors in `truth`.
     """
     rng = np.random.default_rng(mix(seed, DATA))
 
@@ -41,19 +44,35 @@ def mog(train: int = 50_000, validation: int = 5_000, test: int = 10_000, seed: 
     a = 2.5 * math.log(math.pi)
     shared = math.log(5) - 1.6 * math.log(2)
     truth = {
-        "common_information": shared, "mutual_information": shared, "gacs_korner": shared,
-        "best_log_density": best_log_density, "nll_joint": 2 * (b + a) + math.log(5), "nll_marginal": b + a + math.log(5) - 0.8 * math.log(2), "nll_conditional": b + a + 0.8 * math.log(2),
-    }  # fmt: skip
+        "common_information": shared,
+        "mutual_information": shared,
+        "gacs_korner": shared,
+        "best_log_density": best_log_density,
+        "nll_joint": 2 * (b + a) + math.log(5),
+        "nll_marginal": b + a + math.log(5) - 0.8 * math.log(2),
+        "nll_conditional": b + a + 0.8 * math.log(2),
+    }
     return Dataset(
-        "mog", draw(train), draw(validation), draw(test), {"x": Real(10), "y": Real(10)}, truth,
+        "mog",
+        draw(train),
+        draw(validation),
+        draw(test),
+        {"x": Real(10), "y": Real(10)},
+        truth,
         {"name": "mog", "train": train, "validation": validation, "test": test, "seed": seed},
         {"x": Gaussian(Fixed(0.5)), "y": Gaussian(Fixed(0.5))},
-        ("Decoder variance fixed at 1/2; nll's are proper densities with all constants (add 3.4657 nats per vector for the published scale).",),
-    )  # fmt: skip
+        (
+            (
+                "Decoder variance fixed at 1/2; nll's are proper densities with all constants (add"
+                " 3.4657 nats per vector for the published scale)."
+            ),
+        ),
+    )
 
 
 def best_log_density(rows: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Log density of the mixture under the best model with decoder variance 1/2, in nats per row, `(N,)`.
+    """Log density of the mixture under the best model with decoder variance 1/2, in nats per row,
+    `(N,)`.
 
     In rotated coordinates a = (top + bottom)/sqrt 2, b = (top - bottom)/sqrt 2 of each vector:
 
@@ -75,12 +94,19 @@ def best_log_density(rows: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def gaussian(
-    correlations: Sequence[float] = (0.8,), dx: int | None = None, dy: int | None = None,
-    train: int = 20_000, validation: int = 2_000, test: int = 5_000, seed: int = 0,
-) -> Dataset:  # fmt: skip
-    """Jointly Gaussian pairs with the given canonical correlations and unit variances, extra coordinates independent.
+    correlations: Sequence[float] = (0.8,),
+    dx: int | None = None,
+    dy: int | None = None,
+    train: int = 20_000,
+    validation: int = 2_000,
+    test: int = 5_000,
+    seed: int = 0,
+) -> Dataset:
+    """Jointly Gaussian pairs with the given canonical correlations and unit variances, extra
+    coordinates independent.
 
-    Coordinate i of x and y has correlation r_i. `truth` holds I, J, the entropies, and functions for the density.
+    Coordinate i of x and y has correlation r_i. `truth` holds I, J, the entropies, and functions
+    for the density.
 
     Args:
         correlations: r_i in (-1, 1).
@@ -92,7 +118,8 @@ def gaussian(
     dx, dy = dx or len(r), dy or len(r)
     if len(r) > min(dx, dy) or np.any(np.abs(r) >= 1):
         raise OptionError(
-            f"gaussian: expected at most {min(dx, dy)} correlations between -1 and 1, got {list(map(float, r))}"
+            f"gaussian: expected at most {min(dx, dy)} correlations between -1 and 1, got"
+            f" {list(map(float, r))}"
         )
     exact = gaussian_information(correlations=[float(v) for v in r])
     rng = np.random.default_rng(mix(seed, DATA))
@@ -105,12 +132,30 @@ def gaussian(
 
     one = 0.5 * math.log(2 * math.pi * math.e)
     truth = {
-        "common_information": exact.wyner, "mutual_information": exact.mutual_information, "gacs_korner": 0.0,
-        "entropy": (dx + dy) * one - exact.mutual_information, "nll_joint": (dx + dy) * one - exact.mutual_information,
-        "nll_marginal": dx * one, "nll_conditional": dy * one - exact.mutual_information,
-    }  # fmt: skip
+        "common_information": exact.wyner,
+        "mutual_information": exact.mutual_information,
+        "gacs_korner": 0.0,
+        "entropy": (dx + dy) * one - exact.mutual_information,
+        "nll_joint": (dx + dy) * one - exact.mutual_information,
+        "nll_marginal": dx * one,
+        "nll_conditional": dy * one - exact.mutual_information,
+    }
     return Dataset(
-        "gaussian", draw(train), draw(validation), draw(test), {"x": Real(dx), "y": Real(dy)}, truth,
-        {"name": "gaussian", "correlations": [float(v) for v in r], "dx": dx, "dy": dy, "train": train, "validation": validation, "test": test, "seed": seed},
+        "gaussian",
+        draw(train),
+        draw(validation),
+        draw(test),
+        {"x": Real(dx), "y": Real(dy)},
+        truth,
+        {
+            "name": "gaussian",
+            "correlations": [float(v) for v in r],
+            "dx": dx,
+            "dy": dy,
+            "train": train,
+            "validation": validation,
+            "test": test,
+            "seed": seed,
+        },
         {"x": Gaussian(Trainable()), "y": Gaussian(Trainable())},
-    )  # fmt: skip
+    )

@@ -19,9 +19,15 @@ LABELS = ("label", "labels")
 
 
 def from_npz(
-    path: str | Path, *, standardise: bool = True, validation: float = 0.1, test: float = 0.1, seed: int = 0
+    path: str | Path,
+    *,
+    standardise: bool = True,
+    validation: float = 0.1,
+    test: float = 0.1,
+    seed: int = 0,
 ) -> Dataset:
-    """Pairs from an `.npz` file with arrays of any names, one row an example: `numpy.savez("pairs.npz", x=..., y=...)`.
+    """Pairs from an `.npz` file with arrays of any names, one row an example:
+    `numpy.savez("pairs.npz", x=..., y=...)`.
 
     Args:
         path: the file. An array `label` colours plots; `x_mask` marks the rows that have x with 1.
@@ -39,7 +45,8 @@ def from_npz(
     except ValueError as e:
         if "Object arrays" in str(e):
             raise DataError(
-                f"{path} holds Python objects; expected arrays of numbers: encode texts as numbers first"
+                f"{path} holds Python objects; expected arrays of numbers: encode texts as numbers"
+                " first"
             ) from e
         raise DataError(f"cannot read {path}: {e}; expected a file written by numpy.savez") from e
     except Exception as e:  # zipfile and zlib raise their own kinds
@@ -60,8 +67,10 @@ def from_arrays(
 ) -> Dataset:
     """Pairs from arrays with the same number of rows.
 
-    Spaces are read off: uint8 arrays with two or three axes per row are images (scaled to [0, 1]), arrays of zeros and ones
-    are binary, all else is real and standardised column by column with the mean and deviation of the training rows.
+    Spaces are read off: uint8 arrays with two or three axes per row are images (scaled to [0, 1]),
+        arrays of zeros and ones
+    are binary, all else is real and standardised column by column with the mean and deviation of
+    the training rows.
 
     Args:
         arrays: by modality; also `label`, and `x_mask` for rows that lack x.
@@ -75,24 +84,37 @@ def from_arrays(
     """
     names = [k for k in arrays if k not in LABELS and not k.endswith("_mask")]
     if len(names) < 2:
-        raise DataError(f"{name}: expected at least two arrays, for example x and y; got {', '.join(arrays) or 'none'}")
+        raise DataError(
+            f"{name}: expected at least two arrays, for example x and y; got"
+            f" {', '.join(arrays) or 'none'}"
+        )
     if not (0 <= validation < 1 and 0 <= test < 1 and validation + test < 1):
-        raise OptionError(f"{name}: expected shares validation + test below 1, got {validation} and {test}")
+        raise OptionError(
+            f"{name}: expected shares validation + test below 1, got {validation} and {test}"
+        )
     values = {k: _numbers(arrays[k], k) for k in arrays}
     rows = {k: len(v) for k, v in values.items()}
     if len(set(rows.values())) > 1:
         raise DataError(
-            f"{name}: expected the same number of rows in every array, got {', '.join(f'{n} of {k}' for k, n in rows.items())}"
+            f"{name}: expected the same number of rows in every array, got"
+            f" {', '.join(f'{n} of {k}' for k, n in rows.items())}"
         )
     count = rows[names[0]]
     empty = [k for k in names if values[k].size == 0]
     if count == 0 or empty:
-        raise DataError(f"{name}: the arrays are empty: {', '.join(f'{k} {values[k].shape}' for k in empty or names)}")
+        raise DataError(
+            f"{name}: the arrays are empty:"
+            f" {', '.join(f'{k} {values[k].shape}' for k in empty or names)}"
+        )
     if count < 2:
         raise DataError(f"{name}: one row is not enough to train on; expected at least 2")
     order = np.random.default_rng(mix(seed, DATA)).permutation(count)
     held, tested = round(validation * count), max(1, round(test * count)) if test else 0
-    parts = [np.sort(order[held + tested :]), np.sort(order[:held]), np.sort(order[held : held + tested])]
+    parts = [
+        np.sort(order[held + tested :]),
+        np.sort(order[:held]),
+        np.sort(order[held : held + tested]),
+    ]
     spaces: dict[str, Space] = {}
     families: dict[str, Family] = {}
     scale: dict[str, tuple[np.ndarray, np.ndarray]] = {}
@@ -100,7 +122,11 @@ def from_arrays(
         there = values.get(f"{k}_mask")
         used = np.ones(count, bool) if there is None else there.reshape(-1).astype(bool)
         check_finite(
-            torch.from_numpy(np.where(used.reshape(-1, *[1] * (values[k].ndim - 1)), values[k], 0).astype(np.float64)),
+            torch.from_numpy(
+                np.where(used.reshape(-1, *[1] * (values[k].ndim - 1)), values[k], 0).astype(
+                    np.float64
+                )
+            ),
             k,
         )
         spaces[k], values[k] = _space(values[k], used)
@@ -121,9 +147,18 @@ def from_arrays(
             + " for the original units."
         )
     return Dataset(
-        name, made[0], made[1] if len(parts[1]) else {}, made[2] if len(parts[2]) else made[0], spaces, {}, {"name": name}, families, tuple(notes),
-        "image" if both_images else "vector", scale if standardise else {},
-    )  # fmt: skip
+        name,
+        made[0],
+        made[1] if len(parts[1]) else {},
+        made[2] if len(parts[2]) else made[0],
+        spaces,
+        {},
+        {"name": name},
+        families,
+        tuple(notes),
+        "image" if both_images else "vector",
+        scale if standardise else {},
+    )
 
 
 def _numbers(array: Any, name: str) -> np.ndarray:
@@ -146,13 +181,19 @@ def _space(array: np.ndarray, used: np.ndarray) -> tuple[Space, np.ndarray]:
         return Image(*array.shape[1:]), array.astype(np.float32) / 255
     if array.dtype == np.uint8 and len(shape) == 2:
         return Image(1, *shape), array[:, None].astype(np.float32) / 255
-    if array.dtype == bool or (bool(np.isin(array[used], (0, 1)).all()) and len(np.unique(array[used])) == 2):
-        return Binary(*shape), np.where(used.reshape(-1, *[1] * len(shape)), array, 0).astype(np.float32)
+    if array.dtype == bool or (
+        bool(np.isin(array[used], (0, 1)).all()) and len(np.unique(array[used])) == 2
+    ):
+        return Binary(*shape), np.where(used.reshape(-1, *[1] * len(shape)), array, 0).astype(
+            np.float32
+        )
     return Real(*shape), array.astype(np.float64)
 
 
 def _scale(train: np.ndarray, standardise: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation of each column; a column that never changes keeps its size (training warns of it)."""
+    """Mean and deviation of each column; a column that never changes keeps its size (training warns
+    of it).
+    """
     deviation = train.std(0)
     constant = deviation <= 1e-12 * np.maximum(1, np.abs(train).max(0))
     if not standardise:

@@ -1,4 +1,6 @@
-"""Zero-shot data: two sides with labels, whose test classes are none of the training classes. Pairs share their label."""
+"""Zero-shot data: two sides with labels, whose test classes are none of the training classes. Pairs
+share their label.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,8 @@ class Sides:
         return Sides(self.x[a], self.y[b], self.x_labels[a], self.y_labels[b], self.classes)
 
     def pairs(self, rounds: int, seed: int = 0) -> dict[str, np.ndarray]:
-        """Rows `{"x": ..., "y": ..., "label": ...}` that share a label: every picture with `rounds` random partners of its class.
+        """Rows `{"x": ..., "y": ..., "label": ...}` that share a label: every picture with `rounds`
+        random partners of its class.
 
         The smaller side of a class says how many; the rest of the larger side is left out.
 
@@ -47,13 +50,17 @@ class Sides:
         if rounds < 1:
             raise OptionError(f"rounds: expected a positive number of partners, got {rounds}")
         rng = np.random.default_rng(mix(seed, DATA))
-        i, j = in_rounds(self.x_labels, self.y_labels, rounds, rng, classes=len(self.classes), cap=10**9)
+        i, j = in_rounds(
+            self.x_labels, self.y_labels, rounds, rng, classes=len(self.classes), cap=10**9
+        )
         return {"x": self.x[i], "y": self.y[j], "label": self.x_labels[i]}
 
 
 @dataclass(frozen=True)
 class Split:
-    """Names of classes to train on, to choose settings on, and to test on; none is in two of them."""
+    """Names of classes to train on, to choose settings on, and to test on; none is in two of
+    them.
+    """
 
     train: tuple[str, ...]
     validation: tuple[str, ...]
@@ -62,7 +69,9 @@ class Split:
     def __post_init__(self) -> None:
         every = [*self.train, *self.validation, *self.test]
         if len(set(every)) < len(every) or not self.train or not self.test:
-            raise OptionError("split: expected training and test classes, and no class in two parts")
+            raise OptionError(
+                "split: expected training and test classes, and no class in two parts"
+            )
 
     def indices(self, classes: Sequence[str], part: str) -> list[int]:
         """Places of a part's classes among all of them.
@@ -72,7 +81,9 @@ class Split:
         """
         place = {c: i for i, c in enumerate(classes)}
         if missing := [c for c in getattr(self, part) if c not in place]:
-            raise DataError(f"the data have no class {missing[0]}, which the split has in its {part} part")
+            raise DataError(
+                f"the data have no class {missing[0]}, which the split has in its {part} part"
+            )
         return [place[c] for c in getattr(self, part)]
 
 
@@ -89,10 +100,14 @@ def held_out(train: Sequence[str], test: Sequence[str], validation: float, seed:
         ('b',)
     """
     if not 0 <= validation < 1:
-        raise OptionError(f"validation: expected a share of the training classes in [0, 1), got {validation}")
+        raise OptionError(
+            f"validation: expected a share of the training classes in [0, 1), got {validation}"
+        )
     order = np.random.default_rng(mix(seed, DATA)).permutation(len(train))
     cut = round(validation * len(train))
     chosen = set(order[:cut].tolist())
     return Split(
-        tuple(c for i, c in enumerate(train) if i not in chosen), tuple(c for i, c in enumerate(train) if i in chosen), tuple(test)
-    )  # fmt: skip
+        tuple(c for i, c in enumerate(train) if i not in chosen),
+        tuple(c for i, c in enumerate(train) if i in chosen),
+        tuple(test),
+    )

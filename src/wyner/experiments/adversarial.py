@@ -1,4 +1,5 @@
-"""The Gaussian pair learned by density ratios, for several prices of I(X,Y;Z): what the affine model's laws are, exactly.
+"""The Gaussian pair learned by density ratios, for several prices of I(X,Y;Z): what the affine
+model's laws are, exactly.
 
 python -m wyner.experiments.adversarial results/gaussian-adversarial --lam 0 0.1 0.3
 """
@@ -25,7 +26,8 @@ NAME = "gaussian-adversarial"
 
 
 def covariance(model: Model, law: Law, data: Tensor) -> dict[tuple[str, str], Tensor]:
-    """Covariances of all pairs of variables of a law whose factors are affine, with variances that do not depend on the parents.
+    """Covariances of all pairs of variables of a law whose factors are affine, with variances that
+    do not depend on the parents.
 
     Args:
         model: with such factors.
@@ -53,10 +55,14 @@ def covariance(model: Model, law: Law, data: Tensor) -> dict[tuple[str, str], Te
         zero = torch.zeros(model.variables[name].size, 1)
         for other in known:
             cross = sum(
-                (w @ found[g, other] for g, w in slopes.items()), start=zero.expand(-1, model.variables[other].size)
+                (w @ found[g, other] for g, w in slopes.items()),
+                start=zero.expand(-1, model.variables[other].size),
             )
             found[name, other], found[other, name] = cross, cross.T
-        own = sum((w @ found[g, name] for g, w in slopes.items()), start=torch.diag(d.variance.reshape(-1)))
+        own = sum(
+            (w @ found[g, name] for g, w in slopes.items()),
+            start=torch.diag(d.variance.reshape(-1)),
+        )
         found[name, name] = own
         known.append(name)
     return found
@@ -67,7 +73,9 @@ def stacked(found: dict[tuple[str, str], Tensor], names: Sequence[str]) -> Tenso
     return torch.cat([torch.cat([found[a, b] for b in names], 1) for a in names])
 
 
-def information(found: dict[tuple[str, str], Tensor], left: Sequence[str], right: Sequence[str]) -> float:
+def information(
+    found: dict[tuple[str, str], Tensor], left: Sequence[str], right: Sequence[str]
+) -> float:
     """I(left; right) of jointly Gaussian variables, in nats."""
     logdet = lambda names: float(torch.logdet(stacked(found, names).double()))
     return 0.5 * (logdet(left) + logdet(right) - logdet([*left, *right]))
@@ -75,7 +83,9 @@ def information(found: dict[tuple[str, str], Tensor], left: Sequence[str], right
 
 @torch.no_grad()
 def measure(model: Model, data: Tensor) -> dict[str, float]:
-    """Relative errors of the laws' covariances of (x, y), and I(X,Y;Z) and I(X;Y|Z) of the joint law in nats, all exact."""
+    """Relative errors of the laws' covariances of (x, y), and I(X,Y;Z) and I(X;Y|Z) of the joint
+    law in nats, all exact.
+    """
     out: dict[str, float] = {}
     for name in ("joint", "x2y", "y2x"):
         found = covariance(model, model.laws[name][1], data)
@@ -101,23 +111,38 @@ def train(lam: float, seed: int, epochs: int | None, progress: bool) -> dict[str
     found = {**measure(model, torch.cov(rows.T)), **{f"critic {k}": v for k, v in critics.items()}}
     found |= {k: v for k, v in history[-1]["terms"].items() if k.startswith("SKL")}
     return {
-        "model": "VariationalWyner", "settings": {"lam": lam}, "seed": seed, "seconds": round(time.monotonic() - start, 1),
-        "epochs": experiment.fit["epochs"], "metrics": {k: round(v, 5) for k, v in found.items()},
-    }  # fmt: skip
+        "model": "VariationalWyner",
+        "settings": {"lam": lam},
+        "seed": seed,
+        "seconds": round(time.monotonic() - start, 1),
+        "epochs": experiment.fit["epochs"],
+        "metrics": {k: round(v, 5) for k, v in found.items()},
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Trains a model for every lambda and seed, and writes what they learned after each of them."""
     parser = argparse.ArgumentParser(description="The Gaussian pair learned by density ratios.")
     parser.add_argument("out", type=Path, help="folder for results.json")
-    parser.add_argument("--lam", type=float, nargs="+", default=[0.0, 0.1, 0.3], help="prices of I(X,Y;Z)")
+    parser.add_argument(
+        "--lam", type=float, nargs="+", default=[0.0, 0.1, 0.3], help="prices of I(X,Y;Z)"
+    )
     parser.add_argument("--seeds", type=int, default=1, help="seeds of each")
     parser.add_argument("--epochs", type=int, default=None)
     parser.add_argument("--quiet", action="store_true")
     given = parser.parse_args(arguments)
     rows: list[dict[str, Any]] = []
     start = time.monotonic()
-    command = " ".join(["python -m wyner.experiments.adversarial", str(given.out), "--lam", *(f"{v:g}" for v in given.lam), "--seeds", str(given.seeds)])  # fmt: skip
+    command = " ".join(
+        [
+            "python -m wyner.experiments.adversarial",
+            str(given.out),
+            "--lam",
+            *(f"{v:g}" for v in given.lam),
+            "--seeds",
+            str(given.seeds),
+        ]
+    )
     for seed in range(given.seeds):
         for lam in given.lam:
             rows.append(train(lam, seed, given.epochs, not given.quiet))
@@ -128,7 +153,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "versions": versions(),
                 "device": "cpu",
             }
-            write_json(given.out / "short.json", {**about, "wall_s": round(time.monotonic() - start, 1), "rows": rows})
+            write_json(
+                given.out / "short.json",
+                {**about, "wall_s": round(time.monotonic() - start, 1), "rows": rows},
+            )
             print(rows[-1], flush=True)
 
 

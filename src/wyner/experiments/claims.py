@@ -36,7 +36,9 @@ class Claim:
     margin: float = 0.0
 
 
-def claim(found: Mapping[str, Any], slugs: Sequence[str], metrics: Collection[str], where: str) -> Claim:
+def claim(
+    found: Mapping[str, Any], slugs: Sequence[str], metrics: Collection[str], where: str
+) -> Claim:
     """A claim from its table in a protocol file.
 
     Args:
@@ -48,7 +50,9 @@ def claim(found: Mapping[str, Any], slugs: Sequence[str], metrics: Collection[st
     Raises:
         OptionError: an unknown key, row, metric or relation.
     """
-    check_keys(found, ("text", "left", "right", "metric", "relation", "margin"), f"{where}: key of a claim")
+    check_keys(
+        found, ("text", "left", "right", "metric", "relation", "margin"), f"{where}: key of a claim"
+    )
     right = found["right"] if isinstance(found["right"], list) else [found["right"]]
     for slug in (found["left"], *right):
         if slug not in slugs:
@@ -58,4 +62,6 @@ def claim(found: Mapping[str, Any], slugs: Sequence[str], metrics: Collection[st
     if found["relation"] not in RELATIONS:
         raise OptionError(f"{where}: claim: {unknown('relation', found['relation'], RELATIONS)}")
     margin = float(found.get("margin", 0.0))
-    return Claim(found["text"], found["left"], tuple(right), found["metric"], found["relation"], margin)
+    return Claim(
+        found["text"], found["left"], tuple(right), found["metric"], found["relation"], margin
+    )

@@ -1,4 +1,6 @@
-"""Settings where a user gives none: those of the shipped experiment on the data set, or what suits a table of any size."""
+"""Settings where a user gives none: those of the shipped experiment on the data set, or what suits
+a table of any size.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ Sections = Mapping[str, Mapping[str, Any]]
 
 
 def experiment_on(data: str, sections: Sections) -> tuple[Experiment, str | None]:
-    """An experiment on a named data set or an `.npz` file, and the shipped experiment that gave what is missing.
+    """An experiment on a named data set or an `.npz` file, and the shipped experiment that gave
+    what is missing.
 
     Args:
         data: name or path.
@@ -25,7 +28,10 @@ def experiment_on(data: str, sections: Sections) -> tuple[Experiment, str | None
         return Experiment(**_suited(given)), None
     base = read(recipe)
     chosen = given.get("model", {}).get("name")
-    if chosen not in (None, base.model.get("name", "WynerVAE")):  # arguments of one model say nothing about another
+    if chosen not in (
+        None,
+        base.model.get("name", "WynerVAE"),
+    ):  # arguments of one model say nothing about another
         base = Experiment(base.data, {}, base.networks, base.fit, base.evaluate)
     return base.changed(**given), recipe
 
@@ -36,7 +42,9 @@ def recipe_of(data: str) -> str | None:
 
 
 def _suited(sections: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """For a user's own table a number of steps instead of epochs and moderate networks; for all one cycle of the learning rate."""
+    """For a user's own table a number of steps instead of epochs and moderate networks; for all one
+    cycle of the learning rate.
+    """
     model, fit, networks = (sections.get(k, {}) for k in ("model", "fit", "networks"))
     kind = models.TABLE.get(model.get("name", "WynerVAE"))
     if kind is not None and "alpha" in inspect.signature(kind).parameters:

@@ -15,7 +15,8 @@ PENALTY = 1e-3
 
 
 def label_accuracy(model: Model, dataset: Dataset, rows: int = 5000) -> dict[str, float]:
-    """Accuracy in percent of a linear classifier of the labels on means of the common latent, fitted on training rows, on validation rows.
+    """Accuracy in percent of a linear classifier of the labels on means of the common latent,
+    fitted on training rows, on validation rows.
 
     Args:
         model: with a common latent.
@@ -23,14 +24,17 @@ def label_accuracy(model: Model, dataset: Dataset, rows: int = 5000) -> dict[str
         rows: how many of each, at most.
 
     Returns:
-        `{"accuracy_percent": number}`, or nothing where there are no labels or no encoder of all modalities.
+        `{"accuracy_percent": number}`, or nothing where there are no labels or no encoder of all
+        modalities.
     """
     if "label" not in dataset.train or "label" not in dataset.validation or not model.common:
         return {}
     sides = []
     for part in ("train", "validation"):
         given: dict[str, Any] = {
-            k: torch.from_numpy(v) for k, v in dataset.pairs(part, rows).items() if k in model.observed
+            k: torch.from_numpy(v)
+            for k, v in dataset.pairs(part, rows).items()
+            if k in model.observed
         }
         try:
             found: dict[str, Any] = model.encode(**given)
@@ -42,10 +46,13 @@ def label_accuracy(model: Model, dataset: Dataset, rows: int = 5000) -> dict[str
     return {"accuracy_percent": 100.0 * linear_accuracy(train, train_labels, held, held_labels)}
 
 
-def linear_accuracy(train: Tensor, train_labels: Tensor, held: Tensor, held_labels: Tensor) -> float:
+def linear_accuracy(
+    train: Tensor, train_labels: Tensor, held: Tensor, held_labels: Tensor
+) -> float:
     """Share of held-out rows that a multinomial logistic regression labels correctly.
 
-    min_W  mean_i -log softmax(W [a_i, 1])_{c_i} + (penalty / 2) |W|^2,  with a standardised by the training rows, by L-BFGS.
+    min_W  mean_i -log softmax(W [a_i, 1])_{c_i} + (penalty / 2) |W|^2,  with a standardised by the
+    training rows, by L-BFGS.
 
     Args:
         train, held: codes `(N, d)`.
@@ -67,7 +74,8 @@ def linear_accuracy(train: Tensor, train_labels: Tensor, held: Tensor, held_labe
     def loss() -> Tensor:
         optimiser.zero_grad()
         value = (
-            torch.nn.functional.cross_entropy(inputs @ weights, train_labels) + 0.5 * PENALTY * weights.square().sum()
+            torch.nn.functional.cross_entropy(inputs @ weights, train_labels)
+            + 0.5 * PENALTY * weights.square().sum()
         )
         value.backward()
         return value

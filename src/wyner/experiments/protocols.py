@@ -22,7 +22,11 @@ R = TypeVar("R", bound=Slugged)
 
 def shipped(package: str) -> list[str]:
     """Names of the protocol files of a package, in order."""
-    return sorted(p.name.removesuffix(".toml") for p in resources.files(package).iterdir() if p.name.endswith(".toml"))
+    return sorted(
+        p.name.removesuffix(".toml")
+        for p in resources.files(package).iterdir()
+        if p.name.endswith(".toml")
+    )
 
 
 def text_of(package: str, name: str) -> str:

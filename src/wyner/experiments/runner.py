@@ -27,7 +27,8 @@ def run(
     report: bool = True,
     dataset: Dataset | None = None,
 ) -> tuple[Run, list[Number]]:
-    """Trains, evaluates on the test rows, and writes `evaluation.json` and `report.html` into the run.
+    """Trains, evaluates on the test rows, and writes `evaluation.json` and `report.html` into the
+    run.
 
     Args:
         experiment: what to do.
@@ -44,7 +45,9 @@ def run(
     model = experiment.build(dataset)
     settings = dict(experiment.fit)
     about = {"data": dataset.source, "experiment": experiment.as_dict()}
-    trained = fit(model, dataset, out=out, resume=resume, progress=progress, about=about, **settings)
+    trained = fit(
+        model, dataset, out=out, resume=resume, progress=progress, about=about, **settings
+    )
     numbers = _finish(Path(out), trained.model, dataset, experiment.evaluate, report)
     return trained, numbers
 
@@ -57,7 +60,8 @@ def evaluate_run(
     data: str | None = None,
     report: bool = True,
 ) -> list[Number]:
-    """Evaluates a finished run again, on its own test rows or on another data set, and rewrites its report.
+    """Evaluates a finished run again, on its own test rows or on another data set, and rewrites its
+    report.
 
     Raises:
         RunError: no run, or one whose data are not known.
@@ -74,7 +78,9 @@ def evaluate_run(
     return _finish(folder, model, dataset, options, report)
 
 
-def _finish(folder: Path, model: Model, dataset: Dataset, options: dict[str, Any], report: bool) -> list[Number]:
+def _finish(
+    folder: Path, model: Model, dataset: Dataset, options: dict[str, Any], report: bool
+) -> list[Number]:
     numbers = evaluate(model, dataset, **options)
     write_json(folder / EVALUATION, {"data": dataset.source, "numbers": as_rows(numbers)})
     if report:
@@ -82,9 +88,14 @@ def _finish(folder: Path, model: Model, dataset: Dataset, options: dict[str, Any
 
         config, history = read_config(folder), read_history(folder)
         about = {
-            "command": config.get("command", command()), "seed": config.get("fit", {}).get("seed"), "epochs": config.get("fit", {}).get("epochs"),
-            "seconds": history[-1]["seconds"] if history else None, "parameters": sum(p.numel() for p in model.parameters()),
-            "versions": config.get("versions", {}), "fit": config.get("fit", {}), "folder": folder.name,
-        }  # fmt: skip
+            "command": config.get("command", command()),
+            "seed": config.get("fit", {}).get("seed"),
+            "epochs": config.get("fit", {}).get("epochs"),
+            "seconds": history[-1]["seconds"] if history else None,
+            "parameters": sum(p.numel() for p in model.parameters()),
+            "versions": config.get("versions", {}),
+            "fit": config.get("fit", {}),
+            "folder": folder.name,
+        }
         write_report(folder, model, dataset, history, numbers, about)
     return numbers

@@ -1,4 +1,5 @@
-"""An experiment as a file: data, model, networks, training, evaluation. One TOML file, or the same keys as flags.
+"""An experiment as a file: data, model, networks, training, evaluation. One TOML file, or the same
+keys as flags.
 
 [data]                      # name, and options of the function that makes it
 name = "mog"
@@ -65,16 +66,30 @@ BUILDERS: dict[str, type[Builder]] = {
     "Strided": Strided,
     "Sequences": Sequences,
 }
-SPACES: dict[str, type[Space]] = {"categorical": Categorical, "real": Real, "binary": Binary, "image": Image}
+SPACES: dict[str, type[Space]] = {
+    "categorical": Categorical,
+    "real": Real,
+    "binary": Binary,
+    "image": Image,
+}
 KINDS: dict[str, Any] = {
-    "After": After, "Alternating": Alternating, "Jointly": Jointly, "Critics": Critics, "Ratio": Ratio,
-    "SequenceCritics": SequenceCritics, "Recurrent": Recurrent, "ImageCritics": ImageCritics, "Autoregressive": Autoregressive,
-}  # fmt: skip
+    "After": After,
+    "Alternating": Alternating,
+    "Jointly": Jointly,
+    "Critics": Critics,
+    "Ratio": Ratio,
+    "SequenceCritics": SequenceCritics,
+    "Recurrent": Recurrent,
+    "ImageCritics": ImageCritics,
+    "Autoregressive": Autoregressive,
+}
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """What to train on what, and how. Every field holds plain values, so that it can be stored and repeated."""
+    """What to train on what, and how. Every field holds plain values, so that it can be stored and
+    repeated.
+    """
 
     data: dict[str, Any]
     model: dict[str, Any] = field(default_factory=dict)
@@ -84,7 +99,10 @@ class Experiment:
 
     def __post_init__(self) -> None:
         if not isinstance(self.data.get("name"), str):
-            raise OptionError("experiment: expected the name of a data set or an .npz file: name = ... under [data]")
+            raise OptionError(
+                "experiment: expected the name of a data set or an .npz file: name = ... under"
+                " [data]"
+            )
         if (name := self.model.get("name", "WynerVAE")) not in models.TABLE:
             raise OptionError(unknown("model", name, models.TABLE))
         if (kind := self.networks.get("kind", "MLPs")) not in BUILDERS:
@@ -112,11 +130,14 @@ class Experiment:
                 raise OptionError(f"{kind.__name__}: {unknown('argument', name, known)}")
         for name, value in _sizes(dataset, kind).items():
             options.setdefault(name, value)
-        named = set(dataset.modalities) <= known  # a pair x and y, or what the model calls its only modality
+        named = (
+            set(dataset.modalities) <= known
+        )  # a pair x and y, or what the model calls its only modality
         if not named and "modalities" not in known:
             raise OptionError(
-                f"{kind.__name__} takes x and y; {dataset.name} has {', '.join(dataset.modalities)}: name two arrays x and y, "
-                "or choose a model that takes any modalities, such as WynerVAE"
+                f"{kind.__name__} takes x and y; {dataset.name} has"
+                f" {', '.join(dataset.modalities)}: name two arrays x and y, or choose a model that"
+                " takes any modalities, such as WynerVAE"
             )
         given = dict(dataset.spaces) if named else {"modalities": dataset.spaces}
         options = {k: decoded(v, f"{kind.__name__}: {k}") for k, v in options.items()}
@@ -127,7 +148,10 @@ class Experiment:
 
     def _builder(self, dataset: Dataset) -> Builder:
         options = dict(self.networks)
-        convolve = all(isinstance(s, Image) and s.shape[1] % 8 == s.shape[2] % 8 == 0 for s in dataset.spaces.values())
+        convolve = all(
+            isinstance(s, Image) and s.shape[1] % 8 == s.shape[2] % 8 == 0
+            for s in dataset.spaces.values()
+        )
         usual = "Convolutional" if convolve and not options else "MLPs"
         if any(isinstance(s, Sequence) for s in dataset.spaces.values()):
             usual = "Sequences"
@@ -145,7 +169,9 @@ class Experiment:
         return {name: dict(getattr(self, name)) for name in SECTIONS}
 
     def changed(self, **sections: Mapping[str, Any]) -> Experiment:
-        """The same experiment with some keys replaced; a number in place of a path sets where the path ends."""
+        """The same experiment with some keys replaced; a number in place of a path sets where the
+        path ends.
+        """
         made = self.as_dict()
         for name, values in sections.items():
             for key, value in values.items():
@@ -168,7 +194,8 @@ def ended(path: Any, value: Any) -> Any:
 def decoded(value: Any, where: str) -> Any:
     """The object that a plain value of a file stands for.
 
-        {start, end, until}                  a straight path of a weight         {knots = [[share, value], ...]}  straight pieces
+        {start, end, until}                  a straight path of a weight         {knots = [[share,
+                                             value], ...]}  straight pieces
         {categorical = [n, k]}, {real = [d]} a space of a latent
         {kind = "Alternating", every = 1}    when a phase runs; After, Jointly likewise
         {kind = "Critics", noise = 0.25}     critics of density ratios; Ratio likewise
@@ -197,7 +224,8 @@ def decoded(value: Any, where: str) -> Any:
 
 
 def _sizes(dataset: Dataset, kind: type[Model]) -> dict[str, int]:
-    """Latent sizes where none are given: 10 each, fewer for narrow tables; a single latent w gets as much as z, u and v together.
+    """Latent sizes where none are given: 10 each, fewer for narrow tables; a single latent w gets
+    as much as z, u and v together.
 
     Only for arguments that are plain sizes: a model with lists of categories, say, keeps its own.
     """
@@ -211,32 +239,43 @@ def _sizes(dataset: Dataset, kind: type[Model]) -> dict[str, int]:
 
 
 def _families(chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Families from `{variable: choice}` or `{factor: choice}`: a number or a path for a fixed variance, `{floor, variance, per}` for a
-    trained one above a floor, which may be a path; "trained" for one per coordinate, "predicted" by the network, "deterministic" for
-    none, "summed" for a categorical latent that is summed over in training, "relaxed" or `{temperature}`, a number or a path, for one that is
-    drawn; both with a trained prior.
+    """Families from `{variable: choice}` or `{factor: choice}`: a number or a path for a fixed
+    variance, `{floor, variance, per}` for a trained one above a floor, which may be a path;
+    "trained" for one per coordinate, "predicted" by the network, "deterministic" for none, "summed"
+    for a categorical latent that is summed over in training, "relaxed" or `{temperature}`, a number
+    or a path, for one that is drawn; both with a trained prior.
     """
     from wyner.families import Categorical, Deterministic, Fixed, Gaussian, Trainable
 
     named = {
-        "trained": Gaussian(Trainable(per="coordinate")), "summed": Categorical(summed=True, trained=True),
-        "relaxed": Categorical(trained=True), "predicted": Gaussian(), "deterministic": Deterministic(),
-    }  # fmt: skip
+        "trained": Gaussian(Trainable(per="coordinate")),
+        "summed": Categorical(summed=True, trained=True),
+        "relaxed": Categorical(trained=True),
+        "predicted": Gaussian(),
+        "deterministic": Deterministic(),
+    }
     for k, v in chosen.items():
         if isinstance(v, str) and v not in named:
-            raise OptionError(f"families.{k}: {unknown('choice', v, named)}; or a number, the variance")
+            raise OptionError(
+                f"families.{k}: {unknown('choice', v, named)}; or a number, the variance"
+            )
         if isinstance(v, dict):
             for key in v:
                 if key not in (known := ("floor", "variance", "per", "temperature")):
                     raise OptionError(f"families.{k}: {unknown('setting', key, known)}")
             if "temperature" in v and len(v) > 1:
-                raise OptionError(f"families.{k}: a temperature belongs to a categorical latent, which has no variance")
+                raise OptionError(
+                    f"families.{k}: a temperature belongs to a categorical latent, which has no"
+                    " variance"
+                )
 
     def made(v: Any) -> Any:
         if isinstance(v, str):
             return named[v]
         if isinstance(v, dict):
-            return Categorical(trained=True, **v) if "temperature" in v else Gaussian(Trainable(**v))
+            return (
+                Categorical(trained=True, **v) if "temperature" in v else Gaussian(Trainable(**v))
+            )
         return Gaussian(Fixed(v))
 
     return {k: made(v) for k, v in chosen.items()}
@@ -268,7 +307,9 @@ def _text(path: str | Path) -> tuple[str, str]:
         return protocols.text_of(PACKAGE, str(path)), f"{path}.toml"
     if str(path).endswith(".toml"):
         raise OptionError(f"there is no file {path}")
-    raise OptionError(unknown("experiment", str(path), shipped()) + "; or give the path of a TOML file")
+    raise OptionError(
+        unknown("experiment", str(path), shipped()) + "; or give the path of a TOML file"
+    )
 
 
 def shipped() -> list[str]:

@@ -1,12 +1,15 @@
-"""Choice of lambda, or of any argument, on validation data: a grid with several seeds, hopeless values dropped on the way.
+"""Choice of lambda, or of any argument, on validation data: a grid with several seeds, hopeless
+values dropped on the way.
 
 Rules, stated in the result:
 
-    rungs    after a quarter and after half of the epochs a value is dropped if its mean conditional nll on the validation rows
-             exceeds that of the best value by more than twice the standard error of the difference over seeds, and also what
-             the best value had at half of these epochs
+    rungs    after a quarter and after half of the epochs a value is dropped if its mean conditional
+             nll on the validation rows exceeds that of the best value by more than twice the
+             standard error of the difference over seeds, and also what the best value had at half
+             of these epochs
     best     the value with the lowest mean conditional nll on the validation rows
-    chosen   of the values within one standard error of the best: the largest lambda; for other arguments the lowest rate I41
+    chosen   of the values within one standard error of the best: the largest lambda; for other
+             arguments the lowest rate I41
 
 Test rows are never looked at.
 """
@@ -50,7 +53,8 @@ def parse_values(text: str) -> tuple[str, list[Any]]:
     key, _, values = text.partition("=")
     if not key.strip() or not values.strip():
         raise OptionError(
-            f"--over {text}: expected key=v1,v2,..., for example z=2,5,10 or networks.hidden=[64],[128,128]"
+            f"--over {text}: expected key=v1,v2,..., for example z=2,5,10 or"
+            " networks.hidden=[64],[128,128]"
         )
     try:
         found = tomllib.loads(f"v = [{values}]")["v"]
@@ -74,8 +78,8 @@ def sweep(
 ) -> Outcome:
     """Trains every combination of the values with every seed and chooses on validation rows.
 
-    The folder keeps an ordinary run for every model (`grid.json`), and `sweep.json`, `sweep.md` and the figure. The same
-    call again goes on with what was interrupted.
+    The folder keeps an ordinary run for every model (`grid.json`), and `sweep.json`, `sweep.md` and
+    the figure. The same call again goes on with what was interrupted.
 
     Args:
         base: everything that is not swept.
@@ -90,17 +94,24 @@ def sweep(
         dataset: the experiment's data, if they are loaded already.
 
     Raises:
-        OptionError: nothing to sweep. DataError: no validation rows. RunError: the folder holds another sweep.
+        OptionError: nothing to sweep. DataError: no validation rows. RunError: the folder holds
+            another sweep.
         KeyboardInterrupt: after saving. Diverged: no value is left.
     """
     if seeds < 1 or not over or not all(over.values()):
-        raise OptionError("sweep: expected at least one seed, and at least one value of every argument that is swept")
+        raise OptionError(
+            "sweep: expected at least one seed, and at least one value of every argument that is"
+            " swept"
+        )
     dataset = dataset or base.load()
     if not dataset.validation or not len(next(iter(dataset.validation.values()))):
         raise DataError(
-            f"{dataset.name} has no validation rows, and a sweep chooses on them; set some aside (validation = ...)"
+            f"{dataset.name} has no validation rows, and a sweep chooses on them; set some aside"
+            " (validation = ...)"
         )
-    plan = Plan(base, {k: list(v) for k, v in over.items()}, seeds, Path(out), dataset, samples, rows)
+    plan = Plan(
+        base, {k: list(v) for k, v in over.items()}, seeds, Path(out), dataset, samples, rows
+    )
     plan.check()
     try:
         plan.train(prune, progress)
@@ -110,14 +121,25 @@ def sweep(
     left = [s for s in standings if s.state == "finished" and CRITERION in s.spreads]
     if not left:
         raise OptionError(
-            f"{base.model.get('name', 'WynerVAE')} has no conditional likelihood of y given x to choose by"
+            f"{base.model.get('name', 'WynerVAE')} has no conditional likelihood of y given x to"
+            " choose by"
         )
     best, chosen = choose(left, tuple(over))
     about = {
-        "data": dataset.source, "model": base.model, "fit": base.fit, "networks": base.networks, "over": plan.over, "seeds": seeds,
-        "samples": samples, "rows": plan.ruler_rows, "prune": prune, "rules": rules(prune), "device": device_name(), "versions": versions(),
+        "data": dataset.source,
+        "model": base.model,
+        "fit": base.fit,
+        "networks": base.networks,
+        "over": plan.over,
+        "seeds": seeds,
+        "samples": samples,
+        "rows": plan.ruler_rows,
+        "prune": prune,
+        "rules": rules(prune),
+        "device": device_name(),
+        "versions": versions(),
         "command": command(),
-    }  # fmt: skip
+    }
     outcome = Outcome(standings, best, chosen, plan.out, about)
     from wyner.experiments.sweep_report import write_sweep
 
@@ -139,7 +161,9 @@ def rules(prune: bool) -> list[str]:
 
 
 def choose(left: Sequence[Standing], keys: Sequence[str]) -> tuple[Standing, Standing]:
-    """The best value, and the one to take: the most succinct within one standard error of the best."""
+    """The best value, and the one to take: the most succinct within one standard error of the
+    best.
+    """
     best = min(left, key=lambda s: s.spreads[CRITERION].mean)
     error = best.spreads[CRITERION].error
     reach = best.spreads[CRITERION].mean + (error if math.isfinite(error) else 0.0)

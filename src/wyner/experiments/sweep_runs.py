@@ -1,4 +1,6 @@
-"""The models of a sweep on disk: trained as one grid, dropped when they are hopeless, measured on validation rows."""
+"""The models of a sweep on disk: trained as one grid, dropped when they are hopeless, measured on
+validation rows.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,8 @@ class Standing:
         values: by argument.
         state: finished, dropped or diverged.
         why: for a value that did not finish.
-        spreads: means over seeds by metric: of the finished models, or at the last look at the others.
+        spreads: means over seeds by metric: of the finished models, or at the last look at the
+            others.
         members: metrics of every seed.
     """
 
@@ -64,8 +67,8 @@ def hopeless(now: Looks, before: Looks) -> dict[str, str]:
 
     Args:
         now: at the rung.
-        before: at half of its epochs. A value that is not yet where the best one was then needs twice the training at least;
-            curves that merely cross are left alone.
+        before: at half of its epochs. A value that is not yet where the best one was then needs
+            twice the training at least; curves that merely cross are left alone.
     """
     means = _spreads(now)
     if not means:
@@ -77,7 +80,9 @@ def hopeless(now: Looks, before: Looks) -> dict[str, str]:
         error = math.hypot(s.error, best.error)
         late = was is None or s.mean > was.mean
         if key != first and late and s.mean - best.mean > 2 * error:
-            out[key] = f"conditional nll {s.mean:.3f} against {best.mean:.3f}, standard error {error:.3f}"
+            out[key] = (
+                f"conditional nll {s.mean:.3f} against {best.mean:.3f}, standard error {error:.3f}"
+            )
     return out
 
 
@@ -91,17 +96,36 @@ Logs = list[tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]]
 
 
 class Plan:
-    """A sweep on disk. Everything that a decision needs is read from the logs of its runs, so that it can go on at any time."""
+    """A sweep on disk. Everything that a decision needs is read from the logs of its runs, so that
+    it can go on at any time.
+    """
 
     def __init__(
-        self, base: Experiment, over: dict[str, list[Any]], seeds: int, out: Path, dataset: Dataset, samples: int, rows: int
-    ) -> None:  # fmt: skip
-        self.base, self.over, self.out, self.dataset, self.samples = base, over, out, dataset, samples
-        self.combinations = [dict(zip(over, values, strict=True)) for values in itertools.product(*over.values())]
+        self,
+        base: Experiment,
+        over: dict[str, list[Any]],
+        seeds: int,
+        out: Path,
+        dataset: Dataset,
+        samples: int,
+        rows: int,
+    ) -> None:
+        self.base, self.over, self.out, self.dataset, self.samples = (
+            base,
+            over,
+            out,
+            dataset,
+            samples,
+        )
+        self.combinations = [
+            dict(zip(over, values, strict=True)) for values in itertools.product(*over.values())
+        ]
         self.points = [{**c, "seed": s} for c in self.combinations for s in range(seeds)]
         settings = base.settings()
         steps_per_epoch = max(1, len(next(iter(dataset.train.values()))) // settings.batch_size)
-        self.epochs = settings.epochs if settings.steps is None else -(-settings.steps // steps_per_epoch)
+        self.epochs = (
+            settings.epochs if settings.steps is None else -(-settings.steps // steps_per_epoch)
+        )
         self.every = max(1, self.epochs // PROBES)
         self.ruler = Ruler.of(dataset, "validation", min(samples, 20), min(rows, 500))
         self.final = Ruler.of(dataset, "validation", samples, rows)
@@ -119,11 +143,14 @@ class Plan:
         path = self.out / PLAN
         if path.exists() and read_json(path) != now:
             raise RunError(
-                f"{self.out} holds a sweep of other settings, values or seeds; use the old ones, or another folder with --out"
+                f"{self.out} holds a sweep of other settings, values or seeds; use the old ones, or"
+                " another folder with --out"
             )
         if not path.exists():
             if self.out.exists() and any(self.out.iterdir()):
-                raise RunError(f"{self.out} is not empty and holds no sweep; choose another folder with --out")
+                raise RunError(
+                    f"{self.out} is not empty and holds no sweep; choose another folder with --out"
+                )
             self.make(
                 {k: v for k, v in self.points[0].items()}
             )  # unknown arguments are refused before the folder exists
@@ -148,17 +175,27 @@ class Plan:
     def train(self, prune: bool, progress: bool) -> None:
         """Trains what is not trained yet."""
         runs = self.out / "runs"
-        options = {k: v for k, v in self.base.fit.items() if k not in ("seed", "steps")} | {"epochs": self.epochs}
+        options = {k: v for k, v in self.base.fit.items() if k not in ("seed", "steps")} | {
+            "epochs": self.epochs
+        }
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="member .* is left out: dropped")
             fit(
-                lambda **point: self.make(point), self.dataset, grid=self.points, probe=lambda m: self.probe(m, prune),
-                probe_every=self.every, out=runs, resume=(runs / GRID).exists(), progress=progress,
-                about={"data": self.dataset.source, "experiment": self.base.as_dict()}, **options,
-            )  # fmt: skip
+                lambda **point: self.make(point),
+                self.dataset,
+                grid=self.points,
+                probe=lambda m: self.probe(m, prune),
+                probe_every=self.every,
+                out=runs,
+                resume=(runs / GRID).exists(),
+                progress=progress,
+                about={"data": self.dataset.source, "experiment": self.base.as_dict()},
+                **options,
+            )
 
     def probe(self, model: Model, prune: bool) -> dict[str, float]:
-        """Numbers on validation rows; at the look after a rung, values that were hopeless at the rung are dropped.
+        """Numbers on validation rows; at the look after a rung, values that were hopeless at the
+        rung are dropped.
 
         Raises:
             Diverged: the value of this model is dropped, which ends the training of this model.
@@ -172,7 +209,11 @@ class Plan:
             now, before = self._looks(logs, at), self._looks(logs, max(1, round(at / 2)))
             if why := hopeless(now, before).get(_key(point)):
                 raise Diverged(f"dropped after epoch {own[at - 1]['epoch']:g}: {why}")
-        return {k: v for k, v in self.ruler.measure(model).items() if not k.endswith(("_ess", "_ess_min"))}
+        return {
+            k: v
+            for k, v in self.ruler.measure(model).items()
+            if not k.endswith(("_ess", "_ess_min"))
+        }
 
     @staticmethod
     def _looks(logs: Logs, number: int) -> dict[str, list[tuple[float, float]]]:
@@ -186,37 +227,65 @@ class Plan:
     def _logs(self) -> Logs:
         """Point, state and rows of the probe of every run."""
         members = read_json(self.out / "runs" / GRID)["members"]
-        rows = [[r for r in read_history(self.out / "runs" / m["folder"]) if r["split"] == "probe"] for m in members]
+        rows = [
+            [r for r in read_history(self.out / "runs" / m["folder"]) if r["split"] == "probe"]
+            for m in members
+        ]
         return [(m["point"], m, log) for m, log in zip(members, rows, strict=True)]
 
     def standings(self) -> list[Standing]:
-        """Every value with its numbers; models that finished are measured once, with all samples."""
+        """Every value with its numbers; models that finished are measured once, with all
+        samples.
+        """
         logs, found = self._logs(), []
         for values in self.combinations:
             own = [(p, m, log) for p, m, log in logs if _key(p) == _key(values)]
             finished = [(p, m) for p, m, _ in own if m["state"] == "finished"]
             reasons = list(dict.fromkeys(m["reason"] for _, m, _ in own if m["reason"]))
             state = (
-                "finished" if finished else "dropped" if any(r.startswith("dropped") for r in reasons) else "diverged"
+                "finished"
+                if finished
+                else "dropped"
+                if any(r.startswith("dropped") for r in reasons)
+                else "diverged"
             )
             if finished:
-                metrics = [(p["seed"], self._measured(self.out / "runs" / m["folder"])) for p, m in finished]
+                metrics = [
+                    (p["seed"], self._measured(self.out / "runs" / m["folder"]))
+                    for p, m in finished
+                ]
             else:
                 metrics = [(p["seed"], log[-1]["terms"]) for p, _, log in own if log]
-            names = dict.fromkeys(k for _, m in metrics for k in m if not k.endswith(("_se", "_ess", "_ess_min")))
+            names = dict.fromkeys(
+                k for _, m in metrics for k in m if not k.endswith(("_se", "_ess", "_ess_min"))
+            )
             spreads = {
-                k: s for k in names if (s := spread([m[k] for _, m in metrics if k in m], [m.get(f"{k}_se", math.nan) for _, m in metrics]))
-            }  # fmt: skip
+                k: s
+                for k in names
+                if (
+                    s := spread(
+                        [m[k] for _, m in metrics if k in m],
+                        [m.get(f"{k}_se", math.nan) for _, m in metrics],
+                    )
+                )
+            }
             found.append(
                 Standing(
-                    values, state, "; ".join(reasons[:1]), spreads, [{"seed": s, "metrics": m} for s, m in metrics]
+                    values,
+                    state,
+                    "; ".join(reasons[:1]),
+                    spreads,
+                    [{"seed": s, "metrics": m} for s, m in metrics],
                 )
             )
         return found
 
     def _measured(self, folder: Path) -> dict[str, float]:
         find = lambda model: self.final.measure(model) | label_accuracy(model, self.dataset)
-        return measured(folder, MEASURED, {"rows": self.ruler_rows, "samples": self.samples}, find) or {}
+        return (
+            measured(folder, MEASURED, {"rows": self.ruler_rows, "samples": self.samples}, find)
+            or {}
+        )
 
 
 def _key(point: Mapping[str, Any]) -> str:

@@ -1,4 +1,6 @@
-"""Families of distributions: the values, their closed-form KLs, and the heads that make them from network outputs."""
+"""Families of distributions: the values, their closed-form KLs, and the heads that make them from
+network outputs.
+"""
 
 from wyner.families.autoregressive import Autoregressive, FeatureOf
 from wyner.families.distributions import Distribution, kl

@@ -1,6 +1,8 @@
-"""Binary pictures whose pixels are drawn one after another, and what their density computes on its way.
+"""Binary pictures whose pixels are drawn one after another, and what their density computes on its
+way.
 
-    p(x|z) = prod_t p(x_t | x_{<t}, z),   t in raster order, every factor a Bernoulli with a logit from a PixelCNN
+    p(x|z) = prod_t p(x_t | x_{<t}, z),   t in raster order, every factor a Bernoulli with a logit
+                                          from a PixelCNN
 
 [CMI] section 5.1; specification of the sequence models, section 3.
 """
@@ -23,11 +25,13 @@ from wyner.networks.pixelcnn import KERNELS, PixelCNN
 from wyner.variables import Binary, Space
 
 PIXELS = 2**18
-"""Pixels of all pictures that are scored at a time where a picture is scored for several draws of z."""
+"""Pixels of all pictures that are scored at a time where a picture is scored for several draws of
+z."""
 
 
 class Pixels(D.Distribution):
-    """Pictures of zeros and ones, pixel by pixel. Scored in one pass, drawn with one uniform number a pixel.
+    """Pictures of zeros and ones, pixel by pixel. Scored in one pass, drawn with one uniform number
+    a pixel.
 
     Args:
         network: the PixelCNN.
@@ -42,7 +46,10 @@ class Pixels(D.Distribution):
 
     @property
     def mean(self) -> Tensor:
-        raise LawError("pictures that are drawn pixel by pixel have no mean in closed form; draw them with sample=True")
+        raise LawError(
+            "pictures that are drawn pixel by pixel have no mean in closed form; draw them with"
+            " sample=True"
+        )
 
     @property
     def leading(self) -> tuple[int, ...]:
@@ -80,17 +87,23 @@ class Pixels(D.Distribution):
         assert noise is not None
         lead = noise.shape[:-3]
         maps = self.maps.expand(*lead, *self.maps.shape[-3:])
-        flat = draw(self.network, maps.reshape(-1, *maps.shape[-3:]), noise.reshape(-1, *self.event))
+        flat = draw(
+            self.network, maps.reshape(-1, *maps.shape[-3:]), noise.reshape(-1, *self.event)
+        )
         return flat.reshape(*lead, *self.event)
 
     def sample(self, *shape: int) -> Tensor:
-        """Draws `(*shape, *leading, 1, H, W)`, from PyTorch's global random state, without gradient."""
+        """Draws `(*shape, *leading, 1, H, W)`, from PyTorch's global random state, without
+        gradient.
+        """
         full = (*shape, *self.leading, *self.event)
         return self.exact(D.draw_noise(self.noise, full, self.maps))
 
 
 def inner_of(network: PixelCNN, value: Tensor) -> tuple[Tensor, ...]:
-    """Features of pictures `(*leading, 1, H, W)`, each `(*leading, channels, H, W)`; the last one is s."""
+    """Features of pictures `(*leading, 1, H, W)`, each `(*leading, channels, H, W)`; the last one
+    is s.
+    """
     lead = value.shape[:-3]
     found = network.features(value.reshape(-1, *value.shape[-3:]))
     return tuple(f.reshape(*lead, *f.shape[1:]) for f in found)
@@ -98,7 +111,8 @@ def inner_of(network: PixelCNN, value: Tensor) -> tuple[Tensor, ...]:
 
 @dataclass(frozen=True)
 class Autoregressive(Family):
-    """Binary pictures by a PixelCNN; the factor's network only maps z to `maps` pictures, which the upper layers read.
+    """Binary pictures by a PixelCNN; the factor's network only maps z to `maps` pictures, which the
+    upper layers read.
 
     Args:
         channels: of every layer, 64 in the paper.
@@ -119,7 +133,8 @@ class Autoregressive(Family):
     def head(self, space: Space) -> Head:
         if not isinstance(space, Binary) or len(space.shape) != 3 or space.shape[0] != 1:
             raise OptionError(
-                f"the Autoregressive family draws pictures of one bit a pixel: expected Binary(1, height, width), got {space!r}"
+                "the Autoregressive family draws pictures of one bit a pixel: expected Binary(1,"
+                f" height, width), got {space!r}"
             )
         return _Pixels(space, PixelCNN(self.channels, self.kernels, self.split, self.maps))
 
@@ -150,9 +165,11 @@ class _Pixels(Head):
 
 @dataclass(frozen=True)
 class FeatureOf(Deterministic):
-    """A function of a variable that another factor computes before it reads its own parents: s inside p(x|z).
+    """A function of a variable that another factor computes before it reads its own parents: s
+    inside p(x|z).
 
-    A factor `q(s|x)` of this family has no weights of its own, and in a step s is computed once for both.
+    A factor `q(s|x)` of this family has no weights of its own, and in a step s is computed once for
+    both.
 
     Args:
         factor: whose, such as `"p(x|z)"`; of an `Autoregressive` family.

@@ -1,6 +1,8 @@
-"""Distributions as values: parameters in, densities and draws out. Shapes are `(*leading, *event)`, units are nats.
+"""Distributions as values: parameters in, densities and draws out. Shapes are `(*leading, *event)`,
+units are nats.
 
-They are thinner than `torch.distributions`: no validation at every call, noise is an argument (so that a compiled step
+They are thinner than `torch.distributions`: no validation at every call, noise is an argument (so
+    that a compiled step
 draws none), and events of any rank are summed inside.
 """
 
@@ -20,7 +22,9 @@ from wyner.math import LOG_2PI, sum_last, total
 
 
 class Distribution(ABC):
-    """One distribution per leading index. `noise` names what `rsample` is fed with: normal, uniform, gumbel or None."""
+    """One distribution per leading index. `noise` names what `rsample` is fed with: normal,
+    uniform, gumbel or None.
+    """
 
     noise: str | None = None
     differentiable: bool = True
@@ -50,11 +54,15 @@ class Distribution(ABC):
         """A draw that gradients pass through, from given noise `(*leading, *event)`."""
 
     def exact(self, noise: Tensor | None) -> Tensor:
-        """A draw from the distribution itself; differs from `rsample` only where that one is relaxed."""
+        """A draw from the distribution itself; differs from `rsample` only where that one is
+        relaxed.
+        """
         return self.rsample(noise)
 
     def sample(self, *shape: int) -> Tensor:
-        """Draws of shape `(*shape, *leading, *event)`, from PyTorch's global random state, without gradient."""
+        """Draws of shape `(*shape, *leading, *event)`, from PyTorch's global random state, without
+        gradient.
+        """
         like = self.mean
         with torch.no_grad():
             full = (*shape, *self.leading, *self.event)
@@ -70,7 +78,9 @@ def draw_noise(
     options: Any = {"dtype": like.dtype, "device": like.device, "generator": generator}
     if kind == "normal":
         return torch.randn(shape, **options)
-    if kind == "component":  # normal noise of the event, and one more number that chooses the component
+    if (
+        kind == "component"
+    ):  # normal noise of the event, and one more number that chooses the component
         return torch.randn((*shape[:-1], shape[-1] + 1), **options)
     uniform = torch.rand(shape, **options)
     return _gumbel(uniform) if kind == "gumbel" else uniform
@@ -91,7 +101,9 @@ def _from_normal(kind: str | None, normal: Tensor) -> Tensor | None:
 
 
 class Normal(Distribution):
-    """Diagonal Gaussian N(loc, exp(2 log_scale)); `log_scale` may be shared inside the event (a scalar, one per channel)."""
+    """Diagonal Gaussian N(loc, exp(2 log_scale)); `log_scale` may be shared inside the event (a
+    scalar, one per channel).
+    """
 
     noise = "normal"
 
@@ -116,11 +128,18 @@ class Normal(Distribution):
         constant = 0.5 * LOG_2PI * size
         if self.log_scale.ndim == 0:  # one scale for all: the sum is scaled, not every coordinate
             square = sum_last((value - self.loc).square(), len(self.event))
-            return square * (-0.5 * torch.exp(-2 * self.log_scale)) - (size * self.log_scale + constant)
+            return square * (-0.5 * torch.exp(-2 * self.log_scale)) - (
+                size * self.log_scale + constant
+            )
         square = (value - self.loc).mul(torch.exp(-self.log_scale)).square()
         if self.log_scale.shape == square.shape:
-            return sum_last(torch.add(self.log_scale, square, alpha=0.5), len(self.event)).neg() - constant
-        return -0.5 * sum_last(square, len(self.event)) - (total(self.log_scale, self.event) + constant)
+            return (
+                sum_last(torch.add(self.log_scale, square, alpha=0.5), len(self.event)).neg()
+                - constant
+            )
+        return -0.5 * sum_last(square, len(self.event)) - (
+            total(self.log_scale, self.event) + constant
+        )
 
     def rsample(self, noise: Tensor | None) -> Tensor:
         assert noise is not None
@@ -128,11 +147,15 @@ class Normal(Distribution):
 
     def entropy(self) -> Tensor:
         """H = sum_j log s_j + (d/2) log(2 pi e) in nats, `(*leading)`."""
-        return (total(self.log_scale, self.event) + 0.5 * (LOG_2PI + 1) * math.prod(self.event)).expand(self.leading)
+        return (
+            total(self.log_scale, self.event) + 0.5 * (LOG_2PI + 1) * math.prod(self.event)
+        ).expand(self.leading)
 
 
 class Bernoulli(Distribution):
-    """Independent bits with probabilities sigmoid(logits). Values between 0 and 1 score as cross-entropies."""
+    """Independent bits with probabilities sigmoid(logits). Values between 0 and 1 score as
+    cross-entropies.
+    """
 
     noise, differentiable = "uniform", False
 
@@ -151,11 +174,14 @@ class Bernoulli(Distribution):
         logits = self.logits
         if value.shape != logits.shape:
             value, logits = torch.broadcast_tensors(value, logits)
-        return -sum_last(F.binary_cross_entropy_with_logits(logits, value, reduction="none"), len(self.event))
+        return -sum_last(
+            F.binary_cross_entropy_with_logits(logits, value, reduction="none"), len(self.event)
+        )
 
     def rsample(self, noise: Tensor | None) -> Tensor:
         raise LawError(
-            "Bernoulli variables have no draw that gradients pass through; use Categorical(n, 2) for a latent"
+            "Bernoulli variables have no draw that gradients pass through; use Categorical(n, 2)"
+            " for a latent"
         )
 
     def exact(self, noise: Tensor | None) -> Tensor:
@@ -165,14 +191,17 @@ class Bernoulli(Distribution):
     def entropy(self) -> Tensor:
         """Sum of binary entropies in nats, `(*leading)`."""
         p = torch.sigmoid(self.logits)
-        return sum_last(F.binary_cross_entropy_with_logits(self.logits, p, reduction="none"), len(self.event))
+        return sum_last(
+            F.binary_cross_entropy_with_logits(self.logits, p, reduction="none"), len(self.event)
+        )
 
 
 class Categorical(Distribution):
-    """n independent k-ary variables, one-hot over the last axis: event (n, k), logits `(*leading, n, k)`.
+    """n independent k-ary variables, one-hot over the last axis: event (n, k), logits `(*leading,
+    n, k)`.
 
-    `rsample` is the Gumbel-softmax softmax((logits + g) / temperature) (Jang et al. 2017; Maddison et al. 2017);
-    densities and KLs use the un-relaxed probabilities.
+    `rsample` is the Gumbel-softmax softmax((logits + g) / temperature) (Jang et al. 2017; Maddison
+    et al. 2017); densities and KLs use the un-relaxed probabilities.
     """
 
     noise = "gumbel"
@@ -206,10 +235,12 @@ class Categorical(Distribution):
 
 
 class Summed(Categorical):
-    """A categorical variable whose expectation is taken exactly while training: E_q f(x) = sum_x q(x) f(x).
+    """A categorical variable whose expectation is taken exactly while training: E_q f(x) = sum_x
+    q(x) f(x).
 
-    In place of a draw, `rsample` gives every value, `(k^n, 1, ..., 1, n, k)`; what is computed from it has one leading axis
-    more, over which the terms are summed with the probabilities. Tasks draw as from any categorical variable.
+    In place of a draw, `rsample` gives every value, `(k^n, 1, ..., 1, n, k)`; what is computed from
+    it has one leading axis more, over which the terms are summed with the probabilities. Tasks draw
+    as from any categorical variable.
     """
 
     summed = True
@@ -220,14 +251,18 @@ class Summed(Categorical):
 
 
 def all_values(lead: int, event: tuple[int, ...], like: Tensor) -> Tensor:
-    """Every value of n k-ary variables as one-hot arrays, `(k^n, 1, ..., 1, n, k)` with `lead` ones between."""
+    """Every value of n k-ary variables as one-hot arrays, `(k^n, 1, ..., 1, n, k)` with `lead` ones
+    between.
+    """
     n, k = event
     codes = torch.cartesian_prod(*[torch.arange(k, device=like.device)] * n).reshape(-1, n)
     return F.one_hot(codes, k).to(like.dtype).reshape(len(codes), *[1] * lead, n, k)
 
 
 class Mixture(Distribution):
-    """(1/M) sum_m q_m with components of one kind over one event: it is scored, and drawn in tasks; no gradient passes a draw."""
+    """(1/M) sum_m q_m with components of one kind over one event: it is scored, and drawn in tasks;
+    no gradient passes a draw.
+    """
 
     noise, differentiable = "component", False
 
@@ -248,7 +283,8 @@ class Mixture(Distribution):
 
     def rsample(self, noise: Tensor | None) -> Tensor:
         raise LawError(
-            "a draw from a mixture of experts has no gradient for the choice of the expert; draw from each expert in a law of its own"
+            "a draw from a mixture of experts has no gradient for the choice of the expert; draw"
+            " from each expert in a law of its own"
         )
 
     def exact(self, noise: Tensor | None) -> Tensor:
@@ -281,14 +317,19 @@ class Delta(Distribution):
         return tuple(self.value.shape[: self.value.ndim - len(self.event)])
 
     def log_prob(self, value: Tensor) -> Tensor:
-        raise LawError("a deterministic factor has no density; match its law by a density ratio instead of a KL")
+        raise LawError(
+            "a deterministic factor has no density; match its law by a density ratio instead of"
+            " a KL"
+        )
 
     def rsample(self, noise: Tensor | None) -> Tensor:
         return self.value
 
 
 def kl_normal(q: Normal, p: Normal) -> Tensor:
-    """KL(q || p) = sum_j [ t_j - s_j + ( exp(2(s_j - t_j)) + ((m_j - n_j) exp(-t_j))^2 - 1 ) / 2 ] in nats, s, t log scales."""
+    """KL(q || p) = sum_j [ t_j - s_j + ( exp(2(s_j - t_j)) + ((m_j - n_j) exp(-t_j))^2 - 1 ) / 2 ]
+    in nats, s, t log scales.
+    """
     delta = q.log_scale - p.log_scale
     square = (q.loc - p.loc).mul(torch.exp(-p.log_scale)).square()
     each = torch.add(square, torch.exp(2 * delta)).sub(1).mul(0.5) - delta
@@ -296,7 +337,9 @@ def kl_normal(q: Normal, p: Normal) -> Tensor:
 
 
 def kl_bernoulli(q: Bernoulli, p: Bernoulli) -> Tensor:
-    """KL(q || p) = sum_j [ a_j log(a_j/b_j) + (1-a_j) log((1-a_j)/(1-b_j)) ] in nats, a, b the means."""
+    """KL(q || p) = sum_j [ a_j log(a_j/b_j) + (1-a_j) log((1-a_j)/(1-b_j)) ] in nats, a, b the
+    means.
+    """
     each = q.mean * (q.logits - p.logits) + F.softplus(p.logits) - F.softplus(q.logits)
     return sum_last(each, len(q.event))
 
@@ -316,11 +359,14 @@ CLOSED_FORMS = {
 
 
 STEPWISE: dict[tuple[type[Distribution], type[Distribution]], Any] = {}
-"""Functions (q, p, draw of q) whose expectation over the draw is KL(q || p): p's steps depend on the steps before them."""
+"""Functions (q, p, draw of q) whose expectation over the draw is KL(q || p): p's steps depend on
+the steps before them."""
 
 
 def kl_at(q: Distribution, p: Distribution, draw: Tensor) -> Tensor:
-    """An estimate of KL(q || p) in nats, `(*leading)`, from a draw of q: exact in every step, given the steps before it."""
+    """An estimate of KL(q || p) in nats, `(*leading)`, from a draw of q: exact in every step, given
+    the steps before it.
+    """
     return STEPWISE[type(q), type(p)](q, p, draw)
 
 

@@ -1,7 +1,9 @@
 """Posteriors made of other factors: products and mixtures of experts.
 
-A combination has no network. It names the factors that it is made of, each over the same variable and some of the same
-parents: `families={"q(z|x,y)": Product("e(z|x)", "e(z|y)", "p(z)")}`. Members may be combinations themselves.
+A combination has no network. It names the factors that it is made of, each over the same variable
+and some of the same
+parents: `families={"q(z|x,y)": Product("e(z|x)", "e(z|y)", "p(z)")}`. Members may be combinations
+    themselves.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from wyner.families import distributions as D
 
 @dataclass(frozen=True, init=False)
 class Combination(ABC):
-    """A distribution made of the distributions of other factors. Abstract: use `Product` or `Mixture`.
+    """A distribution made of the distributions of other factors. Abstract: use `Product` or
+    `Mixture`.
 
     Args:
         members: names of the factors, for example `"q(z|x)"`.
@@ -33,7 +36,8 @@ class Combination(ABC):
             members = tuple(members[0])
         if not members:
             raise OptionError(
-                f"{type(self).__name__}: expected the names of its members, for example 'q(z|x)', 'q(z|y)'"
+                f"{type(self).__name__}: expected the names of its members, for example 'q(z|x)',"
+                " 'q(z|y)'"
             )
         object.__setattr__(self, "members", tuple(members))
 
@@ -51,16 +55,20 @@ class Combination(ABC):
 
 @dataclass(frozen=True, init=False)
 class Product(Combination):
-    """Product of Gaussian experts, normalised: N(m, s^2) with 1/s^2 = sum_i 1/s_i^2 and m = s^2 sum_i m_i / s_i^2.
+    """Product of Gaussian experts, normalised: N(m, s^2) with 1/s^2 = sum_i 1/s_i^2 and m = s^2
+    sum_i m_i / s_i^2.
 
-    With the prior among the members it is the posterior of MVAE (Wu and Goodman 2018), p(z) prod_i e(z|x_i).
+    With the prior among the members it is the posterior of MVAE (Wu and Goodman 2018), p(z) prod_i
+    e(z|x_i).
     """
 
     distribution: ClassVar[type[D.Distribution]] = D.Normal
 
     def check(self, name: str, members: Sequence[type[D.Distribution]]) -> None:
         if any(m is not D.Normal for m in members):
-            raise LawError(f"{name}: a product of experts needs Gaussian members, got {_kinds(members)}")
+            raise LawError(
+                f"{name}: a product of experts needs Gaussian members, got {_kinds(members)}"
+            )
 
     def combine(self, members: Sequence[D.Distribution]) -> D.Normal:
         normals = [m for m in members if isinstance(m, D.Normal)]
@@ -73,9 +81,11 @@ class Product(Combination):
 
 @dataclass(frozen=True, init=False)
 class Mixture(Combination):
-    """Equal mixture of experts, (1/M) sum_m q_m(z|.): the posterior of MMVAE (Shi et al. 2019), and of MoPoE over products.
+    """Equal mixture of experts, (1/M) sum_m q_m(z|.): the posterior of MMVAE (Shi et al. 2019), and
+    of MoPoE over products.
 
-    A KL of a mixture is written as a sum over its members, each drawn in a law of its own and scored under the mixture.
+    A KL of a mixture is written as a sum over its members, each drawn in a law of its own and
+    scored under the mixture.
     """
 
     distribution: ClassVar[type[D.Distribution]] = D.Mixture
@@ -83,10 +93,13 @@ class Mixture(Combination):
     def check(self, name: str, members: Sequence[type[D.Distribution]]) -> None:
         if D.Mixture in members:
             raise LawError(
-                f"{name}: a member of a mixture is a mixture; write its members out, each has the same weight"
+                f"{name}: a member of a mixture is a mixture; write its members out, each has the"
+                " same weight"
             )
         if len({m.noise for m in members}) > 1:
-            raise LawError(f"{name}: the members of a mixture must be of one kind, got {_kinds(members)}")
+            raise LawError(
+                f"{name}: the members of a mixture must be of one kind, got {_kinds(members)}"
+            )
 
     def combine(self, members: Sequence[D.Distribution]) -> D.Mixture:
         return D.Mixture(members)

@@ -1,7 +1,8 @@
 """Families: how the output of a network becomes a distribution.
 
-A family with m parameters per coordinate reads a network output of shape `(*leading, m * event[0], *event[1:])`: the
-parameters are stacked along the first axis of the event. So a Gaussian over `(3, 32, 32)` with predicted variance reads
+A family with m parameters per coordinate reads a network output of shape `(*leading, m * event[0],
+*event[1:])`: the parameters are stacked along the first axis of the event. So a Gaussian over `(3,
+32, 32)` with predicted variance reads
 `(..., 6, 32, 32)`: three channels of means, then three of log scales.
 """
 
@@ -31,8 +32,9 @@ class Fixed:
     """A variance that is not trained, the same for every coordinate.
 
     Args:
-        variance: a number, or a schedule over training: coarse to fine, from a large variance, at which only what is worth
-            its nats is encoded, down to the one that the model is meant to have.
+        variance: a number, or a schedule over training: coarse to fine, from a large variance, at
+            which only what is worth its nats is encoded, down to the one that the model is meant to
+            have.
     """
 
     variance: float | Schedule = 0.5
@@ -48,11 +50,14 @@ class Trainable:
     """A trained variance that does not depend on the parents, stored as a log scale.
 
     Args:
-        variance: where it starts. Below a floor that falls, it is the floor until that has come down to it: a log scale moves by at most
-            a learning rate a step, which from 1 to 0.01 can be the whole training.
+        variance: where it starts. Below a floor that falls, it is the floor until that has come
+            down to it: a log scale moves by at most a learning rate a step, which from 1 to 0.01
+                can be the whole training.
         per: "channel" (the first axis of the event), "coordinate", or "event" (one number).
-        floor: smallest variance; without one a likelihood of discrete or degenerate data is unbounded. A schedule that ends low
-            goes from coarse to fine: what is common is found while errors are cheap, and the variance is its own in the end.
+        floor: smallest variance; without one a likelihood of discrete or degenerate data is
+            unbounded. A schedule that ends low
+            goes from coarse to fine: what is common is found while errors are cheap, and the
+                variance is its own in the end.
     """
 
     variance: float = 1.0
@@ -61,10 +66,14 @@ class Trainable:
 
     def __post_init__(self) -> None:
         if self.per not in ("channel", "coordinate", "event"):
-            raise OptionError(f"Trainable(per={self.per!r}): expected 'channel', 'coordinate' or 'event'")
+            raise OptionError(
+                f"Trainable(per={self.per!r}): expected 'channel', 'coordinate' or 'event'"
+            )
         floors = [at(self.floor, 0.0), at(self.floor, 1.0)]
         if not (min(floors) > 0 and self.variance >= min(floors)):
-            raise OptionError(f"Trainable: expected variance >= floor > 0, got {self.variance} and {self.floor}")
+            raise OptionError(
+                f"Trainable: expected variance >= floor > 0, got {self.variance} and {self.floor}"
+            )
 
 
 @dataclass(frozen=True)
@@ -80,7 +89,9 @@ MOST_VALUES = 4096
 
 
 class Family(ABC):
-    """A kind of conditional distribution. `head(space)` makes the module that turns network outputs into distributions."""
+    """A kind of conditional distribution. `head(space)` makes the module that turns network outputs
+    into distributions.
+    """
 
     distribution: ClassVar[type[D.Distribution]]
 
@@ -89,7 +100,9 @@ class Family(ABC):
         """The module for one variable of this family."""
 
     def prior(self, space: Space) -> Head | None:
-        """A head that needs no network, for a factor without parents; None if a network must say what it is."""
+        """A head that needs no network, for a factor without parents; None if a network must say
+        what it is.
+        """
         return None
 
 
@@ -109,7 +122,9 @@ class Head(nn.Module, ABC):
         return (self.parameters_per_coordinate * self.event[0], *self.event[1:])
 
     def settle(self, last: nn.Linear) -> None:
-        """Adapts the start of a default network's last layer, whose rows are the parameters of this head in order."""
+        """Adapts the start of a default network's last layer, whose rows are the parameters of this
+        head in order.
+        """
 
     @abstractmethod
     def forward(self, raw: Tensor) -> D.Distribution: ...
@@ -127,17 +142,27 @@ class Gaussian(Family):
     distribution: ClassVar[type[D.Distribution]] = D.Normal
 
     def head(self, space: Space) -> Head:
-        return _PredictedNormal(space) if isinstance(self.variance, Predicted) else _SharedNormal(space, self.variance)
+        return (
+            _PredictedNormal(space)
+            if isinstance(self.variance, Predicted)
+            else _SharedNormal(space, self.variance)
+        )
 
     def prior(self, space: Space) -> Head:
-        return _PriorNormal(space, isinstance(self.variance, Fixed), at(getattr(self.variance, "variance", 1.0), 1.0))
+        return _PriorNormal(
+            space,
+            isinstance(self.variance, Fixed),
+            at(getattr(self.variance, "variance", 1.0), 1.0),
+        )
 
 
 class _PredictedNormal(Head):
     parameters_per_coordinate, distribution = 2, D.Normal
 
     def settle(self, last: nn.Linear) -> None:
-        """Scales start at 1 whatever the parents are: a random start makes some of them e^4, and their draws drown the rest."""
+        """Scales start at 1 whatever the parents are: a random start makes some of them e^4, and
+        their draws drown the rest.
+        """
         nn.init.zeros_(last.weight[len(last.weight) // 2 :].data)
 
     def forward(self, raw: Tensor) -> D.Normal:
@@ -165,11 +190,15 @@ class _SharedNormal(Head):
                 self.falling = variance.floor
                 self.register_buffer("log_floor", torch.tensor(self.floor))
             ones = (1,) * (len(self.event) - 1)
-            shape = {"channel": (self.event[0], *ones), "coordinate": self.event, "event": ()}[variance.per]
+            shape = {"channel": (self.event[0], *ones), "coordinate": self.event, "event": ()}[
+                variance.per
+            ]
             self.log_scale = nn.Parameter(torch.full(shape, start))
 
     def anneal(self, progress: float) -> None:
-        """Sets a scheduled variance, or a scheduled floor, for a share `progress` in [0, 1] of the training."""
+        """Sets a scheduled variance, or a scheduled floor, for a share `progress` in [0, 1] of the
+        training.
+        """
         if self.schedule is not None:
             self.log_scale.fill_(0.5 * math.log(self.schedule(progress)))
         if self.falling is not None:
@@ -223,9 +252,10 @@ class Categorical(Family):
 
     Args:
         temperature: of the relaxation; a number or a schedule over training.
-        summed: no draws in training: terms are summed over all k^n values, with their probabilities.
-        trained: whether a prior of this family is trained, from uniform; else it stays uniform, and values that the
-            posterior never uses cost likelihood and rate.
+        summed: no draws in training: terms are summed over all k^n values, with their
+            probabilities.
+        trained: whether a prior of this family is trained, from uniform; else it stays uniform, and
+            values that the posterior never uses cost likelihood and rate.
     """
 
     temperature: float | Schedule = 0.5
@@ -235,10 +265,15 @@ class Categorical(Family):
 
     def head(self, space: Space) -> Head:
         if not isinstance(space, variables.Categorical):
-            raise OptionError(f"the Categorical family needs a Categorical(n, k) variable, got {space!r}")
+            raise OptionError(
+                f"the Categorical family needs a Categorical(n, k) variable, got {space!r}"
+            )
         n, k = space.event_shape
         if self.summed and k**n > MOST_VALUES:
-            raise OptionError(f"{space!r} has {k}^{n} values, too many to sum over; expected at most {MOST_VALUES}")
+            raise OptionError(
+                f"{space!r} has {k}^{n} values, too many to sum over; expected at most"
+                f" {MOST_VALUES}"
+            )
         return _Summed(space) if self.summed else _Categorical(space, self.temperature)
 
     def prior(self, space: Space) -> Head:
@@ -246,7 +281,9 @@ class Categorical(Family):
 
 
 class _Relaxed(Head):
-    """Draws in training at a temperature. Prior and posterior have the same one: a critic that compares them would see another."""
+    """Draws in training at a temperature. Prior and posterior have the same one: a critic that
+    compares them would see another.
+    """
 
     distribution = D.Categorical
     temperature: Tensor
@@ -314,8 +351,10 @@ class _Delta(Head):
 def default(space: Space, observed: bool) -> Family:
     """The family of a variable where the user names none.
 
-    Latent: Gaussian with predicted variance, or categorical. Observed: `Real` a Gaussian of fixed variance 1/2 (so that
-    -log p is the squared error plus a constant), `Image` a Gaussian with one trained variance per channel, `Binary` Bernoulli.
+    Latent: Gaussian with predicted variance, or categorical. Observed: `Real` a Gaussian of fixed
+        variance 1/2 (so that
+    -log p is the squared error plus a constant), `Image` a Gaussian with one trained variance per
+    channel, `Binary` Bernoulli.
     Sequences: the same step by step, an observed one with one trained variance per coordinate.
     """
     if isinstance(space, variables.Sequence):

@@ -1,7 +1,9 @@
-"""Distributions of sequences: Gaussian step by step, and a prior in which every step depends on those before it.
+"""Distributions of sequences: Gaussian step by step, and a prior in which every step depends on
+those before it.
 
-Events are `(t, d)`; steps that are NaN do not exist and count nothing (`wyner.variables.Sequence`). [CMI] and DSAE:
-q(s_t|x,z) is Gaussian step by step, p(s_t|s_<t) reads the past through an LSTM; specification of sequence models, 2.2.
+Events are `(t, d)`; steps that are NaN do not exist and count nothing (`wyner.variables.Sequence`).
+[CMI] and DSAE: q(s_t|x,z) is Gaussian step by step, p(s_t|s_<t) reads the past through an LSTM;
+specification of sequence models, 2.2.
 """
 
 from __future__ import annotations
@@ -17,20 +19,31 @@ from torch import Tensor, nn
 from wyner import variables
 from wyner.errors import OptionError, ShapeError, unknown
 from wyner.families import distributions as D
-from wyner.families.heads import LOG_SCALE_RANGE, Family, Fixed, Head, Predicted, Trainable, Variance
+from wyner.families.heads import (
+    LOG_SCALE_RANGE,
+    Family,
+    Fixed,
+    Head,
+    Predicted,
+    Trainable,
+    Variance,
+)
 from wyner.math import LOG_2PI, filled, padded, present
 from wyner.schedules import Schedule, at
 from wyner.variables import Space
 
 
 class StepNormal(D.Normal):
-    """Independent Gaussians N(loc_t, exp(2 log_scale_t)) over the steps of a sequence; where `loc` is NaN there is no step.
+    """Independent Gaussians N(loc_t, exp(2 log_scale_t)) over the steps of a sequence; where `loc`
+    is NaN there is no step.
 
-    `loc` `(*leading, t, d)`, or `(1, d)` for the same at all steps of an `event` `(T, d)`; `log_scale` the same, or `(d,)` for one
-    scale a coordinate, or a scalar.
+    `loc` `(*leading, t, d)`, or `(1, d)` for the same at all steps of an `event` `(T, d)`;
+    `log_scale` the same, or `(d,)` for one scale a coordinate, or a scalar.
     """
 
-    def __init__(self, loc: Tensor, log_scale: Tensor, event: tuple[int, ...] | None = None) -> None:
+    def __init__(
+        self, loc: Tensor, log_scale: Tensor, event: tuple[int, ...] | None = None
+    ) -> None:
         super().__init__(loc, log_scale, event or tuple(loc.shape[-2:]))
 
     @property
@@ -46,7 +59,9 @@ class StepNormal(D.Normal):
         there = present(value)
         # a step that the value has and the location has not is a mistake, and stays NaN
         loc = torch.where(there, self.loc, 0.0)
-        each = (filled(value) - loc).mul(torch.exp(-self.log_scale)).square().mul(0.5) + self.log_scale
+        each = (filled(value) - loc).mul(torch.exp(-self.log_scale)).square().mul(
+            0.5
+        ) + self.log_scale
         return -torch.where(there, each + 0.5 * LOG_2PI, 0.0).sum((-2, -1))
 
     def rsample(self, noise: Tensor | None) -> Tensor:
@@ -55,13 +70,17 @@ class StepNormal(D.Normal):
         return torch.addcmul(self.loc, torch.exp(self.log_scale), noise[..., : self.event[0], :])
 
     def entropy(self) -> Tensor:
-        """H = sum over existing steps of sum_j [ log s_tj + log(2 pi e) / 2 ] in nats, `(*leading)`."""
+        """H = sum over existing steps of sum_j [ log s_tj + log(2 pi e) / 2 ] in nats,
+        `(*leading)`.
+        """
         each = self.log_scale.expand(self.mean.shape) + 0.5 * (LOG_2PI + 1)
         return torch.where(present(self.mean), each, 0.0).sum((-2, -1))
 
 
 def kl_steps(q: StepNormal, p: StepNormal) -> Tensor:
-    """KL(q || p) = sum over the steps of q that exist of the KLs of diagonal Gaussians, in nats, `(*leading)`."""
+    """KL(q || p) = sum over the steps of q that exist of the KLs of diagonal Gaussians, in nats,
+    `(*leading)`.
+    """
     there = present(q.loc)
     loc, other = torch.where(there, q.loc, 0.0), torch.where(there, p.loc, 0.0)
     delta = q.log_scale - p.log_scale
@@ -73,10 +92,12 @@ def kl_steps(q: StepNormal, p: StepNormal) -> Tensor:
 class StepPrior(D.Distribution):
     """p(s) = prod_t N(s_t; m(s_<t), diag v(s_<t)): each step Gaussian given those before it.
 
-    Its mean has no closed form: `.mean` is the path of conditional means, each step taken for what comes next.
+    Its mean has no closed form: `.mean` is the path of conditional means, each step taken for what
+        comes next.
 
     Args:
-        past: module with `conditional(value)` `(N, t, d)` to the parameters of every step, and `step(last, state)`.
+        past: module with `conditional(value)` `(N, t, d)` to the parameters of every step, and
+            `step(last, state)`.
         steps: T of a draw.
         frame: d.
     """
@@ -96,10 +117,14 @@ class StepPrior(D.Distribution):
         return self.rsample(like.new_zeros(self.event))
 
     def given_past(self, value: Tensor) -> StepNormal:
-        """The conditionals p(s_t|s_<t) of all steps at a sequence `(*leading, t, d)` (teacher forcing); where it is NaN, none."""
+        """The conditionals p(s_t|s_<t) of all steps at a sequence `(*leading, t, d)` (teacher
+        forcing); where it is NaN, none.
+        """
         flat = filled(value).reshape(-1, *value.shape[-2:])
         loc, log_scale = self.past.conditional(flat)
-        return StepNormal(padded(loc.reshape(value.shape), present(value)), log_scale.reshape(value.shape))
+        return StepNormal(
+            padded(loc.reshape(value.shape), present(value)), log_scale.reshape(value.shape)
+        )
 
     def log_prob(self, value: Tensor) -> Tensor:
         return self.given_past(value).log_prob(value)
@@ -117,9 +142,11 @@ class StepPrior(D.Distribution):
 
 
 def kl_past(q: StepNormal, p: StepPrior, value: Tensor) -> Tensor:
-    """sum_t KL( q(s_t) || p(s_t|s_<t) ) at a draw s of q, in nats, `(*leading)`; KL(q || p) in expectation over draws.
+    """sum_t KL( q(s_t) || p(s_t|s_<t) ) at a draw s of q, in nats, `(*leading)`; KL(q || p) in
+    expectation over draws.
 
-    Each step's KL is exact given the past, so only the noise of the past is left of that of log q - log p.
+    Each step's KL is exact given the past, so only the noise of the past is left of that of log q -
+    log p.
     """
     return kl_steps(q, p.given_past(value))
 
@@ -134,8 +161,8 @@ class Past(nn.Module):
     """Mean and log scale of a step from the steps before it, zeros standing before the first.
 
     cell "lstm", "gru" or "rnn": a recurrent network over the whole past, then a linear layer.
-    cell "markov": a linear layer of the last step alone, so that p(s) is a linear Gaussian process s_t = A s_{t-1} + b + noise,
-    the noise's variance log-linear in s_{t-1}.
+    cell "markov": a linear layer of the last step alone, so that p(s) is a linear Gaussian process
+    s_t = A s_{t-1} + b + noise, the noise's variance log-linear in s_{t-1}.
     """
 
     def __init__(self, frame: int, width: int, cell: str) -> None:
@@ -152,7 +179,9 @@ class Past(nn.Module):
         return self._read(h)
 
     def step(self, last: Tensor, state: Any) -> tuple[Tensor, Tensor, Any]:
-        """Location and log scale of the next step, `(N, d)` each, from the last one and what is remembered of the others."""
+        """Location and log scale of the next step, `(N, d)` each, from the last one and what is
+        remembered of the others.
+        """
         h, state = (last, None) if self.cell is None else self.cell(last[:, None], state)
         loc, log_scale = self._read(h if self.cell is None else h[:, 0])
         return loc, log_scale, state
@@ -167,8 +196,9 @@ class StepGaussian(Family):
     """Gaussian over every coordinate of every step, given the parents; padded steps count nothing.
 
     Args:
-        variance: `Predicted()` (one a step and coordinate), `Fixed(v)`, or `Trainable(...)`, which has one number a coordinate of a
-            step, the same at all times, unless `per="event"`: then one for all.
+        variance: `Predicted()` (one a step and coordinate), `Fixed(v)`, or `Trainable(...)`, which
+            has one number a coordinate of a step, the same at all times, unless `per="event"`: then
+            one for all.
     """
 
     variance: Variance = field(default_factory=Predicted)
@@ -176,11 +206,17 @@ class StepGaussian(Family):
 
     def __post_init__(self) -> None:
         if isinstance(self.variance, Trainable) and isinstance(self.variance.floor, Schedule):
-            raise OptionError("StepGaussian: expected a number as the floor of the variance, got a schedule")
+            raise OptionError(
+                "StepGaussian: expected a number as the floor of the variance, got a schedule"
+            )
 
     def head(self, space: Space) -> Head:
         _sequence(space, "StepGaussian")
-        return _Predicted(space) if isinstance(self.variance, Predicted) else _Shared(space, self.variance)
+        return (
+            _Predicted(space)
+            if isinstance(self.variance, Predicted)
+            else _Shared(space, self.variance)
+        )
 
     def prior(self, space: Space) -> Head:
         _sequence(space, "StepGaussian")
@@ -207,7 +243,9 @@ class _Shared(Head):
             self.register_buffer("log_scale", torch.tensor(start))
         else:
             self.floor = 0.5 * math.log(at(variance.floor, 0.0))
-            self.log_scale = nn.Parameter(torch.full(() if variance.per == "event" else self.event[1:], start))
+            self.log_scale = nn.Parameter(
+                torch.full(() if variance.per == "event" else self.event[1:], start)
+            )
 
     def anneal(self, progress: float) -> None:
         """Sets a scheduled variance for a share `progress` in [0, 1] of the training."""
@@ -215,7 +253,9 @@ class _Shared(Head):
             self.log_scale.fill_(0.5 * math.log(self.schedule(progress)))
 
     def forward(self, raw: Tensor) -> StepNormal:
-        return StepNormal(raw, self.log_scale if self.floor == -math.inf else self.log_scale.clamp_min(self.floor))
+        return StepNormal(
+            raw, self.log_scale if self.floor == -math.inf else self.log_scale.clamp_min(self.floor)
+        )
 
 
 class _White(Head):
@@ -236,12 +276,13 @@ class _White(Head):
 class Recurrent(Family):
     """p(s) = prod_t N(s_t; m(s_<t), v(s_<t)), for factors without parents: a `StepPrior`.
 
-    In training the network reads draws of the posterior (teacher forcing), zeros before the first step; a draw feeds back its own
-    steps. Specification of sequence models, 2.2.
+    In training the network reads draws of the posterior (teacher forcing), zeros before the first
+    step; a draw feeds back its own steps. Specification of sequence models, 2.2.
 
     Args:
         width: of the recurrent network.
-        cell: "lstm", "gru", "rnn", or "markov" for a linear Gaussian process of the last step (`Past`).
+        cell: "lstm", "gru", "rnn", or "markov" for a linear Gaussian process of the last step
+            (`Past`).
     """
 
     width: int = 256
@@ -256,7 +297,8 @@ class Recurrent(Family):
 
     def head(self, space: Space) -> Head:
         raise OptionError(
-            "Recurrent is a prior, for a factor without parents such as p(s); for others use StepGaussian()"
+            "Recurrent is a prior, for a factor without parents such as p(s); for others use"
+            " StepGaussian()"
         )
 
     def prior(self, space: Space) -> Head:

@@ -3,7 +3,12 @@
 from wyner.information import tasks
 from wyner.information.estimate import Estimates, estimate
 from wyner.information.estimators import Estimate
-from wyner.information.gaussian import GaussianInformation, Lagrangian, canonical_correlations, gaussian
+from wyner.information.gaussian import (
+    GaussianInformation,
+    Lagrangian,
+    canonical_correlations,
+    gaussian,
+)
 from wyner.information.pmf import PmfInformation, pmf
 
 __all__ = [

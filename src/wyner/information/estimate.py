@@ -1,9 +1,13 @@
-"""Common information from samples: every estimator that fits the data, in one table, with what each of them proves. Nats.
+"""Common information from samples: every estimator that fits the data, in one table, with what each
+of them proves. Nats.
 
-J cannot be read off samples without a description of the dependence (I40, I41 of a model are not estimators of it). Some descriptions have
-an exact J: a table, and a Gaussian pair. They compete by the mutual information that they show on rows they were not fitted to, a
-lower bound of I(X;Y) that only the true ratio p(x,y) / (p(x) p(y)) attains: what shows all of I has lost nothing, and its J is the J of
-the pair. Where no description shows all, the Wyner VAE's number stands, between the largest lower bound and its own upper end.
+J cannot be read off samples without a description of the dependence (I40, I41 of a model are not
+estimators of it). Some descriptions have
+an exact J: a table, and a Gaussian pair. They compete by the mutual information that they show on
+    rows they were not fitted to, a
+lower bound of I(X;Y) that only the true ratio p(x,y) / (p(x) p(y)) attains: what shows all of I has
+lost nothing, and its J is the J of the pair. Where no description shows all, the Wyner VAE's number
+stands, between the largest lower bound and its own upper end.
 """
 
 from __future__ import annotations
@@ -32,9 +36,11 @@ from wyner.information.estimators.runners import (
 from wyner.information.estimators.samples import Sample, read
 
 CLOSE, SHARE = 0.03, 0.06
-"""A description counts as complete if what it shows is within this many nats, or this share, of the most that any estimator shows."""
+"""A description counts as complete if what it shows is within this many nats, or this share, of the
+most that any estimator shows."""
 MATCH = 0.02
-"""Descriptions that show the same within this share of I are not told apart: their intervals are joined."""
+"""Descriptions that show the same within this share of I are not told apart: their intervals are
+joined."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +62,13 @@ class Estimates:
         return [r for r in self.rows if r.quantity == quantity]
 
     def best(self, quantity: str = "J") -> Estimate:
-        """The one answer for "I", "J" or "C_GK", chosen by what the data show and never by a known truth.
+        """The one answer for "I", "J" or "C_GK", chosen by what the data show and never by a known
+        truth.
 
-        Discrete pairs: the plug-in value. Others: the value of the description that shows most of I on new rows, if it shows all that
-        any estimator shows, its interval widened by what it may have lost; else for J the Wyner VAE, for I the largest bound.
+        Discrete pairs: the plug-in value. Others: the value of the description that shows most of I
+            on new rows, if it shows all that
+        any estimator shows, its interval widened by what it may have lost; else for J the Wyner
+        VAE, for I the largest bound.
 
         Raises:
             OptionError: another quantity, or one that no estimator that ran can answer.
@@ -88,7 +97,9 @@ class Estimates:
 
     @property
     def shown(self) -> float:
-        """The most mutual information that any estimator shows on rows it was not fitted to, in nats."""
+        """The most mutual information that any estimator shows on rows it was not fitted to, in
+        nats.
+        """
         bounds = [r.value for r in self.of("I") if r.estimator in ("infonce", "dv")]
         return max([0.0, *bounds, *(r.explains for r in self.rows if r.explains is not None)])
 
@@ -97,7 +108,11 @@ class Estimates:
 
     def _complete(self) -> list[Estimate]:
         """Descriptions with an exact J that show all of the mutual information, the best first."""
-        found = [r for r in self.of("J") if r.explains is not None and self._lost(r) <= max(CLOSE, SHARE * self.shown)]
+        found = [
+            r
+            for r in self.of("J")
+            if r.explains is not None and self._lost(r) <= max(CLOSE, SHARE * self.shown)
+        ]
         return sorted(found, key=lambda r: -(r.explains or 0.0))
 
     def _wyner(self) -> Estimate:
@@ -111,17 +126,28 @@ class Estimates:
         return dataclasses.replace(first, kind="estimate", interval=(max(low, 0.0), high))
 
     def _raised(self, row: Estimate) -> float:
-        """The upper end of a complete description: what it may have lost counts as much in J as what it has."""
-        high = row.interval[1] if math.isfinite(row.interval[1]) else 2 * row.value - row.interval[0]
+        """The upper end of a complete description: what it may have lost counts as much in J as
+        what it has.
+        """
+        high = (
+            row.interval[1] if math.isfinite(row.interval[1]) else 2 * row.value - row.interval[0]
+        )
         return high + self._lost(row) * max(1.0, row.value / max(row.explains or 0.0, 1e-9))
 
     def _bracket(self) -> Estimate:
-        """No description is complete: the Wyner VAE, held against every lower bound; without it the largest lower bound."""
-        low = max([r.interval[0] for r in self.rows if r.kind == "lower" and r.quantity in ("I", "J")], default=0.0)
+        """No description is complete: the Wyner VAE, held against every lower bound; without it the
+        largest lower bound.
+        """
+        low = max(
+            [r.interval[0] for r in self.rows if r.kind == "lower" and r.quantity in ("I", "J")],
+            default=0.0,
+        )
         for r in self.of("J"):
             if r.estimator == "wyner-vae":
                 start = max(min(low, r.interval[1]), 0.0)
-                return dataclasses.replace(r, value=max(r.value, low), interval=(start, max(r.interval[1], low)))
+                return dataclasses.replace(
+                    r, value=max(r.value, low), interval=(start, max(r.interval[1], low))
+                )
         rows = [r for r in self.of("J") if r.kind == "lower"] or self.of("J")
         top = max(rows, key=lambda r: r.value)
         return dataclasses.replace(top, interval=(max(low, top.interval[0]), math.inf))
@@ -130,14 +156,21 @@ class Estimates:
         head = ("estimator", "of", "nats", "interval", "kind", "shows", "s", "note")
         body = [
             (
-                r.estimator, r.quantity, f"{r.value:.3f}", interval_text(r.interval), r.kind,
-                "" if r.explains is None else f"{r.explains:.3f}", f"{r.seconds:.1f}", r.note,
+                r.estimator,
+                r.quantity,
+                f"{r.value:.3f}",
+                interval_text(r.interval),
+                r.kind,
+                "" if r.explains is None else f"{r.explains:.3f}",
+                f"{r.seconds:.1f}",
+                r.note,
             )
             for r in self.rows
-        ]  # fmt: skip
+        ]
         width = [max(len(line[k]) for line in (head, *body)) for k in range(len(head))]
         lines = [
-            "  ".join(cell.ljust(w) for cell, w in zip(line, width, strict=True)).rstrip() for line in (head, *body)
+            "  ".join(cell.ljust(w) for cell, w in zip(line, width, strict=True)).rstrip()
+            for line in (head, *body)
         ]
         answers = [
             f"{q} = {b.value:.3f} nats {interval_text(b.interval)} by {b.estimator}"
@@ -173,7 +206,8 @@ def estimate(
     kinds: tuple[str, str] = ("auto", "auto"),
     seed: int = 0,
 ) -> Estimates:
-    """I(X;Y), Wyner's J(X;Y) and Gacs and Korner's C_GK(X;Y) of pairs of samples, by every estimator that fits them. Nats.
+    """I(X;Y), Wyner's J(X;Y) and Gacs and Korner's C_GK(X;Y) of pairs of samples, by every
+    estimator that fits them. Nats.
 
     | estimator | runs on | says |
     | --- | --- | --- |
@@ -188,16 +222,19 @@ def estimate(
     Args:
         x, y: `(N, ...)` arrays or tensors, row by row a pair; events are flattened.
         estimators: names of the above; all that fit by default.
-        kinds: "auto", "discrete" or "continuous", for x and for y. "auto": whole numbers with at most 32 values and texts are discrete.
+        kinds: "auto", "discrete" or "continuous", for x and for y. "auto": whole numbers with at
+            most 32 values and texts are discrete.
         seed: of everything random.
 
     Returns:
-        An `Estimates`: `print` it, read `.rows`, ask for `.best("J")`. Intervals are meant to hold the quantity in 95 of 100 samples; what
-        they cover on tasks with known answers is what `wyner reproduce common-information` measures.
+        An `Estimates`: `print` it, read `.rows`, ask for `.best("J")`. Intervals are meant to hold
+            the quantity in 95 of 100 samples; what
+        they cover on tasks with known answers is what `wyner reproduce common-information`
+        measures.
 
     Raises:
-        DataError: sides that do not pair up, fewer than 50 rows, values that are not finite. OptionError: unknown names, or estimators
-            that do not fit the data.
+        DataError: sides that do not pair up, fewer than 50 rows, values that are not finite.
+            OptionError: unknown names, or estimators that do not fit the data.
 
     Example:
         >>> import numpy as np
@@ -225,8 +262,10 @@ def estimate(
 
 def _run(name: str, sample: Sample, fit: CrossFit | None) -> Iterator[Estimate]:
     plain: dict[str, Callable[[Sample], Iterator[Estimate]]] = {
-        "plug-in": by_plug_in, "copula": by_copula, "gaussian-bound": by_gaussian_bound,
-    }  # fmt: skip
+        "plug-in": by_plug_in,
+        "copula": by_copula,
+        "gaussian-bound": by_gaussian_bound,
+    }
     if name in plain:
         return plain[name](sample)
     assert fit is not None
@@ -257,5 +296,7 @@ def _chosen(sample: Sample, asked: Sequence[str] | None) -> list[str]:
         if name not in NAMES:
             raise OptionError(unknown("estimator", name, NAMES))
         if name not in fit:
-            raise OptionError(f"{name} does not fit these {sample.kind} pairs; those that do: {', '.join(fit)}")
+            raise OptionError(
+                f"{name} does not fit these {sample.kind} pairs; those that do: {', '.join(fit)}"
+            )
     return [n for n in NAMES if n in asked]

@@ -1,4 +1,6 @@
-"""The pictures of docs/theory/common_information.md: python -m wyner.information.explain docs/images."""
+"""The pictures of docs/theory/common_information.md: python -m wyner.information.explain
+docs/images.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,12 @@ def mutual() -> Figure:
     value = pmf(NOISY, unit="bits").mutual_information
     axes[2].plot([0.1], [value], "s", color=TRUTH)
     axes[2].annotate(
-        f"this table: {value:.3f} bits", (0.1, value), xytext=(8, 4), textcoords="offset points", fontsize=8, color=INK
+        f"this table: {value:.3f} bits",
+        (0.1, value),
+        xytext=(8, 4),
+        textcoords="offset points",
+        fontsize=8,
+        color=INK,
     )
     axes[2].set_ylim(0, 1.02)
     dress(axes[2], "how often y differs from x", "bits", "I(X;Y)")
@@ -40,11 +47,16 @@ def mutual() -> Figure:
 
 
 def gacs_korner() -> Figure:
-    """The support of a table as a graph between values of x and of y; its parts are what both sides can name."""
+    """The support of a table as a graph between values of x and of y; its parts are what both sides
+    can name.
+    """
     made = figure(6.6, 2.6)
     axes = made.subplots(1, 3, width_ratios=[1, 1.2, 1.2])
     heat(axes[0], CLUSTERS, "y", "x", "p(x,y)")
-    for ax, table, title in ((axes[1], CLUSTERS, "two parts: C_GK"), (axes[2], NOISY, "one part: C_GK = 0")):
+    for ax, table, title in (
+        (axes[1], CLUSTERS, "two parts: C_GK"),
+        (axes[2], NOISY, "one part: C_GK = 0"),
+    ):
         rows, columns = table.shape
         part = 0 if table is NOISY else None
         for x, y in np.argwhere(table > 0):
@@ -54,17 +66,33 @@ def gacs_korner() -> Figure:
             for k in range(count):
                 colour = LINES[part if part is not None else int(k > 0)]
                 ax.plot([side], [-k], "o", color=colour, markersize=13, zorder=3)
-                ax.text(side, -k, f"{name}{k}", ha="center", va="center", fontsize=7.5, color="white", zorder=4)
+                ax.text(
+                    side,
+                    -k,
+                    f"{name}{k}",
+                    ha="center",
+                    va="center",
+                    fontsize=7.5,
+                    color="white",
+                    zorder=4,
+                )
         value = pmf(table, unit="bits").gacs_korner
         ax.set_xlim(-0.25, 1.25)
         ax.set_ylim(-2.4, 0.4)
         ax.set_axis_off()
-        ax.set_title(title if value == 0 else f"{title} = {value:.3f} bits", fontsize=9.5, color=INK, loc="left")
+        ax.set_title(
+            title if value == 0 else f"{title} = {value:.3f} bits",
+            fontsize=9.5,
+            color=INK,
+            loc="left",
+        )
     return made
 
 
 def wyner() -> Figure:
-    """The noisy bit taken apart: two products, their mixture, and what is left when Z may say less."""
+    """The noisy bit taken apart: two products, their mixture, and what is left when Z may say
+    less.
+    """
     found = pmf(NOISY, unit="bits")
     z = found.latent
     made = figure(8.6, 2.6)
@@ -82,8 +110,16 @@ def gaussian_pair() -> Figure:
     made = figure(6.6, 2.7)
     left, right = made.subplots(1, 2)
     rs = np.linspace(0, 0.98, 200)
-    left.plot(rs, [gaussian(correlations=[r]).wyner for r in rs], color=TRUTH, linewidth=1.5, label="J")
-    left.plot(rs, [gaussian(correlations=[r]).mutual_information for r in rs], color=MODEL, linewidth=1.5, label="I")
+    left.plot(
+        rs, [gaussian(correlations=[r]).wyner for r in rs], color=TRUTH, linewidth=1.5, label="J"
+    )
+    left.plot(
+        rs,
+        [gaussian(correlations=[r]).mutual_information for r in rs],
+        color=MODEL,
+        linewidth=1.5,
+        label="I",
+    )
     left.plot(rs, 0 * rs, color=LINES[2], linewidth=1.5, label="C_GK")
     dress(left, "correlation r", "nats", "a Gaussian pair")
     legend(left)
@@ -94,12 +130,22 @@ def gaussian_pair() -> Figure:
         at = found.lagrangian(lam)
         right.plot([at.residual], [at.rate], "o", color=TRUTH, markersize=5)
         right.annotate(
-            f"lambda = {lam}", (at.residual, at.rate), xytext=(6, 4), textcoords="offset points", fontsize=8, color=INK
+            f"lambda = {lam}",
+            (at.residual, at.rate),
+            xytext=(6, 4),
+            textcoords="offset points",
+            fontsize=8,
+            color=INK,
         )
     ends = [0, found.mutual_information]
     right.plot(ends, ends[::-1], color=DATA, linewidth=1, linestyle=(0, (4, 2)))
     right.set_ylim(bottom=0)
-    dress(right, "left between X and Y given Z (nats)", "told by Z (nats)", "r = 0.9, 0.6, 0.2: what less Z costs")
+    dress(
+        right,
+        "left between X and Y given Z (nats)",
+        "told by Z (nats)",
+        "r = 0.9, 0.6, 0.2: what less Z costs",
+    )
     return made
 
 

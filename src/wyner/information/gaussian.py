@@ -3,7 +3,8 @@
 With r_i the canonical correlations of X and Y (singular values of Sx^{-1/2} Sxy Sy^{-1/2}):
 
     I    = -1/2 sum log(1 - r_i^2)
-    J    =  1/2 sum log((1 + r_i) / (1 - r_i))        Wyner (Xu, Liu, Chen, arXiv 1301.2237; Satpathy and Cuff)
+    J    =  1/2 sum log((1 + r_i) / (1 - r_i))        Wyner (Xu, Liu, Chen, arXiv 1301.2237;
+         Satpathy and Cuff)
     C_GK =  0                                         Gacs and Korner, if all r_i < 1
 
 Relaxed values after Sula and Gastpar (arXiv 1912.07083).
@@ -19,7 +20,14 @@ from typing import Any
 import numpy as np
 
 from wyner.errors import DataError, OptionError
-from wyner.information.gaussian_latent import Directions, GaussianLatent, directions_of, latent, plain, residual_of
+from wyner.information.gaussian_latent import (
+    Directions,
+    GaussianLatent,
+    directions_of,
+    latent,
+    plain,
+    residual_of,
+)
 from wyner.information.shrinkage import joint_covariance
 
 
@@ -68,7 +76,8 @@ class GaussianInformation:
         return 0.0
 
     def relaxed(self, gamma: float) -> float:
-        """C_gamma = min I(X,Y;Z) subject to I(X;Y|Z) <= gamma, in nats, by reverse water-filling over the coordinates.
+        """C_gamma = min I(X,Y;Z) subject to I(X;Y|Z) <= gamma, in nats, by reverse water-filling
+        over the coordinates.
 
         gamma_i = min(g, I_i) with g such that they sum to gamma; each coordinate then costs
         1/2 log+ [ (1+r)(1-n) / ((1-r)(1+n)) ] with n = sqrt(1 - exp(-2 gamma_i)).
@@ -84,7 +93,9 @@ class GaussianInformation:
         return 0.0 if gamma >= self.mutual_information else total
 
     def _level(self, gamma: float) -> float:
-        """Nats that every coordinate may keep: g with sum_i min(g, I_i) = gamma, infinite from I(X;Y) up."""
+        """Nats that every coordinate may keep: g with sum_i min(g, I_i) = gamma, infinite from
+        I(X;Y) up.
+        """
         if not gamma >= 0:
             raise OptionError(f"gamma: expected a number of nats from 0 up, got {gamma}")
         each = sorted(-0.5 * math.log1p(-r * r) for r in self.correlations)
@@ -101,7 +112,8 @@ class GaussianInformation:
     def latent(self, *, gamma: float | None = None, lam: float | None = None) -> GaussianLatent:
         """The optimal Z, to be sampled: of J by default, of C_gamma, or of the Lagrangian at lam.
 
-        Every coordinate keeps a residual correlation of min(r_i, n): n = 0 for J, sqrt(1 - exp(-2 g)) at the water level g of
+        Every coordinate keeps a residual correlation of min(r_i, n): n = 0 for J, sqrt(1 - exp(-2
+            g)) at the water level g of
         gamma, lam for the Lagrangian.
 
         Raises:
@@ -110,57 +122,80 @@ class GaussianInformation:
         if gamma is not None and lam is not None:
             raise OptionError("latent: expected gamma= or lam=, not both")
         if lam is not None and not lam > 0:
-            raise OptionError(f"lam: expected a positive number (at 0 the rate is not identified), got {lam}")
+            raise OptionError(
+                f"lam: expected a positive number (at 0 the rate is not identified), got {lam}"
+            )
         level = self._level(gamma) if gamma is not None else 0.0
         n = lam if lam is not None else (1.0 if math.isinf(level) else residual_of(level))
         kept = [min(r, n) for r in self.correlations]
         return latent(self.correlations, kept, self.directions or plain(len(kept)))
 
     def __str__(self) -> str:
-        shown = ", ".join(f"{r:.4f}" for r in self.correlations[:8]) + (", ..." if len(self.correlations) > 8 else "")
+        shown = ", ".join(f"{r:.4f}" for r in self.correlations[:8]) + (
+            ", ..." if len(self.correlations) > 8 else ""
+        )
         rows = [
             ("C_GK", self.gacs_korner, "Gacs-Korner: no function of x equals one of y"),
             ("I", self.mutual_information, "mutual information"),
             ("J", self.wyner, "Wyner"),
         ]
         lines = [f"{name:<5} {value:10.6f} nats  {what}" for name, value, what in rows]
-        tail = [] if self.shrinkage is None else [f"covariance from rows, shrunk by {self.shrinkage:.4f}"]
+        tail = (
+            []
+            if self.shrinkage is None
+            else [f"covariance from rows, shrunk by {self.shrinkage:.4f}"]
+        )
         return "\n".join([f"Gaussian pair, canonical correlations {shown}", *lines, *tail])
 
     def lagrangian(self, lam: float) -> Lagrangian:
-        """Min over Z of I(X;Y|Z) + lam I(X,Y;Z) for 0 < lam: coordinates with r > lam keep a residual correlation of lam.
+        """Min over Z of I(X;Y|Z) + lam I(X,Y;Z) for 0 < lam: coordinates with r > lam keep a
+        residual correlation of lam.
 
         Raises:
             OptionError: lam is not positive.
         """
         if not lam > 0:
-            raise OptionError(f"lam: expected a positive number (at 0 the rate is not identified), got {lam}")
+            raise OptionError(
+                f"lam: expected a positive number (at 0 the rate is not identified), got {lam}"
+            )
         kept = [min(r, lam) for r in self.correlations]
         residual = -0.5 * sum(math.log1p(-n * n) for n in kept)
-        rate = sum(math.atanh(r) - math.atanh(n) for r, n in zip(self.correlations, kept, strict=True))
+        rate = sum(
+            math.atanh(r) - math.atanh(n) for r, n in zip(self.correlations, kept, strict=True)
+        )
         return Lagrangian(residual + lam * rate, residual, rate)
 
 
 def gaussian(
-    *, correlations: Sequence[float] | None = None, covariance: Any = None, dims: tuple[int, int] | None = None,
-    data: tuple[Any, Any] | None = None, shrinkage: float | None = None,
-) -> GaussianInformation:  # fmt: skip
-    """Information measures of a Gaussian pair, from its canonical correlations, its joint covariance, or rows.
+    *,
+    correlations: Sequence[float] | None = None,
+    covariance: Any = None,
+    dims: tuple[int, int] | None = None,
+    data: tuple[Any, Any] | None = None,
+    shrinkage: float | None = None,
+) -> GaussianInformation:
+    """Information measures of a Gaussian pair, from its canonical correlations, its joint
+    covariance, or rows.
 
     Args:
         correlations: canonical correlations, in (-1, 1); signs do not matter.
         covariance: joint covariance `(dx + dy, dx + dy)`, positive definite.
         dims: `(dx, dy)`, how the covariance splits.
-        data: rows `(x, y)`, `(n, dx)` and `(n, dy)`; the covariance is estimated and shrunk. Values are those of the Gaussian with
-            that covariance, whatever the data are; few rows in many dimensions raise them, shrinkage lowers them.
-        shrinkage: share of the identity in the estimated correlation matrix; None for Ledoit and Wolf's.
+        data: rows `(x, y)`, `(n, dx)` and `(n, dy)`; the covariance is estimated and shrunk. Values
+            are those of the Gaussian with that covariance, whatever the data are; few rows in many
+            dimensions raise them, shrinkage lowers them.
+        shrinkage: share of the identity in the estimated correlation matrix; None for Ledoit and
+            Wolf's.
 
     Returns:
-        A record with `.mutual_information`, `.wyner`, `.gacs_korner` (nats), `.relaxed(gamma)`, `.lagrangian(lam)`, `.latent()`.
+        A record with `.mutual_information`, `.wyner`, `.gacs_korner` (nats), `.relaxed(gamma)`,
+        `.lagrangian(lam)`, `.latent()`.
 
     Raises:
-        OptionError: not exactly one of the three, correlations outside (-1, 1), or dims that do not fit.
-        DataError: a covariance that is not symmetric and positive definite, or rows that do not match.
+        OptionError: not exactly one of the three, correlations outside (-1, 1), or dims that do not
+            fit.
+        DataError: a covariance that is not symmetric and positive definite, or rows that do not
+            match.
 
     Example:
         >>> from wyner import information
@@ -168,9 +203,14 @@ def gaussian(
         1.098612
     """
     if sum(a is not None for a in (correlations, covariance, data)) != 1:
-        raise OptionError("gaussian: expected either correlations= or covariance= with dims=(dx, dy), or data=(x, y)")
+        raise OptionError(
+            "gaussian: expected either correlations= or covariance= with dims=(dx, dy), or"
+            " data=(x, y)"
+        )
     if correlations is not None:
-        return GaussianInformation(_inside(np.abs(np.asarray(correlations, dtype=float).reshape(-1))))
+        return GaussianInformation(
+            _inside(np.abs(np.asarray(correlations, dtype=float).reshape(-1)))
+        )
     mean, share = None, None
     if data is not None:
         if not isinstance(data, tuple | list) or len(data) != 2:
@@ -189,7 +229,8 @@ def _inside(r: np.ndarray) -> tuple[float, ...]:
     """Correlations, largest first, refused from 1 up."""
     if not np.all(r < 1):
         raise OptionError(
-            f"correlations: expected numbers between -1 and 1, not included, got {r.max():g}; the information is then infinite"
+            f"correlations: expected numbers between -1 and 1, not included, got {r.max():g}; the"
+            " information is then infinite"
         )
     return tuple(float(v) for v in np.sort(r)[::-1])
 
@@ -209,6 +250,7 @@ def canonical_correlations(covariance: Any, dims: tuple[int, int] | None) -> np.
         np.linalg.cholesky(s)
     except np.linalg.LinAlgError:
         raise DataError(
-            "covariance: expected a positive definite matrix; drop redundant columns or add a small ridge"
+            "covariance: expected a positive definite matrix; drop redundant columns or add a small"
+            " ridge"
         ) from None
     return np.linalg.svd(np.linalg.solve(ly, np.linalg.solve(lx, s[:dx, dx:]).T), compute_uv=False)

@@ -1,8 +1,10 @@
 """The optimal Z of a Gaussian pair: a noisy linear map of (X, Y) along the canonical directions.
 
-CICA reduces to CCA (Gastpar and Sula, arXiv 2002.00779). For a canonical pair of correlation r with residual correlation n < r,
+CICA reduces to CCA (Gastpar and Sula, arXiv 2002.00779). For a canonical pair of correlation r with
+residual correlation n < r,
 
-    X' = sqrt(a) Z + Nx,  Y' = sqrt(a) Z + Ny,   a = (r - n)/(1 - n),  Var N = (1 - r)/(1 - n),  corr(Nx, Ny) = n
+    X' = sqrt(a) Z + Nx,  Y' = sqrt(a) Z + Ny,   a = (r - n)/(1 - n),  Var N = (1 - r)/(1 - n),
+                          corr(Nx, Ny) = n
 
 and by conditioning   Z | x', y'  ~  N( sqrt(a)/(1+r) (x' + y'),  1 - 2a/(1+r) ).
 """
@@ -21,7 +23,8 @@ from wyner.errors import ShapeError
 
 @dataclass(frozen=True)
 class Directions:
-    """Canonical directions: `x_map @ (x - x_mean)` and `y_map @ (y - y_mean)` have unit variances and correlations r_i.
+    """Canonical directions: `x_map @ (x - x_mean)` and `y_map @ (y - y_mean)` have unit variances
+    and correlations r_i.
 
     Attributes:
         x_map: `(k, dx)`.
@@ -38,7 +41,8 @@ class Directions:
 
 @dataclass(frozen=True)
 class GaussianLatent:
-    """Z = matrix_x (x - mean of x) + matrix_y (y - mean of y) + noise; each coordinate of Z has mean 0 and variance 1.
+    """Z = matrix_x (x - mean of x) + matrix_y (y - mean of y) + noise; each coordinate of Z has
+    mean 0 and variance 1.
 
     Attributes:
         matrix_x: `(dz, dx)`.
@@ -78,19 +82,28 @@ class GaussianLatent:
         return mean + np.random.default_rng([seed, 2]).normal(size=mean.shape) * np.sqrt(self.noise)
 
 
-def latent(correlations: Sequence[float], residual: Sequence[float], directions: Directions) -> GaussianLatent:
-    """The optimal Z with the given residual correlations n_i <= r_i; pairs with n_i = r_i have no coordinate in it."""
+def latent(
+    correlations: Sequence[float], residual: Sequence[float], directions: Directions
+) -> GaussianLatent:
+    """The optimal Z with the given residual correlations n_i <= r_i; pairs with n_i = r_i have no
+    coordinate in it.
+    """
     r, n = np.array(correlations, dtype=float), np.array(residual, dtype=float)
     kept = np.flatnonzero(n < r)
     a = (r - n)[kept] / (1 - n[kept])
     slope = np.sqrt(a) / (1 + r[kept])
     return GaussianLatent(
-        slope[:, None] * directions.x_map[kept], slope[:, None] * directions.y_map[kept],
-        1 - 2 * a / (1 + r[kept]), np.minimum(n, r), directions,
-    )  # fmt: skip
+        slope[:, None] * directions.x_map[kept],
+        slope[:, None] * directions.y_map[kept],
+        1 - 2 * a / (1 + r[kept]),
+        np.minimum(n, r),
+        directions,
+    )
 
 
-def directions_of(covariance: np.ndarray, dims: tuple[int, int], mean: np.ndarray) -> tuple[np.ndarray, Directions]:
+def directions_of(
+    covariance: np.ndarray, dims: tuple[int, int], mean: np.ndarray
+) -> tuple[np.ndarray, Directions]:
     """Canonical correlations, largest first, and directions, of a positive definite covariance."""
     dx = dims[0]
     lx, ly = np.linalg.cholesky(covariance[:dx, :dx]), np.linalg.cholesky(covariance[dx:, dx:])
@@ -101,7 +114,9 @@ def directions_of(covariance: np.ndarray, dims: tuple[int, int], mean: np.ndarra
 
 
 def plain(count: int) -> Directions:
-    """Directions of a pair that is given by its canonical correlations: the coordinates themselves."""
+    """Directions of a pair that is given by its canonical correlations: the coordinates
+    themselves.
+    """
     return Directions(np.eye(count), np.eye(count), np.zeros(count), np.zeros(count))
 
 

@@ -1,4 +1,6 @@
-"""Figures of common information: the curve of rate against residual, and the optimal Z of a table."""
+"""Figures of common information: the curve of rate against residual, and the optimal Z of a
+table.
+"""
 
 from __future__ import annotations
 
@@ -41,11 +43,29 @@ def curve_panel(ax: Axes, found: PmfInformation) -> None:
     rows = found.curve()
     rows = rows[np.argsort(rows[:, 1], kind="stable")]
     ax.plot(rows[:, 1], rows[:, 2], "o-", color=MODEL, linewidth=1.4, markersize=3, label="best Z")
-    ax.plot([0], [found.wyner], "s", color=TRUTH, markersize=6, clip_on=False, zorder=5, label=f"J = {found.wyner:.3f}")
+    ax.plot(
+        [0],
+        [found.wyner],
+        "s",
+        color=TRUTH,
+        markersize=6,
+        clip_on=False,
+        zorder=5,
+        label=f"J = {found.wyner:.3f}",
+    )
     i = found.mutual_information
-    ax.plot([0, i], [i, 0], color=DATA, linewidth=1, linestyle=(0, (4, 2)), label=f"I = {i:.3f}: no Z is below")
+    ax.plot(
+        [0, i],
+        [i, 0],
+        color=DATA,
+        linewidth=1,
+        linestyle=(0, (4, 2)),
+        label=f"I = {i:.3f}: no Z is below",
+    )
     if found.gacs_korner > 0:
-        ax.axhline(found.gacs_korner, color=LINES[2], linewidth=1, label=f"C_GK = {found.gacs_korner:.3f}")
+        ax.axhline(
+            found.gacs_korner, color=LINES[2], linewidth=1, label=f"C_GK = {found.gacs_korner:.3f}"
+        )
     ax.set_xlim(left=0)
     ax.set_ylim(bottom=0)
     dress(
@@ -57,12 +77,20 @@ def curve_panel(ax: Axes, found: PmfInformation) -> None:
     legend(ax)
 
 
-def heat(ax: Axes, table: np.ndarray, xlabel: str, ylabel: str, title: str, top: float | None = None) -> None:
-    """A table of probabilities as shades up to `top`, by default its largest, with numbers if it is small."""
+def heat(
+    ax: Axes, table: np.ndarray, xlabel: str, ylabel: str, title: str, top: float | None = None
+) -> None:
+    """A table of probabilities as shades up to `top`, by default its largest, with numbers if it is
+    small.
+    """
     full = 1.4 * max(1e-12, float(table.max()) if top is None else top)
     ax.imshow(table, cmap="Blues", vmin=0, vmax=full, aspect="auto")
-    ax.set_xticks(np.arange(table.shape[1]) if table.shape[1] <= 10 else np.arange(0, table.shape[1], 5))
-    ax.set_yticks(np.arange(table.shape[0]) if table.shape[0] <= 12 else np.arange(0, table.shape[0], 5))
+    ax.set_xticks(
+        np.arange(table.shape[1]) if table.shape[1] <= 10 else np.arange(0, table.shape[1], 5)
+    )
+    ax.set_yticks(
+        np.arange(table.shape[0]) if table.shape[0] <= 12 else np.arange(0, table.shape[0], 5)
+    )
     dress(ax, xlabel, ylabel, title, grid=False)
     if table.size <= 40:
         for (row, column), value in np.ndenumerate(table):

@@ -1,4 +1,6 @@
-"""I(z;s) of two latents by a critic of their own, after the model is trained. [CMI], equations (15), (16)."""
+"""I(z;s) of two latents by a critic of their own, after the model is trained. [CMI], equations
+(15), (16).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from wyner.objectives.ratio import js
 
 @dataclass(frozen=True)
 class Shared:
-    """What a critic found: E T over rows it did not learn from, and over those it did, in nats, with standard errors."""
+    """What a critic found: E T over rows it did not learn from, and over those it did, in nats,
+    with standard errors.
+    """
 
     value: float
     error: float
@@ -21,12 +25,22 @@ class Shared:
 
 
 def shared_information(
-    critic: nn.Module, z: Tensor, s: Tensor, test_z: Tensor, test_s: Tensor, steps: int = 400, batch: int = 256, lr: float = 2e-3, seed: int = 0
-) -> Shared:  # fmt: skip
-    """I(z;s) = E_{q(z,s)} T, T = log q(z,s) / q(z) q(s), in nats, by a critic that learns on draws of both laws.
+    critic: nn.Module,
+    z: Tensor,
+    s: Tensor,
+    test_z: Tensor,
+    test_s: Tensor,
+    steps: int = 400,
+    batch: int = 256,
+    lr: float = 2e-3,
+    seed: int = 0,
+) -> Shared:
+    """I(z;s) = E_{q(z,s)} T, T = log q(z,s) / q(z) q(s), in nats, by a critic that learns on draws
+    of both laws.
 
-    T maximises E_{q(z,s)} log sigmoid(T) + E_{q(z)q(s)} log sigmoid(-T); draws of the product move z one row on within a batch. The
-    estimate is biased downwards by what the critic cannot say, and can be below 0.
+    T maximises E_{q(z,s)} log sigmoid(T) + E_{q(z)q(s)} log sigmoid(-T); draws of the product move
+    z one row on within a batch. The estimate is biased downwards by what the critic cannot say, and
+    can be below 0.
 
     Args:
         critic: module of (z, s), `(N,)` out; its parameters change.
@@ -40,7 +54,8 @@ def shared_information(
     """
     if len(z) != len(s) or len(test_z) != len(test_s) or min(len(z), len(test_z)) < 2:
         raise ShapeError(
-            f"expected as many draws of z as of s, two at least, got {len(z)} and {len(s)}, {len(test_z)} and {len(test_s)}"
+            f"expected as many draws of z as of s, two at least, got {len(z)} and {len(s)},"
+            f" {len(test_z)} and {len(test_s)}"
         )
     generator = torch.Generator().manual_seed(seed)
     adam = torch.optim.Adam(critic.parameters(), lr=lr)
@@ -55,6 +70,8 @@ def shared_information(
         adam.step()
     critic.eval()
     with torch.no_grad():
-        ask = lambda a, b: torch.cat([critic(x, y) for x, y in zip(a.split(4096), b.split(4096), strict=True)])
+        ask = lambda a, b: torch.cat(
+            [critic(x, y) for x, y in zip(a.split(4096), b.split(4096), strict=True)]
+        )
         found, fitted = ask(test_z, test_s), ask(z, s)
     return Shared(float(found.mean()), float(found.std()) / len(found) ** 0.5, float(fitted.mean()))

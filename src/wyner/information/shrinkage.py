@@ -1,4 +1,6 @@
-"""A covariance from rows, shrunk so that it is well conditioned (Ledoit and Wolf 2004, J. Multivariate Anal. 88)."""
+"""A covariance from rows, shrunk so that it is well conditioned (Ledoit and Wolf 2004, J.
+Multivariate Anal. 88).
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,11 @@ from wyner.errors import DataError, OptionError
 
 
 def ledoit_wolf(rows: np.ndarray) -> float:
-    """Share s of the identity in (1 - s) S + s (tr S / d) I that minimises the expected squared error, in [0, 1].
+    """Share s of the identity in (1 - s) S + s (tr S / d) I that minimises the expected squared
+    error, in [0, 1].
 
-        s = min(b, D) / D,   D = |S - mu I|^2,   b = (1/n^2) sum_k |x_k x_k^T - S|^2,   S = (1/n) sum_k x_k x_k^T
+        s = min(b, D) / D,   D = |S - mu I|^2,   b = (1/n^2) sum_k |x_k x_k^T - S|^2,   S = (1/n)
+                             sum_k x_k x_k^T
 
     Args:
         rows: centred data, `(n, d)`.
@@ -25,7 +29,9 @@ def ledoit_wolf(rows: np.ndarray) -> float:
     return 0.0 if distance == 0.0 else float(np.clip(spread / distance, 0.0, 1.0))
 
 
-def joint_covariance(x: Any, y: Any, shrinkage: float | None) -> tuple[np.ndarray, np.ndarray, float]:
+def joint_covariance(
+    x: Any, y: Any, shrinkage: float | None
+) -> tuple[np.ndarray, np.ndarray, float]:
     """Mean and covariance of the columns of (x, y), shrunk on the scale of unit variances.
 
     Canonical correlations do not see the scale of a column, so neither should the shrinkage.
@@ -39,12 +45,15 @@ def joint_covariance(x: Any, y: Any, shrinkage: float | None) -> tuple[np.ndarra
         Mean `(dx + dy,)`, covariance `(dx + dy, dx + dy)`, the share that was used.
 
     Raises:
-        DataError: rows that do not match, values that are not finite, a constant column, fewer than two rows.
+        DataError: rows that do not match, values that are not finite, a constant column, fewer than
+            two rows.
         OptionError: a share outside [0, 1).
     """
     sides = [_rows(name, a) for name, a in (("x", x), ("y", y))]
     if len(sides[0]) != len(sides[1]):
-        raise DataError(f"data: expected as many rows of x as of y, got {len(sides[0])} and {len(sides[1])}")
+        raise DataError(
+            f"data: expected as many rows of x as of y, got {len(sides[0])} and {len(sides[1])}"
+        )
     both = np.concatenate(sides, 1)
     if len(both) < 2:
         raise DataError(f"data: expected at least 2 rows, got {len(both)}")

@@ -1,7 +1,8 @@
 """Pairs that carry their exact I, J and C_GK in nats: what estimators are held against.
 
-Invertible maps of one side change none of the three, so every task can be bent; blocks with a common label W = f(X) = g(Y) add up,
-J = H(W) + sum_w p(w) J(X;Y|W=w), because given any Z that makes X and Y independent W is constant.
+Invertible maps of one side change none of the three, so every task can be bent; blocks with a
+common label W = f(X) = g(Y) add up, J = H(W) + sum_w p(w) J(X;Y|W=w), because given any Z that
+makes X and Y independent W is constant.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ def binary_entropy(p: float) -> float:
 def symmetric_binary(flip: float) -> tuple[float, float]:
     """I and J of the doubly symmetric binary source, 0 <= flip <= 1/2, in nats (Wyner 1975)."""
     inner = (1 - math.sqrt(1 - 2 * flip)) / 2
-    return math.log(2) - binary_entropy(flip), math.log(2) + binary_entropy(flip) - 2 * binary_entropy(inner)
+    return math.log(2) - binary_entropy(flip), math.log(2) + binary_entropy(
+        flip
+    ) - 2 * binary_entropy(inner)
 
 
 def erasure_pair(p: float) -> tuple[float, float]:
@@ -75,13 +78,15 @@ def gaussian_task(
     image: Callable[[np.ndarray], np.ndarray] | None = None,
     note: str = "",
 ) -> Task:
-    """A Gaussian pair with these canonical correlations, turned, with independent columns added, bent by an invertible map.
+    """A Gaussian pair with these canonical correlations, turned, with independent columns added,
+    bent by an invertible map.
 
     Args:
         name: of the task.
         correlations: r_i.
         nuisance: independent columns of each side.
-        image: an invertible map of the columns, of each side; after it no rotation. None: the columns are rotated.
+        image: an invertible map of the columns, of each side; after it no rotation. None: the
+            columns are rotated.
         note: what the source is.
     """
     r = np.asarray(correlations, dtype=float)
@@ -97,7 +102,17 @@ def gaussian_task(
 
     mutual, wyner = abs(exact.mutual_information), exact.wyner  # no -0.0
     group = "gaussian" if np.any(r) else "independent"
-    return Task(name, group, mutual, wyner, 0.0, draw, note or f"r = {', '.join(f'{v:g}' for v in r)}" + (f", {nuisance} nuisance columns a side" if nuisance else ""))  # fmt: skip
+    return Task(
+        name,
+        group,
+        mutual,
+        wyner,
+        0.0,
+        draw,
+        note
+        or f"r = {', '.join(f'{v:g}' for v in r)}"
+        + (f", {nuisance} nuisance columns a side" if nuisance else ""),
+    )
 
 
 def rotation(d: int, seed: int) -> np.ndarray:
@@ -112,7 +127,9 @@ def cubes(s: np.ndarray) -> np.ndarray:
 
 
 def shears(s: np.ndarray) -> np.ndarray:
-    """Two shears after a rotation: every column becomes a nonlinear mixture of the others; invertible."""
+    """Two shears after a rotation: every column becomes a nonlinear mixture of the others;
+    invertible.
+    """
     s = s @ rotation(s.shape[1], 3)
     first, second = s[:, ::2].copy(), s[:, 1::2].copy()
     first[:, : second.shape[1]] += np.sin(2 * second)[:, : first.shape[1]]
@@ -121,11 +138,17 @@ def shears(s: np.ndarray) -> np.ndarray:
 
 
 def label_task(
-    name: str, k: int, d: int, image: Callable[[np.ndarray], np.ndarray] | None = None, r: float = 0.0
+    name: str,
+    k: int,
+    d: int,
+    image: Callable[[np.ndarray], np.ndarray] | None = None,
+    r: float = 0.0,
 ) -> Task:
-    """A uniform label that both sides show as one of k centres, 8 apart, with noise shorter than 4: it can be read without error.
+    """A uniform label that both sides show as one of k centres, 8 apart, with noise shorter than 4:
+    it can be read without error.
 
-    With r, another column of each side is a Gaussian pair of its own. I = log k - 1/2 log(1 - r^2), J = log k + artanh r, C_GK = log k.
+    With r, another column of each side is a Gaussian pair of its own. I = log k - 1/2 log(1 - r^2),
+    J = log k + artanh r, C_GK = log k.
 
     Args:
         name: of the task.
@@ -137,7 +160,9 @@ def label_task(
 
     def side(label: np.ndarray, seed: int, rng: np.random.Generator) -> np.ndarray:
         noise = rng.standard_normal((len(label), d))
-        return centres(k, d, seed)[label] + noise * np.minimum(1, 3.9 / np.linalg.norm(noise, axis=1, keepdims=True))
+        return centres(k, d, seed)[label] + noise * np.minimum(
+            1, 3.9 / np.linalg.norm(noise, axis=1, keepdims=True)
+        )
 
     def draw(n: int, rng: np.random.Generator) -> Pair:
         label = rng.integers(0, k, n)
@@ -147,7 +172,11 @@ def label_task(
             x, y = np.hstack([a, x]), np.hstack([r * a + math.sqrt(1 - r * r) * b, y])
         return (x, y) if image is None else (image(x), image(y))
 
-    note = f"{k} labels in {d} columns" + (f", a Gaussian pair of r = {r:g} beside them" if r else "") + (", bent" if image else "")  # fmt: skip
+    note = (
+        f"{k} labels in {d} columns"
+        + (f", a Gaussian pair of r = {r:g} beside them" if r else "")
+        + (", bent" if image else "")
+    )
     pair, shared = gaussian(correlations=[r]), math.log(k)
     mutual = shared + abs(pair.mutual_information)
     return Task(name, "both" if r else "label", mutual, shared + pair.wyner, shared, draw, note)
@@ -165,14 +194,18 @@ def centres(k: int, d: int, seed: int) -> np.ndarray:
     return found
 
 
-def table_task(name: str, p: np.ndarray, mutual: float, wyner: float, gacs_korner: float, note: str) -> Task:
+def table_task(
+    name: str, p: np.ndarray, mutual: float, wyner: float, gacs_korner: float, note: str
+) -> Task:
     """Draws from a table of probabilities."""
 
     def draw(n: int, rng: np.random.Generator) -> Pair:
         code = rng.choice(p.size, n, p=p.ravel())
         return code // p.shape[1], code % p.shape[1]
 
-    return Task(name, "independent" if mutual == 0 else "discrete", mutual, wyner, gacs_korner, draw, note)
+    return Task(
+        name, "independent" if mutual == 0 else "discrete", mutual, wyner, gacs_korner, draw, note
+    )
 
 
 def flips(flip: float) -> np.ndarray:
@@ -182,24 +215,44 @@ def flips(flip: float) -> np.ndarray:
 
 def _erased(p: float) -> Task:
     mutual, wyner = erasure_pair(p)
-    return table_task(f"erasure-{p:g}", np.array([[1 - p, 0, p], [0, 1 - p, p]]) / 2, mutual, wyner, 0.0, f"a bit and its copy, erased with probability {p:g}")  # fmt: skip
+    return table_task(
+        f"erasure-{p:g}",
+        np.array([[1 - p, 0, p], [0, 1 - p, p]]) / 2,
+        mutual,
+        wyner,
+        0.0,
+        f"a bit and its copy, erased with probability {p:g}",
+    )
 
 
 def _binary(flip: float) -> Task:
     mutual, wyner = symmetric_binary(flip)
-    return table_task(f"dsbs-{flip:g}", flips(flip), mutual, wyner, 0.0, f"doubly symmetric binary source, {flip:g}")
+    return table_task(
+        f"dsbs-{flip:g}",
+        flips(flip),
+        mutual,
+        wyner,
+        0.0,
+        f"doubly symmetric binary source, {flip:g}",
+    )
 
 
 def _blocks(parts: Sequence[tuple[float, float]]) -> Task:
-    """Doubly symmetric binary sources on alphabets of their own, block i with weight w_i and flips a_i."""
+    """Doubly symmetric binary sources on alphabets of their own, block i with weight w_i and flips
+    a_i.
+    """
     p = np.zeros((2 * len(parts), 2 * len(parts)))
     weights = np.array([w for w, _ in parts])
     for k, (w, flip) in enumerate(parts):
         p[2 * k : 2 * k + 2, 2 * k : 2 * k + 2] = w * flips(flip)
     shared = float(-(weights * np.log(weights)).sum())
     pairs = [symmetric_binary(flip) for _, flip in parts]
-    mutual, wyner = (shared + sum(w * pair[k] for (w, _), pair in zip(parts, pairs, strict=True)) for k in (0, 1))
-    return table_task("blocks", p, mutual, wyner, shared, f"{len(parts)} binary sources on alphabets of their own")
+    mutual, wyner = (
+        shared + sum(w * pair[k] for (w, _), pair in zip(parts, pairs, strict=True)) for k in (0, 1)
+    )
+    return table_task(
+        "blocks", p, mutual, wyner, shared, f"{len(parts)} binary sources on alphabets of their own"
+    )
 
 
 def _mog() -> Task:
@@ -225,15 +278,28 @@ def _digits() -> Task:
     def draw(n: int, rng: np.random.Generator) -> Pair:
         from wyner.data import load
 
-        made = load("digits-add1", train=n, validation=0, test=1, pad=0, seed=int(rng.integers(2**31))).train
+        made = load(
+            "digits-add1", train=n, validation=0, test=1, pad=0, seed=int(rng.integers(2**31))
+        ).train
         return made["x"], made["y"]
 
-    return Task("digits-add1", "label", math.log(10), math.log(10), math.log(10), draw, "pictures of digits, y the next one after x; labels nearly balanced", 5500)  # fmt: skip
+    return Task(
+        "digits-add1",
+        "label",
+        math.log(10),
+        math.log(10),
+        math.log(10),
+        draw,
+        "pictures of digits, y the next one after x; labels nearly balanced",
+        5500,
+    )
 
 
 TASKS: tuple[Task, ...] = (
     gaussian_task("independent", [0.0] * 4, note="4 + 4 independent columns"),
-    table_task("independent-8x8", np.full((8, 8), 1 / 64), 0.0, 0.0, 0.0, "independent uniform categories"),
+    table_task(
+        "independent-8x8", np.full((8, 8), 1 / 64), 0.0, 0.0, 0.0, "independent uniform categories"
+    ),
     gaussian_task("gaussian-1-0.8", [0.8]),
     gaussian_task("gaussian-4-0.5", [0.5] * 4),
     gaussian_task("gaussian-4-0.9", [0.9] * 4),
@@ -244,7 +310,12 @@ TASKS: tuple[Task, ...] = (
         image=cubes,
         note="r = 0.9, 0.7, 0.5, 0.3, columns bent one by one, heavy tails",
     ),
-    gaussian_task("gaussian-bent", [0.9, 0.6], image=shears, note="r = 0.9, 0.6, columns mixed by nonlinear shears"),
+    gaussian_task(
+        "gaussian-bent",
+        [0.9, 0.6],
+        image=shears,
+        note="r = 0.9, 0.6, columns mixed by nonlinear shears",
+    ),
     _mog(),
     label_task("labels-10", 10, 8),
     label_task("labels-4-bent", 4, 4, image=shears),

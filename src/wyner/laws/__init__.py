@@ -1,4 +1,6 @@
-"""Laws: products of conditionals as text, factors as modules, and the compiler from divergences to operations."""
+"""Laws: products of conditionals as text, factors as modules, and the compiler from divergences to
+operations.
+"""
 
 from wyner.laws.factor import Combined, Factor, Inner
 from wyner.laws.notation import Law, Term, check, is_data, parse, read_term

@@ -19,11 +19,14 @@ class Factor(nn.Module):
     Args:
         name: canonical text of the factor, for errors.
         head: turns network outputs into a distribution.
-        network: from the parents, in the order written, to `(*leading, *head.raw_shape)`; None for a prior.
+        network: from the parents, in the order written, to `(*leading, *head.raw_shape)`; None for
+            a prior.
         ranks: number of event axes of each parent as the network sees it.
     """
 
-    def __init__(self, name: str, head: Head, network: nn.Module | None, ranks: Sequence[int]) -> None:
+    def __init__(
+        self, name: str, head: Head, network: nn.Module | None, ranks: Sequence[int]
+    ) -> None:
         super().__init__()
         self.name, self.head, self.network, self.ranks = name, head, network, tuple(ranks)
 
@@ -43,12 +46,18 @@ class Factor(nn.Module):
         return self.head(raw)
 
     def each(self, calls: Sequence[Sequence[Tensor]]) -> list[Distribution]:
-        """The distribution for each of several values of the parents, from one pass through a network that works row by row.
+        """The distribution for each of several values of the parents, from one pass through a
+        network that works row by row.
 
         Args:
-            calls: the parents' values of each, `(*leading, *event)`; passed one after the other unless all shapes are equal.
+            calls: the parents' values of each, `(*leading, *event)`; passed one after the other
+                unless all shapes are equal.
         """
-        leads = {p.shape[: p.ndim - n] for parents in calls for p, n in zip(parents, self.ranks, strict=True)}
+        leads = {
+            p.shape[: p.ndim - n]
+            for parents in calls
+            for p, n in zip(parents, self.ranks, strict=True)
+        }
         if len(leads) > 1 or not next(iter(leads)):
             return [self(*parents) for parents in calls]
         raw = self.network(*(torch.cat(values) for values in zip(*calls, strict=True)))  # type: ignore[misc]
@@ -72,18 +81,21 @@ class Factor(nn.Module):
             got = tuple(raw.shape) if isinstance(raw, Tensor) else type(raw).__name__
             m = self.head.parameters_per_coordinate
             raise ShapeError(
-                f"{self.name}: its network must return (..., {', '.join(map(str, want))}): {m} parameter{'s' * (m > 1)} per "
-                f"coordinate of {self.head.event}, stacked along the first axis; it returned {got}"
+                f"{self.name}: its network must return (..., {', '.join(map(str, want))}): {m}"
+                f" parameter{'s' * (m > 1)} per coordinate of {self.head.event}, stacked along the"
+                f" first axis; it returned {got}"
             )
 
 
 class Combined(nn.Module):
-    """A factor without a network of its own, made of other factors: a product or mixture of experts.
+    """A factor without a network of its own, made of other factors: a product or mixture of
+    experts.
 
     Args:
         name: canonical text of the factor.
         family: how the members' distributions become one.
-        members: the factors that it is made of, with the positions of their parents among this factor's parents.
+        members: the factors that it is made of, with the positions of their parents among this
+            factor's parents.
         event: event shape of the variable.
 
     Raises:
@@ -121,7 +133,8 @@ class Combined(nn.Module):
 
 
 class Inner(nn.Module):
-    """A factor without a network of its own: a function that another factor computes on its way to a density.
+    """A factor without a network of its own: a function that another factor computes on its way to
+    a density.
 
     Args:
         name: canonical text of the factor.
@@ -139,9 +152,15 @@ class Inner(nn.Module):
     def __init__(self, name: str, of: str, variable: str, head: Head, owner: Head) -> None:
         super().__init__()
         if not hasattr(owner, "inner_shape"):
-            raise LawError(f"{name}: {of} computes no feature that it could be; its family must be Autoregressive")
+            raise LawError(
+                f"{name}: {of} computes no feature that it could be; its family must be"
+                " Autoregressive"
+            )
         if head.event != owner.inner_shape:
-            raise ShapeError(f"{name}: the feature of {of} has shape {owner.inner_shape}, the variable {head.event}")
+            raise ShapeError(
+                f"{name}: the feature of {of} has shape {owner.inner_shape}, the variable"
+                f" {head.event}"
+            )
         self.name, self.of, self.variable, self.head = name, of, variable, head
 
     def forward(self, inner: Sequence[Tensor]) -> Distribution:

@@ -1,4 +1,6 @@
-"""Laws as text: `q(x,y) q(z|x,y) q(u|z,x)` is a product of conditional distributions in the order of sampling."""
+"""Laws as text: `q(x,y) q(z|x,y) q(u|z,x)` is a product of conditional distributions in the order
+of sampling.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ FACTOR = re.compile(rf"\s*({NAME})\(\s*({LIST})\s*(?:\|\s*({LIST})\s*)?\)")
 
 
 class Term(NamedTuple):
-    """One conditional `head(of|given)` as it is written. `q(x,y)` without parents, over observed variables, is the data."""
+    """One conditional `head(of|given)` as it is written. `q(x,y)` without parents, over observed
+    variables, is the data.
+    """
 
     head: str
     of: tuple[str, ...]
@@ -46,7 +50,8 @@ def parse(text: str, where: str = "law") -> Law:
         where: what to call it in errors.
 
     Raises:
-        LawError: not a product of factors, a repeated variable, or a parent that is not drawn before it is used.
+        LawError: not a product of factors, a repeated variable, or a parent that is not drawn
+            before it is used.
     """
     terms, at = [], 0
     stripped = text.rstrip()
@@ -54,7 +59,8 @@ def parse(text: str, where: str = "law") -> Law:
         match = FACTOR.match(text, at)
         if match is None:
             raise LawError(
-                f"{where}: cannot read {stripped[at:].strip()!r}; expected factors such as q(z|x,y) or p(x), got {text!r}"
+                f"{where}: cannot read {stripped[at:].strip()!r}; expected factors such as q(z|x,y)"
+                f" or p(x), got {text!r}"
             )
         head, of, given = match.groups()
         split = lambda s: tuple(n.strip() for n in s.split(",")) if s else ()
@@ -78,11 +84,19 @@ def read_term(text: str, where: str = "factor") -> Term:
 
 
 def is_data(term: Term, observed: Iterable[str]) -> bool:
-    """Whether a factor is the distribution of the data: an unconditional q over observed variables."""
+    """Whether a factor is the distribution of the data: an unconditional q over observed
+    variables.
+    """
     return term.head == "q" and not term.given and set(term.of) <= set(observed)
 
 
-def check(law: Law, variables: Iterable[str], observed: Iterable[str], where: str, given: Iterable[str] = ()) -> None:
+def check(
+    law: Law,
+    variables: Iterable[str],
+    observed: Iterable[str],
+    where: str,
+    given: Iterable[str] = (),
+) -> None:
     """Refuses a law that cannot be sampled in the order written, with the factor and what exists.
 
     Args:
@@ -93,7 +107,8 @@ def check(law: Law, variables: Iterable[str], observed: Iterable[str], where: st
         given: variables whose values are known beforehand (a sampler's conditions).
 
     Raises:
-        LawError: unknown, repeated or late variables; a factor of several variables that is not data.
+        LawError: unknown, repeated or late variables; a factor of several variables that is not
+            data.
     """
     known, seen = set(variables), set(given)
     drawn: set[str] = set()
@@ -103,22 +118,25 @@ def check(law: Law, variables: Iterable[str], observed: Iterable[str], where: st
                 raise LawError(f"{where}: {term.name}: {unknown('variable', name, known)}")
         if twice := drawn.intersection(term.of) | {n for n in term.of if term.of.count(n) > 1}:
             raise LawError(
-                f"{where}: {term.name} draws {_names(twice)} a second time; every variable stands on the left of one factor"
+                f"{where}: {term.name} draws {_names(twice)} a second time; every variable stands"
+                " on the left of one factor"
             )
         if len(term.of) > 1 and not is_data(term, observed):
             raise LawError(
-                f"{where}: {term.name} draws {len(term.of)} variables at once; only data may: write one factor for each"
+                f"{where}: {term.name} draws {len(term.of)} variables at once; only data may: write"
+                " one factor for each"
             )
         if term.head == "q" and not term.given and not is_data(term, observed):
             raise LawError(
-                f"{where}: {term.name} is the aggregate of a latent, which has no density; write a prior p({','.join(term.of)}) "
-                "or match it by a density ratio"
+                f"{where}: {term.name} is the aggregate of a latent, which has no density; write a"
+                f" prior p({','.join(term.of)}) or match it by a density ratio"
             )
         if len(set(term.given)) < len(term.given):
             raise LawError(f"{where}: {term.name} names a parent twice; write each parent once")
         if missing := [g for g in term.given if g not in seen]:
             raise LawError(
-                f"{where}: {term.name} needs {_names(missing)}, which no factor before it draws; there is {_names(seen) or 'nothing yet'}"
+                f"{where}: {term.name} needs {_names(missing)}, which no factor before it draws;"
+                f" there is {_names(seen) or 'nothing yet'}"
             )
         drawn.update(term.of)
         seen.update(term.of)

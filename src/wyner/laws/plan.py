@@ -1,12 +1,13 @@
-"""The compiler: laws in, a flat list of operations out. No string is parsed and no rule searched after this.
+"""The compiler: laws in, a flat list of operations out. No string is parsed and no rule searched
+after this.
 
 Rules, for KL(q || p) = E_q[ log q - log p ]:
 
 1. both laws cover the same variables; factors that stand on both sides cancel;
 2. the data's own factors are constants and drop: their entropies are kept by name;
-3. a variable drawn by q and scored by p gives KL(q-factor || p-factor) in closed form if the families have one and the
-   parents of the p-factor are drawn before the variable in q; step by step at the draw if p's steps depend on those before
-   them; otherwise log q - log p at the draw;
+3. a variable drawn by q and scored by p gives KL(q-factor || p-factor) in closed form if the
+   families have one and the parents of the p-factor are drawn before the variable in q; step by
+   step at the draw if p's steps depend on those before them; otherwise log q - log p at the draw;
 4. an observed variable of q's data that p scores gives -log p.
 
 Equal operations are one operation: two divergences that draw z from q(z|x,y) share the draw.
@@ -29,7 +30,9 @@ from wyner.laws.notation import Law, Term, check, is_data, read_term
 
 
 class Op(NamedTuple):
-    """One operation on earlier results. `kind` is given, feature, inner, dist, combine, draw, nll, kl, steps or ratio."""
+    """One operation on earlier results. `kind` is given, feature, inner, dist, combine, draw, nll,
+    kl, steps or ratio.
+    """
 
     kind: str
     name: str
@@ -45,7 +48,9 @@ class Score(NamedTuple):
 
 @dataclass
 class Plan:
-    """Operations in order, the scores of each divergence, the noise that the draws need, and the constants that dropped."""
+    """Operations in order, the scores of each divergence, the noise that the draws need, and the
+    constants that dropped.
+    """
 
     ops: list[Op] = field(default_factory=list)
     scores: dict[str, list[Score]] = field(default_factory=dict)
@@ -61,7 +66,9 @@ class Plan:
         return self.ops.index(op)
 
     def after(self, draw: int) -> set[int]:
-        """Operations whose result depends on the value of a draw. A closed-form KL does not depend on the draw it is for."""
+        """Operations whose result depends on the value of a draw. A closed-form KL does not depend
+        on the draw it is for.
+        """
         found = {draw}
         for i, op in enumerate(self.ops):
             args = op.args[:2] if op.kind == "kl" else op.args
@@ -91,47 +98,76 @@ class Planner:
     """
 
     def __init__(
-        self, variables: Collection[str], observed: Collection[str], factors: nn.ModuleDict, features: nn.ModuleDict
+        self,
+        variables: Collection[str],
+        observed: Collection[str],
+        factors: nn.ModuleDict,
+        features: nn.ModuleDict,
     ) -> None:
-        self.variables, self.observed, self.factors, self.features = variables, observed, factors, features
+        self.variables, self.observed, self.factors, self.features = (
+            variables,
+            observed,
+            factors,
+            features,
+        )
         self.plan = Plan()
 
     def dist(self, term: Term, value: Mapping[str, int], where: str) -> int:
         """The operation that makes the distribution of a factor from the values of its parents."""
         if term.name not in self.factors:
-            raise LawError(f"{where}: no network for {term.name}; there is {', '.join(sorted(self.factors)) or 'none'}")
+            raise LawError(
+                f"{where}: no network for {term.name}; there is"
+                f" {', '.join(sorted(self.factors)) or 'none'}"
+            )
         factor = self.factors[term.name]
         if isinstance(factor, Combined):
             members = [self.dist(read_term(m), value, where) for m in factor.family.members]
             return self.plan.add("combine", term.name, *members)
         if isinstance(factor, Inner):
-            return self.plan.add("dist", term.name, self.plan.add("inner", factor.of, value[factor.variable]))
-        args = [self.plan.add("feature", g, value[g]) if g in self.features else value[g] for g in term.given]
+            return self.plan.add(
+                "dist", term.name, self.plan.add("inner", factor.of, value[factor.variable])
+            )
+        args = [
+            self.plan.add("feature", g, value[g]) if g in self.features else value[g]
+            for g in term.given
+        ]
         return self.plan.add("dist", term.name, *args)
 
     def sample(
-        self, law: Law, where: str, given: Collection[str], targets: Collection[str], draw_targets: bool = True
+        self,
+        law: Law,
+        where: str,
+        given: Collection[str],
+        targets: Collection[str],
+        draw_targets: bool = True,
     ) -> dict[str, tuple[int, int | None]]:
-        """Ancestral sampling of `targets` with some variables known; factors that no target depends on are left out.
+        """Ancestral sampling of `targets` with some variables known; factors that no target depends
+        on are left out.
 
-        A latent that is given is kept; an observed variable that is given and drawn again is an output (a reconstruction).
+        A latent that is given is kept; an observed variable that is given and drawn again is an
+        output (a reconstruction).
 
         Returns:
-            `{variable: (distribution, value)}` for each variable drawn; the value of a target that nothing depends on is
-            None unless `draw_targets`.
+            `{variable: (distribution, value)}` for each variable drawn; the value of a target that
+            nothing depends on is None unless `draw_targets`.
         """
         check(law, self.variables, self.observed, where, given)
         terms = [
             t
             for t in law.terms
-            if not is_data(t, self.observed) and not (t.of[0] in given and t.of[0] not in self.observed)
+            if not is_data(t, self.observed)
+            and not (t.of[0] in given and t.of[0] not in self.observed)
         ]
-        if missing := {v for t in law.terms if is_data(t, self.observed) for v in t.of} - set(given):
+        if missing := {v for t in law.terms if is_data(t, self.observed) for v in t.of} - set(
+            given
+        ):
             raise LawError(f"{where}: needs values of {', '.join(sorted(missing))}")
         needed, read_later, parents = set(targets), set[str](), set[str]()
         for term in reversed(terms):
             if term.of[0] in needed:
-                if term.of[0] in read_later:  # by a factor after it; a factor before it reads the given value
+                if (
+                    term.of[0] in read_later
+                ):  # by a factor after it; a factor before it reads the given value
                     parents.add(term.of[0])
                 read_later.update(term.given)
                 needed.update(term.given)
@@ -148,12 +184,14 @@ class Planner:
         return drawn
 
     def values(self, law: Law, where: str) -> dict[str, int]:
-        """A draw of a whole law: the operation that makes the value of each of its variables, the data given."""
+        """A draw of a whole law: the operation that makes the value of each of its variables, the
+        data given.
+        """
         data = [t for t in law.terms if is_data(t, self.observed)]
         if len(data) > 1:
             raise LawError(
-                f"{where}: {' '.join(t.name for t in data)} are independent of each other, but rows of the data are not; draw "
-                "the data of a law with one factor"
+                f"{where}: {' '.join(t.name for t in data)} are independent of each other, but rows"
+                " of the data are not; draw the data of a law with one factor"
             )
         given = [v for t in data for v in t.of]
         drawn = self.sample(law, where, given, [v for v in law.variables if v not in given])
@@ -172,12 +210,13 @@ class Planner:
         read = tuple(v for t in data_q for v in t.of)
         if len(data_q) > 1:
             raise LawError(
-                f"{where}: q holds {len(data_q)} data laws; one law draws all its data together: write q({','.join(read)})"
+                f"{where}: q holds {len(data_q)} data laws; one law draws all its data together:"
+                f" write q({','.join(read)})"
             )
         if extra := sorted({v for t in data_p for v in t.of} - set(read)):
             raise LawError(
-                f"{where}: the density of the data q({','.join(extra)}) stands in p and does not cancel: its entropy is unknown; "
-                "use a density ratio instead of KL"
+                f"{where}: the density of the data q({','.join(extra)}) stands in p and does not"
+                " cancel: its entropy is unknown; use a density ratio instead of KL"
             )
         value = {v: self.plan.add("given", v) for v in sorted(read)}
         before: dict[str, set[str]] = {}
@@ -198,23 +237,37 @@ class Planner:
             target = self.dist(term, value, where)
             self._scorable(term, where)
             if name not in term_of:
-                inner = [self.plan.add("inner", term.name, value[name])] if self._has_inner(term) else []
-                scores.append(Score(f"-log {term.name}", self.plan.add("nll", "", target, value[name], *inner)))
+                inner = (
+                    [self.plan.add("inner", term.name, value[name])]
+                    if self._has_inner(term)
+                    else []
+                )
+                scores.append(
+                    Score(
+                        f"-log {term.name}", self.plan.add("nll", "", target, value[name], *inner)
+                    )
+                )
                 continue
             own = term_of[name]
             self._scorable(own, where)
             known = set(term.given) <= before[name]
             if known and self._pair(own, term) in STEPWISE:
                 text = f"KL({own.name} || {term.name}), step by step"
-                scores.append(Score(text, self.plan.add("steps", "", dist[name], target, value[name])))
+                scores.append(
+                    Score(text, self.plan.add("steps", "", dist[name], target, value[name]))
+                )
             elif known and self._pair(own, term) in CLOSED_FORMS:
                 scores.append(
-                    Score(f"KL({own.name} || {term.name})", self.plan.add("kl", "", dist[name], target, value[name]))
+                    Score(
+                        f"KL({own.name} || {term.name})",
+                        self.plan.add("kl", "", dist[name], target, value[name]),
+                    )
                 )
             else:
                 scores.append(
                     Score(
-                        f"log {own.name} - log {term.name}", self.plan.add("ratio", "", dist[name], target, value[name])
+                        f"log {own.name} - log {term.name}",
+                        self.plan.add("ratio", "", dist[name], target, value[name]),
                     )
                 )
         self.plan.scores[where], self.plan.needs[where] = scores, read
@@ -230,7 +283,8 @@ class Planner:
     def _scorable(self, term: Term, where: str) -> None:
         if self._family(term) is Delta:
             raise LawError(
-                f"{where}: {term.name} is deterministic and has no density; match the laws by a density ratio instead of KL"
+                f"{where}: {term.name} is deterministic and has no density; match the laws by a"
+                " density ratio instead of KL"
             )
 
     def _pair(self, q: Term, p: Term) -> tuple[type[Distribution], type[Distribution]]:
@@ -243,20 +297,28 @@ def _same_variables(where: str, q: Law, p: Law) -> None:
         return
     show = lambda names: ",".join(sorted(names))
     lacks = [
-        f"{side} lacks a factor for {show(rest)}" for side, rest in (("p", in_q - in_p), ("q", in_p - in_q)) if rest
+        f"{side} lacks a factor for {show(rest)}"
+        for side, rest in (("p", in_q - in_p), ("q", in_p - in_q))
+        if rest
     ]
-    raise LawError(f"{where}: q is a law of ({show(in_q)}) but p of ({show(in_p)}); {' and '.join(lacks)}")
+    raise LawError(
+        f"{where}: q is a law of ({show(in_q)}) but p of ({show(in_p)}); {' and '.join(lacks)}"
+    )
 
 
 def _entropies(read: tuple[str, ...], data_p: Sequence[tuple[str, ...]]) -> str:
-    """What E[log q(data) - log p(data)] is called: -h(x,y), -h(y|x), I(x;y); empty if nothing is left."""
+    """What E[log q(data) - log p(data)] is called: -h(x,y), -h(y|x), I(x;y); empty if nothing is
+    left.
+    """
     left = [v for v in read if not any(v in d for d in data_p)]
     if not data_p:
         return f"-h({','.join(read)})" if read else ""
     if len(data_p) == 1:
         return f"-h({','.join(left)}|{','.join(data_p[0])})" if left else ""
     gain = f"I({';'.join(','.join(d) for d in data_p)})"
-    return gain + (f" - h({','.join(left)}|{','.join(v for d in data_p for v in d)})" if left else "")
+    return gain + (
+        f" - h({','.join(left)}|{','.join(v for d in data_p for v in d)})" if left else ""
+    )
 
 
 def run(
@@ -274,10 +336,11 @@ def run(
     Args:
         given: values by variable, `(*leading, *event)`.
         noise: one array per draw, as `noise_for` makes them.
-        pointwise: densities at exact draws instead of closed-form KLs of relaxed ones: then minus the sum of a divergence's
-            scores is a log importance weight.
+        pointwise: densities at exact draws instead of closed-form KLs of relaxed ones: then minus
+            the sum of a divergence's scores is a log importance weight.
         means: every draw is replaced by the mean of its distribution.
-        rounds: the order, from `wyner.laws.order.rounds`; by default that of the plan, each operation by itself.
+        rounds: the order, from `wyner.laws.order.rounds`; by default that of the plan, each
+            operation by itself.
     """
     r: list = [None] * len(plan.ops)
     eps = dict(zip((i for i, op in enumerate(plan.ops) if op.kind == "draw"), noise, strict=False))
@@ -321,8 +384,14 @@ def _featured(module: nn.Module, value: Tensor) -> Tensor:
 
 
 def noise_for(
-    plan: Plan, factors: nn.ModuleDict, lead: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None
+    plan: Plan,
+    factors: nn.ModuleDict,
+    lead: tuple[int, ...],
+    like: Tensor,
+    generator: torch.Generator | None = None,
 ) -> list[Tensor | None]:
-    """Fresh noise for every draw of a plan, with leading shape `lead`, in the order in which `run` uses it."""
+    """Fresh noise for every draw of a plan, with leading shape `lead`, in the order in which `run`
+    uses it.
+    """
     heads: list[Any] = [factors[name].head for name in plan.draws]
     return [draw_noise(h.distribution.noise, (*lead, *h.event), like, generator) for h in heads]

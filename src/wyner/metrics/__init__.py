@@ -6,7 +6,14 @@ from wyner.metrics.conditional import label_accuracy, sample_variance
 from wyner.metrics.content import balanced, code_accuracy, sample_accuracy
 from wyner.metrics.conversion import conversion_accuracy, crossed_pairs
 from wyner.metrics.features import Features, features_of, train_features
-from wyner.metrics.frechet import Moments, conditional_frechet, frechet, frechet_distance, joint_frechet, moments
+from wyner.metrics.frechet import (
+    Moments,
+    conditional_frechet,
+    frechet,
+    frechet_distance,
+    joint_frechet,
+    moments,
+)
 from wyner.metrics.probes import kernel_probe, latent_probes, linear_probe, majority
 from wyner.metrics.retrieval import (
     average_precision,

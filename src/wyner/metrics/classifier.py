@@ -1,6 +1,8 @@
-"""Classifiers that judge generated images: LeNet-5 for digits, a small residual-free network for house numbers.
+"""Classifiers that judge generated images: LeNet-5 for digits, a small residual-free network for
+house numbers.
 
-They are trained on demand and kept with their accuracy, which bounds what label accuracies can mean.
+They are trained on demand and kept with their accuracy, which bounds what label accuracies can
+mean.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ LEAST = {"mnist": 0.99, "svhn": 0.90}
 
 
 class LeNet5(nn.Module):
-    """LeNet-5 (LeCun et al. 1998) with ReLU and max-pooling: `(N, C, 32, 32)` or `(N, C, 28, 28)` to logits `(N, classes)`.
+    """LeNet-5 (LeCun et al. 1998) with ReLU and max-pooling: `(N, C, 32, 32)` or `(N, C, 28, 28)`
+    to logits `(N, classes)`.
 
     Pictures of 28x28 are padded with zeros to 32x32, smaller ones enlarged.
     """
@@ -34,9 +37,19 @@ class LeNet5(nn.Module):
     def __init__(self, channels: int = 1, classes: int = 10) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(channels, 6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, classes),
-        )  # fmt: skip
+            nn.Conv2d(channels, 6, 5),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(6, 16, 5),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(400, 120),
+            nn.ReLU(),
+            nn.Linear(120, 84),
+            nn.ReLU(),
+            nn.Linear(84, classes),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         x = enlarged(x)
@@ -45,20 +58,34 @@ class LeNet5(nn.Module):
 
 
 class HouseNumberNet(nn.Module):
-    """Five convolutions with BatchNorm, `(N, 3, 32, 32)` to logits `(N, 10)` (our choice; house numbers are harder than digits).
+    """Five convolutions with BatchNorm, `(N, 3, 32, 32)` to logits `(N, 10)` (our choice; house
+    numbers are harder than digits).
 
-    Pictures are centred and scaled one by one, so that brightness and contrast do not count. Those smaller than 28x28 are enlarged.
+    Pictures are centred and scaled one by one, so that brightness and contrast do not count. Those
+    smaller than 28x28 are enlarged.
     """
 
     def __init__(self, width: int = 24, classes: int = 10, dropout: float = 0.2) -> None:
         super().__init__()
-        block = lambda i, o, k=3: [nn.Conv2d(i, o, k, 1, k // 2, bias=False), nn.BatchNorm2d(o), nn.ReLU()]
+        block = lambda i, o, k=3: [
+            nn.Conv2d(i, o, k, 1, k // 2, bias=False),
+            nn.BatchNorm2d(o),
+            nn.ReLU(),
+        ]
         w = width
         self.body = nn.Sequential(
-            *block(3, w, 5), nn.MaxPool2d(2), *block(w, 2 * w), *block(2 * w, 2 * w), nn.MaxPool2d(2),
-            *block(2 * w, 4 * w), *block(4 * w, 4 * w), nn.MaxPool2d(2), nn.Dropout(dropout), nn.Flatten(),
+            *block(3, w, 5),
+            nn.MaxPool2d(2),
+            *block(w, 2 * w),
+            *block(2 * w, 2 * w),
+            nn.MaxPool2d(2),
+            *block(2 * w, 4 * w),
+            *block(4 * w, 4 * w),
+            nn.MaxPool2d(2),
+            nn.Dropout(dropout),
+            nn.Flatten(),
             nn.Linear(64 * w, classes),
-        )  # fmt: skip
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         x = enlarged(x)
@@ -83,14 +110,18 @@ class Classifier:
         """Labels `(N,)` of images `(N, C, H, W)` in [0, 1] or uint8."""
         with torch.no_grad():
             device = next(self.network.parameters()).device
-            return torch.cat([self.network(unit(b.to(device)).float()).argmax(1) for b in images.split(1000)])
+            return torch.cat(
+                [self.network(unit(b.to(device)).float()).argmax(1) for b in images.split(1000)]
+            )
 
 
 Augment = Callable[[Tensor], Tensor]
 
 
 def shifted(pixels: int) -> Augment:
-    """Moves a batch by up to so many pixels, all pictures alike; what leaves on one side returns on the other."""
+    """Moves a batch by up to so many pixels, all pictures alike; what leaves on one side returns on
+    the other.
+    """
 
     def move(x: Tensor) -> Tensor:
         if not pixels:
@@ -101,12 +132,16 @@ def shifted(pixels: int) -> Augment:
     return move
 
 
-def warped(x: Tensor, turn: float = 0.12, zoom: float = 0.12, shear: float = 0.1, shift: float = 0.08) -> Tensor:
-    """Turns, zooms, shears and moves every picture by itself, and half of them become negatives: signs occur in both.
+def warped(
+    x: Tensor, turn: float = 0.12, zoom: float = 0.12, shear: float = 0.1, shift: float = 0.08
+) -> Tensor:
+    """Turns, zooms, shears and moves every picture by itself, and half of them become negatives:
+    signs occur in both.
 
     Args:
         x: `(N, C, H, W)` in [0, 1].
-        turn, zoom, shear, shift: largest angle in radians, change of size, shear, and move in halves of a side.
+        turn, zoom, shear, shift: largest angle in radians, change of size, shear, and move in
+            halves of a side.
     """
     n = len(x)
     draw = lambda size: (2 * torch.rand(n, device=x.device) - 1) * size
@@ -122,10 +157,23 @@ def warped(x: Tensor, turn: float = 0.12, zoom: float = 0.12, shear: float = 0.1
 
 
 def train_classifier(
-    images: Tensor, labels: Tensor, test_images: Tensor, test_labels: Tensor, *, epochs: int = 12, lr: float = 2e-3, batch_size: int = 100, shift: int = 2, seed: int = 0,
-    network: Callable[[], nn.Module] | None = None, augment: Augment | None = None, weight_decay: float = 0.0, bf16: bool = False,
-) -> Classifier:  # fmt: skip
-    """A classifier of labelled images: Adam with a one-cycle rate; by default LeNet-5 on pictures shifted by up to `shift` pixels.
+    images: Tensor,
+    labels: Tensor,
+    test_images: Tensor,
+    test_labels: Tensor,
+    *,
+    epochs: int = 12,
+    lr: float = 2e-3,
+    batch_size: int = 100,
+    shift: int = 2,
+    seed: int = 0,
+    network: Callable[[], nn.Module] | None = None,
+    augment: Augment | None = None,
+    weight_decay: float = 0.0,
+    bf16: bool = False,
+) -> Classifier:
+    """A classifier of labelled images: Adam with a one-cycle rate; by default LeNet-5 on pictures
+    shifted by up to `shift` pixels.
 
     Args:
         images, labels: `(N, C, H, W)` in [0, 1] or uint8, and `(N,)`.
@@ -140,7 +188,10 @@ def train_classifier(
         ShapeError: images that are neither 28x28 nor 32x32.
     """
     if images.ndim != 4 or images.shape[-1] != images.shape[-2] or images.shape[-1] not in (28, 32):
-        raise ShapeError(f"images: expected (N, channels, 28, 28) or (N, channels, 32, 32), got {tuple(images.shape)}")
+        raise ShapeError(
+            "images: expected (N, channels, 28, 28) or (N, channels, 32, 32), got"
+            f" {tuple(images.shape)}"
+        )
     device, change = images.device, augment or shifted(shift)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(mix(seed, DATA))
@@ -165,10 +216,12 @@ def train_classifier(
 
 
 def digit_classifier(full: bool = False, cache: Path | None = None) -> Classifier:
-    """LeNet-5 for digits: trained once on the embedded digits, or on all of MNIST, then read from the cache.
+    """LeNet-5 for digits: trained once on the embedded digits, or on all of MNIST, then read from
+    the cache.
 
     Args:
-        full: train on all of MNIST (at least 99 percent) instead of the 6,000 embedded digits (about 97).
+        full: train on all of MNIST (at least 99 percent) instead of the 6,000 embedded digits
+            (about 97).
         cache: folder; by default `wyner` in the user's cache, or `$WYNER_CACHE_DIR`.
     """
     from wyner.data.digits import embedded
@@ -178,16 +231,23 @@ def digit_classifier(full: bool = False, cache: Path | None = None) -> Classifie
         digits = mnist() if full else embedded()
         ready = lambda a: torch.from_numpy(np.array(a[:, None]))
         return train_classifier(
-            ready(digits.train_images), torch.from_numpy(digits.train_labels), ready(digits.test_images),
-            torch.from_numpy(digits.test_labels), epochs=12 if full else 20, seed=seed,
-        )  # fmt: skip
+            ready(digits.train_images),
+            torch.from_numpy(digits.train_labels),
+            ready(digits.test_images),
+            torch.from_numpy(digits.test_labels),
+            epochs=12 if full else 20,
+            seed=seed,
+        )
 
     name = f"lenet5-{'mnist' if full else 'digits'}-2"
     return kept(name, LeNet5, train, LEAST["mnist"] if full else 0.0, cache)
 
 
-def svhn_classifier(split: str = "train", cache: Path | None = None, epochs: int | None = None) -> Classifier:
-    """A classifier of house numbers: trained once on the pictures that `wyner.data.svhn` finds, then read from the cache.
+def svhn_classifier(
+    split: str = "train", cache: Path | None = None, epochs: int | None = None
+) -> Classifier:
+    """A classifier of house numbers: trained once on the pictures that `wyner.data.svhn` finds,
+    then read from the cache.
 
     Args:
         split: of SVHN to train on.
@@ -201,18 +261,31 @@ def svhn_classifier(split: str = "train", cache: Path | None = None, epochs: int
     def train(seed: int) -> Classifier:
         n = len(found.train_images)
         return train_classifier(
-            torch.from_numpy(found.train_images), torch.from_numpy(found.train_labels), torch.from_numpy(found.test_images),
-            torch.from_numpy(found.test_labels), epochs=epochs or max(1, min(25, 400_000 // n)), lr=6e-3, seed=seed,
-            network=HouseNumberNet, augment=warped, weight_decay=0.02, bf16=True,
-        )  # fmt: skip
+            torch.from_numpy(found.train_images),
+            torch.from_numpy(found.train_labels),
+            torch.from_numpy(found.test_images),
+            torch.from_numpy(found.test_labels),
+            epochs=epochs or max(1, min(25, 400_000 // n)),
+            lr=6e-3,
+            seed=seed,
+            network=HouseNumberNet,
+            augment=warped,
+            weight_decay=0.02,
+            bf16=True,
+        )
 
     name = f"svhn-{len(found.train_images)}-1" + (f"-{epochs}" if epochs else "")
     return kept(name, HouseNumberNet, train, LEAST["svhn"], cache)
 
 
 def kept(
-    name: str, network: Callable[[], nn.Module], train: Callable[[int], Classifier], least: float = 0.0, cache: Path | None = None, tries: int = 2
-) -> Classifier:  # fmt: skip
+    name: str,
+    network: Callable[[], nn.Module],
+    train: Callable[[int], Classifier],
+    least: float = 0.0,
+    cache: Path | None = None,
+    tries: int = 2,
+) -> Classifier:
     """A classifier from the cache, or trained and put there with its accuracy.
 
     Args:

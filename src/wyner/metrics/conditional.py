@@ -1,4 +1,6 @@
-"""How good conditional samples of images are: is the label right, and do they differ. Specification of metrics, section 2."""
+"""How good conditional samples of images are: is the label right, and do they differ. Specification
+of metrics, section 2.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +31,11 @@ def label_accuracy(samples: Tensor, labels: Tensor, classify: Callable[[Tensor],
 
 
 def sample_variance(samples: Tensor) -> float:
-    """Variance over the samples of one input, averaged over coordinates and inputs; in squared units of the data.
+    """Variance over the samples of one input, averaged over coordinates and inputs; in squared
+    units of the data.
 
-        1/(B d) sum_i sum_j [ 1/n sum_s (y_sij - mean_s y_sij)^2 ]        population variance, as the specification chooses
+        1/(B d) sum_i sum_j [ 1/n sum_s (y_sij - mean_s y_sij)^2 ]        population variance, as
+            the specification chooses
 
     Args:
         samples: `(n, B, *event)`, pixels in [0, 1] for the published numbers.

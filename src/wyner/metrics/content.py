@@ -1,6 +1,8 @@
-"""What a global code says of a picture's class: read from the code itself, and from fresh pictures that are drawn from it.
+"""What a global code says of a picture's class: read from the code itself, and from fresh pictures
+that are drawn from it.
 
-[CMI] section 5.1; specification of metrics, section 5. Classifiers: scikit-learn, `pip install 'wyner[metrics]'`.
+[CMI] section 5.1; specification of metrics, section 5. Classifiers: scikit-learn, `pip install
+'wyner[metrics]'`.
 """
 
 from __future__ import annotations
@@ -23,9 +25,11 @@ BLOCK = 500
 def code_accuracy(
     model: Model, dataset: Dataset, each: int = 100, rows: int | None = None, latent: str = "z"
 ) -> dict[str, float]:
-    """AoLR and AoSVM: share of test pictures whose class is read from the mean of q(z|x), in [0, 1].
+    """AoLR and AoSVM: share of test pictures whose class is read from the mean of q(z|x), in [0,
+    1].
 
-    A logistic regression on standardised codes and a support vector machine (Gaussian kernel) learn on the codes of few pictures.
+    A logistic regression on standardised codes and a support vector machine (Gaussian kernel) learn
+    on the codes of few pictures.
 
     Args:
         model: with an encoder of the pictures.
@@ -49,12 +53,19 @@ def code_accuracy(
 
 
 def sample_accuracy(
-    model: Model, dataset: Dataset, each: int = 10, draws: int = 10, rows: int | None = None, seed: int = 0
+    model: Model,
+    dataset: Dataset,
+    each: int = 10,
+    draws: int = 10,
+    rows: int | None = None,
+    seed: int = 0,
 ) -> dict[str, float]:
-    """Scores mCAS and mCAS (SVM): share of real test pictures that classifiers label rightly that have seen only drawn ones, in [0, 1].
+    """Scores mCAS and mCAS (SVM): share of real test pictures that classifiers label rightly that
+    have seen only drawn ones, in [0, 1].
 
-    Few real pictures are encoded; from the mean of each code, `draws` pictures are drawn anew and keep its label. If z holds the class,
-    they are so many more examples of it, and the classifier beats its baseline, which learns on the few real ones.
+    Few real pictures are encoded; from the mean of each code, `draws` pictures are drawn anew and
+    keep its label. If z holds the class, they are so many more examples of it, and the classifier
+    beats its baseline, which learns on the few real ones.
 
     Args:
         model: that can `redraw`.
@@ -75,11 +86,16 @@ def sample_accuracy(
     real, labels = dataset.train[name][index], dataset.train["label"][index]
     drawn = np.asarray(model.redraw(**{name: real}, n=draws, seed=seed)[name])
     test, truth = _flat(dataset.test[name][:rows]), dataset.test["label"][:rows]
-    many, few = (_flat(drawn.reshape(-1, *drawn.shape[2:])), np.tile(labels, draws)), (_flat(real), labels)
+    many, few = (
+        (_flat(drawn.reshape(-1, *drawn.shape[2:])), np.tile(labels, draws)),
+        (_flat(real), labels),
+    )
     return {
-        "mCAS": linear_probe(*many, test, truth, standardise=False), "mCAS_SVM": kernel_probe(*many, test, truth),
-        "baseline": linear_probe(*few, test, truth, standardise=False), "baseline_SVM": kernel_probe(*few, test, truth),
-    }  # fmt: skip
+        "mCAS": linear_probe(*many, test, truth, standardise=False),
+        "mCAS_SVM": kernel_probe(*many, test, truth),
+        "baseline": linear_probe(*few, test, truth, standardise=False),
+        "baseline_SVM": kernel_probe(*few, test, truth),
+    }
 
 
 def balanced(labels: Any, each: int) -> np.ndarray:
@@ -99,7 +115,9 @@ def balanced(labels: Any, each: int) -> np.ndarray:
 
 
 def _codes(model: Model, name: str, pictures: np.ndarray, latent: str) -> np.ndarray:
-    parts: list[dict[str, Any]] = [{name: pictures[i : i + BLOCK]} for i in range(0, len(pictures), BLOCK)]
+    parts: list[dict[str, Any]] = [
+        {name: pictures[i : i + BLOCK]} for i in range(0, len(pictures), BLOCK)
+    ]
     found = [model.encode(**p)[latent].mean.detach().flatten(1).cpu().numpy() for p in parts]
     return np.concatenate(found).astype(np.float64)
 

@@ -1,4 +1,6 @@
-"""Voice conversion: does a recording with another's voice sound like its gender? VC-mCAS. Metrics, section 6."""
+"""Voice conversion: does a recording with another's voice sound like its gender? VC-mCAS. Metrics,
+section 6.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from wyner.metrics.probes import linear_probe
 
 
 def crossed_pairs(labels: Any, pairs: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Random rows of two classes in pairs: row i of the first result is of one class, row i of the second of the other.
+    """Random rows of two classes in pairs: row i of the first result is of one class, row i of the
+    second of the other.
 
     Args:
         labels: `(N,)`, two different values.
@@ -32,7 +35,8 @@ def crossed_pairs(labels: Any, pairs: int, seed: int = 0) -> tuple[np.ndarray, n
 
 
 def conversion_accuracy(converted: Any, labels: Any, real: Any, real_labels: Any) -> float:
-    """Accuracy in [0, 1], on real speech, of a logistic classifier that learned on converted speech alone.
+    """Accuracy in [0, 1], on real speech, of a logistic classifier that learned on converted speech
+    alone.
 
     All frames of a stretch are averaged; [CMI] reports it in percent as VC-mCAS.
 

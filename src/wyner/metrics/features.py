@@ -1,9 +1,11 @@
-"""Features of pictures for Frechet distances: the code of a convolutional autoencoder, trained once for each data set.
+"""Features of pictures for Frechet distances: the code of a convolutional autoencoder, trained once
+for each data set.
 
-The extractor of the variational Wyner paper (specification of metrics, section 2; its encoder: `variational-wyner.md`, section 4):
-four convolutions 5x5 of stride 2 with BatchNorm and LeakyReLU(0.2), 32-64-128-256 channels, so that 32x32 pictures have 1024
-features; a mirrored decoder with tanh; L1 loss, Adam with AMSGrad 1e-3, batches of 64, at most 50 epochs, until 10 percent held-out
-pictures have not improved for 5.
+The extractor of the variational Wyner paper (specification of metrics, section 2; its encoder:
+`variational-wyner.md`, section 4): four convolutions 5x5 of stride 2 with BatchNorm and
+LeakyReLU(0.2), 32-64-128-256 channels, so that 32x32 pictures have 1024 features; a mirrored
+decoder with tanh; L1 loss, Adam with AMSGrad 1e-3, batches of 64, at most 50 epochs, until 10
+percent held-out pictures have not improved for 5.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ SLOPE, VERSION = 0.2, 1
 
 
 class FeatureEncoder(nn.Module):
-    """Pictures `(N, C, H, W)` in [-1, 1] to features `(N, 8 width * H/16 * W/16)`, after BatchNorm and LeakyReLU."""
+    """Pictures `(N, C, H, W)` in [-1, 1] to features `(N, 8 width * H/16 * W/16)`, after BatchNorm
+    and LeakyReLU.
+    """
 
     def __init__(self, channels: int, width: int = 32) -> None:
         super().__init__()
@@ -51,7 +55,11 @@ class FeatureDecoder(nn.Module):
         sizes = [8 * width, 4 * width, 2 * width, width, c]
         layers: list[nn.Module] = [nn.Unflatten(1, (8 * width, h // 16, w // 16))]
         for i, o in zip(sizes[:-1], sizes[1:], strict=True):
-            layers += [nn.ConvTranspose2d(i, o, 5, 2, 2, output_padding=1), nn.BatchNorm2d(o), nn.LeakyReLU(SLOPE)]
+            layers += [
+                nn.ConvTranspose2d(i, o, 5, 2, 2, output_padding=1),
+                nn.BatchNorm2d(o),
+                nn.LeakyReLU(SLOPE),
+            ]
         self.body = nn.Sequential(*layers[:-2], nn.Tanh())
 
     def forward(self, h: Tensor) -> Tensor:
@@ -60,7 +68,9 @@ class FeatureDecoder(nn.Module):
 
 @dataclass(frozen=True)
 class Features:
-    """A trained encoder, and the mean absolute error of its autoencoder on held-out pictures scaled to [-1, 1]."""
+    """A trained encoder, and the mean absolute error of its autoencoder on held-out pictures scaled
+    to [-1, 1].
+    """
 
     encoder: nn.Module
     error: float
@@ -78,9 +88,17 @@ def _signed(images: Tensor) -> Tensor:
 
 
 def train_features(
-    images: Tensor, *, width: int = 32, epochs: int = 50, patience: int = 5, lr: float = 1e-3, batch_size: int = 64, seed: int = 0
-) -> Features:  # fmt: skip
-    """An encoder from the training of an autoencoder; its weights with the best held-out error (our choice).
+    images: Tensor,
+    *,
+    width: int = 32,
+    epochs: int = 50,
+    patience: int = 5,
+    lr: float = 1e-3,
+    batch_size: int = 64,
+    seed: int = 0,
+) -> Features:
+    """An encoder from the training of an autoencoder; its weights with the best held-out error (our
+    choice).
 
     Args:
         images: `(N, C, H, W)` in [0, 1] or uint8, H and W multiples of 16, N >= 20.
@@ -94,13 +112,17 @@ def train_features(
     """
     if images.ndim != 4 or images.shape[2] % 16 or images.shape[3] % 16 or len(images) < 20:
         raise ShapeError(
-            f"images: expected at least 20 of shape (channels, height, width) with height and width multiples of 16, got {tuple(images.shape)}"
+            "images: expected at least 20 of shape (channels, height, width) with height and width"
+            f" multiples of 16, got {tuple(images.shape)}"
         )
     device = images.device
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(mix(seed, DATA))
         shape = (images.shape[1], images.shape[2], images.shape[3])
-        encoder, decoder = FeatureEncoder(shape[0], width).to(device), FeatureDecoder(shape, width).to(device)
+        encoder, decoder = (
+            FeatureEncoder(shape[0], width).to(device),
+            FeatureDecoder(shape, width).to(device),
+        )
         both = nn.Sequential(encoder, decoder)
         adam = torch.optim.Adam(both.parameters(), lr=lr, amsgrad=True)
         order = torch.randperm(len(images)).to(device)
@@ -138,7 +160,9 @@ def _error(both: nn.Module, images: Tensor, rows: Tensor) -> float:
     return total / len(rows)
 
 
-def features_of(images: Tensor | np.ndarray, cache: Path | None = None, epochs: int = 50, seed: int = 0) -> Features:
+def features_of(
+    images: Tensor | np.ndarray, cache: Path | None = None, epochs: int = 50, seed: int = 0
+) -> Features:
     """The extractor for a set of training pictures: trained once, then read from the cache.
 
     Args:
@@ -146,12 +170,18 @@ def features_of(images: Tensor | np.ndarray, cache: Path | None = None, epochs: 
         cache: folder; by default below `wyner` in the user's cache, or `$WYNER_CACHE_DIR`.
         epochs, seed: as in `train_features`; part of the name in the cache, as the pictures are.
     """
-    pictures = images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))
+    pictures = (
+        images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))
+    )
     digest = hashlib.blake2b(digest_size=8)
-    digest.update(repr((VERSION, tuple(pictures.shape), str(pictures.dtype), epochs, seed)).encode())
+    digest.update(
+        repr((VERSION, tuple(pictures.shape), str(pictures.dtype), epochs, seed)).encode()
+    )
     digest.update(pictures.cpu().contiguous().numpy().reshape(-1).view(np.uint8).data)
     path = (cache or cache_folder("features")) / f"{digest.hexdigest()}.safetensors"
-    if found := restored(path, lambda meta: FeatureEncoder(pictures.shape[1], int(meta["width"])), "error"):
+    if found := restored(
+        path, lambda meta: FeatureEncoder(pictures.shape[1], int(meta["width"])), "error"
+    ):
         return Features(found[0].requires_grad_(False).to(pictures.device), found[1])
     made = train_features(pictures, epochs=epochs, seed=seed)
     write_tensors(path, made.encoder.state_dict(), {"error": made.error, "width": 32})

@@ -1,9 +1,10 @@
-"""Frechet distance between Gaussians that are fitted to features. Specification of metrics, section 2.
+"""Frechet distance between Gaussians that are fitted to features. Specification of metrics, section
+2.
 
     d^2 = |m1 - m2|^2 + tr( S1 + S2 - 2 (S1 S2)^{1/2} )
 
-Features come from an autoencoder of the data (`wyner.metrics.features`), or from any other function of pictures. Values of
-different feature extractors do not compare.
+Features come from an autoencoder of the data (`wyner.metrics.features`), or from any other function
+of pictures. Values of different feature extractors do not compare.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ def moments(features: Tensor, block: int = 4096) -> Moments:
     if len(features) < 2:
         raise DataError(f"features: expected at least 2 rows for a covariance, got {len(features)}")
     mean = torch.stack([b.double().sum(0) for b in features.split(block)]).sum(0) / len(features)
-    scatter = torch.zeros(features.shape[1], features.shape[1], dtype=torch.float64, device=features.device)
+    scatter = torch.zeros(
+        features.shape[1], features.shape[1], dtype=torch.float64, device=features.device
+    )
     for b in features.split(block):
         centred = b.double() - mean
         scatter += centred.T @ centred
@@ -47,25 +50,33 @@ def moments(features: Tensor, block: int = 4096) -> Moments:
 
 
 def frechet_distance(a: Moments, b: Moments) -> float:
-    """Squared Frechet (2-Wasserstein) distance of two Gaussians, in squared units of the features; at least 0.
+    """Squared Frechet (2-Wasserstein) distance of two Gaussians, in squared units of the features;
+    at least 0.
 
-    tr (S1 S2)^{1/2} is the sum of the square roots of the eigenvalues of S1^{1/2} S2 S1^{1/2}, which is symmetric; no square root of
-    an unsymmetric matrix is taken, and singular covariances (fewer rows than features) need no care.
+    tr (S1 S2)^{1/2} is the sum of the square roots of the eigenvalues of S1^{1/2} S2 S1^{1/2},
+    which is symmetric; no square root of an unsymmetric matrix is taken, and singular covariances
+    (fewer rows than features) need no care.
 
     Raises:
         ShapeError: other numbers of features.
     """
     if a.mean.shape != b.mean.shape:
-        raise ShapeError(f"features: expected the same number on both sides, got {len(a.mean)} and {len(b.mean)}")
+        raise ShapeError(
+            f"features: expected the same number on both sides, got {len(a.mean)} and {len(b.mean)}"
+        )
     values, vectors = torch.linalg.eigh(a.covariance)
     root = (vectors * values.clamp_min(0).sqrt()) @ vectors.T
     cross = torch.linalg.eigvalsh(root @ b.covariance.to(root) @ root).clamp_min(0).sqrt().sum()
     shift = (a.mean - b.mean.to(a.mean)).square().sum()
-    return max(0.0, float(shift + a.covariance.trace() + b.covariance.trace().to(shift) - 2 * cross))
+    return max(
+        0.0, float(shift + a.covariance.trace() + b.covariance.trace().to(shift) - 2 * cross)
+    )
 
 
 def frechet(samples: Tensor, reference: Tensor) -> float:
-    """`frechet_distance` of the Gaussians fitted to two tables of features, `(N, d)` and `(M, d)`."""
+    """`frechet_distance` of the Gaussians fitted to two tables of features, `(N, d)` and `(M,
+    d)`.
+    """
     return frechet_distance(moments(samples), moments(reference))
 
 
@@ -76,19 +87,30 @@ def joint_frechet(samples: Mapping[str, Tensor], reference: Mapping[str, Tensor]
         ShapeError: other modalities, or other numbers of rows on one side.
     """
     if set(samples) != set(reference):
-        raise ShapeError(f"expected features of {', '.join(sorted(reference))}, got {', '.join(sorted(samples))}")
+        raise ShapeError(
+            f"expected features of {', '.join(sorted(reference))}, got {', '.join(sorted(samples))}"
+        )
     for side in (samples, reference):
         if len({len(v) for v in side.values()}) > 1:
-            raise ShapeError(f"expected as many rows of every modality, got {', '.join(f'{len(v)} of {k}' for k, v in side.items())}")  # fmt: skip
+            raise ShapeError(
+                "expected as many rows of every modality, got"
+                f" {', '.join(f'{len(v)} of {k}' for k, v in side.items())}"
+            )
     names = sorted(reference)
-    return frechet(torch.cat([samples[k] for k in names], 1), torch.cat([reference[k] for k in names], 1))
+    return frechet(
+        torch.cat([samples[k] for k in names], 1), torch.cat([reference[k] for k in names], 1)
+    )
 
 
-def conditional_frechet(samples: Tensor, labels: Tensor, reference: Tensor, reference_labels: Tensor) -> float:
-    """Mean over conditions of the distance of its samples from the references that have the label asked for.
+def conditional_frechet(
+    samples: Tensor, labels: Tensor, reference: Tensor, reference_labels: Tensor
+) -> float:
+    """Mean over conditions of the distance of its samples from the references that have the label
+    asked for.
 
     Args:
-        samples: features `(C, n, d)` of n samples for each of C conditions (n = 2048, C = 320 in the paper).
+        samples: features `(C, n, d)` of n samples for each of C conditions (n = 2048, C = 320 in
+            the paper).
         labels: `(C,)`, the label that samples of a condition should have.
         reference: features `(M, d)` of training pictures.
         reference_labels: `(M,)`.
@@ -98,14 +120,20 @@ def conditional_frechet(samples: Tensor, labels: Tensor, reference: Tensor, refe
     """
     if samples.ndim != 3 or len(labels) != len(samples) or len(reference) != len(reference_labels):
         raise ShapeError(
-            f"expected samples (conditions, n, numbers), a label for each condition and each reference; got {tuple(samples.shape)}, "
-            f"{len(labels)} labels, {len(reference)} references and {len(reference_labels)} labels"
+            "expected samples (conditions, n, numbers), a label for each condition and each"
+            f" reference; got {tuple(samples.shape)}, {len(labels)} labels, {len(reference)}"
+            f" references and {len(reference_labels)} labels"
         )
     known: dict[int, Moments] = {}
     for k in labels.unique().tolist():
         chosen = reference[(reference_labels == k).to(reference.device)]
         if len(chosen) < 2:
-            raise DataError(f"reference: expected at least 2 pictures with label {k}, got {len(chosen)}")
+            raise DataError(
+                f"reference: expected at least 2 pictures with label {k}, got {len(chosen)}"
+            )
         known[k] = moments(chosen)
-    each = [frechet_distance(known[int(k)], moments(own)) for own, k in zip(samples, labels.tolist(), strict=True)]
+    each = [
+        frechet_distance(known[int(k)], moments(own))
+        for own, k in zip(samples, labels.tolist(), strict=True)
+    ]
     return sum(each) / len(each)

@@ -1,11 +1,16 @@
-"""Retrieval: how high the relevant items of a gallery rank for a query. Specification of metrics, section 3.
+"""Retrieval: how high the relevant items of a gallery rank for a query. Specification of metrics,
+section 3.
 
-With rel_r in {0, 1} the relevance of rank r = 1..N, R their sum and P(r) = (rel_1 + ... + rel_r) / r:
+With rel_r in {0, 1} the relevance of rank r = 1..N, R their sum and P(r) = (rel_1 + ... + rel_r) /
+r:
 
     P@K              P(K)
-    AP               sum_r rel_r P(r) / R,                       over all of the gallery; its mean over queries is mAP@all
-    AP interpolated  sum_r rel_r max_{r' >= r} P(r') / R         the public code of the variational Wyner paper
-    mAP@K            sum_{r <= K} rel_r P(r) / K                 divided by K, not by R (IIAE's split 2)
+    AP               sum_r rel_r P(r) / R,                       over all of the gallery; its mean
+                     over queries is mAP@all
+    AP interpolated  sum_r rel_r max_{r' >= r} P(r') / R         the public code of the variational
+                     Wyner paper
+    mAP@K            sum_{r <= K} rel_r P(r) / K                 divided by K, not by R (IIAE's
+                     split 2)
 
 A query without a relevant item has AP 0. Ties keep the order of the gallery.
 """
@@ -73,7 +78,8 @@ def average_precision_at(relevant: Tensor, k: int) -> Tensor:
 def ranked_relevance(
     queries: Any, gallery: Any, query_labels: Any, gallery_labels: Any, distance: str = "cosine"
 ) -> Tensor:
-    """Whether the gallery item at each rank has the query's label, bool `(Q, N)`, best first; ties in the gallery's order.
+    """Whether the gallery item at each rank has the query's label, bool `(Q, N)`, best first; ties
+    in the gallery's order.
 
     Args:
         queries, gallery: codes `(Q, d)` and `(N, d)`, arrays or tensors.
@@ -82,14 +88,18 @@ def ranked_relevance(
     """
     a, b = _codes(queries, "queries"), _codes(gallery, "gallery")
     if a.shape[1] != b.shape[1]:
-        raise ShapeError(f"expected codes of one length, got {a.shape[1]} of queries and {b.shape[1]} of the gallery")
+        raise ShapeError(
+            f"expected codes of one length, got {a.shape[1]} of queries and {b.shape[1]} of the"
+            " gallery"
+        )
     la, lb = _labels(query_labels, a, "queries"), _labels(gallery_labels, b, "gallery")
     order = similarity(a, b, distance).argsort(dim=1, descending=True, stable=True)
     return lb[order] == la[:, None]
 
 
 def similarity(a: Tensor, b: Tensor, distance: str = "cosine") -> Tensor:
-    """What ranks b for a, `(Q, N)`, larger is nearer: the cosine, or minus the squared Euclidean distance.
+    """What ranks b for a, `(Q, N)`, larger is nearer: the cosine, or minus the squared Euclidean
+    distance.
 
     A code of zeros has cosine 0 with everything.
     """
@@ -118,11 +128,12 @@ def retrieval_scores(
         block: queries at a time; memory is about 40 bytes times block times N.
 
     Returns:
-        `{"precision": P@K, "precision_1": P@1, "map": ..., "map_interpolated": ..., "map_k": ...}`, in [0, 1], and `precision_se`,
-        `map_se`, standard errors over the queries.
+        `{"precision": P@K, "precision_1": P@1, "map": ..., "map_interpolated": ..., "map_k": ...}`,
+        in [0, 1], and `precision_se`, `map_se`, standard errors over the queries.
 
     Raises:
-        DataError: a query whose label the gallery does not have. OptionError: K larger than the gallery. ShapeError: bad shapes.
+        DataError: a query whose label the gallery does not have. OptionError: K larger than the
+            gallery. ShapeError: bad shapes.
 
     Example:
         >>> found = retrieval_scores([[1.0, 0.0]], [[0.0, 1.0], [1.0, 0.1], [1.0, 1.0]], [5], [5, 4, 5], k=2)
@@ -132,28 +143,40 @@ def retrieval_scores(
     a, b = _codes(queries, "queries"), _codes(gallery, "gallery")
     la, lb = _labels(query_labels, a, "queries"), _labels(gallery_labels, b, "gallery")
     if missing := sorted(set(la.tolist()) - set(lb.tolist())):
-        raise DataError(f"the gallery has no item with label {missing[0]}, which a query has: nothing can be relevant")
+        raise DataError(
+            f"the gallery has no item with label {missing[0]}, which a query has: nothing can be"
+            " relevant"
+        )
     _in_range(k, len(b))
     parts: dict[str, list[Tensor]] = {}
     for i in range(0, len(a), block):
         ranked = ranked_relevance(a[i : i + block], b, la[i : i + block], lb, distance)
         found = {
-            "precision": precision_at(ranked, k), "precision_1": precision_at(ranked, 1), "map": average_precision(ranked),
-            "map_interpolated": average_precision(ranked, True), "map_k": average_precision_at(ranked, k),
-        }  # fmt: skip
+            "precision": precision_at(ranked, k),
+            "precision_1": precision_at(ranked, 1),
+            "map": average_precision(ranked),
+            "map_interpolated": average_precision(ranked, True),
+            "map_k": average_precision_at(ranked, k),
+        }
         for name, values in found.items():
             parts.setdefault(name, []).append(values)
     each = {name: torch.cat(values) for name, values in parts.items()}
-    errors = {f"{n}_se": float(each[n].std()) / len(a) ** 0.5 if len(a) > 1 else 0.0 for n in ("precision", "map")}
+    errors = {
+        f"{n}_se": float(each[n].std()) / len(a) ** 0.5 if len(a) > 1 else 0.0
+        for n in ("precision", "map")
+    }
     return {name: float(values.mean()) for name, values in each.items()} | errors
 
 
 def chance_scores(query_labels: Any, gallery_labels: Any, *, k: int = 100) -> dict[str, float]:
-    """What a random order of the gallery has on average: exact expectations, by the names of `retrieval_scores`.
+    """What a random order of the gallery has on average: exact expectations, by the names of
+    `retrieval_scores`.
 
-        E P@K = R/N,   E AP = ( H_N + (R-1)/(N-1) (N - H_N) ) / N,   E AP@K = R/(N K) ( H_K + (R-1)/(N-1) (K - H_K) )
+        E P@K = R/N,   E AP = ( H_N + (R-1)/(N-1) (N - H_N) ) / N,   E AP@K = R/(N K) ( H_K +
+                       (R-1)/(N-1) (K - H_K) )
 
-    with R relevant items among N and H_n = 1 + 1/2 + ... + 1/n, averaged over the queries. The interpolated AP has no such form.
+    with R relevant items among N and H_n = 1 + 1/2 + ... + 1/n, averaged over the queries. The
+    interpolated AP has no such form.
 
     Example:
         >>> round(chance_scores([0], [0, 1, 1, 1], k=2)["precision"], 2)
@@ -164,16 +187,26 @@ def chance_scores(query_labels: Any, gallery_labels: Any, *, k: int = 100) -> di
     _in_range(k, n)
     r = (la[:, None] == lb).sum(1).double()
     harmonic = lambda m: float((1 / torch.arange(1, m + 1, dtype=torch.float64)).sum())
-    other = (r - 1) / max(1, n - 1)  # share of relevant items among the others, given a relevant one
+    other = (r - 1) / max(
+        1, n - 1
+    )  # share of relevant items among the others, given a relevant one
     there = r > 0
     ap = torch.where(there, (harmonic(n) + other * (n - harmonic(n))) / n, 0.0)
     ap_k = torch.where(there, r / (n * k) * (harmonic(k) + other * (k - harmonic(k))), 0.0)
     share = float((r / n).mean())
-    return {"precision": share, "precision_1": share, "map": float(ap.mean()), "map_k": float(ap_k.mean())}
+    return {
+        "precision": share,
+        "precision_1": share,
+        "map": float(ap.mean()),
+        "map_k": float(ap_k.mean()),
+    }
 
 
-def paired_top1(queries: Any, gallery: Any, distance: str = "euclidean", block: int = 1024) -> float:
-    """Share of queries whose nearest gallery item is their own partner, the item of the same row, in [0, 1].
+def paired_top1(
+    queries: Any, gallery: Any, distance: str = "euclidean", block: int = 1024
+) -> float:
+    """Share of queries whose nearest gallery item is their own partner, the item of the same row,
+    in [0, 1].
 
     The paired retrieval of IIAE's Table 9. Between equally near items the first counts.
 
@@ -187,11 +220,15 @@ def paired_top1(queries: Any, gallery: Any, distance: str = "euclidean", block: 
     """
     a, b = _codes(queries, "queries"), _codes(gallery, "gallery")
     if a.shape != b.shape:
-        raise ShapeError(f"expected a partner for every query, got codes {tuple(a.shape)} and {tuple(b.shape)}")
+        raise ShapeError(
+            f"expected a partner for every query, got codes {tuple(a.shape)} and {tuple(b.shape)}"
+        )
     right = 0
     for i in range(0, len(a), block):
         near = similarity(a[i : i + block], b, distance)
-        first = (near == near.max(1, keepdim=True).values).int().argmax(1)  # the first of the largest
+        first = (
+            (near == near.max(1, keepdim=True).values).int().argmax(1)
+        )  # the first of the largest
         right += int((first == torch.arange(i, i + len(near), device=near.device)).sum())
     return right / len(a)
 
@@ -204,7 +241,9 @@ def _precisions(relevant: Tensor) -> Tensor:
 
 def _check(relevant: Tensor, k: int) -> None:
     if relevant.ndim != 2 or relevant.dtype is not torch.bool or not relevant.numel():
-        raise ShapeError(f"expected relevance by rank, bool (Q, N), got {relevant.dtype} {tuple(relevant.shape)}")
+        raise ShapeError(
+            f"expected relevance by rank, bool (Q, N), got {relevant.dtype} {tuple(relevant.shape)}"
+        )
     _in_range(k, relevant.shape[1])
 
 
@@ -216,12 +255,17 @@ def _in_range(k: int, n: int) -> None:
 def _codes(values: Any, what: str) -> Tensor:
     found = torch.as_tensor(values)
     if found.ndim != 2 or not found.numel():
-        raise ShapeError(f"{what}: expected codes (rows, d) with at least one row, got {tuple(found.shape)}")
+        raise ShapeError(
+            f"{what}: expected codes (rows, d) with at least one row, got {tuple(found.shape)}"
+        )
     return found if found.is_floating_point() else found.double()
 
 
 def _labels(values: Any, codes: Tensor, what: str) -> Tensor:
     found = torch.as_tensor(values)
     if found.shape != (len(codes),):
-        raise ShapeError(f"{what}: expected one label for each of the {len(codes)} rows, got {tuple(found.shape)}")
+        raise ShapeError(
+            f"{what}: expected one label for each of the {len(codes)} rows, got"
+            f" {tuple(found.shape)}"
+        )
     return found.long().to(codes.device)

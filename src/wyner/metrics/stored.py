@@ -15,7 +15,8 @@ from wyner.files import read_tensors
 def restored(
     path: Path, network: Callable[[Mapping[str, Any]], nn.Module], score: str
 ) -> tuple[nn.Module, float] | None:
-    """A network in evaluation mode with the weights of a file, and how good it was found; None if there is no such file, or a damaged one.
+    """A network in evaluation mode with the weights of a file, and how good it was found; None if
+    there is no such file, or a damaged one.
 
     Args:
         path: of a file that `wyner.files.write_tensors` wrote.

@@ -1,4 +1,6 @@
-"""Speaker verification: do two recordings have one speaker? The equal error rate of codes. Metrics, section 4."""
+"""Speaker verification: do two recordings have one speaker? The equal error rate of codes. Metrics,
+section 4.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,11 @@ from wyner.errors import DataError, ShapeError
 
 
 def equal_error_rate(same: Any, different: Any) -> float:
-    """The share at which false acceptances equal false rejections, in [0, 1]: 0 if scores separate, 1/2 if they say nothing.
+    """The share at which false acceptances equal false rejections, in [0, 1]: 0 if scores separate,
+    1/2 if they say nothing.
 
-    A pair is accepted if its score is at least a threshold; between thresholds both shares are joined by straight lines.
+    A pair is accepted if its score is at least a threshold; between thresholds both shares are
+    joined by straight lines.
 
     Args:
         same: scores of pairs with one speaker, `(n,)`, higher for more alike.
@@ -47,14 +51,19 @@ def equal_error_rate(same: Any, different: Any) -> float:
 
 @dataclass(frozen=True)
 class Verification:
-    """What verification found: the equal error rate in percent, and how many pairs of either kind were tried."""
+    """What verification found: the equal error rate in percent, and how many pairs of either kind
+    were tried.
+    """
 
     eer_percent: float
     same: int
     different: int
 
     def __str__(self) -> str:
-        return f"EER {self.eer_percent:.2f}% of {self.same + self.different:,} pairs, {self.same:,} of them with one speaker"
+        return (
+            f"EER {self.eer_percent:.2f}% of {self.same + self.different:,} pairs, {self.same:,} of"
+            " them with one speaker"
+        )
 
 
 def verification(codes: Any, speakers: Sequence[Any]) -> Verification:
@@ -69,7 +78,9 @@ def verification(codes: Any, speakers: Sequence[Any]) -> Verification:
     """
     codes, names = np.asarray(codes, np.float64), np.asarray(speakers)
     if codes.ndim != 2 or names.shape != (len(codes),):
-        raise ShapeError(f"expected codes (N, d) and speakers (N,), got {codes.shape} and {names.shape}")
+        raise ShapeError(
+            f"expected codes (N, d) and speakers (N,), got {codes.shape} and {names.shape}"
+        )
     unit = codes / np.maximum(np.linalg.norm(codes, axis=1, keepdims=True), 1e-300)
     i, j = np.triu_indices(len(codes), 1)
     scores, alike = (unit @ unit.T)[i, j], names[i] == names[j]

@@ -26,10 +26,30 @@ from wyner.models.wyner_vae import WynerVAE
 TABLE: dict[str, type[Model]] = {
     kind.__name__: kind
     for kind in (
-        WynerVAE, JVAE, JMVAE, CVAE, VCCAPrivate, BiVCCAPrivate, VIB, JointBetaVAE, SSVAE, ADGM, BCDE, WVAE, IIAE,
-        MVAE, MMVAE, MoPoE, MVTCAE, DMVAE, MMVAEPlus, VariationalWyner, DSAE, PixelCNNVAE,
+        WynerVAE,
+        JVAE,
+        JMVAE,
+        CVAE,
+        VCCAPrivate,
+        BiVCCAPrivate,
+        VIB,
+        JointBetaVAE,
+        SSVAE,
+        ADGM,
+        BCDE,
+        WVAE,
+        IIAE,
+        MVAE,
+        MMVAE,
+        MoPoE,
+        MVTCAE,
+        DMVAE,
+        MMVAEPlus,
+        VariationalWyner,
+        DSAE,
+        PixelCNNVAE,
     )
-}  # fmt: skip
+}
 """Every model by the name that configurations and the command line use."""
 
 __all__ = ["TABLE", "Model", *TABLE]

@@ -1,10 +1,13 @@
-"""Auxiliary deep generative model, ADGM (Maaloe et al. 2016), as appendix C of the Wyner VAE paper states it.
+"""Auxiliary deep generative model, ADGM (Maaloe et al. 2016), as appendix C of the Wyner VAE paper
+states it.
 
     L = KL( q(x,y) q(z|y) q(v|z,y,x)         ||  p(x) p(v) p(y|v,x) p(z|v,x,y) )          labelled
       + KL( q(y) q(z|y) q(x|z,y) q(v|z,y,x)  ||  p(x) p(v) p(y|v,x) p(z|v,x,y) )          unlabelled
-      + alpha KL( q(x,y) q(z|y)              ||  q(y) q(z|y) q(x|z,y) )                   classify: -log q(x|z,y)
+      + alpha KL( q(x,y) q(z|y)              ||  q(y) q(z|y) q(x|z,y) )                   classify:
+                                             -log q(x|z,y)
 
-    A discrete x is summed over exactly. The auxiliary z makes the posterior of x and v richer; it is no common variable.
+    A discrete x is summed over exactly. The auxiliary z makes the posterior of x and v richer; it
+    is no common variable.
 
 symbol   meaning                              shape        code
 x        the label, or whatever y is given    (B, n, k)    "x"
@@ -29,7 +32,8 @@ from wyner.variables import Space
 
 
 class ADGM(Model):
-    """SSVAE with an auxiliary latent z in the posterior, so that q(x|y) = int q(z|y) q(x|z,y) dz is a mixture.
+    """SSVAE with an auxiliary latent z in the posterior, so that q(x|y) = int q(z|y) q(x|z,y) dz is
+    a mixture.
 
     Args:
         x: space of the label, for example `Categorical(1, 10)`.
@@ -57,7 +61,8 @@ class ADGM(Model):
         discrete = {"q(x|z,y)": Categorical(summed=True)} if isinstance(x, Labels) else {}
         generate = "p(x) p(v) p(y|v,x) p(z|v,x,y)"
         super().__init__(
-            observed={"x": x, "y": y}, latent=needed(z=z, v=v),
+            observed={"x": x, "y": y},
+            latent=needed(z=z, v=v),
             objective=KL("labelled") + unlabelled * KL("unlabelled") + alpha * KL("classify"),
             laws={
                 "labelled": ("q(x,y) q(z|y) q(v|z,y,x)", generate),
@@ -65,5 +70,7 @@ class ADGM(Model):
                 "classify": ("q(x,y) q(z|y)", "q(y) q(z|y) q(x|z,y)"),
                 "x2y": ("q(x,y) q(z|y) q(v|z,y,x)", "q(x) p(v) p(y|v,x) p(z|v,x,y)"),
             },
-            networks=networks, families={**discrete, **(families or {})}, modules=modules,
-        )  # fmt: skip
+            networks=networks,
+            families={**discrete, **(families or {})},
+            modules=modules,
+        )

@@ -1,4 +1,6 @@
-"""A model: variables, factors, named pairs of laws, an objective. Everything a user can ask follows from the laws."""
+"""A model: variables, factors, named pairs of laws, an objective. Everything a user can ask follows
+from the laws.
+"""
 
 from __future__ import annotations
 
@@ -35,17 +37,22 @@ class Model(nn.Module):
         latent: spaces of the latents, by name.
         laws: pairs (q, p) by name, each a product of factors in sampling order.
         objective: a weighted sum of `KL(name)` terms.
-        common: latents that all modalities share; what `common_information` measures and `reconstruct` infers.
+        common: latents that all modalities share; what `common_information` measures and
+            `reconstruct` infers.
         networks: makes the default networks.
-        families: families by variable (`"x"`) or by factor (`"q(z|x)"`); a factor may be a product or mixture of others.
-        modules: a user's own networks by factor (`"q(z|x,y)"`), called with the parents in the order written and returning
-            `(..., m * event[0], *event[1:])`; or own critics by the name of their term (`"SKL(joint)"`), called with the values
-            that they see and returning `(N,)`.
-        critics: makes the critics of terms that compare laws by their draws, and says how much noise they see.
+        families: families by variable (`"x"`) or by factor (`"q(z|x)"`); a factor may be a product
+            or mixture of others.
+        modules: a user's own networks by factor (`"q(z|x,y)"`), called with the parents in the
+            order written and returning `(..., m * event[0], *event[1:])`; or own critics by the
+            name of their term (`"SKL(joint)"`), called with the values that they see and returning
+            `(N,)`.
+        critics: makes the critics of terms that compare laws by their draws, and says how much
+            noise they see.
         phases: how to train; by default one phase with the objective and every factor.
 
     Raises:
-        LawError: malformed laws. ShapeError: a network of the wrong output. OptionError: an unknown name.
+        LawError: malformed laws. ShapeError: a network of the wrong output. OptionError: an unknown
+            name.
 
     Example:
         >>> import wyner
@@ -132,12 +139,15 @@ class Model(nn.Module):
             key = (term.head, term.of, frozenset(term.given))
             if key in seen:
                 raise LawError(
-                    f"{seen[key]} and {name} would be two networks for the same conditional; write the parents in one order"
+                    f"{seen[key]} and {name} would be two networks for the same conditional; write"
+                    " the parents in one order"
                 )
             seen[key] = name
         return terms
 
-    def _members(self, terms: dict[str, Term], families: Mapping[str, Family | Combination]) -> None:
+    def _members(
+        self, terms: dict[str, Term], families: Mapping[str, Family | Combination]
+    ) -> None:
         """Adds the factors that combinations are made of, which no law may name."""
         left = list(terms.values())
         while left:
@@ -147,19 +157,30 @@ class Model(nn.Module):
                 continue
             for text in family.members:
                 member = read_term(text, f"{term.name}: member")
-                if member.of != term.of or not set(member.given) <= set(term.given) or member == term:
+                if (
+                    member.of != term.of
+                    or not set(member.given) <= set(term.given)
+                    or member == term
+                ):
                     raise LawError(
-                        f"{term.name}: its member {member.name} must be another factor of {','.join(term.of)} whose parents "
-                        f"are among {','.join(term.given) or 'none'}"
+                        f"{term.name}: its member {member.name} must be another factor of"
+                        f" {','.join(term.of)} whose parents are among"
+                        f" {','.join(term.given) or 'none'}"
                     )
                 if member.name not in terms:
                     terms[member.name] = member
                     left.append(member)
 
     def _seen_by_critics(self, objective: Objective) -> dict[str, tuple[str, ...]]:
-        """What the critic of each matching and dependence of all objectives reads, by the name of its term."""
-        terms = {t.name: t for o in (objective, *(p.objective for p in self.phases)) for t in o.measured}
-        seen = {k: seen_by(t, self.laws, list(self.variables), self.observed) for k, t in terms.items()}
+        """What the critic of each matching and dependence of all objectives reads, by the name of
+        its term.
+        """
+        terms = {
+            t.name: t for o in (objective, *(p.objective for p in self.phases)) for t in o.measured
+        }
+        seen = {
+            k: seen_by(t, self.laws, list(self.variables), self.observed) for k, t in terms.items()
+        }
         return {k: v for k, v in seen.items() if v}
 
     def _known(self, names: Mapping[str, object], known: set[str], kind: str) -> None:
@@ -168,8 +189,13 @@ class Model(nn.Module):
                 raise OptionError(unknown(f"name for a {kind}", name, known))
 
     def _add_factor(
-        self, term: Term, terms: Mapping[str, Term], networks: Builder, families: Mapping[str, Family | Combination], modules: Mapping[str, nn.Module]
-    ) -> None:  # fmt: skip
+        self,
+        term: Term,
+        terms: Mapping[str, Term],
+        networks: Builder,
+        families: Mapping[str, Family | Combination],
+        modules: Mapping[str, nn.Module],
+    ) -> None:
         """Makes a factor, and before it the members that it is a combination of."""
         if term.name in self.factors:
             return
@@ -187,28 +213,45 @@ class Model(nn.Module):
             self._add_factor(terms[member.name], terms, networks, families, modules)
             members.append((self.factors[member.name], [term.given.index(g) for g in member.given]))
         (name,) = term.of
-        self.factors[term.name] = Combined(term.name, family, members, self.variables[name].event_shape)
+        self.factors[term.name] = Combined(
+            term.name, family, members, self.variables[name].event_shape
+        )
 
     def _add_inner(
-        self, term: Term, family: FeatureOf, terms: Mapping[str, Term], networks: Builder, families: Mapping[str, Family | Combination], modules: Mapping[str, nn.Module]
-    ) -> None:  # fmt: skip
+        self,
+        term: Term,
+        family: FeatureOf,
+        terms: Mapping[str, Term],
+        networks: Builder,
+        families: Mapping[str, Family | Combination],
+        modules: Mapping[str, nn.Module],
+    ) -> None:
         """Makes a factor that another one computes, and before it that one."""
         owner = terms.get(family.factor)
         if owner is None or owner.of != term.given:
             raise LawError(
-                f"{term.name}: expected a factor of {','.join(term.given)} to be a feature of, got {family.factor}"
+                f"{term.name}: expected a factor of {','.join(term.given)} to be a feature of, got"
+                f" {family.factor}"
             )
         self._add_factor(owner, terms, networks, families, modules)
         (variable,), (name,) = owner.of, term.of
         head: Any = self.factors[family.factor].head
-        self.factors[term.name] = Inner(term.name, family.factor, variable, family.head(self.variables[name]), head)
+        self.factors[term.name] = Inner(
+            term.name, family.factor, variable, family.head(self.variables[name]), head
+        )
 
     def _factor(
-        self, term: Term, networks: Builder, families: Mapping[str, Family], module: nn.Module | None
+        self,
+        term: Term,
+        networks: Builder,
+        families: Mapping[str, Family],
+        module: nn.Module | None,
     ) -> Factor:
         (name,) = term.of
         space = self.variables[name]
-        family = families.get(term.name, families.get(name)) or default_family(space, name in self.observed)
+        family = families.get(term.name, families.get(name)) or default_family(
+            space, name in self.observed
+        )
         if not term.given and module is None and (prior := family.prior(space)) is not None:
             return Factor(term.name, prior, None, ())
         head = family.head(space)
@@ -222,7 +265,9 @@ class Model(nn.Module):
 
     def _seen(self, name: str) -> tuple[int, ...]:
         """Event shape of a parent as networks see it: its features' if it has any."""
-        return tuple(self.features[name].output) if name in self.features else self.variables[name].event_shape  # type: ignore[arg-type]
+        if name in self.features:
+            return tuple(self.features[name].output)  # type: ignore[arg-type]
+        return self.variables[name].event_shape
 
     def _check_phases(self) -> None:
         names = [p.name for p in self.phases]
@@ -231,12 +276,19 @@ class Model(nn.Module):
         for phase in self.phases:
             for name in (*(phase.train or ()), *phase.freeze):
                 if name not in self.factors:
-                    raise OptionError(f"phase {phase.name!r}: {unknown('factor', name, self.factors)}")
+                    raise OptionError(
+                        f"phase {phase.name!r}: {unknown('factor', name, self.factors)}"
+                    )
 
     def prepare(
-        self, values: Mapping[str, Tensor], masks: Mapping[str, Tensor] | None, seed: int, trained: bool
+        self,
+        values: Mapping[str, Tensor],
+        masks: Mapping[str, Tensor] | None,
+        seed: int,
+        trained: bool,
     ) -> None:
-        """Trains and freezes the parts that come before the model, if its networks have such parts (`Builder.before`).
+        """Trains and freezes the parts that come before the model, if its networks have such parts
+        (`Builder.before`).
 
         Args:
             values: training rows by modality, `(N, *event)`, on the model's device.
@@ -248,16 +300,28 @@ class Model(nn.Module):
             self.critics.measure(values)
         for k, name in enumerate(self.observed):
             if name in self.features:
-                decoders: list[Any] = [f.network for key, f in self.factors.items() if read_term(key).of == (name,)]
-                rows = lambda name=name: values[name] if masks is None else values[name][masks[name] > 0]
+                decoders: list[Any] = [
+                    f.network for key, f in self.factors.items() if read_term(key).of == (name,)
+                ]
+                rows = lambda name=name: (
+                    values[name] if masks is None else values[name][masks[name] > 0]
+                )
                 generator = torch.Generator().manual_seed(mix(seed, ROWS, k))
-                self.networks.before(self.features[name], decoders, None if trained else rows, generator)
+                self.networks.before(
+                    self.features[name], decoders, None if trained else rows, generator
+                )
 
     def program(self, objective: Objective) -> Program | RatioProgram:
         """An objective compiled over this model's laws and factors; it shares the parameters."""
         if objective.measured:
             return RatioProgram(
-                objective, self.laws, self.planner(), self.factors, self.features, self.critics, self.variables
+                objective,
+                self.laws,
+                self.planner(),
+                self.factors,
+                self.features,
+                self.critics,
+                self.variables,
             )
         return Program(objective, self.laws, self.planner(), self.factors, self.features)
 
@@ -299,7 +363,9 @@ class Model(nn.Module):
         seed: int | None = None,
         **given: Array,
     ) -> Array:
-        """Content of the given rows, style of the rows in `like`, `(B, *event)`; see `wyner.tasks.restyle`."""
+        """Content of the given rows, style of the rows in `like`, `(B, *event)`; see
+        `wyner.tasks.restyle`.
+        """
         return tasks.restyle(self, given, like, to=to, sample=sample, means=means, seed=seed)
 
     def reconstruct(
@@ -311,15 +377,27 @@ class Model(nn.Module):
         seed: int | None = None,
         **given: Array,
     ) -> dict[str, Array]:
-        """Joint stochastic reconstruction, `{modality: (B, *event)}`; see `wyner.tasks.reconstruct`."""
-        return tasks.reconstruct(self, given, keep_style=keep_style, sample=sample, means=means, seed=seed)
+        """Joint stochastic reconstruction, `{modality: (B, *event)}`; see
+        `wyner.tasks.reconstruct`.
+        """
+        return tasks.reconstruct(
+            self, given, keep_style=keep_style, sample=sample, means=means, seed=seed
+        )
 
-    def redraw(self, *, n: int = 10, means: bool = True, seed: int | None = None, **given: Array) -> dict[str, Array]:
-        """Fresh draws of the given modalities that share the rows' common latents, `{modality: (n, B, *event)}`; see `wyner.tasks.redraw`."""
+    def redraw(
+        self, *, n: int = 10, means: bool = True, seed: int | None = None, **given: Array
+    ) -> dict[str, Array]:
+        """Fresh draws of the given modalities that share the rows' common latents, `{modality: (n,
+        B, *event)}`; see `wyner.tasks.redraw`.
+        """
         return tasks.redraw(self, given, n=n, means=means, seed=seed)
 
-    def encode(self, *, draws: bool = False, seed: int | None = None, **given: Array) -> dict[str, Distribution]:
-        """Posteriors of the latents given any subset that the model can take; see `wyner.tasks.encode`."""
+    def encode(
+        self, *, draws: bool = False, seed: int | None = None, **given: Array
+    ) -> dict[str, Distribution]:
+        """Posteriors of the latents given any subset that the model can take; see
+        `wyner.tasks.encode`.
+        """
         return tasks.encode(self, given, draws=draws, seed=seed)
 
     def decode(
@@ -332,8 +410,12 @@ class Model(nn.Module):
         means: bool = False,
         seed: int | None = None,
     ) -> dict[str, Array]:
-        """Outputs at chosen values of latents, `{modality: (B, *event)}`; see `wyner.tasks.decode`."""
-        return tasks.decode(self, latents, given=given, to=to, sample=sample, means=means, seed=seed)
+        """Outputs at chosen values of latents, `{modality: (B, *event)}`; see
+        `wyner.tasks.decode`.
+        """
+        return tasks.decode(
+            self, latents, given=given, to=to, sample=sample, means=means, seed=seed
+        )
 
     def interpolate(
         self,
@@ -346,8 +428,12 @@ class Model(nn.Module):
         means: bool = True,
         seed: int | None = None,
     ) -> dict[str, Array]:
-        """Outputs on the path between the latents of two rows, `{modality: (S, B, *event)}`; see `wyner.tasks.interpolate`."""
-        return tasks.interpolate(self, start, end, along=along, steps=steps, to=to, means=means, seed=seed)
+        """Outputs on the path between the latents of two rows, `{modality: (S, B, *event)}`; see
+        `wyner.tasks.interpolate`.
+        """
+        return tasks.interpolate(
+            self, start, end, along=along, steps=steps, to=to, means=means, seed=seed
+        )
 
     def traverse(
         self,
@@ -361,24 +447,49 @@ class Model(nn.Module):
         seed: int | None = None,
         **given: Array,
     ) -> Traversal:
-        """One coordinate of a latent moved, the rest held: outputs `(D, S, B, *event)`; see `wyner.tasks.traverse`."""
+        """One coordinate of a latent moved, the rest held: outputs `(D, S, B, *event)`; see
+        `wyner.tasks.traverse`.
+        """
         return tasks.traverse(
-            self, given or None, along=along, dims=dims, steps=steps, span=span, to=to, means=means, seed=seed
+            self,
+            given or None,
+            along=along,
+            dims=dims,
+            steps=steps,
+            span=span,
+            to=to,
+            means=means,
+            seed=seed,
         )
 
     def log_likelihood(
-        self, *, given: Mapping[str, Array] | None = None, samples: int = 100, seed: int | None = None, **targets: Array
+        self,
+        *,
+        given: Mapping[str, Array] | None = None,
+        samples: int = 100,
+        seed: int | None = None,
+        **targets: Array,
     ) -> Likelihood:
-        """Importance-sampled log p in nats per row, with effective sample sizes; see `wyner.tasks.log_likelihood`."""
+        """Importance-sampled log p in nats per row, with effective sample sizes; see
+        `wyner.tasks.log_likelihood`.
+        """
         return tasks.log_likelihood(self, targets, given=given, samples=samples, seed=seed)
 
-    def common_information(self, *, limit: int = 10_000, seed: int | None = 0, **given: Array) -> dict[str, float]:
+    def common_information(
+        self, *, limit: int = 10_000, seed: int | None = 0, **given: Array
+    ) -> dict[str, float]:
         """Estimates of I(X,Y;Z) in nats, each by name; see `wyner.tasks.common_information`."""
         return tasks.common_information(self, given, limit=limit, seed=seed)
 
     def index(self, **gallery: Any) -> tasks.Index:
-        """A gallery of one modality, encoded once, to be searched by any: `y=rows` and options; see `wyner.tasks.index`."""
-        options = {k: gallery.pop(k) for k in ("names", "distance", "block", "out", "source") if k in gallery}
+        """A gallery of one modality, encoded once, to be searched by any: `y=rows` and options; see
+        `wyner.tasks.index`.
+        """
+        options = {
+            k: gallery.pop(k)
+            for k in ("names", "distance", "block", "out", "source")
+            if k in gallery
+        }
         return tasks.index(self, gallery, **options)
 
     def abilities(self) -> dict[str, str]:
@@ -386,7 +497,9 @@ class Model(nn.Module):
         return tasks.abilities(self)
 
     def save(self, folder: str | Path) -> Path:
-        """Writes `model.safetensors` and `config.json` into a folder; `wyner.load` reads them back."""
+        """Writes `model.safetensors` and `config.json` into a folder; `wyner.load` reads them
+        back.
+        """
         from wyner.runs import save_model
 
         return save_model(self, Path(folder))
@@ -401,7 +514,9 @@ def _remembering(init: Any) -> Any:
         if "config" not in self.__dict__:
             bound = signature.bind(self, *args, **kwargs)
             arguments = {k: v for k, v in list(bound.arguments.items())[1:] if v is not None}
-            object.__setattr__(self, "config", {"name": type(self).__name__, "arguments": to_json(arguments)})
+            object.__setattr__(
+                self, "config", {"name": type(self).__name__, "arguments": to_json(arguments)}
+            )
         init(self, *args, **kwargs)
 
     remembering.__doc__ = init.__doc__

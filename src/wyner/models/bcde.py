@@ -1,12 +1,15 @@
-"""Bottleneck conditional density estimation, BCDE (Shu et al. 2017): a joint and a conditional model that share their parts.
+"""Bottleneck conditional density estimation, BCDE (Shu et al. 2017): a joint and a conditional
+model that share their parts.
 
-    L = (1 - mu) KL( q(x,y) q(z|x,y)  ||  q(x) q(z|x) p(y|z) )                            conditional: x2y
+    L = (1 - mu) KL( q(x,y) q(z|x,y)  ||  q(x) q(z|x) p(y|z) )
+                                      conditional: x2y
       + mu [ KL( q(x,y) q(z|x,y)  ||  p(z) p(x|z) p(y|z) )                                joint
              + KL( q(x) q(z|x)  ||  p(z) p(x|z) )  +  KL( q(y) q(z|y)  ||  p(z) p(y|z) ) ]  x2x, y2y
 
-    All of x's information about y goes through z. The joint part also learns from rows that have only one side (masks);
-    in Shu et al. the parts are tied softly or not, here q(z|x) is at once the prior of the conditional model and the
-    encoder of the joint one (our choice; their "hybrid" model with one set of parameters).
+    All of x's information about y goes through z. The joint part also learns from rows that have
+    only one side (masks); in Shu et al. the parts are tied softly or not, here q(z|x) is at once
+    the prior of the conditional model and the encoder of the joint one (our choice; their "hybrid"
+    model with one set of parameters).
 
 symbol   meaning                    shape        code
 z        the bottleneck             (B, dz)      "z"
@@ -51,7 +54,9 @@ class BCDE(Model):
         if not 0 <= mu < 1:
             raise OptionError(f"mu: expected a share from 0 up and below 1, got {mu}")
         super().__init__(
-            observed={"x": x, "y": y}, latent=needed(z=z), common=("z",),
+            observed={"x": x, "y": y},
+            latent=needed(z=z),
+            common=("z",),
             objective=total({"x2y": 1 - mu, "joint": mu, "x2x": mu, "y2y": mu}),
             laws={
                 "x2y": ("q(x,y) q(z|x,y)", "q(x) q(z|x) p(y|z)"),
@@ -59,5 +64,7 @@ class BCDE(Model):
                 "x2x": ("q(x) q(z|x)", "p(z) p(x|z)"),
                 "y2y": ("q(y) q(z|y)", "p(z) p(y|z)"),
             },
-            networks=networks, families=families, modules=modules,
-        )  # fmt: skip
+            networks=networks,
+            families=families,
+            modules=modules,
+        )

@@ -1,4 +1,5 @@
-"""Joint beta-VAE: appendix B.2 of the Wyner VAE paper, equations (37)-(39). All latents pay, not the common one alone.
+"""Joint beta-VAE: appendix B.2 of the Wyner VAE paper, equations (37)-(39). All latents pay, not
+the common one alone.
 
     L = KL( q(x,y) q(z|x,y) q(u|z,x) q(v|z,y)  ||  p(z) p(u) p(v) p(x|z,u) p(y|z,v) )          joint
       + (beta - 1) KL( q(x,y) q(z|x,y) q(u|z,x) q(v|z,y)  ||  q(x,y) p(z) p(u) p(v) )   (38)  rate
@@ -36,14 +37,16 @@ LAWS = {
 
 
 class JointBetaVAE(Model):
-    """The Wyner VAE's joint model with a price on the whole bottleneck (z, u, v); its encoders of one side come afterwards.
+    """The Wyner VAE's joint model with a price on the whole bottleneck (z, u, v); its encoders of
+    one side come afterwards.
 
     Args:
         x, y: spaces of the pair.
         z: size of the common latent.
         u, v: sizes of the local latents; 0 for none.
         beta: weight of all three rates; 1 is the Wyner VAE at lambda = 0.
-        marginals: when q(z|x), q(z|y) are fitted: `After(share)`, `Alternating(every, epochs)`, `Jointly()`.
+        marginals: when q(z|x), q(z|y) are fitted: `After(share)`, `Alternating(every, epochs)`,
+            `Jointly()`.
         networks, families, modules: as in `Model`.
     """
 
@@ -64,8 +67,13 @@ class JointBetaVAE(Model):
         latent = needed(z=z) | latents(u=u, v=v)
         objective = KL("joint") + (beta - 1) * KL("rate")
         super().__init__(
-            observed={"x": x, "y": y}, latent=latent, objective=objective, common=("z",),
+            observed={"x": x, "y": y},
+            latent=latent,
+            objective=objective,
+            common=("z",),
             laws=without(LAWS, {"u", "v"} - set(latent)),
             phases=two_stage(objective, ("x2x", "y2y"), ("q(z|x)", "q(z|y)"), marginals),
-            networks=networks, families=families, modules=modules,
-        )  # fmt: skip
+            networks=networks,
+            families=families,
+            modules=modules,
+        )

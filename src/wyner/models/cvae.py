@@ -1,4 +1,5 @@
-"""CVAE (Sohn et al. 2015): equation (45) of the Wyner VAE paper. A VAE of y whose every part sees x.
+"""CVAE (Sohn et al. 2015): equation (45) of the Wyner VAE paper. A VAE of y whose every part sees
+x.
 
     L = KL( q(x,y) q(v|y,x)  ||  q(x) p(v|x) p(y|v,x) )                                   (45)  x2y
 
@@ -21,7 +22,8 @@ from wyner.variables import Space
 
 
 class CVAE(Model):
-    """A conditional VAE: y given x. It has no law of x, so it cannot generate pairs; for x given y exchange the arrays.
+    """A conditional VAE: y given x. It has no law of x, so it cannot generate pairs; for x given y
+    exchange the arrays.
 
     Args:
         x, y: spaces of the condition and of the output.
@@ -40,7 +42,11 @@ class CVAE(Model):
         modules: Mapping[str, nn.Module] | None = None,
     ) -> None:
         super().__init__(
-            observed={"x": x, "y": y}, latent=needed(v=v), objective=KL("x2y"),
+            observed={"x": x, "y": y},
+            latent=needed(v=v),
+            objective=KL("x2y"),
             laws={"x2y": ("q(x,y) q(v|y,x)", "q(x) p(v|x) p(y|v,x)")},
-            networks=networks, families=families, modules=modules,
-        )  # fmt: skip
+            networks=networks,
+            families=families,
+            modules=modules,
+        )

@@ -1,6 +1,7 @@
 """DMVAE (Lee and Pavlovic 2021): shared and private latents; the shared one a product of experts.
 
-    q(z|x_S) ~ p(z) prod_{i in S} q(z|x_i) for two and more; one expert alone has no prior beside it (as the public code)
+    q(z|x_S) ~ p(z) prod_{i in S} q(z|x_i) for two and more; one expert alone has no prior beside it
+    (as the public code)
     L = KL( q(x) q(z|x) prod_i q(u_i|x_i)  ||  p(z) prod_i p(u_i) p(x_i|z,u_i) )          joint
       + sum_k KL( q(x) q(z|x_k) prod_i q(u_i|x_i)  ||  p(z) prod_i p(u_i) p(x_i|z,u_i) )  from_k
 
@@ -8,7 +9,8 @@
 
 symbol   meaning                        shape        code
 z        shared by all modalities       (B, dz)      "z"
-u_i      private to modality i          (B, du)      "u", "v" for a pair, "u_a", "u_b", ... for names a, b, ...
+u_i      private to modality i          (B, du)      "u", "v" for a pair, "u_a", "u_b", ... for
+         names a, b, ...
 """
 
 from __future__ import annotations
@@ -59,14 +61,22 @@ class DMVAE(Model):
         laws = common_laws(names, style, {style[n]: f"q({style[n]}|{n})" for n in style})
         everything = ",".join(names)
         for n in names:
-            laws[f"from_{n}"] = (f"q({everything}) {posterior([n])} {own}", f"p(z) {decode(names, style)}")
+            laws[f"from_{n}"] = (
+                f"q({everything}) {posterior([n])} {own}",
+                f"p(z) {decode(names, style)}",
+            )
         several = [s for s in subsets(names) if len(s) > 1]
         chosen: dict[str, Family | Combination] = {
             posterior(s): Product(*(posterior([n]) for n in s), "p(z)") for s in several
         }
         chosen["p(z)"] = Gaussian()
         super().__init__(
-            observed=observed, latent=needed(z=z) | latents(**sizes), laws=laws, common=("z",),
+            observed=observed,
+            latent=needed(z=z) | latents(**sizes),
+            laws=laws,
+            common=("z",),
             objective=total({"joint": 1.0, **{f"from_{n}": cross for n in names}}),
-            networks=networks, families={**chosen, **(families or {})}, modules=modules,
-        )  # fmt: skip
+            networks=networks,
+            families={**chosen, **(families or {})},
+            modules=modules,
+        )

@@ -1,10 +1,14 @@
-"""Disentangled sequential autoencoder: Li and Mandt 2018, with the objectives of [CMI] ("Information Theoretic Regularization for
-Learning Global Features by Sequential VAE"), equations (2), (5), (13), (26).
+"""Disentangled sequential autoencoder: Li and Mandt 2018, with the objectives of [CMI]
+("Information Theoretic Regularization for Learning Global Features by Sequential VAE"), equations
+(2), (5), (13), (26).
 
-    L = KL( q(x) q(z|x) q(s|x,z)  ||  p(z) p(s) p(x|s,z) )                                     (2)       elbo
-      - gamma KL( q(x) q(z|x)  ||  q(x) p(z) )                                                 (5)       rate
+    L = KL( q(x) q(z|x) q(s|x,z)  ||  p(z) p(s) p(x|s,z) )                                     (2)
+                                  elbo
+      - gamma KL( q(x) q(z|x)  ||  q(x) p(z) )                                                 (5)
+        rate
       + gamma KL( q(z,s)  ||  p(z) q(s) )           cmi, by a critic of z and s                (13)
-      + gamma KL( q(x) q(z|x)  ||  p(z) ) on z      mi, by a critic of z                       (26)      aggregate
+      + gamma KL( q(x) q(z|x)  ||  p(z) ) on z      mi, by a critic of z                       (26)
+                               aggregate
 
 z is drawn once a sequence, s once a step: p(s) = prod_t N(s_t; m(s_<t), v(s_<t)) through an LSTM.
 
@@ -61,7 +65,8 @@ class DSAE(Model):
         >>> from wyner import Sequence, Real
         >>> from wyner.models import DSAE
         >>> print(DSAE(x=Sequence(20, Real(8)), z=4, s=3, gamma=0.4, watch=False).objective)
-           1 * elbo          = KL(q(z|x) || p(z)) + KL(q(s|x,z) || p(s)), step by step - log p(x|s,z)   [dropped: -h(x)]
+           1 * elbo          = KL(q(z|x) || p(z)) + KL(q(s|x,z) || p(s)), step by step - log
+                             p(x|s,z)   [dropped: -h(x)]
         -0.4 * rate          = KL(q(z|x) || p(z))
          0.4 * R(z;s) q elbo = KL( (z,s) || p(z) (s) ) under q(x) q(z|x) q(s|x,z)   by T(z,s)
     """
@@ -86,17 +91,32 @@ class DSAE(Model):
         modules: Mapping[str, nn.Module] | None = None,
     ) -> None:
         if not isinstance(x, Sequence):
-            raise ShapeError(f"DSAE: x is a sequence, for example Sequence(20, Real(201)), got {x!r}")
+            raise ShapeError(
+                f"DSAE: x is a sequence, for example Sequence(20, Real(201)), got {x!r}"
+            )
         if s < 1:
             raise OptionError(f"s needs a positive size, got {s}")
         chosen = regularised(objective, gamma, alpha, watch=watch)
         main = (
-            TwoPlayer("main", chosen, critic=steps, critic_lr=critic_lr) if chosen.measured else Phase("main", chosen)
+            TwoPlayer("main", chosen, critic=steps, critic_lr=critic_lr)
+            if chosen.measured
+            else Phase("main", chosen)
         )
         q, p = LAWS["elbo"]
         laws = {**LAWS, "elbo": (q if full else q.replace("q(s|x,z)", "q(s|x)"), p)}
         super().__init__(
-            observed={"x": x}, latent={**needed(z=z), "s": Sequence(x.steps, s)}, laws=laws, objective=chosen, common=("z",),
-            families={"p(z)": Gaussian(Fixed(1.0)), "p(s)": prior or Recurrent(), **(families or {})}, phases=(main,),
-            networks=networks or Sequences(full=full), critics=critics or SequenceCritics(), modules=modules,
-        )  # fmt: skip
+            observed={"x": x},
+            latent={**needed(z=z), "s": Sequence(x.steps, s)},
+            laws=laws,
+            objective=chosen,
+            common=("z",),
+            families={
+                "p(z)": Gaussian(Fixed(1.0)),
+                "p(s)": prior or Recurrent(),
+                **(families or {}),
+            },
+            phases=(main,),
+            networks=networks or Sequences(full=full),
+            critics=critics or SequenceCritics(),
+            modules=modules,
+        )

@@ -1,15 +1,21 @@
-"""IIAE (Hwang et al. 2020): interaction-information autoencoder, as its public code states it; specification, section 8.
+"""IIAE (Hwang et al. 2020): interaction-information autoencoder, as its public code states it;
+specification, section 8.
 
     L = (beta + lam) [ -log p(x|u,z) - log p(y|v,z) ]
-      + reg (beta + lam) [ KL(q(u|x) || p(u)) + KL(q(v|y) || p(v)) ]  +  reg beta KL(q(z|x,y) || p(z))
+      + reg (beta + lam) [ KL(q(u|x) || p(u)) + KL(q(v|y) || p(v)) ]  +  reg beta KL(q(z|x,y) ||
+      p(z))
       + lam [ KL(q(z|x,y) || q(z|x)) + KL(q(z|x,y) || q(z|y)) ],        reg(t) = 1 - exp(-t / ar)
 
 written as divergences between laws:
 
-      (beta + lam) KL( q(x,y) q(z|x,y) q(u|x) q(v|y)  ||  p(z) p(u) p(v) p(x|u,z) p(y|v,z) )     joint
-    + (beta + lam) (reg - 1) KL( q(x,y) q(u|x) q(v|y)  ||  q(x,y) p(u) p(v) )                    local
-    + (beta (reg - 1) - lam) KL( q(x,y) q(z|x,y)       ||  q(x,y) p(z) )                         rate
-    + lam KL( q(x,y) q(z|x,y)  ||  q(x,y) q(z|x) )  + the same for y                             to_x, to_y
+      (beta + lam) KL( q(x,y) q(z|x,y) q(u|x) q(v|y)  ||  p(z) p(u) p(v) p(x|u,z) p(y|v,z) )
+      joint
+    + (beta + lam) (reg - 1) KL( q(x,y) q(u|x) q(v|y)  ||  q(x,y) p(u) p(v) )
+    local
+    + (beta (reg - 1) - lam) KL( q(x,y) q(z|x,y)       ||  q(x,y) p(z) )
+                                                       rate
+    + lam KL( q(x,y) q(z|x,y)  ||  q(x,y) q(z|x) )  + the same for y
+                               to_x, to_y
 
 symbol   meaning                                    shape        code
 z        shared, z^s                                (B, dz)      "z"
@@ -47,7 +53,8 @@ LAWS = {
 class IIAE(Model):
     """Shared and exclusive codes; the shared one is pulled to what either side alone says of it.
 
-    The public code's reconstruction of a vector, 10 times the mean squared error over d coordinates, is -log p for the
+    The public code's reconstruction of a vector, 10 times the mean squared error over d
+    coordinates, is -log p for the
     decoder variance d / 20: `families={"x": Gaussian(Fixed(d / 20)), ...}`.
 
     Args:
@@ -56,7 +63,8 @@ class IIAE(Model):
         u, v: sizes of the exclusive latents; 0 for none.
         lam: weight of the interaction-information terms.
         beta: weight of the joint bound.
-        warm: steps of the training divided by the time constant ar of reg(t); 0 for reg = 1 throughout.
+        warm: steps of the training divided by the time constant ar of reg(t); 0 for reg = 1
+            throughout.
         networks, families, modules: as in `Model`.
     """
 
@@ -85,9 +93,17 @@ class IIAE(Model):
         else:
             del laws["local"]
         fixed: dict[str, Family | Combination] = {
-            f"p({k})": Gaussian(Fixed(1.0)) for k, space in latent.items() if isinstance(space, Real)
+            f"p({k})": Gaussian(Fixed(1.0))
+            for k, space in latent.items()
+            if isinstance(space, Real)
         }
         super().__init__(
-            observed={"x": x, "y": y}, latent=latent, objective=objective, common=("z",), laws=laws,
-            networks=networks, families={**fixed, **(families or {})}, modules=modules,
-        )  # fmt: skip
+            observed={"x": x, "y": y},
+            latent=latent,
+            objective=objective,
+            common=("z",),
+            laws=laws,
+            networks=networks,
+            families={**fixed, **(families or {})},
+            modules=modules,
+        )

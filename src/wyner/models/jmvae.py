@@ -1,11 +1,15 @@
-"""JMVAE (Suzuki et al. 2016): equations (42), (43) of the Wyner VAE paper. One latent, three encoders trained together.
+"""JMVAE (Suzuki et al. 2016): equations (42), (43) of the Wyner VAE paper. One latent, three
+encoders trained together.
 
-    L = KL( q(x,y) q(w|x,y)  ||  p(w) p(x|w) p(y|w) )                                     (42)  joint
-      + c KL( q(x,y) q(w|x,y)  ||  q(x,y) q(w|x) )  + the same for y                      (43)  to_x, to_y
+    L = KL( q(x,y) q(w|x,y)  ||  p(w) p(x|w) p(y|w) )                                     (42)
+                             joint
+      + c KL( q(x,y) q(w|x,y)  ||  q(x,y) q(w|x) )  + the same for y                      (43)
+                               to_x, to_y
 
 symbol   meaning                          shape        code
 w        everything about the pair        (B, dw)      "w"
-c        pull of the encoders of a side   number       c      (JMVAE-kl's alpha; the paper gives none)
+c        pull of the encoders of a side   number       c      (JMVAE-kl's alpha; the paper gives
+         none)
 """
 
 from __future__ import annotations
@@ -51,7 +55,12 @@ class JMVAE(Model):
             "to_y": ("q(x,y) q(w|x,y)", "q(x,y) q(w|y)"),
         }
         super().__init__(
-            observed={"x": x, "y": y}, latent=needed(w=w), laws=laws, common=("w",),
+            observed={"x": x, "y": y},
+            latent=needed(w=w),
+            laws=laws,
+            common=("w",),
             objective=KL("joint") + c * KL("to_x") + c * KL("to_y"),
-            networks=networks, families=families, modules=modules,
-        )  # fmt: skip
+            networks=networks,
+            families=families,
+            modules=modules,
+        )

@@ -1,8 +1,11 @@
-"""JVAE (Vedantam et al. 2018): equations (42), (44) of the Wyner VAE paper. One latent for everything.
+"""JVAE (Vedantam et al. 2018): equations (42), (44) of the Wyner VAE paper. One latent for
+everything.
 
-    L = KL( q(x,y) q(w|x,y)  ||  p(w) p(x|w) p(y|w) )                                     (42)  joint
+    L = KL( q(x,y) q(w|x,y)  ||  p(w) p(x|w) p(y|w) )                                     (42)
+                             joint
     then, the joint model frozen,
-        KL( q(x) q(w|x)      ||  p(w) p(x|w) )  + the same for y                          (44)  x2x, y2y
+        KL( q(x) q(w|x)      ||  p(w) p(x|w) )  + the same for y                          (44)  x2x,
+                             y2y
 
 symbol   meaning                     shape        code
 w        everything about the pair   (B, dw)      "w"
@@ -25,7 +28,10 @@ LAWS = {
     "joint": ("q(x,y) q(w|x,y)", "p(w) p(x|w) p(y|w)"),
     "x2x": ("q(x) q(w|x)", "p(w) p(x|w)"),
     "y2y": ("q(y) q(w|y)", "p(w) p(y|w)"),
-    "x2y": ("q(x,y) q(w|x,y)", "q(x) q(w|x) p(y|w)"),  # asked, never trained: log r(y|x) and its samples
+    "x2y": (
+        "q(x,y) q(w|x,y)",
+        "q(x) q(w|x) p(y|w)",
+    ),  # asked, never trained: log r(y|x) and its samples
     "y2x": ("q(x,y) q(w|x,y)", "q(y) q(w|y) p(x|w)"),
 }
 
@@ -38,7 +44,8 @@ class JVAE(Model):
     Args:
         x, y: spaces of the pair.
         w: size of the latent; in the paper's comparisons dim z + dim u + dim v of the Wyner VAE.
-        marginals: when q(w|x), q(w|y) are fitted: `After(share)`, `Alternating(every, epochs)`, `Jointly()`.
+        marginals: when q(w|x), q(w|y) are fitted: `After(share)`, `Alternating(every, epochs)`,
+            `Jointly()`.
         networks, families, modules: as in `Model`.
     """
 
@@ -54,7 +61,13 @@ class JVAE(Model):
         modules: Mapping[str, nn.Module] | None = None,
     ) -> None:
         super().__init__(
-            observed={"x": x, "y": y}, latent=needed(w=w), laws=LAWS, objective=KL("joint"), common=("w",),
+            observed={"x": x, "y": y},
+            latent=needed(w=w),
+            laws=LAWS,
+            objective=KL("joint"),
+            common=("w",),
             phases=two_stage(KL("joint"), ("x2x", "y2y"), ("q(w|x)", "q(w|y)"), marginals),
-            networks=networks, families=families, modules=modules,
-        )  # fmt: skip
+            networks=networks,
+            families=families,
+            modules=modules,
+        )

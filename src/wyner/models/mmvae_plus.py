@@ -1,16 +1,20 @@
-"""MMVAE+ (Palumbo et al. 2023): a mixture of experts for z, private latents, and priors of their own for cross-generation.
+"""MMVAE+ (Palumbo et al. 2023): a mixture of experts for z, private latents, and priors of their
+own for cross-generation.
 
     q(z|x) = 1/M sum_i q(z|x_i)
     L = 1/M sum_i [ KL( q(x) q(z|x_i) q(u_i|x_i) prod_{j/=i} r(u_j)
                         ||  p(z) p(u_i) p(x_i|z,u_i) prod_{j/=i} r(u_j) p(x_j|z,u_j) )    from_i
                     - KL( q(x) q(z|x_i)  ||  q(x) q(z|x) ) ]                              mixed_i
 
-    When expert i says modality j, the private u_j is drawn from an auxiliary prior r and knows nothing of x_j: what crosses
-    must be in z. r cancels. As in MMVAE the bound is that of one sample (theirs is importance-weighted, with Laplace latents).
+    When expert i says modality j, the private u_j is drawn from an auxiliary prior r and knows
+        nothing of x_j: what crosses
+    must be in z. r cancels. As in MMVAE the bound is that of one sample (theirs is
+    importance-weighted, with Laplace latents).
 
 symbol   meaning                        shape        code
 z        shared by all modalities       (B, dz)      "z"
-u_i      private to modality i          (B, du)      "u", "v" for a pair, "u_a", "u_b", ... for names a, b, ...
+u_i      private to modality i          (B, du)      "u", "v" for a pair, "u_a", "u_b", ... for
+         names a, b, ...
 r(u_i)   auxiliary prior                             "r(u)"
 """
 
@@ -66,10 +70,21 @@ class MMVAEPlus(Model):
                 f"q({everything}) q(z|{n}) {own}{foreign}",
                 f"p(z) {decode([n], style)} {decode(others, style, 'r')}",
             )
-            laws[f"mixed_{n}"] = (f"q({everything}) q(z|{n})", f"q({everything}) {posterior(names)}")
+            laws[f"mixed_{n}"] = (
+                f"q({everything}) q(z|{n})",
+                f"q({everything}) {posterior(names)}",
+            )
         weights = {f"from_{n}": 1 / m for n in names} | {f"mixed_{n}": -1 / m for n in names}
-        mixtures = {posterior(s): Mixture(*(f"q(z|{n})" for n in s)) for s in subsets(names) if len(s) > 1}
+        mixtures = {
+            posterior(s): Mixture(*(f"q(z|{n})" for n in s)) for s in subsets(names) if len(s) > 1
+        }
         super().__init__(
-            observed=observed, latent=needed(z=z) | latents(**sizes), laws=laws, objective=total(weights), common=("z",),
-            networks=networks, families={**mixtures, **(families or {})}, modules=modules,
-        )  # fmt: skip
+            observed=observed,
+            latent=needed(z=z) | latents(**sizes),
+            laws=laws,
+            objective=total(weights),
+            common=("z",),
+            networks=networks,
+            families={**mixtures, **(families or {})},
+            modules=modules,
+        )

@@ -2,9 +2,11 @@
 
     r(z|x_S) ~ p(z) prod_{i in S} e(z|x_i),      q(z|x) = 1/(2^M - 1) sum_S r(z|x_S)
     L = 1/(2^M - 1) sum_S [ KL( q(x) r(z|x_S)  ||  p(z) prod_j p(x_j|z) )                 from_S
-                            - KL( q(x) r(z|x_S)  ||  q(x) q(z|x) ) ]                      mixed_S, if `tight`
+                            - KL( q(x) r(z|x_S)  ||  q(x) q(z|x) ) ]                      mixed_S,
+                              if `tight`
 
-    Without the second term it is the bound of the paper, whose KL of the mixture is replaced by the mean of the KLs.
+    Without the second term it is the bound of the paper, whose KL of the mixture is replaced by the
+    mean of the KLs.
 
 symbol   meaning                       shape        code
 z        shared by all modalities      (B, dz)      "z"
@@ -56,7 +58,10 @@ class MoPoE(Model):
             laws[f"from_{subset_name(s)}"] = (infer, f"p(z) {decode(names, {})}")
             weights[f"from_{subset_name(s)}"] = 1 / len(parts)
         for s in parts if tight else ():
-            laws[f"mixed_{subset_name(s)}"] = (f"q({everything}) {_part(s)}", f"q({everything}) {posterior(names)}")
+            laws[f"mixed_{subset_name(s)}"] = (
+                f"q({everything}) {_part(s)}",
+                f"q({everything}) {posterior(names)}",
+            )
             weights[f"mixed_{subset_name(s)}"] = -1 / len(parts)
         chosen: dict[str, Family | Combination] = {"p(z)": Gaussian()}
         for s in parts:
@@ -64,9 +69,15 @@ class MoPoE(Model):
             within = [_part(t) for t in parts if set(t) <= set(s)]
             chosen[posterior(s)] = Mixture(*within) if len(within) > 1 else chosen[_part(s)]
         super().__init__(
-            observed=observed, latent=needed(z=z), laws=laws, objective=total(weights), common=("z",),
-            networks=networks, families={**chosen, **(families or {})}, modules=modules,
-        )  # fmt: skip
+            observed=observed,
+            latent=needed(z=z),
+            laws=laws,
+            objective=total(weights),
+            common=("z",),
+            networks=networks,
+            families={**chosen, **(families or {})},
+            modules=modules,
+        )
 
 
 def _part(subset: Sequence[str]) -> str:

@@ -1,10 +1,12 @@
 """MVAE (Wu and Goodman 2018): a product of experts, trained on the whole and on its parts.
 
-    q(z|x_S) ~ p(z) prod_{i in S} e(z|x_i)                              for every subset S of the modalities
+    q(z|x_S) ~ p(z) prod_{i in S} e(z|x_i)                              for every subset S of the
+        modalities
     L = KL( q(x_1..M) q(z|x_1..M)  ||  p(z) prod_i p(x_i|z) )                             joint
       + sum_S KL( q(x_S) q(z|x_S)  ||  p(z) prod_{i in S} p(x_i|z) )                      S2S
 
-    over the single modalities, or over all proper subsets (the paper: the single ones and some random others).
+    over the single modalities, or over all proper subsets (the paper: the single ones and some
+        random others).
 
 symbol   meaning                       shape        code
 z        shared by all modalities      (B, dz)      "z"
@@ -52,9 +54,19 @@ class MVAE(Model):
         observed = modalities_of("MVAE", modalities, x, y)
         names = list(observed)
         parts = subsets(names)[:-1] if every_subset else [(n,) for n in names]
-        chosen: dict[str, Family | Combination] = {**products(names, prior=True), "p(z)": Gaussian()}
+        chosen: dict[str, Family | Combination] = {
+            **products(names, prior=True),
+            "p(z)": Gaussian(),
+        }
         super().__init__(
-            observed=observed, latent=needed(z=z), laws=common_laws(names, {}, {}), common=("z",),
-            objective=total({"joint": 1.0, **{f"{subset_name(s)}2{subset_name(s)}": 1.0 for s in parts}}),
-            networks=networks, families={**chosen, **(families or {})}, modules=modules,
-        )  # fmt: skip
+            observed=observed,
+            latent=needed(z=z),
+            laws=common_laws(names, {}, {}),
+            common=("z",),
+            objective=total(
+                {"joint": 1.0, **{f"{subset_name(s)}2{subset_name(s)}": 1.0 for s in parts}}
+            ),
+            networks=networks,
+            families={**chosen, **(families or {})},
+            modules=modules,
+        )

@@ -1,4 +1,5 @@
-"""MVTCAE (Hwang et al. 2021): total correlation as a bound with a product of experts and a conditional bottleneck.
+"""MVTCAE (Hwang et al. 2021): total correlation as a bound with a product of experts and a
+conditional bottleneck.
 
     q(z|x_S) ~ prod_{i in S} e(z|x_i)                                   no prior among the experts
     L = (M - alpha)/M  E_q(z|x) [ - sum_i log p(x_i|z) ]
@@ -65,9 +66,22 @@ class MVTCAE(Model):
         laws["rate"] = (infer, f"q({everything}) p(z)")
         laws |= {f"to_{n}": (infer, f"q({everything}) e(z|{n})") for n in names}
         share = (m - alpha) / m
-        weights = {"joint": share, "rate": beta * (1 - alpha) - share, **{f"to_{n}": beta * alpha / m for n in names}}
-        chosen: dict[str, Family | Combination] = {**products(names, prior=False), "p(z)": Gaussian()}
+        weights = {
+            "joint": share,
+            "rate": beta * (1 - alpha) - share,
+            **{f"to_{n}": beta * alpha / m for n in names},
+        }
+        chosen: dict[str, Family | Combination] = {
+            **products(names, prior=False),
+            "p(z)": Gaussian(),
+        }
         super().__init__(
-            observed=observed, latent=needed(z=z), laws=laws, objective=total(weights), common=("z",),
-            networks=networks, families={**chosen, **(families or {})}, modules=modules,
-        )  # fmt: skip
+            observed=observed,
+            latent=needed(z=z),
+            laws=laws,
+            objective=total(weights),
+            common=("z",),
+            networks=networks,
+            families={**chosen, **(families or {})},
+            modules=modules,
+        )

@@ -1,4 +1,6 @@
-"""What the model files share: sizes of latents, laws of latents that a user switched off, phases of marginal encoders."""
+"""What the model files share: sizes of latents, laws of latents that a user switched off, phases of
+marginal encoders.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,11 @@ def latents(**sizes: int | Space) -> dict[str, Space]:
     for name, size in sizes.items():
         if not isinstance(size, Space) and size < 0:
             raise OptionError(f"{name} needs a positive size, got {size}; 0 leaves it out")
-    return {k: s if isinstance(s, Space) else Real(s) for k, s in sizes.items() if isinstance(s, Space) or s > 0}
+    return {
+        k: s if isinstance(s, Space) else Real(s)
+        for k, s in sizes.items()
+        if isinstance(s, Space) or s > 0
+    }
 
 
 def needed(**sizes: int | Space) -> dict[str, Space]:
@@ -101,7 +107,8 @@ def check_names(names: Sequence[str], model: str, reserved: Collection[str] = ("
     for name in names:
         if name in reserved or name.startswith("u_") or "2" in name or not name.isidentifier():
             raise OptionError(
-                f"{model}: {name!r} cannot name a modality; use a word other than {', '.join(sorted(reserved))}, without 2 and not starting with u_"
+                f"{model}: {name!r} cannot name a modality; use a word other than"
+                f" {', '.join(sorted(reserved))}, without 2 and not starting with u_"
             )
 
 
@@ -124,9 +131,13 @@ def modalities_of(
 
 
 def local_sizes(
-    names: Sequence[str], u: int | Space, v: int | Space, local: int | Mapping[str, int | Space] | None
+    names: Sequence[str],
+    u: int | Space,
+    v: int | Space,
+    local: int | Mapping[str, int | Space] | None,
 ) -> tuple[dict[str, str], dict[str, int | Space]]:
-    """Names of the local latents by modality, and their sizes: u and v for a pair x, y; u_a, u_b, ... for other names.
+    """Names of the local latents by modality, and their sizes: u and v for a pair x, y; u_a, u_b,
+    ... for other names.
 
     Raises:
         OptionError: `local` names a modality that does not exist.
@@ -139,5 +150,7 @@ def local_sizes(
     for name in sizes:
         if name not in names:
             raise OptionError(f"local: {unknown('modality', name, names)}")
-    style = {n: {"x": "u", "y": "v"}[n] if pair else f"u_{n}" for n in names if sizes.get(n, 0) != 0}
+    style = {
+        n: {"x": "u", "y": "v"}[n] if pair else f"u_{n}" for n in names if sizes.get(n, 0) != 0
+    }
     return style, {style[n]: sizes[n] for n in style}

@@ -1,12 +1,18 @@
-"""PixelCNN-VAE: a global latent and an autoregressive decoder of binary pictures, with the objectives of [CMI] ("Information Theoretic
-Regularization for Learning Global Features by Sequential VAE"), equations (3), (6), (14), (26).
+"""PixelCNN-VAE: a global latent and an autoregressive decoder of binary pictures, with the
+objectives of [CMI] ("Information Theoretic Regularization for Learning Global Features by
+Sequential VAE"), equations (3), (6), (14), (26).
 
-    L = KL( q(x) q(z|x)  ||  p(z) p(x|z) ),   p(x|z) = prod_t p(x_t | s_t(x_{<t}), z)          (3)       elbo
-      - gamma KL( q(x) q(z|x)  ||  q(x) p(z) )                                                 (6)       rate
-      + gamma KL( q(z,s)  ||  p(z) q(s) )           cmi, by a critic of z and s                (14)      features
-      + gamma KL( q(x) q(z|x)  ||  p(z) ) on z      mi, by a critic of z                       (26)      aggregate
+    L = KL( q(x) q(z|x)  ||  p(z) p(x|z) ),   p(x|z) = prod_t p(x_t | s_t(x_{<t}), z)          (3)
+                         elbo
+      - gamma KL( q(x) q(z|x)  ||  q(x) p(z) )                                                 (6)
+        rate
+      + gamma KL( q(z,s)  ||  p(z) q(s) )           cmi, by a critic of z and s                (14)
+                          features
+      + gamma KL( q(x) q(z|x)  ||  p(z) ) on z      mi, by a critic of z                       (26)
+                               aggregate
 
-s is not drawn but computed: layer `split` of the decoder, what it knows of the earlier pixels before it reads z. q(s|x) is that layer,
+s is not drawn but computed: layer `split` of the decoder, what it knows of the earlier pixels
+    before it reads z. q(s|x) is that layer,
 with the decoder's own weights.
 
 symbol   meaning                                     shape                 code
@@ -41,12 +47,14 @@ LAWS = {
 
 
 class PixelCNNVAE(Model):
-    """A global latent of a picture beside a decoder that could do without one, and a price on what the two share.
+    """A global latent of a picture beside a decoder that could do without one, and a price on what
+    the two share.
 
     I(z;s) under q is watched by a critic of its own (equations (15), (16)), unless `watch` is off.
 
     Args:
-        x: `Binary(1, height, width)`; a space of another kind needs a family of its own, and then there is no s.
+        x: `Binary(1, height, width)`; a space of another kind needs a family of its own, and then
+            there is no s.
         z: size of the global latent.
         objective: "elbo", "beta", "mi" or "cmi"; `wyner.objectives.regularised`.
         gamma, alpha: of the objective.
@@ -87,7 +95,9 @@ class PixelCNNVAE(Model):
     ) -> None:
         chosen = regularised(objective, gamma, alpha, under="features", watch=watch)
         main = (
-            TwoPlayer("main", chosen, critic=steps, critic_lr=critic_lr) if chosen.measured else Phase("main", chosen)
+            TwoPlayer("main", chosen, critic=steps, critic_lr=critic_lr)
+            if chosen.measured
+            else Phase("main", chosen)
         )
         latent, own, used = needed(z=z), dict(families or {}), {t.law for t in chosen.terms}
         if isinstance(latent["z"], Real):
@@ -98,12 +108,23 @@ class PixelCNNVAE(Model):
             decoder = own.get("p(x|z)", own.get("x"))
             if not isinstance(decoder, Autoregressive):
                 raise OptionError(
-                    "PixelCNNVAE: s is a layer of an autoregressive decoder; with another family of x, set objective to elbo, beta "
-                    "or mi, and watch=False"
+                    "PixelCNNVAE: s is a layer of an autoregressive decoder; with another family of"
+                    " x, set objective to elbo, beta or mi, and watch=False"
                 )
-            latent["s"], own["q(s|x)"] = Real(decoder.channels, *x.event_shape[1:]), FeatureOf("p(x|z)")
+            latent["s"], own["q(s|x)"] = (
+                Real(decoder.channels, *x.event_shape[1:]),
+                FeatureOf("p(x|z)"),
+            )
         laws = {k: v for k, v in LAWS.items() if k in ("elbo", "rate") or k in used}
         super().__init__(
-            observed={"x": x}, latent=latent, laws=laws, objective=chosen, common=("z",), families=own, phases=(main,),
-            networks=networks or ResNets(), critics=critics or ImageCritics(), modules=modules,
-        )  # fmt: skip
+            observed={"x": x},
+            latent=latent,
+            laws=laws,
+            objective=chosen,
+            common=("z",),
+            families=own,
+            phases=(main,),
+            networks=networks or ResNets(),
+            critics=critics or ImageCritics(),
+            modules=modules,
+        )

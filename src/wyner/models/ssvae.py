@@ -1,8 +1,12 @@
-"""Semi-supervised VAE, SSVAE (Kingma et al. 2014, model M2): equations (46), (47) of the Wyner VAE paper.
+"""Semi-supervised VAE, SSVAE (Kingma et al. 2014, model M2): equations (46), (47) of the Wyner VAE
+paper.
 
-    L = KL( q(x,y) q(v|y,x)       ||  p(x) p(v) p(y|v,x) )                                (46)  labelled
-      + KL( q(y) q(x|y) q(v|y,x)  ||  p(x) p(v) p(y|v,x) )                                (47)  unlabelled
-      + alpha KL( q(x,y)          ||  q(y) q(x|y) )                                       classify: -log q(x|y)
+    L = KL( q(x,y) q(v|y,x)       ||  p(x) p(v) p(y|v,x) )                                (46)
+                                  labelled
+      + KL( q(y) q(x|y) q(v|y,x)  ||  p(x) p(v) p(y|v,x) )                                (47)
+                                  unlabelled
+      + alpha KL( q(x,y)          ||  q(y) q(x|y) )                                       classify:
+                                  -log q(x|y)
 
     A discrete x is summed over: E_q(x|y) f(x) = sum_x q(x|y) f(x), no draw and no relaxation.
 
@@ -34,7 +38,8 @@ class SSVAE(Model):
         x: space of the label, for example `Categorical(1, 10)`.
         y: space of the data.
         v: size of the style.
-        alpha: weight of -log q(x|y) on labelled rows; the unlabelled bound alone does not train it on them.
+        alpha: weight of -log q(x|y) on labelled rows; the unlabelled bound alone does not train it
+            on them.
         unlabelled: weight of (47), which is taken over all rows that have y, labelled or not.
         networks, families, modules: as in `Model`.
     """
@@ -53,7 +58,8 @@ class SSVAE(Model):
     ) -> None:
         discrete = {"q(x|y)": Categorical(summed=True)} if isinstance(x, Labels) else {}
         super().__init__(
-            observed={"x": x, "y": y}, latent=needed(v=v),
+            observed={"x": x, "y": y},
+            latent=needed(v=v),
             objective=KL("labelled") + unlabelled * KL("unlabelled") + alpha * KL("classify"),
             laws={
                 "labelled": ("q(x,y) q(v|y,x)", "p(x) p(v) p(y|v,x)"),
@@ -61,5 +67,7 @@ class SSVAE(Model):
                 "classify": ("q(x,y)", "q(y) q(x|y)"),
                 "x2y": ("q(x,y) q(v|y,x)", "q(x) p(v) p(y|v,x)"),
             },
-            networks=networks, families={**discrete, **(families or {})}, modules=modules,
-        )  # fmt: skip
+            networks=networks,
+            families={**discrete, **(families or {})},
+            modules=modules,
+        )

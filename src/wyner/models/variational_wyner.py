@@ -1,17 +1,27 @@
-"""Variational Wyner model: "Learning with Succinct Common Representation Based on Wyner's Common Information", and its workshop abstract.
+"""Variational Wyner model: "Learning with Succinct Common Representation Based on Wyner's Common
+Information", and its workshop abstract.
 
-Four laws over (x,y,z,u,v), matched pairwise by the symmetric KL = KL(. || .) + KL( . || .) exchanged, from density ratios:
+Four laws over (x,y,z,u,v), matched pairwise by the symmetric KL = KL(. || .) + KL( . || .)
+exchanged, from density ratios:
 
-    D_joint    SKL( q(x,y) q(z|x,y) q(u|z,x) q(v|z,y)   ||  p(z) p(u) p(v) p(x|z,u) p(y|z,v) )                    joint
-    D_x->y     SKL( q(x,y) q(z|x,y) q(v|z,y)            ||  q(x) q(z|x) p(v) p(y|z,v) )                           x2y, y2x
-    D_x<->y    SKL( q(x) q(z|x) p(v) p(y|z,v) q(u|z,x)  ||  q(y) q(z|y) p(u) p(x|z,u) q(v|z,y) )                  cross
-    M_x->y     SKL( q(x) q(z|x)                         ||  p(z) ) on z                                           x2z, y2z
-               SKL( q(x) q(z|x)                         ||  q(y) q(z|y) ) on z                                    meet
-    M_x        SKL( q(x) q(z|x) p(v) p(y|z,v) q(u|z,x)  ||  p(z) p(u) p(v) p(x|z,u) p(y|z,v) )                    mx, my
-    I_joint    I(X,Y;Z) under p of joint, x2y, y2x; under q of joint (I_var)                                      lam
+    D_joint    SKL( q(x,y) q(z|x,y) q(u|z,x) q(v|z,y)   ||  p(z) p(u) p(v) p(x|z,u) p(y|z,v) )
+               joint
+    D_x->y     SKL( q(x,y) q(z|x,y) q(v|z,y)            ||  q(x) q(z|x) p(v) p(y|z,v) )
+               x2y, y2x
+    D_x<->y    SKL( q(x) q(z|x) p(v) p(y|z,v) q(u|z,x)  ||  q(y) q(z|y) p(u) p(x|z,u) q(v|z,y) )
+               cross
+    M_x->y     SKL( q(x) q(z|x)                         ||  p(z) ) on z
+               x2z, y2z
+               SKL( q(x) q(z|x)                         ||  q(y) q(z|y) ) on z
+                                                        meet
+    M_x        SKL( q(x) q(z|x) p(v) p(y|z,v) q(u|z,x)  ||  p(z) p(u) p(v) p(x|z,u) p(y|z,v) )
+               mx, my
+    I_joint    I(X,Y;Z) under p of joint, x2y, y2x; under q of joint (I_var)
+               lam
 
-D_x->y is written without u, which both of its laws draw from q(u|z,x). Encoders and decoders are functions; noise at the
-critics' inputs stands for randomness of theirs. Specification, sections 1 and 2.
+D_x->y is written without u, which both of its laws draw from q(u|z,x). Encoders and decoders are
+functions; noise at the critics' inputs stands for randomness of theirs. Specification, sections 1
+and 2.
 
 symbol    meaning                           shape        code
 x, y      the pair                          (B, *event)  "x", "y"
@@ -62,10 +72,18 @@ MATCH = ("joint", "x2y", "y2x", "cross", "x2z", "y2z", "meet", "mx", "my")
 INFORM = {"joint": "p", "x2y": "p", "y2x": "p", "var": "q"}
 """Laws under which I(X,Y;Z) can have a price; "var" is q of the joint pair."""
 RECONSTRUCT = {
-    "xy2x": ("joint", "x"), "xy2y": ("joint", "y"), "x2y": ("x2y_pair", "y"), "y2x": ("y2x_pair", "x"),
-    "x2x": ("x2x", "x"), "y2y": ("y2y", "y"), "z": ("joint", "z"), "u": ("joint", "u"), "v": ("joint", "v"),
-}  # fmt: skip
-"""R_xy->x, R_xy->y, R_x->y, R_y->x, R_x->x, R_y->y and the three parts of R_zuv->zuv: the pair of laws and what comes back."""
+    "xy2x": ("joint", "x"),
+    "xy2y": ("joint", "y"),
+    "x2y": ("x2y_pair", "y"),
+    "y2x": ("y2x_pair", "x"),
+    "x2x": ("x2x", "x"),
+    "y2y": ("y2y", "y"),
+    "z": ("joint", "z"),
+    "u": ("joint", "u"),
+    "v": ("joint", "v"),
+}
+"""R_xy->x, R_xy->y, R_x->y, R_y->x, R_x->x, R_y->y and the three parts of R_zuv->zuv: the pair of
+laws and what comes back."""
 
 ADD_ONE: dict[str, Any] = {
     "match": {"joint": 1.0, "x2y": 1.0, "y2x": 1.0},
@@ -77,8 +95,12 @@ RETRIEVAL: dict[str, Any] = {
     "match": {"x2y": 1.0, "y2x": 1.0, "cross": 1.0},
     "inform": {"x2y": 1.0, "y2x": 1.0},
     "rec": {"x2y": 8.0, "y2x": 8.0, "x2x": 8.0, "y2y": 8.0},
-    "lam": 0.1, "norm": "l2", "z": 64, "u": 64, "v": 64,
-}  # fmt: skip
+    "lam": 0.1,
+    "norm": "l2",
+    "z": 64,
+    "u": 64,
+    "v": 64,
+}
 """The same for sketch-based retrieval: no joint model, lambda_CI = 0.1, lambda_rec = 8."""
 
 Weights = Mapping[str, float | Schedule]
@@ -87,17 +109,20 @@ Weights = Mapping[str, float | Schedule]
 class VariationalWyner(Model):
     """A common latent and two local ones, learned by matching laws that can only be drawn.
 
-    `VariationalWyner(x=..., y=..., **ADD_ONE)` and `**RETRIEVAL` are the workshop paper's two objectives; the first is the default.
+    `VariationalWyner(x=..., y=..., **ADD_ONE)` and `**RETRIEVAL` are the workshop paper's two
+    objectives; the first is the default.
 
     Args:
         x, y: spaces of the pair.
         z: size of the common latent, or a space.
         u, v: sizes of the local latents; 0 for none.
-        lam: lambda_CI, multiplies the weights in `inform`; 0 watches I(X,Y;Z) without a price, None leaves its critics out.
+        lam: lambda_CI, multiplies the weights in `inform`; 0 watches I(X,Y;Z) without a price, None
+            leaves its critics out.
         match: weights of the matching terms, by the names of `MATCH`.
         inform: weights of the common-information terms, by the names of `INFORM`.
         rec: weights of the reconstruction terms, by the names of `RECONSTRUCT`.
-        norm: "l1" or "l2" distance of reconstructions of x and y; by default l1 for images, l2 for everything else.
+        norm: "l1" or "l2" distance of reconstructions of x and y; by default l1 for images, l2 for
+            everything else.
         own: the ablation: q(u|x) and q(v|y) in place of q(u|z,x) and q(v|z,y).
         ratio: how the ratios of the matching terms are learned and plugged in.
         critics: sizes, instance noise, spectral normalisation.
@@ -109,7 +134,8 @@ class VariationalWyner(Model):
         >>> from wyner import Real
         >>> from wyner.models import VariationalWyner
         >>> print(VariationalWyner(x=Real(4), y=Real(3), z=2, u=1, v=1, match={"x2y": 1}, inform={"x2y": 1}, rec={}).objective)
-          1 * SKL(x2y)       = SKL( q(x,y) q(z|x,y) q(v|z,y) || q(x) q(z|x) p(v) p(y|z,v) )   by T(x,y,z,v)
+          1 * SKL(x2y)       = SKL( q(x,y) q(z|x,y) q(v|z,y) || q(x) q(z|x) p(v) p(y|z,v) )   by
+                             T(x,y,z,v)
         0.1 * I(x,y;z) p x2y = I(x,y;z) under q(x) q(z|x) p(v) p(y|z,v)   by T(x,y,z)
     """
 
@@ -140,7 +166,9 @@ class VariationalWyner(Model):
             "match": _weights("match", match, MATCH),
             "inform": _weights("inform", inform, INFORM),
             "rec": {
-                k: w for k, w in _weights("rec", rec, RECONSTRUCT).items() if RECONSTRUCT[k][1] in {"x", "y", *latent}
+                k: w
+                for k, w in _weights("rec", rec, RECONSTRUCT).items()
+                if RECONSTRUCT[k][1] in {"x", "y", *latent}
             },
         }
         objective = _objective(chosen, lam, ratio or Ratio(), norm)
@@ -150,17 +178,28 @@ class VariationalWyner(Model):
             laws = {k: (_own(q), _own(p)) for k, (q, p) in laws.items()}
         laws = without(laws, {"u", "v"} - set(latent))
         super().__init__(
-            observed={"x": x, "y": y}, latent=latent, objective=objective, common=("z",), laws=laws, networks=networks,
-            families=_functions(laws, {"x": x, "y": y} | latent, families or {}), modules=modules, critics=critics,
+            observed={"x": x, "y": y},
+            latent=latent,
+            objective=objective,
+            common=("z",),
+            laws=laws,
+            networks=networks,
+            families=_functions(laws, {"x": x, "y": y} | latent, families or {}),
+            modules=modules,
+            critics=critics,
             phases=(TwoPlayer("main", objective, critic=steps, critic_lr=critic_lr),),
-        )  # fmt: skip
+        )
 
 
 Families = Mapping[str, Family | Combination]
 
 
-def _functions(laws: Mapping[str, tuple[str, str]], spaces: Mapping[str, Space], given: Families) -> Families:
-    """Every factor a function of its parents and standard normal priors, where the user says nothing of the factor or its variable."""
+def _functions(
+    laws: Mapping[str, tuple[str, str]], spaces: Mapping[str, Space], given: Families
+) -> Families:
+    """Every factor a function of its parents and standard normal priors, where the user says
+    nothing of the factor or its variable.
+    """
     found: dict[str, Family | Combination] = {}
     for term in (t for pair in laws.values() for text in pair for t in parse(text).terms):
         name = term.of[0]
@@ -172,7 +211,9 @@ def _functions(laws: Mapping[str, tuple[str, str]], spaces: Mapping[str, Space],
     return {**found, **given}
 
 
-def _weights(what: str, given: Weights | None, names: Collection[str]) -> dict[str, float | Schedule]:
+def _weights(
+    what: str, given: Weights | None, names: Collection[str]
+) -> dict[str, float | Schedule]:
     found = dict(ADD_ONE[what] if given is None else given)
     for name in found:
         if name not in names:
@@ -183,13 +224,17 @@ def _weights(what: str, given: Weights | None, names: Collection[str]) -> dict[s
 def _objective(
     chosen: Mapping[str, Weights], lam: float | Schedule | None, ratio: Ratio, norm: str | None
 ) -> Objective:
-    terms: list[Objective] = [w * SymmetricKL(k, ratio) for k, w in chosen["match"].items() if w != 0]
+    terms: list[Objective] = [
+        w * SymmetricKL(k, ratio) for k, w in chosen["match"].items() if w != 0
+    ]
     for k, w in chosen["inform"].items() if lam is not None else ():
         assert lam is not None
         head = Information("x,y;z", under="joint" if k == "var" else k, side=INFORM[k])
         if isinstance(lam, Schedule) or isinstance(w, Schedule):
             if 1 not in (lam, w):
-                raise OptionError("inform: one of lam and the weight can be a schedule if the other is 1")
+                raise OptionError(
+                    "inform: one of lam and the weight can be a schedule if the other is 1"
+                )
             terms.append((w if lam == 1 else lam) * head)
         else:
             terms.append(lam * w * head)

@@ -1,7 +1,9 @@
 """VCCA-private and bi-VCCA-private (Wang et al. 2016): equations (48), (49) of the Wyner VAE paper.
 
-    L = mu KL( q(x,y) q(z|x) q(u|x) q(v|y)  ||  p(z) p(u) p(v) p(x|z,u) p(y|z,v) )        (48)  from_x
-      + (1 - mu) KL( q(x,y) q(z|y) q(u|x) q(v|y)  ||  p(z) p(u) p(v) p(x|z,u) p(y|z,v) )  (49)  from_y, bi-VCCA only
+    L = mu KL( q(x,y) q(z|x) q(u|x) q(v|y)  ||  p(z) p(u) p(v) p(x|z,u) p(y|z,v) )        (48)
+    from_x
+      + (1 - mu) KL( q(x,y) q(z|y) q(u|x) q(v|y)  ||  p(z) p(u) p(v) p(x|z,u) p(y|z,v) )  (49)
+      from_y, bi-VCCA only
 
 symbol   meaning                          shape        code
 z        common, inferred from one side   (B, dz)      "z"
@@ -63,10 +65,15 @@ class VCCAPrivate(Model):
         latent = needed(z=z) | latents(u=u, v=v)
         laws = {**FROM_X, **(STYLE if "v" in latent else {})}
         super().__init__(
-            observed={"x": x, "y": y}, latent=latent, objective=KL("from_x"), common=("z",),
+            observed={"x": x, "y": y},
+            latent=latent,
+            objective=KL("from_x"),
+            common=("z",),
             laws=without(laws, {"u", "v"} - set(latent)),
-            networks=networks, families=families, modules=modules,
-        )  # fmt: skip
+            networks=networks,
+            families=families,
+            modules=modules,
+        )
 
 
 class BiVCCAPrivate(Model):
@@ -95,12 +102,17 @@ class BiVCCAPrivate(Model):
     ) -> None:
         if not 0 < mu < 1:
             raise OptionError(
-                f"mu: expected a share between 0 and 1, got {mu}; for the encoder of x alone use VCCAPrivate"
+                f"mu: expected a share between 0 and 1, got {mu}; for the encoder of x alone use"
+                " VCCAPrivate"
             )
         latent = needed(z=z) | latents(u=u, v=v)
         super().__init__(
-            observed={"x": x, "y": y}, latent=latent, common=("z",),
+            observed={"x": x, "y": y},
+            latent=latent,
+            common=("z",),
             objective=mu * KL("from_x") + (1 - mu) * KL("from_y"),
             laws=without({**FROM_X, **FROM_Y}, {"u", "v"} - set(latent)),
-            networks=networks, families=families, modules=modules,
-        )  # fmt: skip
+            networks=networks,
+            families=families,
+            modules=modules,
+        )

@@ -1,6 +1,8 @@
-"""Variational information bottleneck, VIB (Alemi et al. 2017): equations (50)-(52) of the Wyner VAE paper.
+"""Variational information bottleneck, VIB (Alemi et al. 2017): equations (50)-(52) of the Wyner VAE
+paper.
 
-    L = KL( q(x,y) q(z|x)  ||  q(x) q(z|x) p(y|z) )  +  beta KL( q(x) q(z|x)  ||  q(x) p(z) )       (51)  x2y, rate
+    L = KL( q(x,y) q(z|x)  ||  q(x) q(z|x) p(y|z) )  +  beta KL( q(x) q(z|x)  ||  q(x) p(z) )
+    (51)  x2y, rate
 
     an upper bound of beta I(X;Z) - I(Y;Z) + h(Y) for the law q(x,y) q(z|x)
 
@@ -25,7 +27,8 @@ from wyner.variables import Space
 
 
 class VIB(Model):
-    """A bottleneck z of x that predicts y. No law of x and no style: it cannot generate pairs or keep a style.
+    """A bottleneck z of x that predicts y. No law of x and no style: it cannot generate pairs or
+    keep a style.
 
     Args:
         x, y: spaces of the input and of what is predicted.
@@ -46,10 +49,14 @@ class VIB(Model):
         modules: Mapping[str, nn.Module] | None = None,
     ) -> None:
         super().__init__(
-            observed={"x": x, "y": y}, latent=needed(z=z), objective=KL("x2y") + beta * KL("rate"),
+            observed={"x": x, "y": y},
+            latent=needed(z=z),
+            objective=KL("x2y") + beta * KL("rate"),
             laws={
                 "x2y": ("q(x,y) q(z|x)", "q(x) q(z|x) p(y|z)"),
                 "rate": ("q(x) q(z|x)", "q(x) p(z)"),
             },
-            networks=networks, families=families, modules=modules,
-        )  # fmt: skip
+            networks=networks,
+            families=families,
+            modules=modules,
+        )

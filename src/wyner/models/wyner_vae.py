@@ -1,12 +1,20 @@
-"""Wyner VAE: equations (7)-(15) of "Wyner VAE: A Variational Autoencoder with Succinct Common Representation Learning".
+"""Wyner VAE: equations (7)-(15) of "Wyner VAE: A Variational Autoencoder with Succinct Common
+Representation Learning".
 
-    L = KL( q(x,y) q(z|x,y) q(u|z,x) q(v|z,y)  ||  p(z) p(u) p(v) p(x|z,u) p(y|z,v) )            (7)   joint
-      + lam  KL( q(x,y) q(z|x,y)               ||  q(x,y) p(z) )                                 (11)  rate
-      + w    KL( q(x,y) q(z|x,y) q(u|z,x) q(v|z,y)  ||  q(x,y) q(z|x,y) p(u) p(v) )              ours  private
-      + m    KL( q(x,y) q(z|x,y) q(u|z,x)      ||  p(z) p(u) ) on z,u  + the same for v           ours  zu, zv
-      + r    E[ -log q(z|x) ]  under p(z) p(u) p(x|z,u)  + the same for y                         ours  x2x, y2y
-      + a_xx KL( q(x) q(z|x) q(u|z,x)          ||  p(z) p(u) p(x|z,u) )  + the same for y        (13)  x2x, y2y
-      + a_xy KL( q(x,y) q(z|x,y) q(v|z,y)      ||  q(x) q(z|x) p(v) p(y|z,v) )  + x and y swapped (14)  x2y, y2x
+    L = KL( q(x,y) q(z|x,y) q(u|z,x) q(v|z,y)  ||  p(z) p(u) p(v) p(x|z,u) p(y|z,v) )            (7)
+    joint
+      + lam  KL( q(x,y) q(z|x,y)               ||  q(x,y) p(z) )
+             (11)  rate
+      + w    KL( q(x,y) q(z|x,y) q(u|z,x) q(v|z,y)  ||  q(x,y) q(z|x,y) p(u) p(v) )
+             ours  private
+      + m    KL( q(x,y) q(z|x,y) q(u|z,x)      ||  p(z) p(u) ) on z,u  + the same for v
+             ours  zu, zv
+      + r    E[ -log q(z|x) ]  under p(z) p(u) p(x|z,u)  + the same for y
+             ours  x2x, y2y
+      + a_xx KL( q(x) q(z|x) q(u|z,x)          ||  p(z) p(u) p(x|z,u) )  + the same for y
+                                               (13)  x2x, y2y
+      + a_xy KL( q(x,y) q(z|x,y) q(v|z,y)      ||  q(x) q(z|x) p(v) p(y|z,v) )  + x and y swapped
+                                               (14)  x2y, y2x
 
 symbol   meaning                      shape        code
 x, y     the pair                     (B, *event)  "x", "y"
@@ -38,8 +46,9 @@ from wyner.variables import Space
 class WynerVAE(Model):
     """A common latent z and a local latent for each modality, with a price on the information in z.
 
-    With two modalities the names are x, y and u, v. For more, pass `modalities={"a": ..., "b": ..., "c": ...}`: the local
-    latents are then `u_a`, `u_b`, ... and the laws `joint`, `rate`, `a2a`, `a2rest`, ...
+    With two modalities the names are x, y and u, v. For more, pass `modalities={"a": ..., "b": ...,
+    "c": ...}`: the local latents are then `u_a`, `u_b`, ... and the laws `joint`, `rate`, `a2a`,
+    `a2rest`, ...
 
     Args:
         modalities: spaces by name, instead of `x` and `y`.
@@ -47,31 +56,41 @@ class WynerVAE(Model):
         z: size of the common latent, or a space (`Categorical(1, 10)`).
         u, v: sizes of the local latents; 0 for none.
         local: sizes of the local latents by modality, instead of `u` and `v`; one number for all.
-        lam: lambda >= 0, the weight of the rate I(X,Y;Z), a number or a schedule. The useful range is [0, 1).
-        private: weight of the rates of the local latents, besides theirs in (7), a number or a schedule. A path from above 0
-            down to 0 lets z take what is shared before u and v can (our choice).
-        aggregate: weight of KL(q(z,u) || p(z) p(u)) and KL(q(z,v) || p(z) p(v)), aggregates over the data, which critics learn
-            (our choice). (7) holds them with weight 1, beside tens of nats of detail: too little to keep what z says out of u and v, and
+        lam: lambda >= 0, the weight of the rate I(X,Y;Z), a number or a schedule. The useful range
+            is [0, 1).
+        private: weight of the rates of the local latents, besides theirs in (7), a number or a
+            schedule. A path from above 0 down to 0 lets z take what is shared before u and v can
+            (our choice).
+        aggregate: weight of KL(q(z,u) || p(z) p(u)) and KL(q(z,v) || p(z) p(v)), aggregates over
+            the data, which critics learn (our choice). (7) holds them with weight 1, beside tens of
+                nats of detail: too little to keep what z says out of u and v, and
             priors where encoders are, so that conditional samples show what z says.
-        reread: weight of E[-log q(z|x)] where z, u and x are drawn from p, and of the same for y: what is generated must be read as the z
-            that it came from, for every u (our choice). -E[log q(z|x)] bounds H(Z|X) under p from above. Needs a trained q(z|x) and
-            q(z|y), by `alpha` or by the run that a training starts from, and these frozen, or the loss is lowest where they are sure; p(u) and
-            p(v) frozen as well, whose trained scales would shrink to what is easily read.
-        alpha: weights of the marginal and conditional terms, one number for all of them or `{"x2y": 1.0, ...}`. With all at
-            0 (the paper's two-stage scheme) the encoders q(z|x), q(z|y) are fitted to the frozen joint model.
-        marginals: when they are fitted in the two-stage scheme: `After(share)`, `Alternating(every, epochs)`, `Jointly()`.
-        networks, families, modules, critics: as in `Model`; critics by default of width 512 without noise.
+        reread: weight of E[-log q(z|x)] where z, u and x are drawn from p, and of the same for y:
+            what is generated must be read as the z that it came from, for every u (our choice).
+            -E[log q(z|x)] bounds H(Z|X) under p from above. Needs a trained q(z|x) and q(z|y), by
+            `alpha` or by the run that a training starts from, and these frozen, or the loss is
+            lowest where they are sure; p(u) and p(v) frozen as well, whose trained scales would
+            shrink to what is easily read.
+        alpha: weights of the marginal and conditional terms, one number for all of them or `{"x2y":
+            1.0, ...}`. With all at 0 (the paper's two-stage scheme) the encoders q(z|x), q(z|y) are
+            fitted to the frozen joint model.
+        marginals: when they are fitted in the two-stage scheme: `After(share)`, `Alternating(every,
+            epochs)`, `Jointly()`.
+        networks, families, modules, critics: as in `Model`; critics by default of width 512 without
+            noise.
 
     Example:
         >>> from wyner import Real
         >>> from wyner.models import WynerVAE
         >>> model = WynerVAE(x=Real(4), y=Real(3), z=2, u=1, v=1, lam=0.1, alpha={"x2y": 1.0})
         >>> print(model.objective)
-          1 * joint = KL(q(z|x,y) || p(z)) + KL(q(u|z,x) || p(u)) + KL(q(v|z,y) || p(v)) - log p(x|z,u) - log p(y|z,v)   [dropped: -h(x,y)]
+          1 * joint = KL(q(z|x,y) || p(z)) + KL(q(u|z,x) || p(u)) + KL(q(v|z,y) || p(v)) - log
+          p(x|z,u) - log p(y|z,v)   [dropped: -h(x,y)]
         0.1 * rate  = KL(q(z|x,y) || p(z))
           0 * x2x   = (off)
           0 * y2y   = (off)
-          1 * x2y   = KL(q(z|x,y) || q(z|x)) + KL(q(v|z,y) || p(v)) - log p(y|z,v)   [dropped: -h(y|x)]
+          1 * x2y   = KL(q(z|x,y) || q(z|x)) + KL(q(v|z,y) || p(v)) - log p(y|z,v)   [dropped:
+                    -h(y|x)]
           0 * y2x   = (off)
     """
 
@@ -103,7 +122,9 @@ class WynerVAE(Model):
 
         laws = _laws(names, style)
         matched = [f"z{s}" for s in style.values()]
-        weights = _alpha(alpha, [n for n in laws if n not in ("joint", "rate", "private", *matched)])
+        weights = _alpha(
+            alpha, [n for n in laws if n not in ("joint", "rate", "private", *matched)]
+        )
         objective: Objective = KL("joint") + lam * KL("rate")
         if style and private != 0:
             objective = objective + private * KL("private")
@@ -119,10 +140,17 @@ class WynerVAE(Model):
         for m in names if reread != 0 else ():
             objective = objective + reread * Reconstruction("z", f"{m}2{m}", "log")
         super().__init__(
-            observed=observed, latent=latent, laws=laws, objective=objective, common=("z",),
-            networks=networks, families=families, modules=modules, critics=critics or Critics(noise=0.0),
+            observed=observed,
+            latent=latent,
+            laws=laws,
+            objective=objective,
+            common=("z",),
+            networks=networks,
+            families=families,
+            modules=modules,
+            critics=critics or Critics(noise=0.0),
             phases=_phases(objective, weights, names, marginals),
-        )  # fmt: skip
+        )
 
 
 def _laws(names: Sequence[str], style: Mapping[str, str]) -> dict[str, tuple[str, str]]:
@@ -134,14 +162,19 @@ def _laws(names: Sequence[str], style: Mapping[str, str]) -> dict[str, tuple[str
 
     def decode(ms: Sequence[str]) -> str:  # p(u) ... p(x|z,u) ... of the modalities ms
         priors = [f"p({style[m]})" for m in ms if m in style]
-        return " ".join(priors + [f"p({m}|z,{style[m]})" if m in style else f"p({m}|z)" for m in ms])
+        return " ".join(
+            priors + [f"p({m}|z,{style[m]})" if m in style else f"p({m}|z)" for m in ms]
+        )
 
     laws = {
         "joint": (f"q({everything}) q(z|{everything}) {infer(names)}", f"p(z) {decode(names)}"),
         "rate": (f"q({everything}) q(z|{everything})", f"q({everything}) p(z)"),
         "private": (
             f"q({everything}) q(z|{everything}) {infer(names)}",
-            f"q({everything}) q(z|{everything}) {' '.join(f'p({style[m]})' for m in names if m in style)}",
+            (
+                f"q({everything}) q(z|{everything})"
+                f" {' '.join(f'p({style[m]})' for m in names if m in style)}"
+            ),
         ),
     }
     for m, s in style.items():
@@ -152,15 +185,15 @@ def _laws(names: Sequence[str], style: Mapping[str, str]) -> dict[str, tuple[str
         rest = [k for k in names if k != m]
         name = f"{m}2{rest[0]}" if len(rest) == 1 else f"{m}2rest"
         if rest:
-            laws[name] = (f"q({everything}) q(z|{everything}) {infer(rest)}", f"q({m}) q(z|{m}) {decode(rest)}")
+            laws[name] = (
+                f"q({everything}) q(z|{everything}) {infer(rest)}",
+                f"q({m}) q(z|{m}) {decode(rest)}",
+            )
     return laws
 
 
 def _phases(
-    objective: Objective,
-    weights: Mapping[str, object],
-    names: Sequence[str],
-    when: When | None,
+    objective: Objective, weights: Mapping[str, object], names: Sequence[str], when: When | None
 ) -> tuple[Phase, ...]:
     """The main phase, and one for the marginal encoders that no term of the objective trains."""
     trained = {law.split("2")[0] for law, weight in weights.items() if weight != 0}
@@ -170,7 +203,9 @@ def _phases(
     return two_stage(objective, [f"{m}2{m}" for m in left], [f"q(z|{m})" for m in left], when)
 
 
-def _alpha(alpha: float | Mapping[str, float | Schedule], laws: Sequence[str]) -> dict[str, float | Schedule]:
+def _alpha(
+    alpha: float | Mapping[str, float | Schedule], laws: Sequence[str]
+) -> dict[str, float | Schedule]:
     if not isinstance(alpha, Mapping):
         return dict.fromkeys(laws, alpha)
     for name in alpha:

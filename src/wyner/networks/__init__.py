@@ -1,7 +1,17 @@
 """Networks: parameters and shapes, no probability."""
 
 from wyner.networks.autoencoder import Autoencoded, CodeDecoder, CodeEncoder, freeze
-from wyner.networks.builders import LIGHT, TABLE_8, TABLE_10, Builder, Chain, Convolutional, MLPs, Upsampled, flattened
+from wyner.networks.builders import (
+    LIGHT,
+    TABLE_8,
+    TABLE_10,
+    Builder,
+    Chain,
+    Convolutional,
+    MLPs,
+    Upsampled,
+    flattened,
+)
 from wyner.networks.conv import OuterDecoder, OuterEncoder, UpsampledDecoder
 from wyner.networks.critics import Critics
 from wyner.networks.image_critic import ImageCritics

@@ -1,7 +1,9 @@
-"""A convolutional autoencoder around a model: trained first, then frozen; the model's own networks work on its codes.
+"""A convolutional autoencoder around a model: trained first, then frozen; the model's own networks
+work on its codes.
 
-The wrapper of the W-VAE paper, which does not give its sizes. Our choice: convolutions 32, 64 of stride 2, a linear layer to
-64 numbers, the mirror image back, squared error for 10 epochs. Losses are taken on images, through the frozen decoder.
+The wrapper of the W-VAE paper, which does not give its sizes. Our choice: convolutions 32, 64 of
+stride 2, a linear layer to 64 numbers, the mirror image back, squared error for 10 epochs. Losses
+are taken on images, through the frozen decoder.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from wyner.variables import Space, unit
 def _quartered(shape: tuple[int, ...]) -> tuple[int, int, int]:
     if len(shape) != 3 or shape[1] % 4 or shape[2] % 4:
         raise ShapeError(
-            f"the autoencoder halves images twice: expected (channels, height, width) with height and width multiples of 4, got {tuple(shape)}"
+            "the autoencoder halves images twice: expected (channels, height, width) with height"
+            f" and width multiples of 4, got {tuple(shape)}"
         )
     return shape[0], shape[1] // 4, shape[2] // 4
 
@@ -37,9 +40,13 @@ class CodeEncoder(nn.Module):
         c, h, w = _quartered(shape)
         self.output = (code,)
         self.body = nn.Sequential(
-            nn.Conv2d(c, width, 4, 2, 1), nn.ReLU(), nn.Conv2d(width, 2 * width, 4, 2, 1), nn.ReLU(), nn.Flatten(),
+            nn.Conv2d(c, width, 4, 2, 1),
+            nn.ReLU(),
+            nn.Conv2d(width, 2 * width, 4, 2, 1),
+            nn.ReLU(),
+            nn.Flatten(),
             nn.Linear(2 * width * h * w, code),
-        )  # fmt: skip
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.body(x)
@@ -50,15 +57,21 @@ class CodeDecoder(nn.Module):
 
     any_leading = False
 
-    def __init__(self, shape: tuple[int, ...], code: int = 64, width: int = 32, sigmoid: bool = True) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], code: int = 64, width: int = 32, sigmoid: bool = True
+    ) -> None:
         super().__init__()
         c, h, w = _quartered(shape)
         self.input = (code,)
         self.sigmoid = sigmoid
         self.body = nn.Sequential(
-            nn.Linear(code, 2 * width * h * w), nn.ReLU(), nn.Unflatten(1, (2 * width, h, w)),
-            nn.ConvTranspose2d(2 * width, width, 4, 2, 1), nn.ReLU(), nn.ConvTranspose2d(width, c, 4, 2, 1),
-        )  # fmt: skip
+            nn.Linear(code, 2 * width * h * w),
+            nn.ReLU(),
+            nn.Unflatten(1, (2 * width, h, w)),
+            nn.ConvTranspose2d(2 * width, width, 4, 2, 1),
+            nn.ReLU(),
+            nn.ConvTranspose2d(width, c, 4, 2, 1),
+        )
 
     def forward(self, h: Tensor) -> Tensor:
         raw = self.body(h)
@@ -67,7 +80,8 @@ class CodeDecoder(nn.Module):
 
 @dataclass(frozen=True)
 class Autoencoded(Builder):
-    """MLPs on the codes of an autoencoder that `wyner.fit` trains first and then freezes, one for each image modality.
+    """MLPs on the codes of an autoencoder that `wyner.fit` trains first and then freezes, one for
+    each image modality.
 
     Args:
         hidden, activation: of the MLPs; 3 x 512 in the paper.
@@ -99,10 +113,16 @@ class Autoencoded(Builder):
         return Chain(MLP(parents, outer.input, self.hidden, self.activation), outer)
 
     def before(
-        self, encoder: nn.Module, decoders: Sequence[nn.Module], rows: Callable[[], Tensor] | None, generator: torch.Generator
-    ) -> None:  # fmt: skip
+        self,
+        encoder: nn.Module,
+        decoders: Sequence[nn.Module],
+        rows: Callable[[], Tensor] | None,
+        generator: torch.Generator,
+    ) -> None:
         """Trains the encoder with the first of the decoders; the others get a copy."""
-        outer = [d.outer for d in decoders if isinstance(d, Chain) and isinstance(d.outer, CodeDecoder)]
+        outer = [
+            d.outer for d in decoders if isinstance(d, Chain) and isinstance(d.outer, CodeDecoder)
+        ]
         if rows is None:
             freeze(encoder, *outer)
         elif outer:
@@ -112,8 +132,13 @@ class Autoencoded(Builder):
                 freeze(other)
 
     def pretrain(
-        self, encoder: nn.Module, decoder: nn.Module, images: Tensor, generator: torch.Generator, step: Callable[[float], None] | None = None
-    ) -> float:  # fmt: skip
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        images: Tensor,
+        generator: torch.Generator,
+        step: Callable[[float], None] | None = None,
+    ) -> float:
         """Minimises |x - decoder(encoder(x))|^2 over the rows, then freezes both.
 
         Args:
@@ -154,10 +179,12 @@ class Autoencoded(Builder):
 
 @torch.no_grad()
 def standardise(encoder: CodeEncoder, decoder: CodeDecoder, images: Tensor) -> None:
-    """Moves mean and scale of the codes from the encoder's last layer into the decoder's first; reconstructions stay as they are.
+    """Moves mean and scale of the codes from the encoder's last layer into the decoder's first;
+    reconstructions stay as they are.
 
-    Networks that work on codes then see numbers of mean 0 and deviation 1. Without it softmax layers saturate in the first
-    hundred steps, and a categorical latent ends with one value for all rows.
+    Networks that work on codes then see numbers of mean 0 and deviation 1. Without it softmax
+    layers saturate in the first hundred steps, and a categorical latent ends with one value for all
+    rows.
     """
     codes = torch.cat([encoder(unit(block)) for block in images.split(1000)])
     mean, std = codes.mean(0), codes.std(0).clamp_min(1e-3)

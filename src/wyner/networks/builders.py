@@ -1,7 +1,9 @@
 """Default networks for the factors of a model, built from the spaces of the variables.
 
-A builder answers two questions: which features of an observed variable all its encoders share (`features`), and which
-network maps the parents of a factor to its parameters (`factor`). Any answer can be replaced by a user's `nn.Module`.
+A builder answers two questions: which features of an observed variable all its encoders share
+    (`features`), and which
+network maps the parents of a factor to its parameters (`factor`). Any answer can be replaced by a
+user's `nn.Module`.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ class Builder(ABC):
     """How default networks are made."""
 
     def features(self, space: Space) -> nn.Module | None:
-        """A network with an `output` shape, shared by every factor that has this observed variable as a parent; or None."""
+        """A network with an `output` shape, shared by every factor that has this observed variable
+        as a parent; or None.
+        """
         return None
 
     @abstractmethod
@@ -32,14 +36,20 @@ class Builder(ABC):
         """A network from parents of these event shapes to an array of shape `output`."""
 
     def before(
-        self, encoder: nn.Module, decoders: Sequence[nn.Module], rows: Callable[[], Tensor] | None, generator: torch.Generator
-    ) -> None:  # fmt: skip
-        """Trains and freezes what comes before the model; called for each observed variable with features. Nothing by default.
+        self,
+        encoder: nn.Module,
+        decoders: Sequence[nn.Module],
+        rows: Callable[[], Tensor] | None,
+        generator: torch.Generator,
+    ) -> None:
+        """Trains and freezes what comes before the model; called for each observed variable with
+        features. Nothing by default.
 
         Args:
             encoder: what `features` made of the variable.
             decoders: networks of its factors in p.
-            rows: gives its training rows, `(N, *event)`; None if the weights are there already, so that freezing is enough.
+            rows: gives its training rows, `(N, *event)`; None if the weights are there already, so
+                that freezing is enough.
             generator: of the order of the rows.
         """
         return
@@ -52,8 +62,10 @@ class MLPs(Builder):
     Args:
         hidden: widths of the hidden layers.
         activation: between them.
-        per_value: decoders with a categorical parent beside others have a first layer for each of its values, `PerValue`.
-        decoders: widths of the hidden layers of decoders, of observed variables; None for those of `hidden`.
+        per_value: decoders with a categorical parent beside others have a first layer for each of
+            its values, `PerValue`.
+        decoders: widths of the hidden layers of decoders, of observed variables; None for those of
+            `hidden`.
     """
 
     hidden: tuple[int, ...] = (256, 256, 256)
@@ -63,7 +75,9 @@ class MLPs(Builder):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden", tuple(self.hidden))
-        object.__setattr__(self, "decoders", None if self.decoders is None else tuple(self.decoders))
+        object.__setattr__(
+            self, "decoders", None if self.decoders is None else tuple(self.decoders)
+        )
 
     def factor(
         self, of: Space, parents: Sequence[tuple[int, ...]], output: tuple[int, ...], observed: bool
@@ -75,13 +89,16 @@ class MLPs(Builder):
 
 @dataclass(frozen=True)
 class Upsampled(MLPs):
-    """Fully connected networks, but decoders of pictures: one layer over the latents, then transposed convolutions from a quarter of the size.
+    """Fully connected networks, but decoders of pictures: one layer over the latents, then
+    transposed convolutions from a quarter of the size.
 
-    Such a decoder is smoother than a fully connected one: fewer nats in private latents for the same error, and fewer places in the prior
+    Such a decoder is smoother than a fully connected one: fewer nats in private latents for the
+        same error, and fewer places in the prior
     that no training picture has visited.
 
     Args:
-        hidden, activation, per_value, decoders: as in `MLPs`; `decoders` are hidden layers before the convolutions, none by default.
+        hidden, activation, per_value, decoders: as in `MLPs`; `decoders` are hidden layers before
+            the convolutions, none by default.
         width: channels of the last convolution but one.
     """
 
@@ -100,17 +117,21 @@ class Upsampled(MLPs):
 
 @dataclass(frozen=True)
 class Convolutional(Builder):
-    """Outer convolutional encoders and decoders for images, MLP cores between them (Tables 8 and 10 of the paper).
+    """Outer convolutional encoders and decoders for images, MLP cores between them (Tables 8 and 10
+    of the paper).
 
     Args:
         hidden: widths of the cores.
         width: channels after the first convolution; 32 in the paper, smaller for CPUs.
         blocks: residual blocks; 4 in the paper.
-        vectors: widths of the outer networks of observed vectors that stand beside pictures, the last one that of their features:
-            (512, 512) for the attributes of Table 10; none for no outer networks.
-        output_norm: whether decoders of pictures end in a BatchNorm before the sigmoid; see `OuterDecoder`.
+        vectors: widths of the outer networks of observed vectors that stand beside pictures, the
+            last one that of their features: (512, 512) for the attributes of Table 10; none for no
+                outer networks.
+        output_norm: whether decoders of pictures end in a BatchNorm before the sigmoid; see
+            `OuterDecoder`.
 
-    Ready-made: `TABLE_8` (digits and house numbers), `TABLE_10` (faces), `LIGHT` (a thirtieth of the work, for CPUs).
+    Ready-made: `TABLE_8` (digits and house numbers), `TABLE_10` (faces), `LIGHT` (a thirtieth of
+    the work, for CPUs).
     """
 
     hidden: tuple[int, ...] = (512,)
@@ -142,7 +163,8 @@ class Convolutional(Builder):
         if observed and self.vectors:
             *hidden, last = self.vectors
             return Chain(
-                MLP(parents, (last,), self.hidden, self.activation), MLP([(last,)], output, hidden, self.activation)
+                MLP(parents, (last,), self.hidden, self.activation),
+                MLP([(last,)], output, hidden, self.activation),
             )
         return MLP(parents, output, self.hidden, self.activation)
 
@@ -161,7 +183,9 @@ def is_image(space: Space) -> bool:
 
 
 class Chain(nn.Module):
-    """A core over the parents, then an outer network that takes one array with a single batch axis."""
+    """A core over the parents, then an outer network that takes one array with a single batch
+    axis.
+    """
 
     any_leading = True
 
@@ -175,7 +199,9 @@ class Chain(nn.Module):
 
 
 def flattened(network: nn.Module, parents: Sequence[Tensor], ranks: Sequence[int]) -> Tensor:
-    """Calls a network that knows one batch axis on parents of any leading shape: broadcast, flatten, call, restore."""
+    """Calls a network that knows one batch axis on parents of any leading shape: broadcast,
+    flatten, call, restore.
+    """
     leads = [p.shape[: p.ndim - r] for p, r in zip(parents, ranks, strict=True)]
     lead = torch.broadcast_shapes(*leads)
     if len(lead) == 1 and all(len(x) == 1 and x == lead for x in leads):

@@ -1,7 +1,9 @@
-"""The convolutional stacks of the Wyner VAE paper (Tables 8 and 10): outer encoders and decoders of images.
+"""The convolutional stacks of the Wyner VAE paper (Tables 8 and 10): outer encoders and decoders of
+images.
 
-`c5s1-k` a 5x5 convolution of stride 1 with k channels, `d3s2-k` 3x3 of stride 2, `u3s2-k` its transpose, each with
-BatchNorm and LeakyReLU(0.2); `res-k` = x + c3s1-k(c3s1-k-LReLU(x)). Padding is "same", so 32 -> 16 -> 8 -> 4.
+`c5s1-k` a 5x5 convolution of stride 1 with k channels, `d3s2-k` 3x3 of stride 2, `u3s2-k` its
+transpose, each with BatchNorm and LeakyReLU(0.2); `res-k` = x + c3s1-k(c3s1-k-LReLU(x)). Padding is
+"same", so 32 -> 16 -> 8 -> 4.
 """
 
 from __future__ import annotations
@@ -42,7 +44,8 @@ class Residual(nn.Module):
 
 
 class UpsampledDecoder(nn.Module):
-    """Features `(N, 4 width * H/4 * W/4)` to an image `(N, C, H, W)`, in [0, 1] if `sigmoid`; height and width multiples of 4, as 28x28.
+    """Features `(N, 4 width * H/4 * W/4)` to an image `(N, C, H, W)`, in [0, 1] if `sigmoid`;
+    height and width multiples of 4, as 28x28.
 
     BatchNorm-LReLU, u4s2-2w-LReLU, u4s2-w-LReLU, c3s1-C.
     """
@@ -53,16 +56,22 @@ class UpsampledDecoder(nn.Module):
         super().__init__()
         if len(shape) != 3 or shape[1] % 4 or shape[2] % 4:
             raise ShapeError(
-                f"upsampling decoders double pictures twice: expected (channels, height, width) with height and width multiples of 4, "
-                f"got {tuple(shape)}; pad the images or use networks.MLPs()"
+                "upsampling decoders double pictures twice: expected (channels, height, width)"
+                f" with height and width multiples of 4, got {tuple(shape)}; pad the images or use"
+                " networks.MLPs()"
             )
         start = (4 * width, shape[1] // 4, shape[2] // 4)
         self.input = (math.prod(start),)
         up = lambda i, o: _block(nn.ConvTranspose2d(i, o, 4, 2, 1), o)
         self.body = nn.Sequential(
-            nn.Unflatten(1, start), nn.BatchNorm2d(4 * width), nn.LeakyReLU(LEAKY_SLOPE), up(4 * width, 2 * width), up(2 * width, width),
-            nn.Conv2d(width, shape[0], 3, 1, 1), *([nn.Sigmoid()] if sigmoid else []),
-        )  # fmt: skip
+            nn.Unflatten(1, start),
+            nn.BatchNorm2d(4 * width),
+            nn.LeakyReLU(LEAKY_SLOPE),
+            up(4 * width, 2 * width),
+            up(2 * width, width),
+            nn.Conv2d(width, shape[0], 3, 1, 1),
+            *([nn.Sigmoid()] if sigmoid else []),
+        )
 
     def forward(self, h: Tensor) -> Tensor:
         return self.body(h)
@@ -71,14 +80,16 @@ class UpsampledDecoder(nn.Module):
 def _check(shape: tuple[int, ...]) -> tuple[int, int, int]:
     if len(shape) != 3 or shape[1] % 8 or shape[2] % 8:
         raise ShapeError(
-            f"the convolutional stacks halve images three times: expected (channels, height, width) with height and width "
-            f"multiples of 8, got {tuple(shape)}; pad the images (28 to 32) or use networks.MLPs()"
+            "the convolutional stacks halve images three times: expected (channels, height, width)"
+            f" with height and width multiples of 8, got {tuple(shape)}; pad the images (28 to 32)"
+            " or use networks.MLPs()"
         )
     return shape[0], shape[1], shape[2]
 
 
 class OuterEncoder(nn.Module):
-    """Image `(N, C, H, W)` to features `(N, 8 width * H/8 * W/8)`; 4096 for width 32 and 32x32 images.
+    """Image `(N, C, H, W)` to features `(N, 8 width * H/8 * W/8)`; 4096 for width 32 and 32x32
+    images.
 
     c5s1-w-LReLU, d3s2-2w-LReLU, d3s2-4w-LReLU, blocks x res-4w, d3s2-8w without activation.
     """
@@ -105,17 +116,23 @@ class OuterEncoder(nn.Module):
 class OuterDecoder(nn.Module):
     """Features `(N, 8 width * H/8 * W/8)` to an image `(N, C, H, W)`, in [0, 1] if `sigmoid`.
 
-    u3s2-4w-LReLU, blocks x res-4w, u3s2-2w-LReLU, u3s2-w-LReLU, c5s1-C. The sigmoid belongs to Gaussian means; a
-    Bernoulli decoder takes the logits as they are.
+    u3s2-4w-LReLU, blocks x res-4w, u3s2-2w-LReLU, u3s2-w-LReLU, c5s1-C. The sigmoid belongs to
+    Gaussian means; a Bernoulli decoder takes the logits as they are.
 
-    Read to the letter, the tables have a BatchNorm before the sigmoid too (`norm`). By default there is none (our choice): it
+    Read to the letter, the tables have a BatchNorm before the sigmoid too (`norm`). By default
+        there is none (our choice): it
     would tie the brightness of one picture to those beside it.
     """
 
     any_leading = False
 
     def __init__(
-        self, shape: tuple[int, ...], width: int = 32, blocks: int = 4, sigmoid: bool = True, norm: bool = False
+        self,
+        shape: tuple[int, ...],
+        width: int = 32,
+        blocks: int = 4,
+        sigmoid: bool = True,
+        norm: bool = False,
     ) -> None:
         super().__init__()
         c, h, w = _check(shape)
@@ -127,7 +144,11 @@ class OuterDecoder(nn.Module):
             *(Residual(4 * width) for _ in range(blocks)),
             _up(4 * width, 2 * width),
             _up(2 * width, width),
-            _block(nn.Conv2d(width, c, 5, 1, 2), c, act=False) if norm else nn.Conv2d(width, c, 5, 1, 2),
+            (
+                _block(nn.Conv2d(width, c, 5, 1, 2), c, act=False)
+                if norm
+                else nn.Conv2d(width, c, 5, 1, 2)
+            ),
         ]
         self.body = nn.Sequential(*body, nn.Sigmoid()) if sigmoid else nn.Sequential(*body)
 

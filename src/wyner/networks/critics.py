@@ -1,6 +1,8 @@
-"""Critics: networks that return T = log P/Q, one number per row. Specification of the variational Wyner model, section 3.
+"""Critics: networks that return T = log P/Q, one number per row. Specification of the variational
+Wyner model, section 3.
 
-All critics that see the same observed variables share one feature map h(x,y) of them; each has a branch for its latents and a
+All critics that see the same observed variables share one feature map h(x,y) of them; each has a
+branch for its latents and a
 head of its own:
 
     T(x,y,z) = head[ h(x,y), LeakyReLU(A z + a) ],   head = Linear, LeakyReLU, Linear -> 1
@@ -24,18 +26,22 @@ from wyner.variables import Space
 
 @dataclass(frozen=True)
 class Critics:
-    """How critics are made, and the instance noise at their inputs. A subclass may make other networks.
+    """How critics are made, and the instance noise at their inputs. A subclass may make other
+    networks.
 
     Args:
         width: of the branches and heads.
         hidden: widths of the shared feature map of vectors; one layer of 512 in the specification.
-        layers: hidden layers of critics that see latents only; one in the specification. What latents share is in their products, of
-            which one layer sees little.
+        layers: hidden layers of critics that see latents only; one in the specification. What
+            latents share is in their products, of which one layer sees little.
         conv: channels after the first convolution of the feature map of images.
         activation: of all of them.
-        spectral: spectral normalisation of the feature map of vectors and of the branches, as in the public code.
-        noise: standard deviation of the Gaussian noise that is added to every input, constant over training; 0 for none.
-        relative: the noise of an observed variable is in units of each coordinate's standard deviation over the training rows.
+        spectral: spectral normalisation of the feature map of vectors and of the branches, as in
+            the public code.
+        noise: standard deviation of the Gaussian noise that is added to every input, constant over
+            training; 0 for none.
+        relative: the noise of an observed variable is in units of each coordinate's standard
+            deviation over the training rows.
         quiet: no noise in the model's own step, only while critics learn.
     """
 
@@ -55,15 +61,20 @@ class Critics:
             raise OptionError(f"noise: expected a standard deviation from 0 up, got {self.noise!r}")
         if self.width < 1 or self.layers < 1 or not self.hidden:
             raise OptionError(
-                "Critics: expected a positive width, and at least one hidden layer of latents and of the feature map"
+                "Critics: expected a positive width, and at least one hidden layer of latents and"
+                " of the feature map"
             )
 
     def features(self, spaces: Sequence[Space]) -> nn.Module:
-        """A feature map of observed variables, with the number of features as `size`: values in, `(N, size)` out."""
+        """A feature map of observed variables, with the number of features as `size`: values in,
+        `(N, size)` out.
+        """
         return Features(spaces, self)
 
     def head(self, features: int, latents: Sequence[Space]) -> nn.Module:
-        """A critic's own part: features `(N, features)`, if there are any, and latents in, `(N,)` out."""
+        """A critic's own part: features `(N, features)`, if there are any, and latents in, `(N,)`
+        out.
+        """
         return Head(features, latents, self)
 
     def dense(self, inputs: int, outputs: int, spectral: bool = False) -> nn.Module:
@@ -72,16 +83,32 @@ class Critics:
 
 
 class Features(nn.Module):
-    """h(x,y): images of one size channel by channel through convolutions, everything else side by side through linear layers."""
+    """h(x,y): images of one size channel by channel through convolutions, everything else side by
+    side through linear layers.
+    """
 
     def __init__(self, spaces: Sequence[Space], made: Critics) -> None:
         super().__init__()
         sizes = {s.event_shape[1:] for s in spaces if is_image(s)}
-        self.pictures = [is_image(s) and len(sizes) == 1 and min(*s.event_shape[1:]) >= 4 for s in spaces]
+        self.pictures = [
+            is_image(s) and len(sizes) == 1 and min(*s.event_shape[1:]) >= 4 for s in spaces
+        ]
         images = [s for s, p in zip(spaces, self.pictures, strict=True) if p]
         vectors = sum(s.size for s, p in zip(spaces, self.pictures, strict=True) if not p)
-        self.convolve = convolutions(sum(s.shape[0] for s in images), images[0].shape[1:], made) if images else None
-        flat = 0 if self.convolve is None else int(self.convolve(torch.zeros(2, sum(s.shape[0] for s in images), *images[0].shape[1:])).shape[1])  # fmt: skip
+        self.convolve = (
+            convolutions(sum(s.shape[0] for s in images), images[0].shape[1:], made)
+            if images
+            else None
+        )
+        flat = (
+            0
+            if self.convolve is None
+            else int(
+                self.convolve(
+                    torch.zeros(2, sum(s.shape[0] for s in images), *images[0].shape[1:])
+                ).shape[1]
+            )
+        )
         self.connect: nn.Module | None = None
         if vectors:
             widths, layers = [vectors, *made.hidden], []
@@ -93,14 +120,26 @@ class Features(nn.Module):
     def forward(self, *values: Tensor) -> Tensor:
         parts = []
         if self.convolve is not None:
-            parts.append(self.convolve(torch.cat([v for v, p in zip(values, self.pictures, strict=True) if p], 1)))
+            parts.append(
+                self.convolve(
+                    torch.cat([v for v, p in zip(values, self.pictures, strict=True) if p], 1)
+                )
+            )
         if self.connect is not None:
-            parts.append(self.connect(torch.cat([v.flatten(1) for v, p in zip(values, self.pictures, strict=True) if not p], 1)))  # fmt: skip
+            parts.append(
+                self.connect(
+                    torch.cat(
+                        [v.flatten(1) for v, p in zip(values, self.pictures, strict=True) if not p],
+                        1,
+                    )
+                )
+            )
         return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 
 
 def convolutions(channels: int, size: Sequence[int], made: Critics) -> nn.Sequential:
-    """Convolutions 5x5 of stride 2 and twice the channels each, down to 2 pixels (four of them for 32x32), then flat.
+    """Convolutions 5x5 of stride 2 and twice the channels each, down to 2 pixels (four of them for
+    32x32), then flat.
 
     BatchNorm (momentum 1e-3, eps 1e-3) after all but the first.
     """
@@ -117,7 +156,9 @@ def convolutions(channels: int, size: Sequence[int], made: Critics) -> nn.Sequen
 
 
 class Head(nn.Module):
-    """T from features and latents: a linear branch for the latents, then one hidden layer; from latents alone `made.layers` hidden layers."""
+    """T from features and latents: a linear branch for the latents, then one hidden layer; from
+    latents alone `made.layers` hidden layers.
+    """
 
     def __init__(self, features: int, latents: Sequence[Space], made: Critics) -> None:
         super().__init__()
@@ -126,7 +167,11 @@ class Head(nn.Module):
         self.branch = made.dense(size, made.width, made.spectral) if size else None
         width = features + (made.width if size else 0)
         self.hidden = made.dense(width, made.width) if features else None
-        more = [made.dense(made.width, made.width) for _ in range(made.layers - 1)] if not features else []
+        more = (
+            [made.dense(made.width, made.width) for _ in range(made.layers - 1)]
+            if not features
+            else []
+        )
         self.more = nn.ModuleList(more)
         self.last = made.dense(made.width, 1)
 

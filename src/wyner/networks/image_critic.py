@@ -1,6 +1,8 @@
-"""Critics of a code z and feature maps s of a picture. Specification of the sequence models, section 3.4.
+"""Critics of a code z and feature maps s of a picture. Specification of the sequence models,
+section 3.4.
 
-The listing of [CMI] has the picture as the input of the convolutions, its text the features s. s is right: with x as the input no
+The listing of [CMI] has the picture as the input of the convolutions, its text the features s. s is
+    right: with x as the input no
 gradient could push information out of s.
 """
 
@@ -21,12 +23,14 @@ SMALLEST = 8
 
 @dataclass(frozen=True)
 class ImageCritics(Critics):
-    """Critics of a vector and feature maps, T(z,s) = <e(s), z>; of anything else as in `Critics`, with the sizes of MI-VAE.
+    """Critics of a vector and feature maps, T(z,s) = <e(s), z>; of anything else as in `Critics`,
+    with the sizes of MI-VAE.
 
     Args:
         channels: of the two hidden convolutions of e, 256 in the paper.
-        width, activation: of critics of z alone: Linear(dz, 400), ReLU, Linear(400, 1). The paper ends them in a "softmax" of one
-            unit, which must be a logistic function; here it is part of the loss.
+        width, activation: of critics of z alone: Linear(dz, 400), ReLU, Linear(400, 1). The paper
+            ends them in a "softmax" of one unit, which must be a logistic function; here it is part
+            of the loss.
         noise: none by default; the latents are random as it is.
     """
 
@@ -42,13 +46,15 @@ class ImageCritics(Critics):
         s, z = latents[maps.index(True)], latents[maps.index(False)]
         if min(s.event_shape[1:]) < SMALLEST:
             raise ShapeError(
-                f"ImageCritics: expected feature maps of at least {SMALLEST}x{SMALLEST}, got {s.event_shape}"
+                f"ImageCritics: expected feature maps of at least {SMALLEST}x{SMALLEST}, got"
+                f" {s.event_shape}"
             )
         return InnerProduct(z.size, s.event_shape[0], self.channels, maps.index(True))
 
 
 class InnerProduct(nn.Module):
-    """T(z,s) = <e(s), z>, e(s) the mean over space of three convolutions 4x4 of stride 2, two of them with BatchNorm and ReLU.
+    """T(z,s) = <e(s), z>, e(s) the mean over space of three convolutions 4x4 of stride 2, two of
+    them with BatchNorm and ReLU.
 
     Its two `parts` are computed once where both laws have the same values: `RatioProgram`.
 
@@ -63,10 +69,16 @@ class InnerProduct(nn.Module):
         super().__init__()
         conv = lambda i, o: nn.Conv2d(i, o, 4, 2, 1)
         embed = nn.Sequential(
-            conv(inputs, channels), nn.BatchNorm2d(channels), nn.ReLU(),
-            conv(channels, channels), nn.BatchNorm2d(channels), nn.ReLU(),
-            conv(channels, z), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-        )  # fmt: skip
+            conv(inputs, channels),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+            conv(channels, channels),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+            conv(channels, z),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+        )
         self.parts = nn.ModuleList([nn.Identity(), embed] if second else [embed, nn.Identity()])
 
     def compare(self, a: Tensor, b: Tensor) -> Tensor:

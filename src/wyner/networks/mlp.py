@@ -36,14 +36,16 @@ class MLP(nn.Module):
     """Linear layers with an activation between them, from the parents side by side to one array.
 
     Args:
-        inputs: event shapes of the parents, in the order in which they are passed; none for a network of constants.
+        inputs: event shapes of the parents, in the order in which they are passed; none for a
+            network of constants.
         output: shape of the result for one value of the parents.
         hidden: widths of the hidden layers; `()` makes the network affine.
         act: name of the activation.
 
     Weights start as Xavier-uniform, biases at 0 (our choice; docs/decisions.md compares).
 
-    Parents may have different leading shapes that broadcast, `(K, B, dz)` with `(B, dx)`: then the first layer is applied
+    Parents may have different leading shapes that broadcast, `(K, B, dz)` with `(B, dx)`: then the
+        first layer is applied
     to each parent by itself, so that the smaller one is not copied K times.
     """
 
@@ -52,13 +54,19 @@ class MLP(nn.Module):
     """Rows do not see each other, so that those of several calls can go through at once."""
 
     def __init__(
-        self, inputs: Sequence[tuple[int, ...]], output: tuple[int, ...], hidden: Sequence[int] = (), act: str = "relu"
+        self,
+        inputs: Sequence[tuple[int, ...]],
+        output: tuple[int, ...],
+        hidden: Sequence[int] = (),
+        act: str = "relu",
     ) -> None:
         super().__init__()
         self.events, self.output = [tuple(e) for e in inputs], tuple(output)
         self.sizes = [math.prod(e) for e in self.events]
         widths = [sum(self.sizes), *hidden, math.prod(output)]
-        self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in zip(widths[:-1], widths[1:], strict=True))
+        self.layers = nn.ModuleList(
+            nn.Linear(i, o) for i, o in zip(widths[:-1], widths[1:], strict=True)
+        )
         self.act = activation(act)
         if isinstance(self.act, nn.ReLU):
             self.act.inplace = True  # nothing else reads what a layer returns
@@ -96,11 +104,13 @@ class MLP(nn.Module):
 
 
 class PerValue(MLP):
-    """An MLP whose first layer has weights of its own for every value of the categorical parents: a decoder for each value.
+    """An MLP whose first layer has weights of its own for every value of the categorical parents: a
+    decoder for each value.
 
         h = W z kron [1, a] + b,    z one-hot (1, k), a the other parents side by side
 
-    What z says can then not be overruled by the other parents: the weights that read a are chosen by z. Relaxed values mix them.
+    What z says can then not be overruled by the other parents: the weights that read a are chosen
+        by z. Relaxed values mix them.
 
     Args: as of `MLP`; one parent at least must have an event of shape (1, k).
 
@@ -109,12 +119,17 @@ class PerValue(MLP):
     """
 
     def __init__(
-        self, inputs: Sequence[tuple[int, ...]], output: tuple[int, ...], hidden: Sequence[int] = (), act: str = "relu"
+        self,
+        inputs: Sequence[tuple[int, ...]],
+        output: tuple[int, ...],
+        hidden: Sequence[int] = (),
+        act: str = "relu",
     ) -> None:
         self.values = [is_value(e) for e in inputs]
         if not any(self.values):
             raise ShapeError(
-                f"PerValue: expected a categorical parent of shape (1, k), got {[tuple(e) for e in inputs]}"
+                "PerValue: expected a categorical parent of shape (1, k), got"
+                f" {[tuple(e) for e in inputs]}"
             )
         rest = sum(math.prod(e) for e, v in zip(inputs, self.values, strict=True) if not v)
         k = math.prod(e[1] for e, v in zip(inputs, self.values, strict=True) if v)

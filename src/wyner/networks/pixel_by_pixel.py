@@ -1,8 +1,10 @@
-"""Drawing pictures from a PixelCNN: fast, with caches, or slowly, one full pass a pixel; the same pictures from the same numbers.
+"""Drawing pictures from a PixelCNN: fast, with caches, or slowly, one full pass a pixel; the same
+pictures from the same numbers.
 
-A causal convolution at pixel (i, j) is the part of the rows above, which is computed for a whole row at once when row i begins, plus
-the part of row i up to the pixel. So a pixel costs a few small products a layer in place of a pass over the picture. Batch
-normalisations are those of evaluation, folded into the convolutions beside them.
+A causal convolution at pixel (i, j) is the part of the rows above, which is computed for a whole
+row at once when row i begins, plus the part of row i up to the pixel. So a pixel costs a few small
+products a layer in place of a pass over the picture. Batch normalisations are those of evaluation,
+folded into the convolutions beside them.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ PIXELS = 2**18
 
 @torch.no_grad()
 def draw(network: PixelCNN, maps: Tensor, uniform: Tensor) -> Tensor:
-    """Pictures pixel by pixel: x_t = 1 where u_t < p(x_t = 1 | x_{<t}, z), every layer computed for the new pixel only.
+    """Pictures pixel by pixel: x_t = 1 where u_t < p(x_t = 1 | x_{<t}, z), every layer computed for
+    the new pixel only.
 
     Args:
         network: in any mode; running statistics are used.
@@ -38,8 +41,11 @@ def draw(network: PixelCNN, maps: Tensor, uniform: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def draw_slowly(network: PixelCNN, maps: Tensor, uniform: Tensor, most: int | None = None) -> Tensor:
-    """The same pictures by one pass through the whole network for every pixel; for tests and benchmarks.
+def draw_slowly(
+    network: PixelCNN, maps: Tensor, uniform: Tensor, most: int | None = None
+) -> Tensor:
+    """The same pictures by one pass through the whole network for every pixel; for tests and
+    benchmarks.
 
     Args:
         network, maps, uniform: as for `draw`.
@@ -91,7 +97,9 @@ class _Sweep:
         self.radius, self.own, inputs = r, conv.own, weight.shape[1]
         taps = r + int(conv.own)
         self.above, self.bias = weight[:, :, :r], bias
-        self.beside = weight[:, :, r, :taps].permute(2, 1, 0).reshape(taps * inputs, -1)  # (taps * inputs, outputs)
+        self.beside = (
+            weight[:, :, r, :taps].permute(2, 1, 0).reshape(taps * inputs, -1)
+        )  # (taps * inputs, outputs)
         self.rows = like.new_zeros(n, inputs, r, width + 2 * r)
         self.row = like.new_zeros(n, width + 2 * r, inputs)
         self.sums = like.new_zeros(width, n, len(bias))
@@ -128,7 +136,9 @@ class _Stroke:
         channels = block.widen.out_channels
         self.narrow, self.bias = narrow[:, :channels].T, bias
         self.given = (
-            None if maps is None else F.conv2d(maps, narrow[:, channels:, None, None], bias).permute(2, 3, 0, 1)
+            None
+            if maps is None
+            else F.conv2d(maps, narrow[:, channels:, None, None], bias).permute(2, 3, 0, 1)
         )
         self.sweep = _Sweep(block.conv, block.norm_2, like)
         widen, self.shift = _folded(block.widen.weight[:, :, 0, 0], block.widen.bias, block.norm_3)
@@ -136,7 +146,10 @@ class _Stroke:
 
     def at(self, i: int, j: int, h: Tensor) -> Tensor:
         """The output at a pixel, `(N, channels)`."""
-        a = F.elu(torch.addmm(self.bias if self.given is None else self.given[i, j], h, self.narrow), inplace=True)
+        a = F.elu(
+            torch.addmm(self.bias if self.given is None else self.given[i, j], h, self.narrow),
+            inplace=True,
+        )
         self.sweep.put(j, a)
         a = F.elu(self.sweep.at(j), inplace=True)
         return F.elu(torch.addmm(self.shift, a, self.widen).add_(h), inplace=True)
@@ -160,9 +173,15 @@ class _Canvas:
                 stroke = _Stroke(skip, maps, None) if isinstance(skip, Block) else None
                 self.steps.append((stroke, _Stroke(layer, maps, given)))
         self.skip = _Stroke(network.skip, maps, None)
-        widen, self.shift = _folded(network.widen.weight[:, :, 0, 0], network.widen.bias, network.norm)
+        widen, self.shift = _folded(
+            network.widen.weight[:, :, 0, 0], network.widen.bias, network.norm
+        )
         assert network.last.bias is not None
-        self.widen, self.last, self.offset = widen.T, network.last.weight[:, :, 0, 0].T, network.last.bias
+        self.widen, self.last, self.offset = (
+            widen.T,
+            network.last.weight[:, :, 0, 0].T,
+            network.last.bias,
+        )
         strokes = [s for pair in self.steps for s in pair if s is not None]
         self.sweeps = [self.first, *(s.sweep for s in strokes), self.skip.sweep]
 

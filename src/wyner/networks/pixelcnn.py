@@ -1,11 +1,15 @@
-"""PixelCNN in two halves: the lower one reads the picture alone and ends in s, the upper one also reads maps made of z.
+"""PixelCNN in two halves: the lower one reads the picture alone and ends in s, the upper one also
+reads maps made of z.
 
-[CMI] section 5.1 and appendix B, after the large network of He et al. 2019; specification of the sequence models, section 3.2.
+[CMI] section 5.1 and appendix B, after the large network of He et al. 2019; specification of the
+sequence models, section 3.2.
 
-    h_1 = ELU BN conv_A(x),   h_i = R_i( h_{i-1} + S_i(h_{i-3}) ),   logits = head( h_n + S_end(h_{n-2}) )
+    h_1 = ELU BN conv_A(x),   h_i = R_i( h_{i-1} + S_i(h_{i-3}) ),   logits = head( h_n +
+                              S_end(h_{n-2}) )
 
-conv_A sees earlier pixels only, in raster order; every other layer also sees the pixel itself, so that h_i at pixel t is a function of
-x_{<t}. R_i and S_i are residual blocks, S_i ("long skip") from layer 4 on; R_i with i > split reads the maps of z beside its input.
+conv_A sees earlier pixels only, in raster order; every other layer also sees the pixel itself, so
+that h_i at pixel t is a function of x_{<t}. R_i and S_i are residual blocks, S_i ("long skip") from
+layer 4 on; R_i with i > split reads the maps of z beside its input.
 """
 
 from __future__ import annotations
@@ -25,9 +29,11 @@ REACH = 3
 
 
 class Causal(nn.Module):
-    """A masked k x k convolution, stored as the rows that it may see: (k - 1)/2 above and its own up to the pixel.
+    """A masked k x k convolution, stored as the rows that it may see: (k - 1)/2 above and its own
+    up to the pixel.
 
-    The rows below, which a mask would set to zero, are not computed; half the work of a masked k x k convolution.
+    The rows below, which a mask would set to zero, are not computed; half the work of a masked k x
+    k convolution.
 
     Args:
         inputs, outputs: channels.
@@ -63,7 +69,8 @@ class First(nn.Module):
 
 
 class Block(nn.Module):
-    """R(h) = ELU( h + BN conv_1x1 ELU BN conv_B ELU BN conv_1x1 [h, maps] ), half as many channels inside.
+    """R(h) = ELU( h + BN conv_1x1 ELU BN conv_B ELU BN conv_1x1 [h, maps] ), half as many channels
+    inside.
 
     Args:
         channels: of h.
@@ -95,17 +102,25 @@ class Half(nn.Module):
         maps: channels of the maps that every layer reads beside its input.
     """
 
-    def __init__(self, channels: int, kernels: Sequence[int], first: int, last: int, maps: int = 0) -> None:
+    def __init__(
+        self, channels: int, kernels: Sequence[int], first: int, last: int, maps: int = 0
+    ) -> None:
         super().__init__()
         made: list[nn.Module] = []
         for i in range(first, last + 1):
-            made.append(First(channels, kernels[0]) if i == 1 else Block(channels, kernels[i - 1], maps))
+            made.append(
+                First(channels, kernels[0]) if i == 1 else Block(channels, kernels[i - 1], maps)
+            )
         self.layers = nn.ModuleList(made)
         self.first = first
-        self.skips = nn.ModuleDict({str(i): Block(channels, kernels[i - 3]) for i in range(max(4, first), last + 1)})
+        self.skips = nn.ModuleDict(
+            {str(i): Block(channels, kernels[i - 3]) for i in range(max(4, first), last + 1)}
+        )
 
     def forward(self, recent: tuple[Tensor, ...], maps: Tensor | None = None) -> tuple[Tensor, ...]:
-        """Outputs of the last three layers, `(N, channels, H, W)` each, from those before; from `(x,)` for the lower half."""
+        """Outputs of the last three layers, `(N, channels, H, W)` each, from those before; from
+        `(x,)` for the lower half.
+        """
         for i, layer in enumerate(self.layers, self.first):
             h = recent[-1]
             if str(i) in self.skips:
@@ -128,15 +143,23 @@ class PixelCNN(nn.Module):
         OptionError: channels that are odd, kernels that are even, or a split outside the layers.
     """
 
-    def __init__(self, channels: int = 64, kernels: Sequence[int] = KERNELS, split: int = 6, maps: int = 4) -> None:
+    def __init__(
+        self, channels: int = 64, kernels: Sequence[int] = KERNELS, split: int = 6, maps: int = 4
+    ) -> None:
         super().__init__()
         depth = len(kernels)
         if channels < 2 or channels % 2:
-            raise OptionError(f"PixelCNN: expected a positive even number of channels, got {channels}")
+            raise OptionError(
+                f"PixelCNN: expected a positive even number of channels, got {channels}"
+            )
         if any(k < 1 or k % 2 == 0 for k in kernels) or (kernels and kernels[0] < 3):
-            raise OptionError(f"PixelCNN: expected odd kernels, the first at least 3, got {tuple(kernels)}")
+            raise OptionError(
+                f"PixelCNN: expected odd kernels, the first at least 3, got {tuple(kernels)}"
+            )
         if not 3 <= split < depth:
-            raise OptionError(f"PixelCNN: expected a split from 3 to {depth - 1} for {depth} layers, got {split}")
+            raise OptionError(
+                f"PixelCNN: expected a split from 3 to {depth - 1} for {depth} layers, got {split}"
+            )
         if maps < 1:
             raise OptionError(f"PixelCNN: expected at least one map of z, got {maps}")
         self.channels, self.kernels, self.split, self.maps = channels, tuple(kernels), split, maps
@@ -147,7 +170,9 @@ class PixelCNN(nn.Module):
         self.last = nn.Conv2d(channels, 1, 1)
 
     def features(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Outputs of layers split - 2, split - 1 and split, `(N, channels, H, W)`; the last one is s. `x` is `(N, 1, H, W)`."""
+        """Outputs of layers split - 2, split - 1 and split, `(N, channels, H, W)`; the last one is
+        s. `x` is `(N, 1, H, W)`.
+        """
         return self.lower((x,))
 
     def logits(self, features: tuple[Tensor, ...], maps: Tensor) -> Tensor:

@@ -1,4 +1,6 @@
-"""A residual encoder of pictures, and the builder that uses it. Specification of the sequence models, section 3.2."""
+"""A residual encoder of pictures, and the builder that uses it. Specification of the sequence
+models, section 3.2.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +19,19 @@ from wyner.variables import Space
 
 
 class Down(nn.Module):
-    """ELU( BN conv_1x1 x + BN conv_3x3 ELU BN conv_3x3 x ), the first convolution of each path with stride 2: 28 -> 14 -> 7 -> 4."""
+    """ELU( BN conv_1x1 x + BN conv_3x3 ELU BN conv_3x3 x ), the first convolution of each path with
+    stride 2: 28 -> 14 -> 7 -> 4.
+    """
 
     def __init__(self, inputs: int, channels: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(inputs, channels, 3, 2, 1), nn.BatchNorm2d(channels), nn.ELU(),
-            nn.Conv2d(channels, channels, 3, 1, 1), nn.BatchNorm2d(channels),
-        )  # fmt: skip
+            nn.Conv2d(inputs, channels, 3, 2, 1),
+            nn.BatchNorm2d(channels),
+            nn.ELU(),
+            nn.Conv2d(channels, channels, 3, 1, 1),
+            nn.BatchNorm2d(channels),
+        )
         self.short = nn.Sequential(nn.Conv2d(inputs, channels, 1, 2), nn.BatchNorm2d(channels))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -32,19 +39,27 @@ class Down(nn.Module):
 
 
 class ResidualEncoder(nn.Module):
-    """Pictures `(N, C, H, W)` to `(N, *output)`: residual blocks that halve the picture, one convolution over what is left, a linear layer.
+    """Pictures `(N, C, H, W)` to `(N, *output)`: residual blocks that halve the picture, one
+    convolution over what is left, a linear layer.
 
     Args:
         shape: of one picture.
         output: of one result; a vector of `parts` equal parts.
         channels, blocks: of the residual blocks; 64 and 3 in the paper.
         width: outputs of the last convolution, 512 in the paper.
-        parts: numbers that a family reads for one coordinate; all but the first start at 0, so that predicted scales start at 1.
+        parts: numbers that a family reads for one coordinate; all but the first start at 0, so that
+            predicted scales start at 1.
     """
 
     def __init__(
-        self, shape: tuple[int, ...], output: tuple[int, ...], channels: int = 64, blocks: int = 3, width: int = 512, parts: int = 2
-    ) -> None:  # fmt: skip
+        self,
+        shape: tuple[int, ...],
+        output: tuple[int, ...],
+        channels: int = 64,
+        blocks: int = 3,
+        width: int = 512,
+        parts: int = 2,
+    ) -> None:
         super().__init__()
         c, h, w = shape
         downs: list[nn.Module] = []
@@ -52,7 +67,9 @@ class ResidualEncoder(nn.Module):
             downs.append(Down(channels if k else c, channels))
             h, w = (h + 1) // 2, (w + 1) // 2
         self.downs = nn.Sequential(*downs)
-        self.flat = nn.Sequential(nn.Conv2d(channels, width, (h, w)), nn.BatchNorm2d(width), nn.ELU(), nn.Flatten())
+        self.flat = nn.Sequential(
+            nn.Conv2d(channels, width, (h, w)), nn.BatchNorm2d(width), nn.ELU(), nn.Flatten()
+        )
         self.output = tuple(output)
         self.last = xavier(nn.Linear(width, math.prod(output)))
         if parts > 1:
@@ -65,7 +82,8 @@ class ResidualEncoder(nn.Module):
 
 @dataclass(frozen=True)
 class ResNets(Builder):
-    """Residual encoders of pictures; affine maps from everything else, such as from z to the maps that a PixelCNN reads.
+    """Residual encoders of pictures; affine maps from everything else, such as from z to the maps
+    that a PixelCNN reads.
 
     Args:
         channels, blocks, width: of the encoders, as in `ResidualEncoder`.

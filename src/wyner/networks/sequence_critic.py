@@ -1,4 +1,6 @@
-"""The critic of a global vector and a sequence: appendix I of [CMI]; specification of sequence models, 2.4."""
+"""The critic of a global vector and a sequence: appendix I of [CMI]; specification of sequence
+models, 2.4.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +18,13 @@ from wyner.variables import Space
 
 @dataclass(frozen=True)
 class SequenceCritics(Critics):
-    """Critics of a global vector and a sequence, T(z,s) = c cos(e(s), z) (appendix I of [CMI]); of anything else as in `Critics`.
+    """Critics of a global vector and a sequence, T(z,s) = c cos(e(s), z) (appendix I of [CMI]); of
+    anything else as in `Critics`.
 
     Args:
         channels: of the two hidden convolutions over time.
-        scale: where c starts; |T| <= c, so that it bounds the nats that a critic can report (our choice).
+        scale: where c starts; |T| <= c, so that it bounds the nats that a critic can report (our
+            choice).
         noise: none by default; the latents are random as it is.
     """
 
@@ -33,11 +37,14 @@ class SequenceCritics(Critics):
         if features or sorted(timed) != [False, True]:
             return super().head(features, latents)
         local, whole = latents[timed.index(True)], latents[timed.index(False)]
-        return Cosine(whole.size, local.event_shape[1], self.channels, self.scale, timed.index(True))
+        return Cosine(
+            whole.size, local.event_shape[1], self.channels, self.scale, timed.index(True)
+        )
 
 
 class Cosine(nn.Module):
-    """T(z,s) = c cos(e(s), z); e(s): three convolutions over time (kernel 4, stride 2), BatchNorm and ReLU between, mean over time.
+    """T(z,s) = c cos(e(s), z); e(s): three convolutions over time (kernel 4, stride 2), BatchNorm
+    and ReLU between, mean over time.
 
     Rows of different lengths get what they would get alone; BatchNorm counts the steps that exist.
     """

@@ -1,7 +1,10 @@
-"""Networks of sequence models: a frame encoder, LSTMs that know where a sequence ends, decoders of single frames.
+"""Networks of sequence models: a frame encoder, LSTMs that know where a sequence ends, decoders of
+single frames.
 
-Sequences are `(N, t, d)` with t up to T; steps that do not exist are NaN at the end of a row and stay NaN in what is returned.
-Sizes: DSAE (Li and Mandt 2018) gives none for speech; specification of sequence models, 2.2, "our choice".
+Sequences are `(N, t, d)` with t up to T; steps that do not exist are NaN at the end of a row and
+stay NaN in what is returned.
+Sizes: DSAE (Li and Mandt 2018) gives none for speech; specification of sequence models, 2.2, "our
+    choice".
 """
 
 from __future__ import annotations
@@ -38,8 +41,10 @@ class Sequences(Builder):
         lstm: units of a bidirectional LSTM in each direction.
         rnn: units of the recurrent network behind it.
         decoder: widths of the decoder.
-        full: whether q(s_t|...) sees all frames; else its own frame only, through one layer of `rnn` units.
-        linear: no activations and no memory, so that every factor is affine in its parents: for exact comparisons.
+        full: whether q(s_t|...) sees all frames; else its own frame only, through one layer of
+            `rnn` units.
+        linear: no activations and no memory, so that every factor is affine in its parents: for
+            exact comparisons.
     """
 
     frame: tuple[int, ...] = (256, 256)
@@ -72,13 +77,15 @@ class Sequences(Builder):
         if not isinstance(of, variables.Sequence):
             if timed != [True]:
                 raise ShapeError(
-                    "Sequences: a vector can be inferred from one sequence; write networks of your own (modules=)"
+                    "Sequences: a vector can be inferred from one sequence; write networks of your"
+                    " own (modules=)"
                 )
             return LastStates(parents[0][1], output, self.lstm)
         made = output[0] // of.steps
         if not any(timed):
             raise ShapeError(
-                f"Sequences: {of!r} needs a sequence among its parents; write a network of your own (modules=)"
+                f"Sequences: {of!r} needs a sequence among its parents; write a network of your own"
+                " (modules=)"
             )
         sizes = [p[-1] for p in parents]
         if observed:
@@ -103,7 +110,9 @@ class Frames(nn.Module):
 
 
 class LastStates(nn.Module):
-    """Last states of a bidirectional LSTM, those of the last frame that exists and of the first, then a linear layer."""
+    """Last states of a bidirectional LSTM, those of the last frame that exists and of the first,
+    then a linear layer.
+    """
 
     any_leading = False
 
@@ -118,7 +127,8 @@ class LastStates(nn.Module):
 
 
 class Contextual(nn.Module):
-    """Parameters of every step from all frames: bidirectional LSTM, recurrent network, linear layer.
+    """Parameters of every step from all frames: bidirectional LSTM, recurrent network, linear
+    layer.
 
     Args:
         timed: which parents are sequences; the others are repeated at every step.
@@ -128,7 +138,15 @@ class Contextual(nn.Module):
 
     any_leading = False
 
-    def __init__(self, timed: Sequence[bool], sizes: Sequence[int], frame: int, made: int, lstm: int, rnn: int) -> None:
+    def __init__(
+        self,
+        timed: Sequence[bool],
+        sizes: Sequence[int],
+        frame: int,
+        made: int,
+        lstm: int,
+        rnn: int,
+    ) -> None:
         super().__init__()
         self.timed, self.made = tuple(timed), made
         self.lstm = nn.LSTM(sum(sizes), lstm, batch_first=True, bidirectional=True)
@@ -144,12 +162,19 @@ class Contextual(nn.Module):
 
 
 class Framewise(nn.Module):
-    """Parameters of every step from the parents at that step: linear layers with ReLU between them."""
+    """Parameters of every step from the parents at that step: linear layers with ReLU between
+    them.
+    """
 
     any_leading = False
 
     def __init__(
-        self, timed: Sequence[bool], sizes: Sequence[int], frame: int, made: int, hidden: Sequence[int]
+        self,
+        timed: Sequence[bool],
+        sizes: Sequence[int],
+        frame: int,
+        made: int,
+        hidden: Sequence[int],
     ) -> None:
         super().__init__()
         self.timed, self.made, self.sizes = tuple(timed), made, list(sizes)
@@ -161,7 +186,9 @@ class Framewise(nn.Module):
         # a parent without steps goes through the first layer once, not at every step
         h: Tensor = self.first.bias
         there: Tensor | None = None
-        for p, timed, w in zip(parents, self.timed, self.first.weight.split(self.sizes, 1), strict=True):
+        for p, timed, w in zip(
+            parents, self.timed, self.first.weight.split(self.sizes, 1), strict=True
+        ):
             if timed:
                 own = present(p)
                 there = own if there is None else there & own
@@ -171,30 +198,43 @@ class Framewise(nn.Module):
 
 
 def _beside(timed: Sequence[bool], parents: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Parents side by side at every step, `(N, t, sum of sizes)`, zeros where there is no step; and which steps there are."""
+    """Parents side by side at every step, `(N, t, sum of sizes)`, zeros where there is no step; and
+    which steps there are.
+    """
     first = next(p for p, t in zip(parents, timed, strict=True) if t)
     steps, there = first.shape[1], present(first)
-    parts = [filled(p) if t else p[:, None].expand(-1, steps, -1) for p, t in zip(parents, timed, strict=True)]
+    parts = [
+        filled(p) if t else p[:, None].expand(-1, steps, -1)
+        for p, t in zip(parents, timed, strict=True)
+    ]
     return torch.cat(parts, -1), there
 
 
 def _recur(network: nn.LSTM, x: Tensor, there: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    """A bidirectional LSTM whose backward direction starts at the last step that exists; zeros stand behind it."""
+    """A bidirectional LSTM whose backward direction starts at the last step that exists; zeros
+    stand behind it.
+    """
     if bool(there.all()):
         return network(x)
     lengths = there[..., 0].sum(1).cpu()
-    packed, states = network(pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False))
+    packed, states = network(
+        pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+    )
     return pad_packed_sequence(packed, batch_first=True, total_length=x.shape[1])[0], states
 
 
 def _stacked(raw: Tensor, made: int, there: Tensor) -> Tensor:
-    """`(N, t, m d)` as heads read it, `(N, m t, d)`: the parameters one after the other along the time, NaN where there is no step."""
+    """`(N, t, m d)` as heads read it, `(N, m t, d)`: the parameters one after the other along the
+    time, NaN where there is no step.
+    """
     raw = padded(raw, there)
     return raw if made == 1 else torch.cat(raw.chunk(made, -1), 1)
 
 
 def _dense(widths: Sequence[int], last: bool = False) -> nn.Sequential:
-    """Linear layers with ReLU between them, and behind the last one if `last`; Xavier-uniform with zero bias."""
+    """Linear layers with ReLU between them, and behind the last one if `last`; Xavier-uniform with
+    zero bias.
+    """
     layers: list[nn.Module] = []
     for i, o in zip(widths[:-1], widths[1:], strict=True):
         layers += [xavier(nn.Linear(i, o)), nn.ReLU(inplace=True)]
@@ -202,7 +242,9 @@ def _dense(widths: Sequence[int], last: bool = False) -> nn.Sequential:
 
 
 def _last(width: int, size: int, made: int) -> nn.Linear:
-    """The layer of the parameters: zero bias, and log scales that start at 0 whatever the parents are."""
+    """The layer of the parameters: zero bias, and log scales that start at 0 whatever the parents
+    are.
+    """
     layer = xavier(nn.Linear(width, size))
     if made == 2:
         nn.init.zeros_(layer.weight[size // 2 :].data)

@@ -1,4 +1,6 @@
-"""How layers start: Xavier-uniform weights and zero biases (our choice; docs/decisions.md compares), or spectral normalisation."""
+"""How layers start: Xavier-uniform weights and zero biases (our choice; docs/decisions.md
+compares), or spectral normalisation.
+"""
 
 from __future__ import annotations
 

@@ -1,12 +1,18 @@
-"""Networks for pictures in the variational Wyner model: convolutions 5x5 of stride 2. Specification, section 4.
+"""Networks for pictures in the variational Wyner model: convolutions 5x5 of stride 2.
+Specification, section 4.
 
-trunk    Conv 5x5 stride 2: w, 2w, 4w, 8w channels, each BatchNorm, LeakyReLU(0.2); 32 -> 2 pixels     one for each observed picture
-encoder  Linear                                                                         on the trunks and latents that it sees
-decoder  Linear(n -> 16w x 4 x 4), BatchNorm, LeakyReLU; two transposed convolutions to 8w, 4w channels with BatchNorm and
+trunk    Conv 5x5 stride 2: w, 2w, 4w, 8w channels, each BatchNorm, LeakyReLU(0.2); 32 -> 2 pixels
+         one for each observed picture
+encoder  Linear                                                                         on the
+         trunks and latents that it sees
+decoder  Linear(n -> 16w x 4 x 4), BatchNorm, LeakyReLU; two transposed convolutions to 8w, 4w
+channels with BatchNorm and
          LeakyReLU; one to the picture's channels, then a sigmoid
 
-The public code has a third trunk of both pictures at once for q(z|x,y); here that encoder reads the two trunks side by side (our
-choice: features are shared by all encoders of a variable). Its pictures are in [-1, 1] with a tanh; ours in [0, 1] with a sigmoid.
+The public code has a third trunk of both pictures at once for q(z|x,y); here that encoder reads the
+two trunks side by side (our
+choice: features are shared by all encoders of a variable). Its pictures are in [-1, 1] with a tanh;
+    ours in [0, 1] with a sigmoid.
 """
 
 from __future__ import annotations
@@ -47,15 +53,18 @@ class Strided(Builder):
         self, of: Space, parents: Sequence[tuple[int, ...]], output: tuple[int, ...], observed: bool
     ) -> nn.Module:
         if observed and is_image(of) and parents:
-            return StridedDecoder(parents, output, self.width, output == of.event_shape, self.spectral)
+            return StridedDecoder(
+                parents, output, self.width, output == of.event_shape, self.spectral
+            )
         return MLP(parents, output)
 
 
 def _checked(shape: tuple[int, ...]) -> tuple[int, int, int]:
     if len(shape) != 3 or shape[1] % 16 or shape[2] % 16:
         raise ShapeError(
-            f"Strided networks halve pictures four times: expected (channels, height, width) with height and width multiples of 16, "
-            f"got {tuple(shape)}; pad or resize the pictures (28 to 32), or use networks.MLPs()"
+            "Strided networks halve pictures four times: expected (channels, height, width) with"
+            f" height and width multiples of 16, got {tuple(shape)}; pad or resize the pictures (28"
+            " to 32), or use networks.MLPs()"
         )
     return shape[0], shape[1], shape[2]
 
@@ -65,7 +74,9 @@ def _normed(layer: nn.Module, channels: int) -> list[nn.Module]:
 
 
 class StridedEncoder(nn.Module):
-    """Pictures `(N, C, H, W)` to features `(N, 8 width * H/16 * W/16)`; 1024 for width 32 and 32x32."""
+    """Pictures `(N, C, H, W)` to features `(N, 8 width * H/16 * W/16)`; 1024 for width 32 and
+    32x32.
+    """
 
     any_leading = False
 
@@ -89,17 +100,27 @@ class StridedDecoder(nn.Module):
     any_leading = False
 
     def __init__(
-        self, parents: Sequence[tuple[int, ...]], shape: tuple[int, ...], width: int = 32, sigmoid: bool = True, spectral: bool = False
-    ) -> None:  # fmt: skip
+        self,
+        parents: Sequence[tuple[int, ...]],
+        shape: tuple[int, ...],
+        width: int = 32,
+        sigmoid: bool = True,
+        spectral: bool = False,
+    ) -> None:
         super().__init__()
         c, h, w = _checked(shape)
         size, start = sum(torch.Size(e).numel() for e in parents), (16 * width, h // 8, w // 8)
         up = lambda i, o: nn.ConvTranspose2d(i, o, 5, 2, 2, output_padding=1)
         self.body = nn.Sequential(
-            dense(size, torch.Size(start).numel(), spectral), nn.Unflatten(1, start), nn.BatchNorm2d(16 * width), nn.LeakyReLU(LEAKY_SLOPE),
-            *_normed(up(16 * width, 8 * width), 8 * width), *_normed(up(8 * width, 4 * width), 4 * width), xavier(up(4 * width, c)),
+            dense(size, torch.Size(start).numel(), spectral),
+            nn.Unflatten(1, start),
+            nn.BatchNorm2d(16 * width),
+            nn.LeakyReLU(LEAKY_SLOPE),
+            *_normed(up(16 * width, 8 * width), 8 * width),
+            *_normed(up(8 * width, 4 * width), 4 * width),
+            xavier(up(4 * width, c)),
             *([nn.Sigmoid()] if sigmoid else []),
-        )  # fmt: skip
+        )
 
     def forward(self, *latents: Tensor) -> Tensor:
         return self.body(torch.cat([v.flatten(1) for v in latents], 1))

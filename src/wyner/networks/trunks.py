@@ -1,7 +1,10 @@
-"""Networks for vectors of features, as the variational Wyner paper has them for Sketchy: specification, section 4.
+"""Networks for vectors of features, as the variational Wyner paper has them for Sketchy:
+specification, section 4.
 
-trunk    Linear(d -> width), BatchNorm, LeakyReLU(0.2)           one for each observed vector, shared by all its encoders
-encoder  Linear                                                  on the trunks and latents that it sees
+trunk    Linear(d -> width), BatchNorm, LeakyReLU(0.2)           one for each observed vector,
+         shared by all its encoders
+encoder  Linear                                                  on the trunks and latents that it
+         sees
 decoder  Linear(n -> n), BatchNorm, ReLU, Linear(n -> d)         n the size of its latents
 """
 
@@ -27,7 +30,8 @@ class Trunks(Builder):
 
     Args:
         width: of the trunks.
-        dropout: share of the values that a trunk does not see in training (our choice; none in the paper).
+        dropout: share of the values that a trunk does not see in training (our choice; none in the
+            paper).
         spectral: spectral normalisation of the first linear layers, as in the public code.
     """
 
@@ -38,7 +42,8 @@ class Trunks(Builder):
     def __post_init__(self) -> None:
         if self.width < 1 or not 0 <= self.dropout < 1:
             raise OptionError(
-                f"Trunks: expected a positive width and a dropout in [0, 1), got {self.width}, {self.dropout}"
+                f"Trunks: expected a positive width and a dropout in [0, 1), got {self.width},"
+                f" {self.dropout}"
             )
 
     def features(self, space: Space) -> nn.Module | None:
@@ -58,8 +63,15 @@ class Trunk(nn.Module):
     def __init__(self, space: Space, made: Trunks) -> None:
         super().__init__()
         self.output = (made.width,)
-        layers: list[nn.Module] = [nn.Flatten(), *([nn.Dropout(made.dropout)] if made.dropout else [])]
-        layers += [dense(space.size, made.width, made.spectral), nn.BatchNorm1d(made.width), nn.LeakyReLU(LEAKY_SLOPE)]
+        layers: list[nn.Module] = [
+            nn.Flatten(),
+            *([nn.Dropout(made.dropout)] if made.dropout else []),
+        ]
+        layers += [
+            dense(space.size, made.width, made.spectral),
+            nn.BatchNorm1d(made.width),
+            nn.LeakyReLU(LEAKY_SLOPE),
+        ]
         self.body = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -71,12 +83,18 @@ class Decoder(nn.Module):
 
     any_leading = False
 
-    def __init__(self, parents: Sequence[tuple[int, ...]], output: tuple[int, ...], made: Trunks) -> None:
+    def __init__(
+        self, parents: Sequence[tuple[int, ...]], output: tuple[int, ...], made: Trunks
+    ) -> None:
         super().__init__()
         n = sum(math.prod(e) for e in parents)
         first = dense(n, n, made.spectral)
         self.body = nn.Sequential(
-            first, nn.BatchNorm1d(n), nn.ReLU(), dense(n, math.prod(output)), nn.Unflatten(1, output)
+            first,
+            nn.BatchNorm1d(n),
+            nn.ReLU(),
+            dense(n, math.prod(output)),
+            nn.Unflatten(1, output),
         )
 
     def forward(self, *latents: Tensor) -> Tensor:

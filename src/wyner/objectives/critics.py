@@ -12,15 +12,18 @@ from wyner.variables import Space, unit
 
 
 class CriticSet(nn.Module):
-    """Heads by term, shared feature maps by the observed variables they see, and the scale of the instance noise.
+    """Heads by term, shared feature maps by the observed variables they see, and the scale of the
+    instance noise.
 
     Args:
         made: how they are made.
         sees: the variables of each critic, by the name of its term.
         variables, observed: spaces by name.
-        modules: a user's own critics by the name of the term, called with the values they see, in order, and returning `(N,)`.
+        modules: a user's own critics by the name of the term, called with the values they see, in
+            order, and returning `(N,)`.
 
-    A head that has `parts`, a map of each value it sees, and `compare` for what they return, maps what both laws have only once.
+    A head that has `parts`, a map of each value it sees, and `compare` for what they return, maps
+    what both laws have only once.
     """
 
     def __init__(
@@ -32,7 +35,11 @@ class CriticSet(nn.Module):
         modules: Mapping[str, nn.Module],
     ) -> None:
         super().__init__()
-        self.made, self.sees, self.observed = made, {k: tuple(v) for k, v in sees.items()}, tuple(observed)
+        self.made, self.sees, self.observed = (
+            made,
+            {k: tuple(v) for k, v in sees.items()},
+            tuple(observed),
+        )
         self.own = tuple(modules)
         self.maps = nn.ModuleDict()
         self.heads = nn.ModuleDict()
@@ -79,5 +86,7 @@ class CriticSet(nn.Module):
 
     def parameters_of(self, terms: Sequence[str]) -> dict[str, nn.Parameter]:
         """Parameters of some critics and of the maps that they share, by name."""
-        prefixes = [f"heads.{t}." for t in terms] + [f"maps.{','.join(s)}." for t in terms if (s := self.shared(t))]
+        prefixes = [f"heads.{t}." for t in terms] + [
+            f"maps.{','.join(s)}." for t in terms if (s := self.shared(t))
+        ]
         return {n: p for n, p in self.named_parameters() if n.startswith(tuple(prefixes))}

@@ -1,4 +1,6 @@
-"""What can be measured from draws of laws, as plain data: matching, dependence, distance, and how a density ratio is learned."""
+"""What can be measured from draws of laws, as plain data: matching, dependence, distance, and how a
+density ratio is learned.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,14 @@ PLUGS = ("symmetric", "forward", "reverse", "js", "bound")
 
 @dataclass(frozen=True)
 class Ratio:
-    """How T = log P/Q is learned from draws, and what the model minimises with T held fixed; see `wyner.objectives.ratio`.
+    """How T = log P/Q is learned from draws, and what the model minimises with T held fixed; see
+    `wyner.objectives.ratio`.
 
     Args:
-        train: bound that the critic maximises: "js" (logistic loss), "dv" (Donsker-Varadhan), "nwj", both of the symmetric KL,
-            or "ls" (squared error of the class probabilities).
-        minimise: "symmetric" E_P[T] - E_Q[T], "forward" E_P[T], "reverse" -E_Q[T], "js" the value of the logistic loss,
-            "bound" the value of the bound that trains T.
+        train: bound that the critic maximises: "js" (logistic loss), "dv" (Donsker-Varadhan),
+            "nwj", both of the symmetric KL, or "ls" (squared error of the class probabilities).
+        minimise: "symmetric" E_P[T] - E_Q[T], "forward" E_P[T], "reverse" -E_Q[T], "js" the value
+            of the logistic loss, "bound" the value of the bound that trains T.
     """
 
     train: str = "js"
@@ -29,7 +32,9 @@ class Ratio:
         if self.train not in BOUNDS:
             raise OptionError(unknown("bound for a density ratio (train)", self.train, BOUNDS))
         if self.minimise not in PLUGS:
-            raise OptionError(unknown("plug-in of a density ratio (minimise)", self.minimise, PLUGS))
+            raise OptionError(
+                unknown("plug-in of a density ratio (minimise)", self.minimise, PLUGS)
+            )
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,9 @@ class Matching:
 
 @dataclass(frozen=True)
 class Dependence:
-    """One law, P, against the same law with `right` independent of `left`, Q: moved to other rows, or drawn from `prior`."""
+    """One law, P, against the same law with `right` independent of `left`, Q: moved to other rows,
+    or drawn from `prior`.
+    """
 
     left: tuple[str, ...]
     right: tuple[str, ...]
@@ -67,7 +74,11 @@ class Dependence:
     def name(self, law: str) -> str:
         """Name of the term in objectives, logs and checkpoints."""
         left, right = ",".join(self.left), ",".join(self.right)
-        return f"I({left};{right}) {self.side} {law}" if self.prior is None else f"R({right};{left}) {self.side} {law}"
+        return (
+            f"I({left};{right}) {self.side} {law}"
+            if self.prior is None
+            else f"R({right};{left}) {self.side} {law}"
+        )
 
 
 @dataclass(frozen=True)

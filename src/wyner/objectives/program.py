@@ -19,7 +19,8 @@ from wyner.schedules import Schedule
 class Program(nn.Module):
     """Loss and terms of an objective, as a module that can be compiled and distributed.
 
-    L = sum_d weight_d * mean over the rows that have the data of d of KL_d, in nats per example, constants dropped.
+    L = sum_d weight_d * mean over the rows that have the data of d of KL_d, in nats per example,
+    constants dropped.
 
     Args:
         objective: what to minimise.
@@ -39,7 +40,12 @@ class Program(nn.Module):
         features: nn.ModuleDict,
     ) -> None:
         super().__init__()
-        self.objective, self.factors, self.features, self.plan = objective, factors, features, planner.plan
+        self.objective, self.factors, self.features, self.plan = (
+            objective,
+            factors,
+            features,
+            planner.plan,
+        )
         for term in objective.terms:
             if term.law not in laws:
                 raise LawError(f"objective: {unknown('pair of laws', term.law, laws)}")
@@ -54,19 +60,30 @@ class Program(nn.Module):
         self.ops = sorted({s.op for n in self.divergences for s in self.plan.scores[n]})
         if not self.ops:
             raise LawError(
-                f"objective: {', '.join(self.divergences)}: both laws are the same, so there is nothing to train"
+                f"objective: {', '.join(self.divergences)}: both laws are the same, so there is"
+                " nothing to train"
             )
-        table = [[float(sum(s.op == op for s in self.plan.scores[n])) for op in self.ops] for n in self.divergences]
+        table = [
+            [float(sum(s.op == op for s in self.plan.scores[n])) for op in self.ops]
+            for n in self.divergences
+        ]
         self.register_buffer("incidence", torch.tensor(table), persistent=False)
-        self.owner = [next(i for i, row in enumerate(table) if row[k]) for k in range(len(self.ops))]
-        self.names = [f"{self.divergences[i]}: {self._text(i, op)}" for i, op in zip(self.owner, self.ops, strict=True)]
+        self.owner = [
+            next(i for i, row in enumerate(table) if row[k]) for k in range(len(self.ops))
+        ]
+        self.names = [
+            f"{self.divergences[i]}: {self._text(i, op)}"
+            for i, op in zip(self.owner, self.ops, strict=True)
+        ]
 
         self.drawn = drawn_by(self.plan, factors)
         self.sums = self._sums()
         self.rounds = rounds(self.plan.ops, factors)
 
     def _sums(self) -> list[tuple[int, int, frozenset[int]]]:
-        """For each variable that is summed over: its distribution, its values, and the scores that depend on it."""
+        """For each variable that is summed over: its distribution, its values, and the scores that
+        depend on it.
+        """
         draws = [i for i, op in enumerate(self.plan.ops) if op.kind == "draw"]
         found: list[tuple[int, int, frozenset[int]]] = []
         for draw, (kind, _) in zip(draws, self.drawn, strict=True):
@@ -77,7 +94,8 @@ class Program(nn.Module):
                 if after & theirs or other in after:
                     names = " and ".join(self.plan.ops[i].name for i in (other, dist))
                     raise LawError(
-                        f"objective: {names} are both summed over in one term; make one variable of them: Categorical(2, k)"
+                        f"objective: {names} are both summed over in one term; make one variable of"
+                        " them: Categorical(2, k)"
                     )
             found.append((dist, draw, frozenset(after) & frozenset(self.ops)))
         return found
@@ -106,11 +124,17 @@ class Program(nn.Module):
     def noise(
         self, lead: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None
     ) -> list[Tensor | None]:
-        """Noise for one evaluation; drawn outside the compiled function, so that compiled and eager steps see the same."""
+        """Noise for one evaluation; drawn outside the compiled function, so that compiled and eager
+        steps see the same.
+        """
         return noise_of(self.drawn, lead, like, generator)
 
     def scores(
-        self, given: Mapping[str, Tensor], noise: Sequence[Tensor | None], pointwise: bool = False, means: bool = False
+        self,
+        given: Mapping[str, Tensor],
+        noise: Sequence[Tensor | None],
+        pointwise: bool = False,
+        means: bool = False,
     ) -> dict[str, Tensor]:
         """Each term by printed name, `(*leading)` in nats, constants dropped."""
         results = run(self.plan, self.factors, self.features, given, noise, pointwise, means)
@@ -131,10 +155,12 @@ class Program(nn.Module):
             given: observed values, `(B, *event)`.
             noise: from `noise`, leading shape `(B,)` or `(K, B)`.
             weights: of the active divergences, `(D,)`.
-            masks: by observed variable, `(B,)`, 1 where the row has it; None if every row is complete.
+            masks: by observed variable, `(B,)`, 1 where the row has it; None if every row is
+                complete.
 
         Returns:
-            The weighted loss, a scalar, and the batch mean of every term in the order of `names`, `(terms,)`, in nats.
+            The weighted loss, a scalar, and the batch mean of every term in the order of `names`,
+            `(terms,)`, in nats.
         """
         results = run(self.plan, self.factors, self.features, given, noise, rounds=self.rounds)
         return self.reduce(results, next(iter(given.values())).shape[0], weights, masks)
@@ -142,7 +168,9 @@ class Program(nn.Module):
     def reduce(
         self, results: list, batch: int, weights: Tensor, masks: Mapping[str, Tensor] | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Loss and terms, as `forward` gives them, from the results of the plan's operations for `batch` rows."""
+        """Loss and terms, as `forward` gives them, from the results of the plan's operations for
+        `batch` rows.
+        """
         results = self._expected(results)
         rows = [results[op] for op in self.ops]
         terms = torch.stack([r if r.shape == (batch,) else _per_row(r).expand(batch) for r in rows])
@@ -152,7 +180,9 @@ class Program(nn.Module):
             return (
                 weights[:, None] * incidence * means
             ).sum(), means  # a matrix product would be taken in bf16 under autocast
-        rate = torch.stack([torch.stack([masks[v] for v in self.plan.needs[n]]).prod(0) for n in self.divergences])
+        rate = torch.stack(
+            [torch.stack([masks[v] for v in self.plan.needs[n]]).prod(0) for n in self.divergences]
+        )
         rate = rate / rate.sum(1, keepdim=True).clamp_min(1.0)
         each = (rate[:, None] * terms).sum(-1)
         loss = (weights[:, None] * incidence * each).sum()
@@ -163,7 +193,9 @@ class Program(nn.Module):
         for term in self.objective.terms:
             weight = "schedule" if isinstance(term.weight, Schedule) else f"{term.weight:g}"
             text = "(off)" if term.off else self.text(term.law)
-            lines.append((weight, term.law, text, "" if term.off else self.plan.constants[term.law]))
+            lines.append(
+                (weight, term.law, text, "" if term.off else self.plan.constants[term.law])
+            )
         return aligned(lines)
 
     def text(self, law: str) -> str:
@@ -178,11 +210,14 @@ class Program(nn.Module):
 def aligned(lines: Sequence[tuple[str, str, str, str]]) -> str:
     """Lines `weight * name = text [dropped: constant]` with their columns below each other."""
     w, n = max(len(a[0]) for a in lines), max(len(a[1]) for a in lines)
-    return "\n".join(f"{a:>{w}} * {b:<{n}} = {c}" + (f"   [dropped: {d}]" if d else "") for a, b, c, d in lines)
+    return "\n".join(
+        f"{a:>{w}} * {b:<{n}} = {c}" + (f"   [dropped: {d}]" if d else "") for a, b, c, d in lines
+    )
 
 
 Drawn = list[tuple[str | None, tuple[int, ...]]]
-"""Kind of noise and event shape of every draw, in order; "values" for a variable that is summed over."""
+"""Kind of noise and event shape of every draw, in order; "values" for a variable that is summed
+over."""
 
 
 def drawn_by(plan: Plan, factors: nn.ModuleDict) -> Drawn:
@@ -196,7 +231,11 @@ def noise_of(
 ) -> list[Tensor | None]:
     """Noise, or all values, for every draw."""
     return [
-        all_values(len(lead), event, like) if kind == "values" else draw_noise(kind, (*lead, *event), like, generator)
+        (
+            all_values(len(lead), event, like)
+            if kind == "values"
+            else draw_noise(kind, (*lead, *event), like, generator)
+        )
         for kind, event in drawn
     ]
 
@@ -215,7 +254,8 @@ def check_gradients(factors: nn.ModuleDict, name: str, where: str) -> type[Distr
     kind: type[Distribution] = factors[name].head.distribution  # type: ignore[union-attr, assignment]
     if not kind.differentiable:
         why = (
-            "draws from a mixture, and no gradient passes the choice of the expert; write one law for each of its members"
+            "draws from a mixture, and no gradient passes the choice of the expert; write one law"
+            " for each of its members"
             if kind is Mixture
             else "draws bits, which no gradient passes through; use Categorical(n, 2)"
         )

@@ -1,6 +1,8 @@
-"""An objective whose laws are compared by their draws: the model's loss with critics held fixed, and the critics' loss.
+"""An objective whose laws are compared by their draws: the model's loss with critics held fixed,
+and the critics' loss.
 
-Divergences with densities may stand beside the others; all share one plan, so a draw that both need is made once.
+Divergences with densities may stand beside the others; all share one plan, so a draw that both need
+is made once.
 """
 
 from __future__ import annotations
@@ -25,10 +27,11 @@ from wyner.variables import Image, Space
 
 
 class RatioProgram(nn.Module):
-    """Loss of the model and loss of the critics, for an objective with terms that are computed from draws.
+    """Loss of the model and loss of the critics, for an objective with terms that are computed from
+    draws.
 
-    Critics see their values with instance noise; the product law of a dependence has one side moved to other rows by a random
-    cycle through the batch, so that no row keeps its own.
+    Critics see their values with instance noise; the product law of a dependence has one side moved
+    to other rows by a random cycle through the batch, so that no row keeps its own.
 
     Args:
         objective: what the model minimises.
@@ -50,7 +53,12 @@ class RatioProgram(nn.Module):
         spaces: Mapping[str, Space],
     ) -> None:
         super().__init__()
-        self.objective, self.factors, self.features, self.critics = objective, factors, features, critics
+        self.objective, self.factors, self.features, self.critics = (
+            objective,
+            factors,
+            features,
+            critics,
+        )
         self.plan, self.spaces, self.laws = planner.plan, dict(spaces), laws
         scored = Objective(tuple(t for t in objective.active if not isinstance(t, Measured)))
         self.bound = Program(scored, laws, planner, factors, features) if scored.terms else None
@@ -64,14 +72,21 @@ class RatioProgram(nn.Module):
         for d in self.duels:
             if critics is None or d.name not in critics.heads:
                 raise LawError(
-                    f"objective: there is no critic for {d.name}; name the term in the model's objective or phases"
+                    f"objective: there is no critic for {d.name}; name the term in the model's"
+                    " objective or phases"
                 )
         self._drawable()
         self.drawn = drawn_by(self.plan, factors)
         self.noisy = sorted({op for d in self.duels for op in (*d.first, *d.second)})
         self.contested = self._before(self.noisy)
-        self.variable = {op: v for d in self.duels for side in (d.first, d.second) for v, op in zip(d.sees, side, strict=True)}  # fmt: skip
-        # the objective's order: divergences, and then what is measured, in the order of their evaluation
+        self.variable = {
+            op: v
+            for d in self.duels
+            for side in (d.first, d.second)
+            for v, op in zip(d.sees, side, strict=True)
+        }
+        # the objective's order: divergences, and then what is measured, in the order of their
+        # evaluation
         kl = [i for i, t in enumerate(objective.active) if not isinstance(t, Measured)]
         where = {t.name: i for i, t in enumerate(objective.active)}
         measured = [d.name for d in self.duels] + [d.name for d in self.distances]
@@ -81,7 +96,9 @@ class RatioProgram(nn.Module):
         self.names = ([] if self.bound is None else self.bound.names) + measured
 
     def _before(self, ops: Sequence[int]) -> list[tuple[int, ...]]:
-        """Operations that some depend on, and these, in order: what critics need, without decoders that only score."""
+        """Operations that some depend on, and these, in order: what critics need, without decoders
+        that only score.
+        """
         found, left = set[int](), list(ops)
         while left:
             op = left.pop()
@@ -95,7 +112,10 @@ class RatioProgram(nn.Module):
         for name in self.plan.draws:
             kind = check_gradients(self.factors, name, "objective")
             if kind.summed and self.duels:
-                raise LawError(f"objective: {name} is summed over, and a density ratio needs draws; use Categorical()")
+                raise LawError(
+                    f"objective: {name} is summed over, and a density ratio needs draws; use"
+                    " Categorical()"
+                )
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -109,17 +129,24 @@ class RatioProgram(nn.Module):
 
     @property
     def judged(self) -> bool:
-        """Whether the loss says how good the model is: not where laws are matched by critics that learn as well."""
+        """Whether the loss says how good the model is: not where laws are matched by critics that
+        learn as well.
+        """
         return all(d.detached for d in self.duels)
 
     def noise(
         self, lead: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None
     ) -> list[Tensor | None]:
-        """Noise of the draws, of the critics' inputs, and uniform numbers that order the rows of each product law."""
+        """Noise of the draws, of the critics' inputs, and uniform numbers that order the rows of
+        each product law.
+        """
         options: Any = {"dtype": like.dtype, "device": like.device, "generator": generator}
         out = noise_of(self.drawn, lead, like, generator)
         if self.critics is not None and self.critics.made.noise:
-            out += [torch.randn(*lead, *self.spaces[self.variable[op]].event_shape, **options) for op in self.noisy]
+            out += [
+                torch.randn(*lead, *self.spaces[self.variable[op]].event_shape, **options)
+                for op in self.noisy
+            ]
         return out + [torch.rand(lead[-1], **options) for d in self.duels if d.moved]
 
     def forward(
@@ -138,10 +165,13 @@ class RatioProgram(nn.Module):
             masks: must be None; a density ratio is learned from complete rows.
 
         Returns:
-            The weighted loss, a scalar, and the terms in the order of `names`; nats, distances in units of the data.
+            The weighted loss, a scalar, and the terms in the order of `names`; nats, distances in
+            units of the data.
         """
         if masks is not None:
-            raise DataError("rows with missing modalities cannot be matched by a density ratio; leave them out")
+            raise DataError(
+                "rows with missing modalities cannot be matched by a density ratio; leave them out"
+            )
         results, eps, cycles = self._drawn(given, noise)
         weights = weights[self.order] if self.order != sorted(self.order) else weights
         k = 0 if self.bound is None else len(self.bound.divergences)
@@ -158,22 +188,29 @@ class RatioProgram(nn.Module):
         below, means = self.bound.reduce(results, batch, weights[:k])
         return loss + below, torch.cat([means, terms])
 
-    def contest(self, given: Mapping[str, Tensor], noise: Sequence[Tensor | None]) -> tuple[Tensor, Tensor]:
+    def contest(
+        self, given: Mapping[str, Tensor], noise: Sequence[Tensor | None]
+    ) -> tuple[Tensor, Tensor]:
         """The critics' loss, unweighted, and how they stand.
 
         Returns:
-            Minus the sum of the bounds, a scalar; and `(duels, 2)`: the value of the logistic bound in nats, between 0 (the two
-            laws cannot be told apart) and 2 log 2 = 1.386 (always), and the standard deviation of T over both laws.
+            Minus the sum of the bounds, a scalar; and `(duels, 2)`: the value of the logistic bound
+            in nats, between 0 (the two laws cannot be told apart) and 2 log 2 = 1.386 (always), and
+            the standard deviation of T over both laws.
         """
         with torch.no_grad():
             results, eps, cycles = self._drawn(given, noise, self.contested)
         sides = self._ratios(results, eps, cycles, True)
-        loss = -torch.stack([TRAIN[d.ratio.train](*side) for d, side in zip(self.duels, sides, strict=True)]).sum()
+        loss = -torch.stack(
+            [TRAIN[d.ratio.train](*side) for d, side in zip(self.duels, sides, strict=True)]
+        ).sum()
         with torch.no_grad():
             stand = [torch.stack([js(*side), torch.cat(side).std()]) for side in sides]
         return loss, torch.stack(stand)
 
-    def ratios(self, given: Mapping[str, Tensor], noise: Sequence[Tensor | None]) -> dict[str, tuple[Tensor, Tensor]]:
+    def ratios(
+        self, given: Mapping[str, Tensor], noise: Sequence[Tensor | None]
+    ) -> dict[str, tuple[Tensor, Tensor]]:
         """T at draws of P and at draws of Q, `(N,)` each, by the name of the term."""
         sides = self._ratios(*self._drawn(given, noise, self.contested), False)
         return {d.name: side for d, side in zip(self.duels, sides, strict=True)}
@@ -184,9 +221,13 @@ class RatioProgram(nn.Module):
         noise: Sequence[Tensor | None],
         rounds: Sequence[tuple[int, ...]] | None = None,
     ) -> tuple[list, dict[int, Tensor] | None, dict[str, Tensor]]:
-        """Results of the plan, noise by noisy value, and the row that each row of a product law gets its moved side from."""
+        """Results of the plan, noise by noisy value, and the row that each row of a product law
+        gets its moved side from.
+        """
         left = list(noise)
-        results = run(self.plan, self.factors, self.features, given, left[: len(self.drawn)], rounds=rounds)
+        results = run(
+            self.plan, self.factors, self.features, given, left[: len(self.drawn)], rounds=rounds
+        )
         left = left[len(self.drawn) :]
         eps: dict[int, Tensor] | None = None
         if self.critics is not None and self.critics.made.noise:
@@ -196,12 +237,22 @@ class RatioProgram(nn.Module):
         return results, eps, {n: _cycle(u) for n, u in zip(moved, left, strict=True)}  # type: ignore[arg-type]
 
     def _ratios(
-        self, results: list, eps: dict[int, Tensor] | None, cycles: Mapping[str, Tensor], learning: bool
+        self,
+        results: list,
+        eps: dict[int, Tensor] | None,
+        cycles: Mapping[str, Tensor],
+        learning: bool,
     ) -> list[tuple[Tensor, Tensor]]:
-        """T of every critic on both sides. While critics learn, those of dependences do not reach the shared features."""
+        """T of every critic on both sides. While critics learn, those of dependences do not reach
+        the shared features.
+        """
         critics = self.critics
         assert critics is not None or not self.duels
-        lead = _lead(results, self.noisy, {op: len(self.spaces[self.variable[op]].event_shape) for op in self.noisy})
+        lead = _lead(
+            results,
+            self.noisy,
+            {op: len(self.spaces[self.variable[op]].event_shape) for op in self.noisy},
+        )
         values: dict[int, Tensor] = {}
         for op in self.noisy:
             event = self.spaces[self.variable[op]].event_shape
@@ -217,7 +268,9 @@ class RatioProgram(nn.Module):
                 value = value.index_select(len(lead) - 1, cycle)
             return value.flatten(0, len(lead) - 1)
 
-        def inputs(d: Duel, side: tuple[int, ...], moved: bool) -> tuple[Tensor | None, list[Tensor]]:
+        def inputs(
+            d: Duel, side: tuple[int, ...], moved: bool
+        ) -> tuple[Tensor | None, list[Tensor]]:
             """Shared features, and what else the critic sees, on one side."""
             assert critics is not None
             shared = critics.shared(d.name)
@@ -227,7 +280,10 @@ class RatioProgram(nn.Module):
             if not shared:
                 return None, rest
             if moved and set(d.moved) & set(shared):
-                return critics.features(d.name, [take(v, op) for v, op in pairs if v in shared]), rest
+                return (
+                    critics.features(d.name, [take(v, op) for v, op in pairs if v in shared]),
+                    rest,
+                )
             key = tuple(op for v, op in pairs if v in shared)
             if key not in known:
                 found = critics.features(d.name, [flat(op, None) for op in key])
@@ -236,7 +292,9 @@ class RatioProgram(nn.Module):
             return known[key], rest
 
         def by_parts(d: Duel, parts: nn.ModuleList) -> tuple[Tensor, Tensor]:
-            """T of a critic that is made of a map of each value: a value that both sides have goes through it once."""
+            """T of a critic that is made of a map of each value: a value that both sides have goes
+            through it once.
+            """
             mapped: dict[int, Tensor] = {}
 
             def side(ops: tuple[int, ...], moved: bool) -> Tensor:
@@ -246,7 +304,11 @@ class RatioProgram(nn.Module):
                         mapped[op] = part(flat(op, None))
                     e = mapped[op]
                     if moved and v in d.moved:
-                        e = e.unflatten(0, lead).index_select(len(lead) - 1, cycles[d.name]).flatten(0, len(lead) - 1)
+                        e = (
+                            e.unflatten(0, lead)
+                            .index_select(len(lead) - 1, cycles[d.name])
+                            .flatten(0, len(lead) - 1)
+                        )
                     found.append(e)
                 return critics.heads[d.name].compare(*found)  # type: ignore[union-attr, operator]
 
@@ -262,7 +324,9 @@ class RatioProgram(nn.Module):
             if d.name in critics.own:  # which may look at the batch
                 return critics(d.name, None, p), critics(d.name, None, q)
             h = None if h_p is None or h_q is None else torch.cat([h_p, h_q])
-            t_p, t_q = critics(d.name, h, [torch.cat(pair) for pair in zip(p, q, strict=True)]).chunk(2)
+            t_p, t_q = critics(
+                d.name, h, [torch.cat(pair) for pair in zip(p, q, strict=True)]
+            ).chunk(2)
             return t_p, t_q
 
         return [ratio(d) for d in self.duels]
@@ -299,21 +363,33 @@ class RatioProgram(nn.Module):
                 return f"E[-log {back}]"
             return f"mean |{c.variable} - {back}|" + ("" if self._norm(c) == "l1" else "^2")
         (d,) = (d for d in self.duels if d.name == t.name)
-        by = f"   by T({','.join(d.sees)})" + (f", trained by {d.ratio.train}" if d.ratio.train != "js" else "")
+        by = f"   by T({','.join(d.sees)})" + (
+            f", trained by {d.ratio.train}" if d.ratio.train != "js" else ""
+        )
         if isinstance(t.measure, Matching):
             symbol = t.measure.name(t.law).partition("(")[0]
             return f"{symbol}( {q} || {p} ){by}"
         a, b = ",".join(t.measure.left), ",".join(t.measure.right)
-        what = f"I({a};{b})" if t.measure.prior is None else f"KL( ({b},{a}) || {t.measure.prior} ({a}) )"
-        return f"{what} under {q if t.measure.side == 'q' else p}{by}" + ("   [watched]" if t.zero else "")
+        what = (
+            f"I({a};{b})"
+            if t.measure.prior is None
+            else f"KL( ({b},{a}) || {t.measure.prior} ({a}) )"
+        )
+        return f"{what} under {q if t.measure.side == 'q' else p}{by}" + (
+            "   [watched]" if t.zero else ""
+        )
 
 
 def _cycle(uniform: Tensor) -> Tensor:
-    """For each row another one: the rows in the order of random numbers, each followed by the next."""
+    """For each row another one: the rows in the order of random numbers, each followed by the
+    next.
+    """
     order = uniform.argsort()
     return torch.empty_like(order).scatter_(0, order, order.roll(1))
 
 
 def _lead(results: list, ops: Sequence[int], ranks: Mapping[int, int]) -> tuple[int, ...]:
     """Leading shape of the draws."""
-    return tuple(torch.broadcast_shapes(*(results[op].shape[: results[op].ndim - ranks[op]] for op in ops)))
+    return tuple(
+        torch.broadcast_shapes(*(results[op].shape[: results[op].ndim - ranks[op]] for op in ops))
+    )

@@ -1,4 +1,6 @@
-"""From terms to operations: which values a critic sees on either side, and which are compared in a reconstruction."""
+"""From terms to operations: which values a critic sees on either side, and which are compared in a
+reconstruction.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ Laws = Mapping[str, tuple[Law, Law]]
 
 @dataclass(frozen=True)
 class Duel:
-    """A critic's two sides: for each variable it sees, the operation that makes it under P and under Q."""
+    """A critic's two sides: for each variable it sees, the operation that makes it under P and
+    under Q.
+    """
 
     name: str
     ratio: Ratio
@@ -39,10 +43,14 @@ class Compared:
     dist: int
 
 
-def seen_by(term: Measured, laws: Laws, variables: Sequence[str], observed: Collection[str]) -> tuple[str, ...]:
-    """Variables that the critic of a term reads, in the order of the model; none for a reconstruction.
+def seen_by(
+    term: Measured, laws: Laws, variables: Sequence[str], observed: Collection[str]
+) -> tuple[str, ...]:
+    """Variables that the critic of a term reads, in the order of the model; none for a
+    reconstruction.
 
-    For a matching: the variables of both laws, without those that the ratio cannot depend on, because both laws draw them last
+    For a matching: the variables of both laws, without those that the ratio cannot depend on,
+        because both laws draw them last
     and with the same factor.
 
     Raises:
@@ -62,12 +70,17 @@ def seen_by(term: Measured, laws: Laws, variables: Sequence[str], observed: Coll
     for name in sorted(wanted - there):
         raise LawError(f"{term.name}: {where}: {unknown('variable', name, there)}")
     if not wanted:
-        raise LawError(f"{term.name}: both laws draw the same with the same factors, so there is nothing to match")
+        raise LawError(
+            f"{term.name}: both laws draw the same with the same factors, so there is nothing to"
+            " match"
+        )
     return tuple(v for v in variables if v in wanted)
 
 
 def _cancelled(q: Law, p: Law, observed: Collection[str]) -> set[str]:
-    """Variables that both laws draw with one factor and that no other factor reads, again and again."""
+    """Variables that both laws draw with one factor and that no other factor reads, again and
+    again.
+    """
     left = [{t for t in law.terms if not is_data(t, observed)} for law in (q, p)]
     gone: set[str] = set()
     while True:
@@ -93,11 +106,15 @@ def duel(term: Measured, laws: Laws, planner: Planner) -> Duel:
     moved, second = measure.right, first
     if measure.prior is not None:
         if measure.prior not in planner.factors:
-            raise LawError(f"{term.name}: it needs the prior {measure.prior}, which no law of the model names")
+            raise LawError(
+                f"{term.name}: it needs the prior {measure.prior}, which no law of the model names"
+            )
         dist = planner.dist(read_term(measure.prior), {}, term.law)
         second = {**first, measure.right[0]: planner.plan.add("draw", measure.right[0], dist)}
         moved = ()
-    return Duel(term.name, measure.ratio, sees, _pick(first, sees), _pick(second, sees), moved, True)
+    return Duel(
+        term.name, measure.ratio, sees, _pick(first, sees), _pick(second, sees), moved, True
+    )
 
 
 def compared(term: Measured, laws: Laws, planner: Planner) -> Compared:
@@ -111,14 +128,19 @@ def compared(term: Measured, laws: Laws, planner: Planner) -> Compared:
     name, norm = term.measure.variable, term.measure.norm
     if name in planner.observed:
         values = planner.values(q, f"{term.law}: q")
-        back = next((t for t in p.terms if t.of == (name,) and not is_data(t, planner.observed)), None)
+        back = next(
+            (t for t in p.terms if t.of == (name,) and not is_data(t, planner.observed)), None
+        )
         if name not in values or back is None or not set(back.given) <= set(values):
             raise LawError(
-                f"{term.name}: expected a law q that holds {name} and the parents of p's factor of it; q is {q.text!r}, p is {p.text!r}"
+                f"{term.name}: expected a law q that holds {name} and the parents of p's factor of"
+                f" it; q is {q.text!r}, p is {p.text!r}"
             )
         return Compared(term.name, name, norm, values[name], planner.dist(back, values, term.law))
     values = planner.values(p, f"{term.law}: p")
-    again = {v: values[v] for t in q.terms if is_data(t, planner.observed) for v in t.of if v in values}
+    again = {
+        v: values[v] for t in q.terms if is_data(t, planner.observed) for v in t.of if v in values
+    }
     for t in (t for t in q.terms if not is_data(t, planner.observed)):
         if not set(t.given) <= set(again):
             break
@@ -127,7 +149,8 @@ def compared(term: Measured, laws: Laws, planner: Planner) -> Compared:
             return Compared(term.name, name, norm, values[name], dist)
         again[t.of[0]] = planner.plan.add("draw", t.of[0], dist)
     raise LawError(
-        f"{term.name}: expected a law p that draws {name} and what q reads to infer it; q is {q.text!r}, p is {p.text!r}"
+        f"{term.name}: expected a law p that draws {name} and what q reads to infer it; q is"
+        f" {q.text!r}, p is {p.text!r}"
     )
 
 

@@ -1,7 +1,9 @@
-"""Objectives: weighted sums of divergences between named laws, and of what draws of the laws can tell.
+"""Objectives: weighted sums of divergences between named laws, and of what draws of the laws can
+tell.
 
     objective = KL("joint") + lam * KL("rate") + KL("x2y")
-    objective = SymmetricKL("joint") + lam * Information("x,y;z", under="joint") + Reconstruction("x", under="joint")
+    objective = SymmetricKL("joint") + lam * Information("x,y;z", under="joint") +
+    Reconstruction("x", under="joint")
 
 Weights are numbers or schedules. An objective is data; `Program` and `RatioProgram` evaluate it.
 """
@@ -51,7 +53,9 @@ class Measured(Weighted):
 
     @property
     def off(self) -> bool:
-        """A dependence of weight 0 is watched: its critic is trained and its value logged, and nothing follows from it."""
+        """A dependence of weight 0 is watched: its critic is trained and its value logged, and
+        nothing follows from it.
+        """
         return self.zero and not isinstance(self.measure, Dependence)
 
 
@@ -65,7 +69,9 @@ class Objective:
         object.__setattr__(self, "terms", tuple(self.terms))
         names = [t.name for t in self.terms]
         if twice := {n for n in names if names.count(n) > 1}:
-            raise LawError(f"objective: {', '.join(sorted(twice))} stands in it twice; add up the weights")
+            raise LawError(
+                f"objective: {', '.join(sorted(twice))} stands in it twice; add up the weights"
+            )
 
     def __add__(self, other: Objective) -> Objective:
         return Objective(self.terms + other.terms)
@@ -73,10 +79,14 @@ class Objective:
     def __mul__(self, weight: float | Schedule) -> Objective:
         if isinstance(weight, Schedule):
             if any(isinstance(t.weight, Schedule) or t.weight != 1 for t in self.terms):
-                raise LawError("objective: a schedule can weigh a divergence that has no other weight")
+                raise LawError(
+                    "objective: a schedule can weigh a divergence that has no other weight"
+                )
             return Objective(tuple(replace(t, weight=weight) for t in self.terms))
         if any(isinstance(t.weight, Schedule) for t in self.terms):
-            raise LawError("objective: put the number into the schedule that weighs this divergence")
+            raise LawError(
+                "objective: put the number into the schedule that weighs this divergence"
+            )
         return Objective(tuple(replace(t, weight=t.weight * float(weight)) for t in self.terms))  # type: ignore[operator]
 
     __rmul__ = __mul__
@@ -97,7 +107,8 @@ class Objective:
 
 
 def KL(law: str) -> Objective:
-    """The term KL(q || p) = E_q[ log q - log p ] of the named pair of laws, in nats per example, weight 1.
+    """The term KL(q || p) = E_q[ log q - log p ] of the named pair of laws, in nats per example,
+    weight 1.
 
     Constants of the data (entropies) are dropped and kept by name.
     """
@@ -105,30 +116,42 @@ def KL(law: str) -> Objective:
 
 
 def SymmetricKL(law: str, ratio: Ratio = Ratio(), sees: Sequence[str] = ()) -> Objective:  # noqa: B008
-    """The term KL(q || p) + KL(p || q) of the named pair of laws, by density ratio: E_q[T] - E_p[T], T = log q/p; nats per example.
+    """The term KL(q || p) + KL(p || q) of the named pair of laws, by density ratio: E_q[T] -
+    E_p[T], T = log q/p; nats per example.
 
-    T is a critic that learns to tell draws of the two laws apart, so the laws need no densities. The plug-in's gradient is that
-    of KL(q || p) in what draws q and that of KL(p || q) in what draws p (docs/theory/density_ratios.md). Specification of the
-    variational Wyner model, section 2.
+    T is a critic that learns to tell draws of the two laws apart, so the laws need no densities.
+    The plug-in's gradient is that of KL(q || p) in what draws q and that of KL(p || q) in what
+    draws p (docs/theory/density_ratios.md). Specification of the variational Wyner model, section
+    2.
 
     Args:
         law: name of the pair.
         ratio: how T is trained and what is minimised.
-        sees: variables that T reads; by default those of both laws, less what a shared last factor draws, whose ratio is 1.
-            One latent matches aggregates: the pair `("q(x) q(z|x)", "p(z)")` compares qbar(z) with p(z).
+        sees: variables that T reads; by default those of both laws, less what a shared last factor
+            draws, whose ratio is 1.
+            One latent matches aggregates: the pair `("q(x) q(z|x)", "p(z)")` compares qbar(z) with
+                p(z).
     """
     return Objective((Measured(law, 1.0, Matching(ratio, tuple(sees))),))
 
 
 def RatioKL(law: str, sees: Sequence[str] = ()) -> Objective:
-    """The term KL(q || p), by density ratio: E_q[T]; nats per example. MI-VAE's marginal term for `("q(x) q(z|x)", "p(z)")`."""
+    """The term KL(q || p), by density ratio: E_q[T]; nats per example. MI-VAE's marginal term for
+    `("q(x) q(z|x)", "p(z)")`.
+    """
     return SymmetricKL(law, Ratio(minimise="forward"), sees)
 
 
-def Information(between: str, under: str, side: str = "p", ratio: Ratio = Ratio(minimise="forward")) -> Objective:  # noqa: B008
+def Information(
+    between: str,
+    under: str,
+    side: str = "p",
+    ratio: Ratio = Ratio(minimise="forward"),  # noqa: B008
+) -> Objective:
     """The term I(A; B) under a law, in nats, by density ratio: E[T], T = log P(a,b) / P(a) P(b).
 
-    Draws of the product are those of the law with B moved to other rows of the batch. With weight 0 the term is watched: its
+    Draws of the product are those of the law with B moved to other rows of the batch. With weight 0
+        the term is watched: its
     critic is trained and its value logged.
 
     Args:
@@ -141,10 +164,17 @@ def Information(between: str, under: str, side: str = "p", ratio: Ratio = Ratio(
     return Objective((Measured(under, 1.0, Dependence(left, right, side, None, ratio)),))
 
 
-def Redundancy(between: str, under: str, side: str = "q", ratio: Ratio = Ratio(minimise="forward")) -> Objective:  # noqa: B008
-    """The term I'(z;s) = KL( q(z,s) || p(z) q(s) ) = I(z;s) + KL(q(z) || p(z)) in nats, by density ratio: E_q[T].
+def Redundancy(
+    between: str,
+    under: str,
+    side: str = "q",
+    ratio: Ratio = Ratio(minimise="forward"),  # noqa: B008
+) -> Objective:
+    """The term I'(z;s) = KL( q(z,s) || p(z) q(s) ) = I(z;s) + KL(q(z) || p(z)) in nats, by density
+    ratio: E_q[T].
 
-    Equations (10), (13), (14) of the CMI paper. Draws of p(z) q(s) take z from its prior, s from the law.
+    Equations (10), (13), (14) of the CMI paper. Draws of p(z) q(s) take z from its prior, s from
+    the law.
 
     Args:
         between: the two sides, `"z;s"`; the first is the latent whose prior `p(z)` is used.
@@ -152,21 +182,28 @@ def Redundancy(between: str, under: str, side: str = "q", ratio: Ratio = Ratio(m
     """
     first, second = _two(between)
     if len(first) != 1:
-        raise LawError(f"Redundancy({between!r}): expected one latent before the semicolon, for example 'z;s'")
-    return Objective((Measured(under, 1.0, Dependence(second, first, side, f"p({first[0]})", ratio)),))
+        raise LawError(
+            f"Redundancy({between!r}): expected one latent before the semicolon, for example 'z;s'"
+        )
+    return Objective(
+        (Measured(under, 1.0, Dependence(second, first, side, f"p({first[0]})", ratio)),)
+    )
 
 
 def Reconstruction(variable: str, under: str, norm: str | None = None) -> Objective:
-    """A mean distance per coordinate between values of a variable and what comes back through the other law of the pair.
+    """A mean distance per coordinate between values of a variable and what comes back through the
+    other law of the pair.
 
-    An observed variable: E_q d( p's mean of it at the latents of q, the data ). A latent: E_p d( what q makes of p's outputs, the
+    An observed variable: E_q d( p's mean of it at the latents of q, the data ). A latent: E_p d(
+        what q makes of p's outputs, the
     latent of p ).
 
     Args:
         variable: what is compared.
         under: name of the pair of laws.
-        norm: "l1" (absolute) or "l2" (squared error), by default l1 for images, l2 for everything else; or "log" for minus the log
-            density of the value, in nats per example, neither a distance nor averaged over coordinates.
+        norm: "l1" (absolute) or "l2" (squared error), by default l1 for images, l2 for everything
+            else; or "log" for minus the log density of the value, in nats per example, neither a
+            distance nor averaged over coordinates.
     """
     return Objective((Measured(under, 1.0, Distance(variable, norm)),))
 
@@ -174,5 +211,7 @@ def Reconstruction(variable: str, under: str, norm: str | None = None) -> Object
 def _two(between: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     sides = [tuple(n.strip() for n in part.split(",") if n.strip()) for part in between.split(";")]
     if len(sides) != 2 or not all(sides) or set(sides[0]) & set(sides[1]):
-        raise LawError(f"expected two sides with different variables, such as 'x,y;z', got {between!r}")
+        raise LawError(
+            f"expected two sides with different variables, such as 'x,y;z', got {between!r}"
+        )
     return sides[0], sides[1]

@@ -1,6 +1,8 @@
-"""Attribute addition: pictures, and the same with single attributes turned on, for all models side by side.
+"""Attribute addition: pictures, and the same with single attributes turned on, for all models side
+by side.
 
-The layout of the faces in the Wyner VAE paper. Where its text says no more than that an attribute is added, the walk is our choice.
+The layout of the faces in the Wyner VAE paper. Where its text says no more than that an attribute
+is added, the walk is our choice.
 """
 
 from __future__ import annotations
@@ -22,13 +24,23 @@ if TYPE_CHECKING:
 
 
 def described(
-    models: Models, look: Look, values: Rows, bits: str, picture: str, turned: Mapping[str, int], strength: float = 1.0, title: str = ""
-) -> Grid:  # fmt: skip
-    """Attributes turned on, one at a time, from the attributes that a model infers from each picture.
+    models: Models,
+    look: Look,
+    values: Rows,
+    bits: str,
+    picture: str,
+    turned: Mapping[str, int],
+    strength: float = 1.0,
+    title: str = "",
+) -> Grid:
+    """Attributes turned on, one at a time, from the attributes that a model infers from each
+    picture.
 
-        y' = y_th( z + s (m(x') - m(x)), v ),    z, v means of q(z|y), q(v|z,y);  m(x) the mean of q(z|x);  x' = x with one bit on
+        y' = y_th( z + s (m(x') - m(x)), v ),    z, v means of q(z|y), q(v|z,y);  m(x) the mean of
+                                                 q(z|x);  x' = x with one bit on
 
-    A model without q(z|y) starts from the true attributes, and draws y_th with the content of x' in the style of the picture.
+    A model without q(z|y) starts from the true attributes, and draws y_th with the content of x' in
+    the style of the picture.
 
     Args:
         models, look, title: as in `conditional`.
@@ -44,7 +56,9 @@ def described(
             try:
                 answer = _moved(model, values, bits, picture, at, strength)
             except TaskError:
-                answer = restyled(model, {**values, bits: _with(values[bits], at)}, values, bits, picture)
+                answer = restyled(
+                    model, {**values, bits: _with(values[bits], at)}, values, bits, picture
+                )
             made.append(look.alone(picture, answer))
         return made
 
@@ -62,11 +76,15 @@ def _with(bits: np.ndarray, at: int | None) -> np.ndarray:
     return made
 
 
-def _moved(model: Model, values: Rows, bits: str, picture: str, at: int | None, strength: float) -> np.ndarray:
-    """Pictures `(N, C, H, W)` at the latents of the given ones, moved by what an attribute changes in the common ones.
+def _moved(
+    model: Model, values: Rows, bits: str, picture: str, at: int | None, strength: float
+) -> np.ndarray:
+    """Pictures `(N, C, H, W)` at the latents of the given ones, moved by what an attribute changes
+    in the common ones.
 
     Raises:
-        TaskError: the model cannot infer its common latents from one side, or attributes from the picture.
+        TaskError: the model cannot infer its common latents from one side, or attributes from the
+            picture.
     """
     ask: Callable[..., Any] = model.encode
     translate: Callable[..., Any] = model.translate

@@ -18,8 +18,20 @@ DPI = 192
 INK, FAINT, GRID = "#222222", "#6b6b6b", "#e4e4e4"
 DATA, MODEL, TRUTH = "#8c8c8c", "#0072b2", "#d55e00"
 LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#222222", "#8c8c8c")
-"""Okabe and Ito's colours, which colour-blind readers can tell apart; yellow is left out on white."""
-CLASSES = ("#332288", "#88ccee", "#44aa99", "#117733", "#999933", "#ddcc77", "#cc6677", "#882255", "#aa4499", "#777777")
+"""Okabe and Ito's colours, which colour-blind readers can tell apart; yellow is left out on
+white."""
+CLASSES = (
+    "#332288",
+    "#88ccee",
+    "#44aa99",
+    "#117733",
+    "#999933",
+    "#ddcc77",
+    "#cc6677",
+    "#882255",
+    "#aa4499",
+    "#777777",
+)
 """Paul Tol's muted colours, for up to ten labels."""
 
 
@@ -54,7 +66,9 @@ def legend(ax: Axes, mono: bool = False, **options: Any) -> None:
     """A legend without a frame; `mono` for terms of an equation."""
     if not ax.get_legend_handles_labels()[0]:
         return
-    made = ax.legend(frameon=False, prop={"size": 8, "family": "monospace" if mono else "sans-serif"}, **options)
+    made = ax.legend(
+        frameon=False, prop={"size": 8, "family": "monospace" if mono else "sans-serif"}, **options
+    )
     for text in made.get_texts():
         text.set_color(INK)
         text.set_parse_math(False)
@@ -63,7 +77,9 @@ def legend(ax: Axes, mono: bool = False, **options: Any) -> None:
 def png(made: Figure) -> bytes:
     """The figure as a PNG file; equal figures give equal bytes."""
     buffer = io.BytesIO()
-    made.savefig(buffer, format="png", dpi=DPI, facecolor=made.get_facecolor(), metadata={"Software": None})
+    made.savefig(
+        buffer, format="png", dpi=DPI, facecolor=made.get_facecolor(), metadata={"Software": None}
+    )
     return buffer.getvalue()
 
 
@@ -77,9 +93,14 @@ def vector(made: Figure, kind: str) -> bytes:
     import matplotlib as mpl
 
     buffer = io.BytesIO()
-    empty: dict[str, Any] = {"pdf": {"CreationDate": None, "Producer": None, "Creator": None}, "svg": {"Date": None, "Creator": None}}  # fmt: skip
+    empty: dict[str, Any] = {
+        "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+        "svg": {"Date": None, "Creator": None},
+    }
     with mpl.rc_context({"svg.hashsalt": "wyner"}):
-        made.savefig(buffer, format=kind, dpi=DPI, facecolor=made.get_facecolor(), metadata=empty[kind])
+        made.savefig(
+            buffer, format=kind, dpi=DPI, facecolor=made.get_facecolor(), metadata=empty[kind]
+        )
     return buffer.getvalue()
 
 
@@ -90,13 +111,15 @@ def plane(*sets: np.ndarray) -> tuple[list[np.ndarray], list[float]]:
         sets: arrays `(N, *event)`, flattened; N may differ.
 
     Returns:
-        Coordinates `(N, 2)` of each set, and the shares of the first set's variance on the two directions. With one
-        coordinate the second is 0.
+        Coordinates `(N, 2)` of each set, and the shares of the first set's variance on the two
+        directions. With one coordinate the second is 0.
     """
     flat = [np.nan_to_num(np.asarray(s, dtype=np.float64).reshape(len(s), -1)) for s in sets]
     mean = flat[0].mean(0)
     _, lengths, axes = np.linalg.svd(flat[0] - mean, full_matrices=False)
-    axes = axes[:2] * np.sign(axes[:2][np.arange(len(axes[:2])), np.abs(axes[:2]).argmax(1)])[:, None]
+    axes = (
+        axes[:2] * np.sign(axes[:2][np.arange(len(axes[:2])), np.abs(axes[:2]).argmax(1)])[:, None]
+    )
     total = float((lengths**2).sum()) or 1.0
     shares = [float(v**2) / total for v in lengths[:2]]
     missing = 2 - len(axes)

@@ -1,4 +1,6 @@
-"""Training as curves: the loss of every phase, and every term of its divergences under its printed name."""
+"""Training as curves: the loss of every phase, and every term of its divergences under its printed
+name.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +27,17 @@ def curves(history: Rows) -> list[Part]:
         return [Refusal("Training", "No rows were logged, so there are no curves to show.")]
     return [
         _loss(history, phases),
-        *(p for k, phase in enumerate(phases) if (p := _terms(history, phase, _stem(phases, k))) is not None),
+        *(
+            p
+            for k, phase in enumerate(phases)
+            if (p := _terms(history, phase, _stem(phases, k))) is not None
+        ),
     ]
 
 
-def _line(rows: Rows, phase: str, split: str, term: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+def _line(
+    rows: Rows, phase: str, split: str, term: str | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Epochs and values of the loss, or of a term."""
     found = [r for r in rows if str(r.get("phase")) == phase and r.get("split") == split]
     pairs = [
@@ -69,13 +77,20 @@ def _loss(history: Rows, phases: list[str]) -> Picture:
                         linewidth=1.5,
                         label=f"{split}, last {value[-1]:.2f}",
                     )
-            dress(ax, "epoch of the phase", "loss (nats per example)" if ax is axes[0] else "", title)
+            dress(
+                ax, "epoch of the phase", "loss (nats per example)" if ax is axes[0] else "", title
+            )
             _epochs(ax)
             legend(ax, loc="upper right")
-    caption = "What was minimised, weights included and constants left out, by epoch; lower is better."
+    caption = (
+        "What was minimised, weights included and constants left out, by epoch; lower is better."
+    )
     caption += " The right side enlarges the later half." if enlarged else ""
     if any(len(_line(history, p, "validation")[0]) for p in phases):
-        caption += " Training values are means since the value before, so they lag behind. A rising validation curve means overfitting."
+        caption += (
+            " Training values are means since the value before, so they lag behind. A rising"
+            " validation curve means overfitting."
+        )
     return Picture("loss", "Loss", caption, png(made))
 
 
@@ -106,19 +121,26 @@ def _terms(history: Rows, phase: str, stem: str) -> Picture | None:
     heights = [max(1.5, 0.55 + 0.21 * len(g)) for g in groups.values()]
     made = figure(10, sum(heights) + 0.35)
     width = max(len(m.split(":", 1)[-1].strip()) for m in names)
-    axes = made.subplots(len(groups), 1, squeeze=False, sharex=True, gridspec_kw={"height_ratios": heights})[:, 0]
+    axes = made.subplots(
+        len(groups), 1, squeeze=False, sharex=True, gridspec_kw={"height_ratios": heights}
+    )[:, 0]
     cut = held = False
     for ax, (group, members) in zip(axes, groups.items(), strict=True):
         shorts = [m.split(":", 1)[-1].strip() for m in members]
         values = []
         for k, (name, short) in enumerate(zip(members, shorts, strict=True)):
             colour = LINES[k % len(LINES)]
-            train, validation = _line(history, phase, "train", name), _line(history, phase, "validation", name)
+            train, validation = (
+                _line(history, phase, "train", name),
+                _line(history, phase, "validation", name),
+            )
             best = validation if len(validation[0]) else train
             held |= len(validation[0]) > 0
             if len(validation[0]):
                 _draw(ax, train, color=colour, linewidth=0.9, alpha=0.45)
-            _draw(ax, best, color=colour, linewidth=1.5, label=f"{short:<{width}} {best[1][-1]:8.2f}")
+            _draw(
+                ax, best, color=colour, linewidth=1.5, label=f"{short:<{width}} {best[1][-1]:8.2f}"
+            )
             values += [train[1], validation[1]]
         if bounds := limits(values):
             ax.set_ylim(*bounds)
@@ -126,8 +148,15 @@ def _terms(history: Rows, phase: str, stem: str) -> Picture | None:
         dress(ax, "epoch of the phase" if ax is axes[-1] else "", "nats per example", group)
         _epochs(ax)
         legend(ax, mono=True, loc="upper left", bbox_to_anchor=(1.01, 1.04), borderaxespad=0.0)
-    caption = "Every term of every divergence by its printed name, without its weight, with its last value in nats on the right"
+    caption = (
+        "Every term of every divergence by its printed name, without its weight, with its last"
+        " value in nats on the right"
+    )
     caption += ": strong lines are validation rows, faint lines training rows." if held else "."
-    caption += " A term that several divergences share stands under the first of them." if len(groups) > 1 else ""
+    caption += (
+        " A term that several divergences share stands under the first of them."
+        if len(groups) > 1
+        else ""
+    )
     caption += " Steep starts lie above the frames." if cut else ""
     return Picture(f"terms-{stem}", f"Terms of phase “{phase}”", caption, png(made))

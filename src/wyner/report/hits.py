@@ -1,4 +1,6 @@
-"""Sheets of what a search found: each query, then its hits, nearest first; right and wrong ones marked where labels are known."""
+"""Sheets of what a search found: each query, then its hits, nearest first; right and wrong ones
+marked where labels are known.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,12 @@ CROSS = ("#.....#", "##...##", ".##.##.", "..###..", ".##.##.", "##...##", "#...
 
 
 def sheet(
-    queries: np.ndarray, found: Sequence[np.ndarray], right: np.ndarray | None = None, sides: Sequence[str] = (), size: int = 84
-) -> bytes:  # fmt: skip
+    queries: np.ndarray,
+    found: Sequence[np.ndarray],
+    right: np.ndarray | None = None,
+    sides: Sequence[str] = (),
+    size: int = 84,
+) -> bytes:
     """A PNG file with a row for every query.
 
     Args:
@@ -47,7 +53,9 @@ def cells(images: np.ndarray) -> np.ndarray:
 
 
 def marked(cell: Cell, right: bool) -> Cell:
-    """A cell in a green frame with a tick, or in a vermilion one with a cross, in its upper right corner."""
+    """A cell in a green frame with a tick, or in a vermilion one with a cross, in its upper right
+    corner.
+    """
     colour = RIGHT if right else WRONG
     out = framed(cell, colour)
     shape = np.array([[c == "#" for c in line] for line in (TICK if right else CROSS)])

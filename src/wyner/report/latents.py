@@ -17,20 +17,30 @@ USED = 0.1
 
 def latents(about: Subject) -> list[Part]:
     """Rates per dimension and the posterior means in their first two principal directions."""
-    return [attempt("Rate of each dimension", lambda: _rates(about)), attempt("Posterior means", lambda: _means(about))]
+    return [
+        attempt("Rate of each dimension", lambda: _rates(about)),
+        attempt("Posterior means", lambda: _means(about)),
+    ]
 
 
 def _subsets(about: Subject) -> list[dict[str, np.ndarray]]:
     """What to encode: all modalities together, or one after another."""
-    return [about.arrays, *({k: v} for k, v in about.arrays.items())] if len(about.arrays) > 1 else [about.arrays]
+    return (
+        [about.arrays, *({k: v} for k, v in about.arrays.items())]
+        if len(about.arrays) > 1
+        else [about.arrays]
+    )
 
 
 def _rates(about: Subject) -> Picture:
-    given, found = first_answer(*(lambda s=s: (s, rate_per_dimension(about.model, s)) for s in _subsets(about)))  # type: ignore[misc]
+    given, found = first_answer(
+        *(lambda s=s: (s, rate_per_dimension(about.model, s)) for s in _subsets(about))
+    )  # type: ignore[misc]
     rates = {k: np.sort(numpy(v))[::-1] for k, v in found.items()}
     if not rates:
         raise TaskError(
-            f"{about.model.title} has no Gaussian latent with a Gaussian prior, so there is no rate per dimension"
+            f"{about.model.title} has no Gaussian latent with a Gaussian prior, so there is no rate"
+            " per dimension"
         )
     used = {k: int((r > USED).sum()) for k, r in rates.items()}
     across = min(4, len(rates))
@@ -54,9 +64,10 @@ def _rates(about: Subject) -> Picture:
         ax.set_visible(False)
     shown = "; ".join(f"{k} uses {used[k]} of {len(rates[k])} dimensions" for k in rates)
     caption = (
-        f"What each dimension of each latent tells about its pair: the divergence of its posterior given {','.join(given)} "
-        f"from its prior, in nats, on average over {about.count} {about.part} rows. "
-        f"Dimensions above the broken line at {USED} nats count as used: {shown}."
+        "What each dimension of each latent tells about its pair: the divergence of its posterior"
+        f" given {','.join(given)} from its prior, in nats, on average over {about.count}"
+        f" {about.part} rows. Dimensions above the broken line at {USED} nats count as used:"
+        f" {shown}."
     )
     return Picture("rates", "Rate of each dimension", caption, png(made))
 
@@ -67,7 +78,9 @@ def _ticks(n: int) -> list[int]:
 
 
 def _means(about: Subject) -> Picture:
-    given, found = first_answer(*(lambda s=s: (s, about.model.encode(**s, seed=SEED)) for s in _subsets(about)))  # type: ignore[misc]
+    given, found = first_answer(
+        *(lambda s=s: (s, about.model.encode(**s, seed=SEED)) for s in _subsets(about))
+    )  # type: ignore[misc]
     means = {k: numpy(d.mean).reshape(about.count, -1) for k, d in found.items()}
     if not means:
         raise TaskError(f"{about.model.title} has no latent to show")
@@ -102,14 +115,16 @@ def _means(about: Subject) -> Picture:
     kind = (
         ""
         if about.labels is None
-        else "; colour and number are the label of the row, which the model never saw"
-        if _classes(about.labels)
-        else "; colour is the label of the row"
+        else (
+            "; colour and number are the label of the row, which the model never saw"
+            if _classes(about.labels)
+            else "; colour is the label of the row"
+        )
     )
     caption = (
-        f"Posterior means given {','.join(given)} of {about.count} {about.part} rows, one dot each, "
-        f"in the two directions in which they differ most{kind}. "
-        f"{flat}A common latent should separate what both sides share, a local one should not."
+        f"Posterior means given {','.join(given)} of {about.count} {about.part} rows, one dot each,"
+        f" in the two directions in which they differ most{kind}. {flat}A common latent should"
+        " separate what both sides share, a local one should not."
     )
     return Picture("latents", "Where the posteriors lie", caption, png(made))
 
@@ -122,15 +137,21 @@ def _classes(labels: np.ndarray) -> bool:
 def _scatter(ax: Any, points: np.ndarray, labels: np.ndarray | None) -> Any:
     """Dots; returns what a colour bar needs if the labels are a continuous scale."""
     dot = 7 if len(points) > 500 else 14
-    if not points[:, 1].any():  # one dimension: spread the dots so that they can be seen; the height means nothing
+    if not points[
+        :, 1
+    ].any():  # one dimension: spread the dots so that they can be seen; the height means nothing
         points = np.stack([points[:, 0], (np.arange(len(points)) * 0.618034) % 1 - 0.5], 1)
     if labels is None:
         ax.scatter(*points.T, s=dot, color=MODEL, alpha=0.5, linewidths=0)
         return None
     if not _classes(labels):
-        return ax.scatter(*points.T, s=dot, c=labels.astype(float), cmap="viridis", alpha=0.7, linewidths=0)
+        return ax.scatter(
+            *points.T, s=dot, c=labels.astype(float), cmap="viridis", alpha=0.7, linewidths=0
+        )
     names = np.unique(labels)
-    order = np.argsort((np.arange(len(points)) * 0.618034) % 1)  # no class lies on top of all others
+    order = np.argsort(
+        (np.arange(len(points)) * 0.618034) % 1
+    )  # no class lies on top of all others
     colours = np.array([CLASSES[k] for k in np.searchsorted(names, labels)])
     ax.scatter(*points[order].T, s=dot, c=colours[order], alpha=0.65, linewidths=0)
     middles = np.stack([np.median(points[labels == value], 0) for value in names])
@@ -138,9 +159,25 @@ def _scatter(ax: Any, points: np.ndarray, labels: np.ndarray | None) -> Any:
         np.array([ax.get_xlim()[0], ax.get_ylim()[0]]),
         np.array([np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())]),
     )
-    for k, (value, at) in enumerate(zip(names, _apart((middles - corner) / size) * size + corner, strict=True)):
-        ring = {"boxstyle": "circle,pad=0.22", "facecolor": "white", "edgecolor": CLASSES[k], "linewidth": 1.8}
-        ax.annotate(f"{value:g}", at, ha="center", va="center", fontsize=8.5, fontweight="bold", color=INK, bbox=ring)
+    for k, (value, at) in enumerate(
+        zip(names, _apart((middles - corner) / size) * size + corner, strict=True)
+    ):
+        ring = {
+            "boxstyle": "circle,pad=0.22",
+            "facecolor": "white",
+            "edgecolor": CLASSES[k],
+            "linewidth": 1.8,
+        }
+        ax.annotate(
+            f"{value:g}",
+            at,
+            ha="center",
+            va="center",
+            fontsize=8.5,
+            fontweight="bold",
+            color=INK,
+            bbox=ring,
+        )
     return None
 
 
@@ -151,5 +188,7 @@ def _apart(places: np.ndarray, distance: float = 0.085) -> np.ndarray:
     for _ in range(100):
         delta = places[:, None] - places
         gap = np.linalg.norm(delta, axis=-1) + np.eye(len(places))
-        places = places + 0.5 * (np.clip(distance - gap, 0, None)[..., None] * delta / gap[..., None]).sum(1)
+        places = places + 0.5 * (
+            np.clip(distance - gap, 0, None)[..., None] * delta / gap[..., None]
+        ).sum(1)
     return np.clip(places, 0.03, 0.97)

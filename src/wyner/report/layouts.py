@@ -1,12 +1,19 @@
-"""Sheets of pictures in the layouts of the papers, for one model or for several side by side, all given the same pictures.
+"""Sheets of pictures in the layouts of the papers, for one model or for several side by side, all
+given the same pictures.
 
-conditional    given picture at the left, then draws of the other one                                        z ~ q(z|x), v ~ p(v)
-styled         content at the left, style on top, every cell content of its row in the style of its column   z ~ q(z|x), v of (y0)
-reconstructed  pairs, then pairs with the same common latent and new local ones                              z ~ q(z|x,y), u, v new
-generated      style on top, a draw of the common latent in each row                                         z ~ p(z), u, v of the pair
-traversed      a walk through latents, coordinate by coordinate or from row to row                           wyner.tasks.walks
+conditional    given picture at the left, then draws of the other one
+               z ~ q(z|x), v ~ p(v)
+styled         content at the left, style on top, every cell content of its row in the style of its
+               column   z ~ q(z|x), v of (y0)
+reconstructed  pairs, then pairs with the same common latent and new local ones
+z ~ q(z|x,y), u, v new
+generated      style on top, a draw of the common latent in each row
+               z ~ p(z), u, v of the pair
+traversed      a walk through latents, coordinate by coordinate or from row to row
+               wyner.tasks.walks
 
-Models that lack a law for a layout are left out of it; a `TaskError` says why if none is left. Specification of the Wyner VAE, section 8.
+Models that lack a law for a layout are left out of it; a `TaskError` says why if none is left.
+Specification of the Wyner VAE, section 8.
 """
 
 from __future__ import annotations
@@ -57,7 +64,13 @@ def conditional(
     if not look.whole:
         first = [look.alone(source, values[source]), look.alone(target, values[target])]
         heads = [(0, 0, "given"), (1, 1, "true")]
-    blocks = answers(models, lambda m: [look.answer(source, values[source], target, numpy(d)) for d in _draws(m, values, source, target, draws)])  # fmt: skip
+    blocks = answers(
+        models,
+        lambda m: [
+            look.answer(source, values[source], target, numpy(d))
+            for d in _draws(m, values, source, target, draws)
+        ],
+    )
     return side_by_side(list(zip(*first, strict=True)), heads, blocks, title, sides=sides)
 
 
@@ -67,13 +80,21 @@ def _draws(model: Model, values: Rows, source: str, target: str, n: int) -> np.n
 
 
 def styled(
-    models: Models, look: Look, contents: Rows, styles: Rows, source: str, target: str, title: str = "", sides: Sequence[str] = ()
-) -> Grid:  # fmt: skip
+    models: Models,
+    look: Look,
+    contents: Rows,
+    styles: Rows,
+    source: str,
+    target: str,
+    title: str = "",
+    sides: Sequence[str] = (),
+) -> Grid:
     """Every content in every style: references on both margins.
 
     Args:
         models, look, title, sides: as in `conditional`.
-        contents, styles: complete rows, n and m of them; models see of the first `source`, of the second as little as they can.
+        contents, styles: complete rows, n and m of them; models see of the first `source`, of the
+            second as little as they can.
         source, target: modality of the content, and of the style and output.
     """
     n, m = (len(next(iter(rows.values()))) for rows in (contents, styles))
@@ -81,15 +102,26 @@ def styled(
     likes = {k: np.tile(v, (n, *[1] * (v.ndim - 1))) for k, v in styles.items()}
 
     def ask(model: Model) -> list[np.ndarray]:
-        made = look.answer(source, wide[source], target, restyled(model, wide, likes, source, target))
+        made = look.answer(
+            source, wide[source], target, restyled(model, wide, likes, source, target)
+        )
         return list(np.moveaxis(made.reshape(n, m, *made.shape[1:]), 1, 0))
 
     top = look.alone(target, styles[target])
-    return _below(list(look.alone(source, contents[source])), f"{source} ↓", top, answers(models, ask), f"style: {target}", title, sides)  # fmt: skip
+    return _below(
+        list(look.alone(source, contents[source])),
+        f"{source} ↓",
+        top,
+        answers(models, ask),
+        f"style: {target}",
+        title,
+        sides,
+    )
 
 
 def restyled(model: Model, contents: Rows, styles: Rows, source: str, target: str) -> np.ndarray:
-    """Content of the rows of `source`, style of rows of the target; of whole pairs where the model cannot read it off the target alone.
+    """Content of the rows of `source`, style of rows of the target; of whole pairs where the model
+    cannot read it off the target alone.
 
     Raises:
         TaskError: the model cannot keep a style.
@@ -105,8 +137,11 @@ def restyled(model: Model, contents: Rows, styles: Rows, source: str, target: st
     )
 
 
-def reconstructed(models: Models, look: Look, values: Rows, draws: int = 3, title: str = "") -> Grid:
-    """Pairs, then pairs with the same common latent and local latents from their priors, anew in each column.
+def reconstructed(
+    models: Models, look: Look, values: Rows, draws: int = 3, title: str = ""
+) -> Grid:
+    """Pairs, then pairs with the same common latent and local latents from their priors, anew in
+    each column.
 
     Args:
         models, look, title: as in `conditional`.
@@ -125,7 +160,8 @@ def reconstructed(models: Models, look: Look, values: Rows, draws: int = 3, titl
 
 
 def generated(models: Models, look: Look, styles: Rows, draws: int = 4, title: str = "") -> Grid:
-    """New pairs in the style of given ones: a draw of the common latents in each row, local latents of the pair on top.
+    """New pairs in the style of given ones: a draw of the common latents in each row, local latents
+    of the pair on top.
 
     Args:
         models, look, title: as in `conditional`.
@@ -137,7 +173,11 @@ def generated(models: Models, look: Look, styles: Rows, draws: int = 4, title: s
 
     def ask(model: Model) -> list[np.ndarray]:
         encode: Callable[..., Any] = model.encode
-        local = {k: d.mean for k, d in encode(**styles).items() if k in model.latent and k not in model.common}
+        local = {
+            k: d.mean
+            for k, d in encode(**styles).items()
+            if k in model.latent and k not in model.common
+        }
         if not local or not model.common:
             raise TaskError(f"{model.title} has no style to keep")
         common = _from_priors(model, draws)
@@ -149,7 +189,9 @@ def generated(models: Models, look: Look, styles: Rows, draws: int = 4, title: s
 
     blocks = answers(models, ask)
     sides = [f"draw {k + 1}" for k in range(draws)]
-    return _below([None] * draws, "", look.pair(dict(styles)), blocks, "style of this pair", title, sides)
+    return _below(
+        [None] * draws, "", look.pair(dict(styles)), blocks, "style of this pair", title, sides
+    )
 
 
 def _from_priors(model: Model, n: int) -> dict[str, torch.Tensor]:
@@ -165,8 +207,11 @@ def _from_priors(model: Model, n: int) -> dict[str, torch.Tensor]:
         return {k: model.factors[f"p({k})"]().sample(n) for k in model.common}
 
 
-def traversed(look: Look, outputs: Rows, sides: Sequence[str], heads: Sequence[str], title: str = "") -> Grid:
-    """A walk through latents: a row of pictures for each coordinate or path, a column for each step.
+def traversed(
+    look: Look, outputs: Rows, sides: Sequence[str], heads: Sequence[str], title: str = ""
+) -> Grid:
+    """A walk through latents: a row of pictures for each coordinate or path, a column for each
+    step.
 
     Args:
         look: how pictures are shown.
@@ -185,7 +230,9 @@ def traversed(look: Look, outputs: Rows, sides: Sequence[str], heads: Sequence[s
     return Grid(rows, [(k, k, h) for k, h in enumerate(heads)], sides, title=title)
 
 
-def answers(models: Models, ask: Callable[[Model], list[np.ndarray]]) -> dict[str, list[np.ndarray]]:
+def answers(
+    models: Models, ask: Callable[[Model], list[np.ndarray]]
+) -> dict[str, list[np.ndarray]]:
     """Columns of cells by label, of the models that have an answer.
 
     Raises:
@@ -203,9 +250,16 @@ def answers(models: Models, ask: Callable[[Model], list[np.ndarray]]) -> dict[st
 
 
 def side_by_side(
-    first: Sequence[Column], heads: Sequence[tuple[int, int, str]], blocks: Mapping[str, Sequence[np.ndarray]], title: str, names: Sequence[str] = (), sides: Sequence[str] = ()
-) -> Grid:  # fmt: skip
-    """Columns that all models share, then a block of columns for each; `names` of the columns of a block."""
+    first: Sequence[Column],
+    heads: Sequence[tuple[int, int, str]],
+    blocks: Mapping[str, Sequence[np.ndarray]],
+    title: str,
+    names: Sequence[str] = (),
+    sides: Sequence[str] = (),
+) -> Grid:
+    """Columns that all models share, then a block of columns for each; `names` of the columns of a
+    block.
+    """
     rows, heads, after = [list(r) for r in first], list(heads), [len(first[0]) - 1]
     groups = []
     for label, columns in blocks.items():
@@ -223,11 +277,19 @@ def side_by_side(
 
 
 def _below(
-    margin: Sequence[Cell | None], corner: str, top: np.ndarray, blocks: Mapping[str, Sequence[np.ndarray]], what: str, title: str, texts: Sequence[str] = ()
-) -> Grid:  # fmt: skip
+    margin: Sequence[Cell | None],
+    corner: str,
+    top: np.ndarray,
+    blocks: Mapping[str, Sequence[np.ndarray]],
+    what: str,
+    title: str,
+    texts: Sequence[str] = (),
+) -> Grid:
     """References of one kind at the left, of the other on top of the block of each model."""
     bare = all(c is None for c in margin)
-    rows: list[list[Cell | None]] = [[], *([] for _ in margin)] if bare else [[None], *([c] for c in margin)]
+    rows: list[list[Cell | None]] = (
+        [[], *([] for _ in margin)] if bare else [[None], *([c] for c in margin)]
+    )
     heads, groups = [] if bare else [(0, 0, corner)], []
     after = [] if bare else [0]
     for label, columns in blocks.items():

@@ -1,4 +1,6 @@
-"""How pairs of pictures are shown: as two halves of one picture, as two pictures, or as a picture beside bits that describe it."""
+"""How pairs of pictures are shown: as two halves of one picture, as two pictures, or as a picture
+beside bits that describe it.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,10 @@ class Halves(Look):
         """One half in its place, the other blank."""
         left = name == self.names[0]
         missing = self.names[1] if left else self.names[0]
-        known, other = self.cells(name, values), blank(self.cells(missing, self.sample[missing])).repeat(len(values), 0)
+        known, other = (
+            self.cells(name, values),
+            blank(self.cells(missing, self.sample[missing])).repeat(len(values), 0),
+        )
         return beside(known, other) if left else beside(other, known)
 
     def answer(self, given: str, known: np.ndarray, name: str, drawn: np.ndarray) -> np.ndarray:
@@ -103,7 +108,9 @@ class Separate(Look):
 
 
 class Described(Separate):
-    """One of the two is a list of bits, such as the attributes of a face: a board of squares, white where a bit is 1."""
+    """One of the two is a list of bits, such as the attributes of a face: a board of squares, white
+    where a bit is 1.
+    """
 
     def noun(self, name: str) -> str:
         """Which of the two it is, and its name."""
@@ -118,7 +125,8 @@ class Described(Separate):
 
 
 def boards(bits: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Values in [0, 1] as grey squares, `(N, H, W)`: coordinate k in row k // columns; lines between them are dark grey.
+    """Values in [0, 1] as grey squares, `(N, H, W)`: coordinate k in row k // columns; lines
+    between them are dark grey.
 
     Args:
         bits: `(N, d)`.
@@ -137,16 +145,27 @@ def boards(bits: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def look(about: Subject) -> Look | None:
-    """How to show the data of a subject; None if its first two modalities are not pictures, or a picture and bits that describe it."""
+    """How to show the data of a subject; None if its first two modalities are not pictures, or a
+    picture and bits that describe it.
+    """
     if len(about.shown) < 2:
         return None
     a, b = about.shown
     arrays = {k: about.arrays[k] for k in (a, b)}
     spaces = [about.dataset.spaces.get(k) for k in (a, b)]
-    if any(isinstance(s, Binary) and len(s.shape) == 1 for s in spaces) and any(isinstance(s, Image) for s in spaces):
-        note = " Boards of squares are bits, white for 1, in the order of the data; blue where the model drew them."
-        return Described((a, b), dict.fromkeys((a, b), (0.0, 1.0)), {k: v[:1] for k, v in arrays.items()}, note)
-    if about.dataset.kind not in ("halves", "image") or any(v.ndim not in (3, 4) for v in arrays.values()):
+    if any(isinstance(s, Binary) and len(s.shape) == 1 for s in spaces) and any(
+        isinstance(s, Image) for s in spaces
+    ):
+        note = (
+            " Boards of squares are bits, white for 1, in the order of the data; blue where the"
+            " model drew them."
+        )
+        return Described(
+            (a, b), dict.fromkeys((a, b), (0.0, 1.0)), {k: v[:1] for k, v in arrays.items()}, note
+        )
+    if about.dataset.kind not in ("halves", "image") or any(
+        v.ndim not in (3, 4) for v in arrays.values()
+    ):
         return None
     ranges, grey = {}, []
     for name, value in arrays.items():

@@ -50,7 +50,8 @@ def page(
     ]
     links = "\n".join(f'<a href="#{key}">{escape(name)}</a>' for key, name, _ in sections)
     body = "\n".join(
-        f'<section id="{key}">\n<h2>{escape(name)}</h2>\n{text}\n</section>' for key, name, text in sections
+        f'<section id="{key}">\n<h2>{escape(name)}</h2>\n{text}\n</section>'
+        for key, name, text in sections
     )
     return f"""<!doctype html>
 <html lang="en">
@@ -93,40 +94,66 @@ def _lead(model: Model, dataset: Dataset, about: Mapping[str, Any]) -> str:
 def _numbers(numbers: Sequence[Number]) -> str:
     if not numbers:
         return '<p class="refusal">No numbers were estimated.</p>'
-    order = sorted(numbers, key=lambda n: next(i for i, key in enumerate(HEADLINES) if key in n.name))
+    order = sorted(
+        numbers, key=lambda n: next(i for i, key in enumerate(HEADLINES) if key in n.name)
+    )
     cards = "\n".join(map(_card, order[:CARDS]))
     held = any(n.reference is not None for n in numbers)
-    heads = ["number", "value", "error", "unit", *(["to hold against"] if held else []), "how it was estimated"]
+    heads = [
+        "number",
+        "value",
+        "error",
+        "unit",
+        *(["to hold against"] if held else []),
+        "how it was estimated",
+    ]
     rows = [
         [
-            escape(n.name), number(n.value), "" if n.error is None else f"± {number(n.error)}", escape(n.unit),
-            *([_reference(n)] if held else []), escape(n.how),
+            escape(n.name),
+            number(n.value),
+            "" if n.error is None else f"± {number(n.error)}",
+            escape(n.unit),
+            *([_reference(n)] if held else []),
+            escape(n.how),
         ]
         for n in numbers
-    ]  # fmt: skip
-    note = "Errors are standard errors over rows. An nll from few effective samples is too high; with 10 or fewer it can be nats off."
-    return f'<ul class="cards">\n{cards}\n</ul>\n<h3>All numbers</h3>\n{_table(heads, rows, (1, 2))}\n<p class="note">{note}</p>'
+    ]
+    note = (
+        "Errors are standard errors over rows. An nll from few effective samples is too high; with"
+        " 10 or fewer it can be nats off."
+    )
+    return (
+        f'<ul class="cards">\n{cards}\n</ul>\n<h3>All'
+        f' numbers</h3>\n{_table(heads, rows, (1, 2))}\n<p class="note">{note}</p>'
+    )
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> str:
-    """A table of HTML cells; the columns in `right` are numbers. Without heads the first column says what the second is."""
+    """A table of HTML cells; the columns in `right` are numbers. Without heads the first column
+    says what the second is.
+    """
 
     def line(cells: Sequence[str], tag: str) -> str:
         return "".join(
-            f"<{tag} class='number'>{c}</{tag}>" if i in right else f"<{tag}>{c}</{tag}>" for i, c in enumerate(cells)
+            f"<{tag} class='number'>{c}</{tag}>" if i in right else f"<{tag}>{c}</{tag}>"
+            for i, c in enumerate(cells)
         )
 
     head = f"<thead><tr>{line(heads, 'th')}</tr></thead>\n" if heads else ""
     body = "\n".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
-    return f"<div class='wide'><table class='{'heads' if heads else 'keys'}'>\n{head}<tbody>\n{body}\n</tbody>\n</table></div>"
+    return (
+        "<div class='wide'><table"
+        f" class='{'heads' if heads else 'keys'}'>\n{head}<tbody>\n{body}\n</tbody>\n</table></div>"
+    )
 
 
 def _card(n: Number) -> str:
     error = "" if n.error is None else f"± {number(n.error)} "
     reference = "" if n.reference is None else f'<span class="reference">{_reference(n)}</span>'
     return (
-        f'<li class="card"><span class="name">{escape(n.name)}</span><span class="value">{number(n.value)}</span>'
-        f'<span class="unit">{error}{escape(n.unit)}</span>{reference}</li>'
+        f'<li class="card"><span class="name">{escape(n.name)}</span><span'
+        f' class="value">{number(n.value)}</span><span'
+        f' class="unit">{error}{escape(n.unit)}</span>{reference}</li>'
     )
 
 
@@ -139,17 +166,27 @@ def _reference(n: Number) -> str:
 
 
 def _equation(model: Model) -> str:
-    laws = [[escape(k), *(f"<code>{escape(law.text)}</code>" for law in pair)] for k, pair in model.laws.items()]
+    laws = [
+        [escape(k), *(f"<code>{escape(law.text)}</code>" for law in pair)]
+        for k, pair in model.laws.items()
+    ]
     phases, others = [], []
     for i, phase in enumerate(model.phases):
         program = model.program(phase.objective)
-        trained = [f for f in (phase.train or program.used) if f not in phase.freeze]
+        trained = [f for f in phase.train or program.used if f not in phase.freeze]
         learned = [f for f in trained if any(True for _ in model.factors[f].parameters())]
         phases.append(
-            [escape(phase.name), escape(when(phase, i == 0)), f"<code>{escape('  '.join(learned) or 'none')}</code>"]
+            [
+                escape(phase.name),
+                escape(when(phase, i == 0)),
+                f"<code>{escape('  '.join(learned) or 'none')}</code>",
+            ]
         )
         if str(program) != str(model.objective):
-            others.append(f"<p>Objective of phase “{escape(phase.name)}”:</p>\n<pre>{escape(str(program))}</pre>")
+            others.append(
+                "<p>Objective of phase"
+                f" “{escape(phase.name)}”:</p>\n<pre>{escape(str(program))}</pre>"
+            )
     return "\n".join(
         [
             "<p>Weights and divergences as derived from the laws below, in nats per example.",
@@ -178,7 +215,8 @@ def _figure(part: Part) -> str:
     title, data = escape(part.title, quote=True), base64.b64encode(part.png).decode()
     return (
         f'<figure class="{kind}" id="picture-{escape(part.name, quote=True)}">\n<h3>{title}</h3>\n'
-        f'<img class="{kind}" alt="{title}" width="{width}" height="{height}"\nsrc="data:image/png;base64,{data}">\n'
+        f'<img class="{kind}" alt="{title}" width="{width}"'
+        f' height="{height}"\nsrc="data:image/png;base64,{data}">\n'
         f"<figcaption>{escape(part.caption)}</figcaption>\n</figure>"
     )
 
@@ -188,7 +226,8 @@ def _repeat(model: Model, dataset: Dataset, about: Mapping[str, Any]) -> str:
     if command := str(about.get("command") or ""):
         program, *rest = command.split(" ", 1)
         out.append(
-            f'<pre class="wrap">{escape(" ".join([program.replace(chr(92), "/").rsplit("/", 1)[-1], *rest]))}</pre>'
+            "<pre"
+            f' class="wrap">{escape(" ".join([program.replace(chr(92), "/").rsplit("/", 1)[-1], *rest]))}</pre>'
         )
     rows = {
         "data": str(dataset),
@@ -198,14 +237,22 @@ def _repeat(model: Model, dataset: Dataset, about: Mapping[str, Any]) -> str:
     }
     rows["parameters"] = f"{about['parameters']:,}" if about.get("parameters") else None
     rows["training time"] = (
-        f"{duration(about['seconds'])} ({about['seconds']:.1f} s)" if about.get("seconds") is not None else None
+        f"{duration(about['seconds'])} ({about['seconds']:.1f} s)"
+        if about.get("seconds") is not None
+        else None
     )
     rows["versions"] = ", ".join(f"{k} {v}" for k, v in about.get("versions", {}).items()) or None
-    rows |= {k: v for k, v in about.items() if k not in rows and k not in ("seconds", "command", "fit")}
-    out.append(_table([], [[escape(k), escape(plain(v))] for k, v in rows.items() if v is not None]))
+    rows |= {
+        k: v for k, v in about.items() if k not in rows and k not in ("seconds", "command", "fit")
+    }
+    out.append(
+        _table([], [[escape(k), escape(plain(v))] for k, v in rows.items() if v is not None])
+    )
     if dataset.notes:
         out.append(
-            "<h3>Notes and licences</h3>\n<ul>" + "".join(f"<li>{escape(n)}</li>" for n in dataset.notes) + "</ul>"
+            "<h3>Notes and licences</h3>\n<ul>"
+            + "".join(f"<li>{escape(n)}</li>" for n in dataset.notes)
+            + "</ul>"
         )
     for name, values in (
         ("Settings of the training", about.get("fit")),
@@ -213,9 +260,13 @@ def _repeat(model: Model, dataset: Dataset, about: Mapping[str, Any]) -> str:
     ):
         if values:
             lines = "\n".join(f"{k} = {plain(v)}" for k, v in values.items())
-            out.append(f'<details><summary>{name}</summary>\n<pre class="wrap">{escape(lines)}</pre></details>')
+            out.append(
+                f"<details><summary>{name}</summary>\n<pre"
+                f' class="wrap">{escape(lines)}</pre></details>'
+            )
     out.append(
-        '<p class="note">Pictures are drawn with seed 0; they are also in <code>pictures/</code> beside this page.'
+        '<p class="note">Pictures are drawn with seed 0; they are also in <code>pictures/</code>'
+        " beside this page."
     )
     out.append("Equal seeds give bit-identical runs on a CPU with the same versions.</p>")
     return "\n".join(out)

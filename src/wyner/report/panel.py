@@ -1,4 +1,6 @@
-"""Grids of small pictures with headings, pixel for pixel, on a transparent ground that suits light and dark pages."""
+"""Grids of small pictures with headings, pixel for pixel, on a transparent ground that suits light
+and dark pages.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,8 @@ class Grid:
     """Pictures in rows and columns.
 
     Attributes:
-        rows: cells, None where there is none; cells of one column have one width, of one row one height.
+        rows: cells, None where there is none; cells of one column have one width, of one row one
+            height.
         heads: texts over columns, `(first, last, text)`, of one or more lines.
         sides: a text beside each row, of one or more lines; none if empty.
         after_columns, after_rows: after which there is more room.
@@ -61,7 +64,9 @@ def draw(grid: Grid, size: int = 84) -> bytes:
         size: pixels of the side of a cell, about; pictures are enlarged a whole number of times.
     """
     buffer = io.BytesIO()
-    sheet(grid, size).savefig(buffer, format="png", dpi=DPI, transparent=True, metadata={"Software": None})
+    sheet(grid, size).savefig(
+        buffer, format="png", dpi=DPI, transparent=True, metadata={"Software": None}
+    )
     return buffer.getvalue()
 
 
@@ -77,14 +82,21 @@ def sheet(grid: Grid, size: int = 84, ground: str = "none") -> Figure:
     from matplotlib.figure import Figure
 
     heights = [max((c.shape[0] for c in row if c is not None), default=1) for row in grid.rows]
-    widths = [max((c.shape[1] for c in column if c is not None), default=1) for column in zip(*grid.rows, strict=True)]
+    widths = [
+        max((c.shape[1] for c in column if c is not None), default=1)
+        for column in zip(*grid.rows, strict=True)
+    ]
     scale = max(1, round(size / max(heights)))
     em = FONT * DPI / 72
     left = (
         round(1.05 * max(map(_widest, grid.sides)) + 1.2 * em) if grid.sides else 0
     )  # hinted glyphs are wider than outlines
     xs, width = _places(widths, scale, grid.after_columns, left)
-    levels = [_level(texts, xs, [scale * w for w in widths]) for texts in (grid.groups, grid.heads) if texts]
+    levels = [
+        _level(texts, xs, [scale * w for w in widths])
+        for texts in (grid.groups, grid.heads)
+        if texts
+    ]
     tops = [round((1.9 + 1.25 * max(t.count("\n") for *_, t in spans)) * em) for spans in levels]
     top = sum(tops)
     ys, height = _places(heights, scale, grid.after_rows, top)
@@ -94,7 +106,9 @@ def sheet(grid: Grid, size: int = 84, ground: str = "none") -> Figure:
             if cell is not None:
                 big = cell.repeat(scale, 0).repeat(scale, 1)
                 mosaic[y : y + big.shape[0], x : x + big.shape[1]] = big
-    right = max([width, *(round((a + b + _widest(t)) / 2 + 1) for spans in levels for a, b, t in spans)])
+    right = max(
+        [width, *(round((a + b + _widest(t)) / 2 + 1) for spans in levels for a, b, t in spans)]
+    )
     lines = _wrapped(grid.title, right)
     head = round(1.45 * em * len(lines)) + (round(0.5 * em) if lines else 0)
     border = round(0.8 * em) if ground != "none" else 0
@@ -121,10 +135,24 @@ def sheet(grid: Grid, size: int = 84, ground: str = "none") -> Figure:
     for spans, bottom in zip(levels, np.cumsum(tops), strict=True):
         for a, b, text in spans:
             if b - a > 1.2 * scale * max(widths):
-                ax.plot([a, b], [bottom - 0.36 * em] * 2, color=ink, linewidth=0.8, solid_capstyle="butt")
+                ax.plot(
+                    [a, b],
+                    [bottom - 0.36 * em] * 2,
+                    color=ink,
+                    linewidth=0.8,
+                    solid_capstyle="butt",
+                )
             for k, line in enumerate(reversed(text.split("\n"))):
                 place = max(a + b, _widest(text)) / 2, bottom - (0.62 + 1.25 * k) * em
-                ax.text(*place, line, ha="center", va="baseline", fontsize=FONT, color=ink, parse_math=False)
+                ax.text(
+                    *place,
+                    line,
+                    ha="center",
+                    va="baseline",
+                    fontsize=FONT,
+                    color=ink,
+                    parse_math=False,
+                )
     for side, y, h in zip(grid.sides, ys, heights, strict=False):
         ax.text(
             left - 0.6 * em,
@@ -159,7 +187,9 @@ def _wrapped(text: str, width: float, size: float = 1.1) -> list[str]:
 
 
 def _fitted(text: str, width: float) -> str:
-    """A heading broken at spaces to the width of its columns; signs such as `= 0.1)` stay with the word before them."""
+    """A heading broken at spaces to the width of its columns; signs such as `= 0.1)` stay with the
+    word before them.
+    """
     kept = text.replace(" = ", "\u00a0=\u00a0").replace("+ ", "+\u00a0")
     return "\n".join("\n".join(_wrapped(line, width, 1.0)) for line in kept.split("\n"))
 
@@ -169,7 +199,11 @@ def _width(text: str) -> float:
     """Width of a heading in pixels."""
     from matplotlib.textpath import TextPath
 
-    return float(TextPath((0, 0), text, size=FONT).get_extents().x1) * DPI / 72 if text.strip() else 0.0
+    return (
+        float(TextPath((0, 0), text, size=FONT).get_extents().x1) * DPI / 72
+        if text.strip()
+        else 0.0
+    )
 
 
 def _widest(text: str) -> float:
@@ -177,7 +211,9 @@ def _widest(text: str) -> float:
     return max(map(_width, text.split("\n")))
 
 
-def _places(sizes: Sequence[int], scale: int, wide: Collection[int], start: int) -> tuple[list[int], int]:
+def _places(
+    sizes: Sequence[int], scale: int, wide: Collection[int], start: int
+) -> tuple[list[int], int]:
     """Where cells begin, in pixels, and where the last one ends."""
     at, out = start, []
     for k, size in enumerate(sizes):
@@ -187,7 +223,8 @@ def _places(sizes: Sequence[int], scale: int, wide: Collection[int], start: int)
 
 
 def coloured(images: np.ndarray, drawn: bool, low: float = 0.0, high: float = 1.0) -> np.ndarray:
-    """Pictures `(N, H, W)` or `(N, C, H, W)` as cells `(N, H, W, 4)`; grey ones that the model drew are tinted.
+    """Pictures `(N, H, W)` or `(N, C, H, W)` as cells `(N, H, W, 4)`; grey ones that the model drew
+    are tinted.
 
     Args:
         images: values between `low` (black) and `high` (white); what lies outside is cut.

@@ -1,4 +1,6 @@
-"""Pictures drawn by a model of pictures: translations, style control, joint draws, reconstructions."""
+"""Pictures drawn by a model of pictures: translations, style control, joint draws,
+reconstructions.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +12,20 @@ from wyner.errors import TaskError
 from wyner.report.layouts import restyled
 from wyner.report.looks import Look
 from wyner.report.panel import Grid, draw
-from wyner.report.subject import SEED, Part, Picture, Subject, attempt, first_answer, numpy, translated
+from wyner.report.subject import (
+    SEED,
+    Part,
+    Picture,
+    Subject,
+    attempt,
+    first_answer,
+    numpy,
+    translated,
+)
 
 INPUTS, DRAWS, STYLES, PAIRS, COLUMNS = 10, 8, 8, 64, 10
-"""Test pictures and draws of a translation, sides of the style table, joint draws, pictures of a reconstruction."""
+"""Test pictures and draws of a translation, sides of the style table, joint draws, pictures of a
+reconstruction."""
 
 
 def pictures(about: Subject, look: Look) -> list[Part]:
@@ -24,7 +36,9 @@ def pictures(about: Subject, look: Look) -> list[Part]:
         attempt(f"From {b} to {a}", lambda: _translations(about, look, b, a)),
         attempt(
             "Style control",
-            lambda: first_answer(lambda: _styles(about, look, a, b), lambda: _styles(about, look, b, a)),
+            lambda: first_answer(
+                lambda: _styles(about, look, a, b), lambda: _styles(about, look, b, a)
+            ),
         ),
         attempt("New pairs", lambda: _joint(about, look)),
         attempt("Reconstructions", lambda: _reconstructions(about, look)),
@@ -41,18 +55,30 @@ def _translations(about: Subject, look: Look, source: str, target: str) -> Pictu
     names = ["true", "given"] if look.whole else ["given", "true"]
     grid = Grid(
         [[*(c[i] for c in first), *(c[i] for c in answers)] for i in range(len(rows))],
-        [(0, 0, names[0]), (1, 1, names[1]), (2, 1 + len(answers), f"{len(answers)} draws of {target}")], after_columns=(1,),
-    )  # fmt: skip
+        [
+            (0, 0, names[0]),
+            (1, 1, names[1]),
+            (2, 1 + len(answers), f"{len(answers)} draws of {target}"),
+        ],
+        after_columns=(1,),
+    )
     what = (
         "the true picture, the given half,"
         if look.whole
         else f"the given {source}, the {target} that truly belongs to it,"
     )
     caption = (
-        f"Each row: {what} and {len(answers)} answers of the model for {look.noun(target)}, one for each draw of its latents "
-        f"(the decoder's mean, without pixel noise). Good draws differ from each other and all fit what was given.{look.note}"
+        f"Each row: {what} and {len(answers)} answers of the model for {look.noun(target)}, one for"
+        " each draw of its latents (the decoder's mean, without pixel noise). Good draws differ"
+        f" from each other and all fit what was given.{look.note}"
     )
-    return Picture(f"translate-{source}-to-{target}", f"From {source} to {target}", caption, draw(grid), plot=False)
+    return Picture(
+        f"translate-{source}-to-{target}",
+        f"From {source} to {target}",
+        caption,
+        draw(grid),
+        plot=False,
+    )
 
 
 def _styles(about: Subject, look: Look, content: str, style: str) -> Picture:
@@ -62,17 +88,21 @@ def _styles(about: Subject, look: Look, content: str, style: str) -> Picture:
     n, m = len(left), len(top)
     wide = {k: v.repeat(m, 0) for k, v in contents.items()}
     likes = {k: np.tile(v, (n, *[1] * (v.ndim - 1))) for k, v in styles.items()}
-    answers = look.answer(content, wide[content], style, restyled(about.model, wide, likes, content, style))
+    answers = look.answer(
+        content, wide[content], style, restyled(about.model, wide, likes, content, style)
+    )
     body = answers.reshape(n, m, *answers.shape[1:])
     margin, head = look.alone(content, contents[content]), look.alone(style, styles[style])
     grid = Grid(
         [[None, *head], *([margin[i], *body[i]] for i in range(n))],
-        [(0, 0, f"{content} ↓"), (1, m, f"style of these {style}")], after_columns=(0,), after_rows=(0,),
-    )  # fmt: skip
+        [(0, 0, f"{content} ↓"), (1, m, f"style of these {style}")],
+        after_columns=(0,),
+        after_rows=(0,),
+    )
     caption = (
-        f"Every cell takes its content from the {look.noun(content)} at the left of its row "
-        f"and its style from the {look.noun(style)} on top of its column. "
-        f"If common and local information are well separated, a row keeps its content and a column its manner.{look.note}"
+        f"Every cell takes its content from the {look.noun(content)} at the left of its row and its"
+        f" style from the {look.noun(style)} on top of its column. If common and local information"
+        f" are well separated, a row keeps its content and a column its manner.{look.note}"
     )
     return Picture("style-control", "Style control", caption, draw(grid), plot=False)
 
@@ -87,7 +117,10 @@ def _joint(about: Subject, look: Look) -> Picture:
         if look.whole
         else f"{a} left, {b} right; the two of a pair should belong together."
     )
-    caption = f"{PAIRS} pairs drawn from the model with nothing given (the decoders' means). {fit}{look.note}"
+    caption = (
+        f"{PAIRS} pairs drawn from the model with nothing given (the decoders' means)."
+        f" {fit}{look.note}"
+    )
     after = () if look.whole else tuple(range(7))
     return Picture("joint", "New pairs", caption, draw(Grid(rows, after_columns=after)), plot=False)
 
@@ -116,9 +149,14 @@ def _reconstructions(about: Subject, look: Look) -> Picture:
         raise TaskError(refused)
     caption = f"Top: true {about.part} pairs."
     if "common kept" in sides:
-        caption += " “common kept”: the common latent is inferred, the local ones are drawn anew; content should stay and style change."
+        caption += (
+            " “common kept”: the common latent is inferred, the local ones are drawn anew; content"
+            " should stay and style change."
+        )
     if "all kept" in sides:
         caption += " “all kept”: the local ones are inferred as well; the pair should come back."
     after = () if look.whole else tuple(range(columns - 1))
     grid = Grid([list(r) for r in rows], sides=sides, after_columns=after)
-    return Picture("reconstructions", "Reconstructions", caption + look.note, draw(grid, 104), plot=False)
+    return Picture(
+        "reconstructions", "Reconstructions", caption + look.note, draw(grid, 104), plot=False
+    )

@@ -1,4 +1,6 @@
-"""The style sheet of the page: one column, system fonts, light and dark, narrow screens and paper."""
+"""The style sheet of the page: one column, system fonts, light and dark, narrow screens and
+paper.
+"""
 
 SHEET = """
 :root {

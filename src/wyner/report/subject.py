@@ -1,4 +1,6 @@
-"""What a report is about: a trained model and the rows it is shown on; and the parts a report is made of."""
+"""What a report is about: a trained model and the rows it is shown on; and the parts a report is
+made of.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,8 @@ class Picture:
         title: a few words.
         caption: what is shown, in plain words.
         png: the file.
-        plot: whether it is a diagram on a white ground, which a dark page may invert; photographs must not be.
+        plot: whether it is a diagram on a white ground, which a dark page may invert; photographs
+            must not be.
     """
 
     name: str
@@ -88,7 +91,9 @@ class Subject:
         return {k: v[index] for k, v in self.arrays.items()}
 
     def typical(self, n: int) -> np.ndarray:
-        """Indices of at most `n` rows that take turns through the labels; the first rows if there are none."""
+        """Indices of at most `n` rows that take turns through the labels; the first rows if there
+        are none.
+        """
         if self.labels is None:
             return np.arange(min(n, self.count))
         rank = np.zeros(self.count, dtype=np.int64)
@@ -108,9 +113,17 @@ def subject(model: Model, dataset: Dataset) -> Subject:
         if f"{name}_mask" in found:
             complete &= np.asarray(found[f"{name}_mask"]).reshape(-1).astype(bool)
     index = np.flatnonzero(complete)[:ROWS]
-    arrays = {k: numpy(model.observed[k].prepare(torch.as_tensor(np.asarray(found[k])[index]), k)) for k in names}
+    arrays = {
+        k: numpy(model.observed[k].prepare(torch.as_tensor(np.asarray(found[k])[index]), k))
+        for k in names
+    }
     labels = next(
-        (np.asarray(found[k]).reshape(len(complete), -1)[index, 0] for k in ("label", "labels") if k in found), None
+        (
+            np.asarray(found[k]).reshape(len(complete), -1)[index, 0]
+            for k in ("label", "labels")
+            if k in found
+        ),
+        None,
     )
     return Subject(model, dataset, part, arrays, labels)
 
@@ -138,9 +151,16 @@ def first_answer(*questions: Callable[[], T]) -> T:
 
 
 def translated(
-    about: Subject, source: str, target: str, values: dict[str, np.ndarray], n: int, sample: bool = False
+    about: Subject,
+    source: str,
+    target: str,
+    values: dict[str, np.ndarray],
+    n: int,
+    sample: bool = False,
 ) -> np.ndarray:
-    """Draws of the target, `(n, B, *event)`, from the source; from all other modalities if the source alone is not enough."""
+    """Draws of the target, `(n, B, *event)`, from the source; from all other modalities if the
+    source alone is not enough.
+    """
     rest = {k: v for k, v in values.items() if k != target}
     ask: Callable[..., object] = about.model.translate
     return numpy(

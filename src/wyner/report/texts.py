@@ -40,7 +40,13 @@ def when(phase: Phase, first: bool) -> str:
     if first:
         return "throughout: the main phase"
     if isinstance(phase.when, After):
-        return f"after the phases before it, for {100 * phase.when.share:g} % of their epochs (at least one)"
+        return (
+            f"after the phases before it, for {100 * phase.when.share:g} % of their epochs (at"
+            " least one)"
+        )
     if isinstance(phase.when, Alternating):
-        return f"after every {phase.when.every} epochs of the main phase, for {phase.when.epochs} epochs of its own"
+        return (
+            f"after every {phase.when.every} epochs of the main phase, for {phase.when.epochs}"
+            " epochs of its own"
+        )
     return "in every step, on the same rows, after the phases before it"

@@ -1,8 +1,11 @@
-"""Plots for pairs of vectors: joint draws, translations, moments and correlations beside those of the data."""
+"""Plots for pairs of vectors: joint draws, translations, moments and correlations beside those of
+the data.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 
@@ -30,7 +33,7 @@ def vectors(about: Subject) -> list[Part]:
 
     return [
         attempt("New pairs", lambda: _joint(about, draws())),
-        *(attempt(f"From {a} to {b}", lambda a=a, b=b: _translations(about, a, b)) for a, b in turns),  # type: ignore[misc]
+        *(attempt(f"From {a} to {b}", partial(_translations, about, a, b)) for a, b in turns),
         attempt("Means and deviations", lambda: _moments(about, draws())),
         attempt("Correlations", lambda: _correlations(about, draws())),
     ]
@@ -52,7 +55,9 @@ def _joint(about: Subject, drawn: dict[str, np.ndarray]) -> Picture:
     data, model = _flat(about.arrays, names), _flat(drawn, names)
     if data.shape[1] == 2:
         across, up = (
-            f"{k}[{i}]" if about.arrays[k][0].size > 1 else k for k in names for i in range(about.arrays[k][0].size)
+            f"{k}[{i}]" if about.arrays[k][0].size > 1 else k
+            for k in names
+            for i in range(about.arrays[k][0].size)
         )
         where = "by its two coordinates"
     else:
@@ -61,12 +66,15 @@ def _joint(about: Subject, drawn: dict[str, np.ndarray]) -> Picture:
         where = "in the two directions in which the data differ most"
     made = figure(10, 4.6)
     left, right = made.subplots(1, 2, sharex=True, sharey=True)
-    for ax, points, colour, title in ((left, data, DATA, f"{about.part} data"), (right, model, MODEL, "model")):
+    for ax, points, colour, title in (
+        (left, data, DATA, f"{about.part} data"),
+        (right, model, MODEL, "model"),
+    ):
         ax.scatter(*points.T, s=8, color=colour, alpha=0.55, linewidths=0)
         dress(ax, across, up if ax is left else "", f"{title}, {len(points)} pairs")
     caption = (
-        "Pairs from the data and from the model, with nothing given and with the noise of the decoders, one dot each, "
-        f"{where}. The two clouds should look alike."
+        "Pairs from the data and from the model, with nothing given and with the noise of the"
+        f" decoders, one dot each, {where}. The two clouds should look alike."
     )
     return Picture("joint", "New pairs", caption, png(made))
 
@@ -87,15 +95,34 @@ def _translations(about: Subject, source: str, target: str) -> Picture:
         last = i + 3 >= b
         title = f"given {source} of {about.part} row {rows[i]}"
         if one:
-            ax.hist(cloud[:, 0], bins=30, density=True, color=DATA, alpha=0.4, label=f"all {target} of the data")
             ax.hist(
-                placed[:, i, 0], bins=30, density=True, histtype="step", color=MODEL, label=f"{n} draws of {target}"
+                cloud[:, 0],
+                bins=30,
+                density=True,
+                color=DATA,
+                alpha=0.4,
+                label=f"all {target} of the data",
+            )
+            ax.hist(
+                placed[:, i, 0],
+                bins=30,
+                density=True,
+                histtype="step",
+                color=MODEL,
+                label=f"{n} draws of {target}",
             )
             ax.axvline(true[i, 0], color=TRUTH, label=f"the true {target}")
             dress(ax, f"{target}, centred" if last else "", "density" if i % 3 == 0 else "", title)
             continue
         ax.scatter(*cloud.T, s=5, color="#b8b8b8", linewidths=0, label=f"all {target} of the data")
-        ax.scatter(*placed[:, i].T, s=7, color=MODEL, alpha=0.55, linewidths=0, label=f"{n} draws of {target}")
+        ax.scatter(
+            *placed[:, i].T,
+            s=7,
+            color=MODEL,
+            alpha=0.55,
+            linewidths=0,
+            label=f"{n} draws of {target}",
+        )
         ax.scatter(
             *true[i],
             s=120,
@@ -112,13 +139,23 @@ def _translations(about: Subject, source: str, target: str) -> Picture:
         ax.set_visible(False)
     handles, texts = axes[0].get_legend_handles_labels()
     made.legend(
-        handles, texts, loc="outside upper center", ncols=3, frameon=False, fontsize=9, labelcolor=INK, markerscale=1.2
+        handles,
+        texts,
+        loc="outside upper center",
+        ncols=3,
+        frameon=False,
+        fontsize=9,
+        labelcolor=INK,
+        markerscale=1.2,
     )
     caption = (
-        f"For {b} {about.part} rows: {n} draws of {target} given {source}, with the noise of the decoder, over all {target} of the data. "
-        f"The cross is the {target} that truly belongs to this {source}; it should look like one draw among the others."
+        f"For {b} {about.part} rows: {n} draws of {target} given {source}, with the noise of the"
+        f" decoder, over all {target} of the data. The cross is the {target} that truly belongs to"
+        f" this {source}; it should look like one draw among the others."
     )
-    return Picture(f"translate-{source}-to-{target}", f"From {source} to {target}", caption, png(made))
+    return Picture(
+        f"translate-{source}-to-{target}", f"From {source} to {target}", caption, png(made)
+    )
 
 
 def _chosen(size: int) -> np.ndarray:
@@ -160,8 +197,9 @@ def _moments(about: Subject, drawn: dict[str, np.ndarray]) -> Picture:
         dress(ax, f"coordinate of {name}", _unit(about, name) if name == names[0] else "", name)
     legend(axes[-1], loc="upper left", bbox_to_anchor=(1.01, 1.0))
     caption = (
-        f"Mean of each coordinate, with a bar of one standard deviation to either side: "
-        f"{about.count} {about.part} rows and as many draws of the model. The means differ by at most {worst:.3f}."
+        "Mean of each coordinate, with a bar of one standard deviation to either side:"
+        f" {about.count} {about.part} rows and as many draws of the model. The means differ by at"
+        f" most {worst:.3f}."
         + (f" {COORDINATES} coordinates, evenly spread, are shown." if few else "")
     )
     return Picture("moments", "Means and deviations", caption, png(made))
@@ -196,8 +234,8 @@ def _correlations(about: Subject, drawn: dict[str, np.ndarray]) -> Picture:
     worst = float(np.nanmax(np.abs(data - model)))
     few = any(len(chosen[k]) < about.arrays[k][0].size for k in names)
     caption = (
-        f"Correlations of all coordinates, in the data and in draws of the model; they differ by at most {worst:.2f}. "
-        "The blocks off the diagonal are what the two sides share linearly."
+        "Correlations of all coordinates, in the data and in draws of the model; they differ by at"
+        f" most {worst:.2f}. The blocks off the diagonal are what the two sides share linearly."
         + (f" {COORDINATES} coordinates of a side, evenly spread, are shown." if few else "")
     )
     return Picture("correlations", "Correlations", caption, png(made))

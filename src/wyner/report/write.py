@@ -28,16 +28,19 @@ def write_report(
 ) -> Path:
     """One self-contained page about a trained model, and its pictures as files beside it.
 
-    The page loads nothing: style and pictures are inside. What the model has no law for is replaced by a sentence that says so.
+    The page loads nothing: style and pictures are inside. What the model has no law for is replaced
+        by a sentence that says so.
     Equal models and data give equal pictures.
 
     Args:
-        folder: of the run; `report.html` and `pictures/*.png` are written into it, each of them whole or not at all.
+        folder: of the run; `report.html` and `pictures/*.png` are written into it, each of them
+            whole or not at all.
         model: trained.
         dataset: its test rows are shown; `kind` says how.
         history: logged rows of the training.
         numbers: from `wyner.evaluation.evaluate`.
-        about: `command`, `seed`, `seconds`, `epochs`, `parameters`, `versions`, `fit`, and anything else worth knowing; all optional.
+        about: `command`, `seed`, `seconds`, `epochs`, `parameters`, `versions`, `fit`, and anything
+            else worth knowing; all optional.
 
     Returns:
         The path of the page.
@@ -73,7 +76,10 @@ def _drawn(model: Model, dataset: Dataset) -> tuple[list[Part], list[Part]]:
     about = subject(model, dataset)
     if about.count < 2:
         none: list[Part] = [
-            Refusal("Pictures", f"{dataset.name} has fewer than two complete rows that this model can take.")
+            Refusal(
+                "Pictures",
+                f"{dataset.name} has fewer than two complete rows that this model can take.",
+            )
         ]
         return none, none
     found = look(about)

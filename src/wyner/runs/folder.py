@@ -1,4 +1,6 @@
-"""A run on disk: config.json, model.safetensors, checkpoint/, metrics.jsonl. Nothing in it is ever unpickled."""
+"""A run on disk: config.json, model.safetensors, checkpoint/, metrics.jsonl. Nothing in it is ever
+unpickled.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +37,11 @@ WEIGHTS, CONFIG, METRICS, GRID, CHECKPOINT = (
 
 @dataclass(frozen=True)
 class Run:
-    """What a training leaves: the trained `model`, the logged rows `history`, and the `folder` (None if in memory).
+    """What a training leaves: the trained `model`, the logged rows `history`, and the `folder`
+    (None if in memory).
 
-    Of a grid: the best member's, with all that finished in `members`; each member knows its `point` of the grid.
+    Of a grid: the best member's, with all that finished in `members`; each member knows its `point`
+        of the grid.
     """
 
     model: Model
@@ -63,16 +67,27 @@ class RunFolder:
         """Whether the final weights are there."""
         return (self.path / WEIGHTS).exists()
 
-    def open(self, model: Model, settings: Settings, fingerprint: str, about: dict[str, Any], resume: bool) -> None:
+    def open(
+        self,
+        model: Model,
+        settings: Settings,
+        fingerprint: str,
+        about: dict[str, Any],
+        resume: bool,
+    ) -> None:
         """Starts a new run, or checks that an old one is the same.
 
         Raises:
-            RunError: the folder is not empty, cannot be written to, or holds a run of another model or other settings.
+            RunError: the folder is not empty, cannot be written to, or holds a run of another model
+                or other settings.
         """
         description = {
-            "format": FORMAT, "model": model.config, "fit": config.encode(dataclasses.asdict(settings) | {"schedule": settings.schedule}),
-            "fingerprint": fingerprint, "about": about,
-        }  # fmt: skip
+            "format": FORMAT,
+            "model": model.config,
+            "fit": config.encode(dataclasses.asdict(settings) | {"schedule": settings.schedule}),
+            "fingerprint": fingerprint,
+            "about": about,
+        }
         description = json.loads(json.dumps(description))
         if self.path.exists() and not self.path.is_dir():
             raise RunError(f"{self.path} is a file; expected a new or empty folder")
@@ -87,8 +102,7 @@ class RunFolder:
             )
             raise RunError(f"{self.path} is not empty; {hint}")
         write_json(
-            self.path / CONFIG,
-            {**description, "versions": versions(), "command": command()},
+            self.path / CONFIG, {**description, "versions": versions(), "command": command()}
         )
 
     def _compare(self, old: dict[str, Any], new: dict[str, Any]) -> None:
@@ -103,9 +117,12 @@ class RunFolder:
                     else (a, b)
                 )
                 names = sorted(k for k in {*a, *b} if a.get(k) != b.get(k))
-                shown = ", ".join(f"{k} was {a.get(k)!r} and is now {b.get(k)!r}" for k in names[:3])
+                shown = ", ".join(
+                    f"{k} was {a.get(k)!r} and is now {b.get(k)!r}" for k in names[:3]
+                )
                 raise RunError(
-                    f"{self.path} cannot be resumed exactly with other settings: {shown}; use the old ones or another folder"
+                    f"{self.path} cannot be resumed exactly with other settings: {shown}; use the"
+                    " old ones or another folder"
                 )
 
     def log(self, row: dict[str, Any]) -> None:
@@ -148,8 +165,12 @@ def _defaults() -> dict[str, Any]:
 
 
 def occupied(path: Path) -> bool:
-    """Whether something stands in a folder, besides what a killed process left of its first file."""
-    return path.exists() and any(not p.name.startswith((f".{CONFIG}.", f".{GRID}.")) for p in path.iterdir())
+    """Whether something stands in a folder, besides what a killed process left of its first
+    file.
+    """
+    return path.exists() and any(
+        not p.name.startswith((f".{CONFIG}.", f".{GRID}.")) for p in path.iterdir()
+    )
 
 
 def save_model(model: Model, folder: Path) -> Path:
@@ -174,8 +195,9 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise RunError(f"{folder / CONFIG} does not describe a run; the file is damaged")
     if found.get("format") != FORMAT:
         raise RunError(
-            f"{folder} was written in format {found.get('format')} by wyner {found.get('versions', {}).get('wyner', 'of another version')}; "
-            f"this version reads format {FORMAT}"
+            f"{folder} was written in format {found.get('format')} by wyner"
+            f" {found.get('versions', {}).get('wyner', 'of another version')}; this version reads"
+            f" format {FORMAT}"
         )
     return found
 
@@ -200,7 +222,8 @@ def build(description: dict[str, Any], folder: Path) -> Model:
     known = {**TABLE, "Model": Model}
     if name not in known:
         raise RunError(
-            f"{folder}: {unknown('model', str(name), known)}; for a model of your own: wyner.load(folder, into=model)"
+            f"{folder}: {unknown('model', str(name), known)}; for a model of your own:"
+            " wyner.load(folder, into=model)"
         )
     return known[name](**config.decode(description["arguments"]))
 
@@ -227,10 +250,13 @@ def load(folder: str | Path, into: Model | None = None, checkpoint: bool = False
     elif (folder / CHECKPOINT).exists():
         if not checkpoint:
             raise RunError(
-                f"{folder} is not finished; continue it with wyner train --resume {folder}, or wyner.load(folder, checkpoint=True)"
+                f"{folder} is not finished; continue it with wyner train --resume {folder}, or"
+                " wyner.load(folder, checkpoint=True)"
             )
         tensors, _ = read_tensors(folder / CHECKPOINT)
-        weights = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
+        weights = {
+            k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")
+        }
     else:
         raise RunError(f"{folder} is incomplete: it has neither {WEIGHTS} nor a checkpoint")
     expected = model.state_dict()
@@ -241,7 +267,8 @@ def load(folder: str | Path, into: Model | None = None, checkpoint: bool = False
     )
     if wrong:
         shown = "; ".join(
-            f"{k}: {_shape(weights.get(k))} stored, {_shape(expected.get(k))} expected" for k in wrong[:2]
+            f"{k}: {_shape(weights.get(k))} stored, {_shape(expected.get(k))} expected"
+            for k in wrong[:2]
         )
         raise RunError(
             f"{folder}: the weights are of another model: {shown}"

@@ -13,7 +13,11 @@ def versions() -> dict[str, str]:
     """Versions of what made a run."""
     import wyner
 
-    return {"wyner": wyner.__version__, "torch": torch.__version__, "python": platform.python_version()}
+    return {
+        "wyner": wyner.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
 
 
 def command() -> str:
@@ -25,4 +29,7 @@ def device_name() -> str:
     """What computes here, in words."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    return f"CPU ({platform.machine()}), {torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''}"
+    return (
+        f"CPU ({platform.machine()}), {torch.get_num_threads()}"
+        f" thread{'s' if torch.get_num_threads() > 1 else ''}"
+    )

@@ -1,4 +1,6 @@
-"""Tasks: what a user asks of a trained model. Each is a function of the model's laws, none knows a model by name."""
+"""Tasks: what a user asks of a trained model. Each is a function of the model's laws, none knows a
+model by name.
+"""
 
 from wyner.tasks.choice import abilities
 from wyner.tasks.information import common_information, rate_per_dimension

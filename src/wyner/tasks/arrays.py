@@ -1,4 +1,6 @@
-"""Arrays at the edge of a task: NumPy or PyTorch in, checked and moved to the model; the same kind out."""
+"""Arrays at the edge of a task: NumPy or PyTorch in, checked and moved to the model; the same kind
+out.
+"""
 
 from __future__ import annotations
 
@@ -21,15 +23,23 @@ Array = Any
 
 
 def to_tensor(array: Array, name: str) -> Tensor:
-    """A tensor from a NumPy array, a tensor or nested lists of numbers; anything else is a `DataError`."""
+    """A tensor from a NumPy array, a tensor or nested lists of numbers; anything else is a
+    `DataError`.
+    """
     if isinstance(array, Tensor):
         return array
     array = np.asarray(array)
     if array.dtype.kind not in "buif":
-        kind = {"O": "objects", "U": "strings", "S": "bytes", "c": "complex numbers", "M": "dates"}.get(
-            array.dtype.kind, str(array.dtype)
+        kind = {
+            "O": "objects",
+            "U": "strings",
+            "S": "bytes",
+            "c": "complex numbers",
+            "M": "dates",
+        }.get(array.dtype.kind, str(array.dtype))
+        raise DataError(
+            f"{name}: expected an array of numbers, got {kind}; encode them as numbers first"
         )
-        raise DataError(f"{name}: expected an array of numbers, got {kind}; encode them as numbers first")
     if array.dtype == np.uint16 or array.dtype == np.uint32 or array.dtype == np.uint64:
         array = array.astype(np.int64)
     return torch.from_numpy(np.ascontiguousarray(array))
@@ -44,7 +54,9 @@ def like_input(value: Tensor, example: object) -> Any:
 
 @contextmanager
 def asking(model: Model, seed: int | None = None) -> Iterator[torch.device]:
-    """Evaluation mode, no gradients, and random numbers from `seed` that leave the caller's stream untouched."""
+    """Evaluation mode, no gradients, and random numbers from `seed` that leave the caller's stream
+    untouched.
+    """
     training = model.training
     like = next(model.parameters())
     cuda = [like.device] if like.device.type == "cuda" else []
@@ -59,7 +71,8 @@ def asking(model: Model, seed: int | None = None) -> Iterator[torch.device]:
 
 
 def given_values(model: Model, arrays: Mapping[str, Array], what: str) -> dict[str, Tensor]:
-    """The user's arrays by modality: checked against the spaces, on the model's device, with its type.
+    """The user's arrays by modality: checked against the spaces, on the model's device, with its
+    type.
 
     Raises:
         TaskError: a name that is no modality of the model, or no array at all.
@@ -78,13 +91,15 @@ def given_values(model: Model, arrays: Mapping[str, Array], what: str) -> dict[s
         if value.ndim != len(space.event_shape) + 1:
             shown = ", ".join(["rows", *map(str, space.event_shape)])
             raise ShapeError(
-                f"{what}: {name} needs shape ({shown}), got {tuple(value.shape)}; add a batch axis for one example"
+                f"{what}: {name} needs shape ({shown}), got {tuple(value.shape)}; add a batch axis"
+                " for one example"
             )
         out[name] = value
     rows = {k: len(v) for k, v in out.items()}
     if len(set(rows.values())) > 1:
         raise ShapeError(
-            f"{what}: expected the same number of rows, got {', '.join(f'{n} of {k}' for k, n in rows.items())}"
+            f"{what}: expected the same number of rows, got"
+            f" {', '.join(f'{n} of {k}' for k, n in rows.items())}"
         )
     if not next(iter(rows.values())):
         raise DataError(f"{what}: the arrays have no rows")
@@ -92,7 +107,9 @@ def given_values(model: Model, arrays: Mapping[str, Array], what: str) -> dict[s
 
 
 def block_rows(model: Model) -> int:
-    """How many rows a task evaluates at a time, so that memory stays bounded (about 2^23 numbers in the widest layer)."""
+    """How many rows a task evaluates at a time, so that memory stays bounded (about 2^23 numbers in
+    the widest layer).
+    """
     largest = max(s.size for s in model.observed.values())
     return max(256, 2**23 // max(512, 16 * largest))
 

@@ -1,4 +1,6 @@
-"""Which law answers which question. A model declares pairs of laws; the questions follow from what is data in them."""
+"""Which law answers which question. A model declares pairs of laws; the questions follow from what
+is data in them.
+"""
 
 from __future__ import annotations
 
@@ -22,18 +24,30 @@ def data_of(model: Model, law: Law) -> frozenset[str]:
 
 def outputs_of(model: Model, law: Law) -> frozenset[str]:
     """Observed variables that a law draws with a factor of its own."""
-    return frozenset(t.of[0] for t in law.terms if t.of[0] in model.observed and not is_data(t, model.observed))
+    return frozenset(
+        t.of[0] for t in law.terms if t.of[0] in model.observed and not is_data(t, model.observed)
+    )
 
 
 def scored(model: Model, q: Law, p: Law) -> frozenset[str]:
-    """Observed variables whose density the importance weights p/q estimate: p draws them, q takes them from the data."""
+    """Observed variables whose density the importance weights p/q estimate: p draws them, q takes
+    them from the data.
+    """
     return outputs_of(model, p) - outputs_of(model, q)
 
 
 def implicit(model: Model, *laws: Law) -> list[str]:
-    """Factors without a density: they can be drawn, not scored. Those that stand in every one of several laws cancel."""
-    shared = frozenset.intersection(*(frozenset(law.terms) for law in laws)) if len(laws) > 1 else frozenset()
-    terms = dict.fromkeys(t for law in laws for t in law.terms if t not in shared and not is_data(t, model.observed))
+    """Factors without a density: they can be drawn, not scored. Those that stand in every one of
+    several laws cancel.
+    """
+    shared = (
+        frozenset.intersection(*(frozenset(law.terms) for law in laws))
+        if len(laws) > 1
+        else frozenset()
+    )
+    terms = dict.fromkeys(
+        t for law in laws for t in law.terms if t not in shared and not is_data(t, model.observed)
+    )
     return [t.name for t in terms if model.factors[t.name].head.distribution is Delta]  # type: ignore[union-attr]
 
 
@@ -42,20 +56,30 @@ def show(names: Iterable[str]) -> str:
     return ",".join(sorted(names))
 
 
-def inference_law(model: Model, given: Iterable[str], latents: Iterable[str] = ()) -> tuple[str, Law] | None:
-    """The q-law whose data are exactly `given`, that draws `latents` and as many others as possible."""
+def inference_law(
+    model: Model, given: Iterable[str], latents: Iterable[str] = ()
+) -> tuple[str, Law] | None:
+    """The q-law whose data are exactly `given`, that draws `latents` and as many others as
+    possible.
+    """
     given, wanted = frozenset(given), set(latents)
     found = [
         (name, q)
         for name, (q, _) in model.laws.items()
         if data_of(model, q) == given and wanted <= set(q.variables) and not outputs_of(model, q)
     ]
-    own = lambda law: sum(not isinstance(model.factors[t.name], Inner) for t in law.terms if t.name in model.factors)
+    own = lambda law: sum(
+        not isinstance(model.factors[t.name], Inner) for t in law.terms if t.name in model.factors
+    )
     return max(found, key=lambda item: own(item[1]), default=None)
 
 
-def generative_law(model: Model, given: Iterable[str], targets: Iterable[str]) -> tuple[str, Law] | None:
-    """The p-law whose data are exactly `given` and that draws all `targets`, with as few other outputs as possible."""
+def generative_law(
+    model: Model, given: Iterable[str], targets: Iterable[str]
+) -> tuple[str, Law] | None:
+    """The p-law whose data are exactly `given` and that draws all `targets`, with as few other
+    outputs as possible.
+    """
     given, targets = frozenset(given), frozenset(targets)
     found = [
         (name, p)
@@ -66,10 +90,16 @@ def generative_law(model: Model, given: Iterable[str], targets: Iterable[str]) -
 
 
 def likelihood_pair(model: Model, targets: Iterable[str], given: Iterable[str]) -> str | None:
-    """The pair of laws whose importance weights estimate log p(targets | given): p draws the targets, q has seen them."""
+    """The pair of laws whose importance weights estimate log p(targets | given): p draws the
+    targets, q has seen them.
+    """
     targets, given = frozenset(targets), frozenset(given)
     for name, (q, p) in model.laws.items():
-        if data_of(model, q) == targets | given and data_of(model, p) == given and scored(model, q, p) == targets:
+        if (
+            data_of(model, q) == targets | given
+            and data_of(model, p) == given
+            and scored(model, q, p) == targets
+        ):
             return name
     return None
 
@@ -84,13 +114,21 @@ def must(found: tuple[str, Law] | None, model: Model, task: str, why: str) -> tu
 def inferable(model: Model) -> list[str]:
     """Subsets of the modalities that the model can encode."""
     return sorted(
-        {show(data_of(model, q)) for q, _ in model.laws.values() if data_of(model, q) and not outputs_of(model, q)}
+        {
+            show(data_of(model, q))
+            for q, _ in model.laws.values()
+            if data_of(model, q) and not outputs_of(model, q)
+        }
     )
 
 
 def comparable(model: Model) -> list[str]:
     """Modalities that the common latent can be read from alone, so that they can be searched by."""
-    return [k for k in model.observed if model.common and inference_law(model, (k,), model.common) is not None]
+    return [
+        k
+        for k in model.observed
+        if model.common and inference_law(model, (k,), model.common) is not None
+    ]
 
 
 def abilities(model: Model) -> dict[str, str]:
@@ -126,20 +164,25 @@ def _measured(model: Model, names: Iterable[str]) -> bool:
 
 
 def heads(model: Model) -> Objective:
-    """The dependences between all modalities and the common latents for which the model has critics."""
+    """The dependences between all modalities and the common latents for which the model has
+    critics.
+    """
     between = {frozenset(model.observed), frozenset(model.common)}
     terms = {t.name: t for p in model.phases for t in p.objective.measured}
     found = [
         t
         for t in terms.values()
-        if isinstance(t.measure, Dependence) and t.measure.prior is None
+        if isinstance(t.measure, Dependence)
+        and t.measure.prior is None
         and {frozenset(t.measure.left), frozenset(t.measure.right)} == between
-    ]  # fmt: skip
+    ]
     return Objective(tuple(found))
 
 
 def style_latents(model: Model, law: Law) -> list[str]:
-    """Latents that a conditional law draws from the model itself, not from what it is given: the style of its output."""
+    """Latents that a conditional law draws from the model itself, not from what it is given: the
+    style of its output.
+    """
     return [t.of[0] for t in law.terms if t.of[0] not in model.observed and t.head != "q"]
 
 

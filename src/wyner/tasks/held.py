@@ -1,4 +1,6 @@
-"""What a walk through the latents needs: the law of the outputs, what is held along the way, and where the moving coordinates go."""
+"""What a walk through the latents needs: the law of the outputs, what is held along the way, and
+where the moving coordinates go.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,12 @@ MOST = 8
 """Coordinates that `traverse` moves unless it is told which."""
 
 
-def law_of_outputs(model: Model, values: Values, to: str | None, task: str) -> tuple[str, Law, list[str]]:
-    """The p-law of the outputs: the joint one, else one that is conditioned on some of what is given."""
+def law_of_outputs(
+    model: Model, values: Values, to: str | None, task: str
+) -> tuple[str, Law, list[str]]:
+    """The p-law of the outputs: the joint one, else one that is conditioned on some of what is
+    given.
+    """
     if to is not None and to not in model.observed:
         raise TaskError(f"{task}: expected to= one of {', '.join(model.observed)}, got {to!r}")
     wanted = [to] if to else list(model.observed)
@@ -35,10 +41,16 @@ def law_of_outputs(model: Model, values: Values, to: str | None, task: str) -> t
     laws = [
         (name, p)
         for name, (_, p) in model.laws.items()
-        if data_of(model, p) <= set(values) and (outputs := outputs_of(model, p)) and (to is None or to in outputs)
+        if data_of(model, p) <= set(values)
+        and (outputs := outputs_of(model, p))
+        and (to is None or to in outputs)
     ]
-    why = f"no law draws {show(wanted)} from latents" + (f" and {show(values)}" if values else " alone")
-    name, law = must(max(laws, key=lambda item: len(item[1].variables), default=None), model, task, why)
+    why = f"no law draws {show(wanted)} from latents" + (
+        f" and {show(values)}" if values else " alone"
+    )
+    name, law = must(
+        max(laws, key=lambda item: len(item[1].variables), default=None), model, task, why
+    )
     return name, law, [to] if to else [k for k in model.observed if k in outputs_of(model, law)]
 
 
@@ -47,7 +59,9 @@ def draws(law: Law, name: str) -> bool:
     return any(t.of[0] == name for t in law.terms)
 
 
-def moving(model: Model, law: Law, along: str | Sequence[str] | None, default: Sequence[str] | None) -> tuple[str, ...]:
+def moving(
+    model: Model, law: Law, along: str | Sequence[str] | None, default: Sequence[str] | None
+) -> tuple[str, ...]:
     """Names of latents that move, checked."""
     drawn = [n for n in model.latent if draws(law, n)]
     names = (along,) if isinstance(along, str) else tuple(along or default or drawn)
@@ -55,23 +69,30 @@ def moving(model: Model, law: Law, along: str | Sequence[str] | None, default: S
         if name not in model.latent:
             raise TaskError(f"along: {unknown('latent', name, model.latent)}")
         if name not in drawn:
-            raise TaskError(f"{model.title} cannot move {name}: the law of its outputs does not depend on it")
+            raise TaskError(
+                f"{model.title} cannot move {name}: the law of its outputs does not depend on it"
+            )
     if not names:
         raise TaskError(f"{model.title} has no latent to move")
     return names
 
 
 def chosen_latents(model: Model, latents: Mapping[str, Array]) -> dict[str, Tensor]:
-    """The user's values of latents: checked against the spaces, on the model's device, with its type.
+    """The user's values of latents: checked against the spaces, on the model's device, with its
+    type.
 
     Raises:
-        TaskError: none, or an unknown name. ShapeError: another shape, or different numbers of rows.
+        TaskError: none, or an unknown name. ShapeError: another shape, or different numbers of
+            rows.
     """
     like, out = next(model.parameters()), {}
     for name, array in latents.items():
         if name not in model.latent:
             raise TaskError(f"decode: {unknown('latent', name, model.latent)}")
-        value, event = to_tensor(array, name).to(like.device, like.dtype), model.latent[name].event_shape
+        value, event = (
+            to_tensor(array, name).to(like.device, like.dtype),
+            model.latent[name].event_shape,
+        )
         if value.ndim != len(event) + 1 or tuple(value.shape[1:]) != event:
             shown = ", ".join(["rows", *map(str, event)])
             raise ShapeError(f"decode: {name} needs shape ({shown}), got {tuple(value.shape)}")
@@ -79,7 +100,10 @@ def chosen_latents(model: Model, latents: Mapping[str, Array]) -> dict[str, Tens
     if not out:
         raise TaskError(f"decode: expected values of at least one of {', '.join(model.latent)}")
     if len({len(v) for v in out.values()}) > 1:
-        raise ShapeError(f"decode: expected as many rows of each, got {', '.join(f'{len(v)} of {k}' for k, v in out.items())}")  # fmt: skip
+        raise ShapeError(
+            "decode: expected as many rows of each, got"
+            f" {', '.join(f'{len(v)} of {k}' for k, v in out.items())}"
+        )
     return out
 
 
@@ -88,8 +112,11 @@ def data_values(model: Model, law: Law, values: Values) -> dict[str, Tensor]:
     return {k: values[k] for k in data_of(model, law)}
 
 
-def held(model: Model, law: Law, where: str, values: Values, needed: Sequence[str], means: bool) -> dict[str, Tensor]:
-    """Every latent that the law draws, and its data, by row: inferred as far as the model can, the others from the law itself.
+def held(
+    model: Model, law: Law, where: str, values: Values, needed: Sequence[str], means: bool
+) -> dict[str, Tensor]:
+    """Every latent that the law draws, and its data, by row: inferred as far as the model can, the
+    others from the law itself.
 
     Raises:
         TaskError: a latent that is needed cannot be inferred from what is given.
@@ -97,7 +124,9 @@ def held(model: Model, law: Law, where: str, values: Values, needed: Sequence[st
     wanted = [n for n in model.latent if draws(law, n)]
     found: dict[str, Tensor] = {}
     if values:
-        at = inference_law(model, values, needed) or inference_law(model, data_values(model, law, values), needed)
+        at = inference_law(model, values, needed) or inference_law(
+            model, data_values(model, law, values), needed
+        )
         why = f"it has no law q of {show(needed or wanted)} given {show(values)}"
         name, q = must(at, model, f"infer {show(needed or wanted)} from {show(values)}", why)
         inferred = [n for n in wanted if draws(q, n)]
@@ -109,8 +138,20 @@ def held(model: Model, law: Law, where: str, values: Values, needed: Sequence[st
     if missing:
         planner = model.planner()
         drawn = planner.sample(law, where, known, missing)
-        r = run(planner.plan, model.factors, model.features, known, _noise(model, planner, (rows,), means), pointwise=True, means=means)  # fmt: skip
-        known |= {n: r[v].expand(rows, *model.latent[n].event_shape) for n in missing if (v := drawn[n][1]) is not None}
+        r = run(
+            planner.plan,
+            model.factors,
+            model.features,
+            known,
+            _noise(model, planner, (rows,), means),
+            pointwise=True,
+            means=means,
+        )
+        known |= {
+            n: r[v].expand(rows, *model.latent[n].event_shape)
+            for n in missing
+            if (v := drawn[n][1]) is not None
+        }
     return known
 
 
@@ -123,10 +164,14 @@ def prior_of(model: Model, law: Law, where: str, name: str, base: Values) -> Dis
     planner = model.planner()
     at, _ = planner.sample(law, where, known, [name], draw_targets=False)[name]
     noise = _noise(model, planner, (1,), True)
-    return run(planner.plan, model.factors, model.features, known, noise, pointwise=True, means=True)[at]
+    return run(
+        planner.plan, model.factors, model.features, known, noise, pointwise=True, means=True
+    )[at]
 
 
-def coordinates(model: Model, values: Values, name: str, prior: Distribution, dims: Sequence[int] | None) -> list[int]:
+def coordinates(
+    model: Model, values: Values, name: str, prior: Distribution, dims: Sequence[int] | None
+) -> list[int]:
     """Coordinates to move: those that were named, else those of the highest rates."""
     event = model.latent[name].event_shape
     count = event[0] if isinstance(prior, Categorical) else model.latent[name].size
@@ -157,7 +202,10 @@ def moves(
                 moved[i, value, :, d] = torch.nn.functional.one_hot(torch.tensor(value), k).to(base)
         return tuple(float(v) for v in range(k)), moved
     if not isinstance(prior, Normal):
-        raise TaskError(f"traverse: expected a latent with a Gaussian or categorical prior, got {type(prior).__name__}")
+        raise TaskError(
+            "traverse: expected a latent with a Gaussian or categorical prior, got"
+            f" {type(prior).__name__}"
+        )
     places = torch.linspace(-span, span, steps)
     mean, scale = (v.expand(base.shape).flatten(1) for v in (prior.mean, prior.variance.sqrt()))
     moved = base.flatten(1).expand(len(dims), steps, *base.flatten(1).shape).clone()
@@ -170,24 +218,40 @@ def moves(
 def decoded_path(
     model: Model, law: Law, where: str, base: Values, moved: Values, targets: Sequence[str]
 ) -> dict[str, Tensor]:
-    """Decoder means along a path: `moved` holds `(S, B, *event)`, the rest of the base is equal in every step."""
+    """Decoder means along a path: `moved` holds `(S, B, *event)`, the rest of the base is equal in
+    every step.
+    """
     steps, rows = next(iter(moved.values())).shape[:2]
-    values = {k: moved[k].flatten(0, 1) if k in moved else v.repeat(steps, *[1] * (v.ndim - 1)) for k, v in base.items()}  # fmt: skip
+    values = {
+        k: moved[k].flatten(0, 1) if k in moved else v.repeat(steps, *[1] * (v.ndim - 1))
+        for k, v in base.items()
+    }
     made = decoded(model, law, where, values, targets, False, True)
     return {k: v.reshape(steps, rows, *v.shape[1:]) for k, v in made.items()}
 
 
 def decoded(
-    model: Model, law: Law, where: str, values: Values, targets: Sequence[str], sample: bool, means: bool
+    model: Model,
+    law: Law,
+    where: str,
+    values: Values,
+    targets: Sequence[str],
+    sample: bool,
+    means: bool,
 ) -> dict[str, Tensor]:
     """Outputs `(B, *event)`, in blocks."""
     lead = lambda part: (len(next(iter(part.values()))),)
-    blocks = [_sampled(model, law, where, part, targets, lead(part), sample, means) for part in parts_of(values, block_rows(model))]  # fmt: skip
+    blocks = [
+        _sampled(model, law, where, part, targets, lead(part), sample, means)
+        for part in parts_of(values, block_rows(model))
+    ]
     return {k: torch.cat([b[k] for b in blocks]) for k in targets}
 
 
 def spread(value: Tensor, rows: int, name: str) -> Tensor:
     """One row over all; refuses other numbers of rows."""
     if len(value) not in (1, rows):
-        raise TaskError(f"interpolate: expected 1 row or {rows} at both ends, got {len(value)} of {name}")
+        raise TaskError(
+            f"interpolate: expected 1 row or {rows} at both ends, got {len(value)} of {name}"
+        )
     return value.expand(rows, *value.shape[1:])

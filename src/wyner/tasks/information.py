@@ -1,6 +1,8 @@
-"""How much the common latent of a trained model knows about the data: estimates of I_q(X,Y;Z) in nats.
+"""How much the common latent of a trained model knows about the data: estimates of I_q(X,Y;Z) in
+nats.
 
-Equations (40), (41) of the Wyner VAE paper, and the aggregate estimate of its specification, section 5.
+Equations (40), (41) of the Wyner VAE paper, and the aggregate estimate of its specification,
+section 5.
 """
 
 from __future__ import annotations
@@ -28,12 +30,16 @@ def common_information(
 ) -> dict[str, float]:
     """Estimates of I_q(X,Y;Z) under q(x,y) q(z|x,y), each by name.
 
-        I41 = mean_i KL( q(z|x_i,y_i) || p(z) )                            an upper bound of I_q           (41)
-        I40 = h(p(z)) - mean_i h( q(z|x_i,y_i) )                           no bound; Gaussian latents only (40), corrected
+        I41 = mean_i KL( q(z|x_i,y_i) || p(z) )                            an upper bound of I_q
+            (41)
+        I40 = h(p(z)) - mean_i h( q(z|x_i,y_i) )                           no bound; Gaussian
+            latents only (40), corrected
         aggregate = mean_i [ log q(z_i|x_i,y_i) - log (1/M) sum_m q(z_i|x_m,y_m) ]    at most log M
 
-    Of a model whose encoder is deterministic, so that the densities above do not exist: the mean of T at draws of the law, for each
-    of its critics of I(X,Y;Z), by the name of the term; with the instance noise they were trained with, which makes them smaller.
+    Of a model whose encoder is deterministic, so that the densities above do not exist: the mean of
+        T at draws of the law, for each
+    of its critics of I(X,Y;Z), by the name of the term; with the instance noise they were trained
+    with, which makes them smaller.
 
     None of them is Wyner's J(X;Y): they are what this model spends on z.
 
@@ -50,10 +56,17 @@ def common_information(
         TaskError: the model has no common latent or cannot encode all modalities.
     """
     values = given_values(model, given, "common_information")
-    why = f"it needs an encoder of its common latent from ({show(model.observed)}), and all modalities given"
+    why = (
+        f"it needs an encoder of its common latent from ({show(model.observed)}), and all"
+        " modalities given"
+    )
     if not model.common:
         why = "it has no latent that is common to all modalities"
-    found = inference_law(model, values, model.common) if model.common and set(values) == set(model.observed) else None
+    found = (
+        inference_law(model, values, model.common)
+        if model.common and set(values) == set(model.observed)
+        else None
+    )
     where, law = must(found, model, "measure its common information", why)
     if names := implicit(model, law):
         return _by_ratio(model, values, names[0], seed)
@@ -68,27 +81,39 @@ def common_information(
         for part in parts_of(values, block):
             n = len(next(iter(part.values())))
             noise = noise_for(planner.plan, model.factors, (n,), like)
-            blocks.append(run(planner.plan, model.factors, model.features, part, noise, pointwise=True))
+            blocks.append(
+                run(planner.plan, model.factors, model.features, part, noise, pointwise=True)
+            )
         for name in model.common:
             if f"p({name})" not in model.factors:
                 raise TaskError(
-                    f"{model.title} cannot measure its common information: no law has a prior p({name}) of {name}"
+                    f"{model.title} cannot measure its common information: no law has a prior"
+                    f" p({name}) of {name}"
                 )
             if hidden := _latent_parents(planner, drawn, name) - set(model.common):
                 raise TaskError(
-                    f"{model.title} cannot measure its common information: {name} is drawn from {show(hidden)}, "
-                    "which are not common, so its density given the data is not known"
+                    f"{model.title} cannot measure its common information: {name} is drawn from"
+                    f" {show(hidden)}, which are not common, so its density given the data is not"
+                    " known"
                 )
             prior = model.factors[f"p({name})"]()
             dist, _ = drawn[name]
             if planner.plan.ops[dist].kind == "combine" and _latent_parents(planner, drawn, name):
                 raise TaskError(
-                    f"{model.title} cannot measure its common information: {name} is drawn from experts that read other latents"
+                    f"{model.title} cannot measure its common information: {name} is drawn from"
+                    " experts that read other latents"
                 )
             posteriors = [r[dist] for r in blocks]
             closed = (type(posteriors[0]), type(prior)) in CLOSED_FORMS
-            rates = [kl(r[dist], prior) if closed else _one_sample(r, dist, drawn[name][1], prior) for r in blocks]
-            i41 += float(torch.cat([rate.expand(q.leading) for rate, q in zip(rates, posteriors, strict=True)]).mean())
+            rates = [
+                kl(r[dist], prior) if closed else _one_sample(r, dist, drawn[name][1], prior)
+                for r in blocks
+            ]
+            i41 += float(
+                torch.cat(
+                    [rate.expand(q.leading) for rate, q in zip(rates, posteriors, strict=True)]
+                ).mean()
+            )
             if isinstance(prior, Normal) and all(isinstance(q, Normal) for q in posteriors):
                 i40 += float(prior.entropy() - torch.cat([q.entropy() for q in posteriors]).mean())
             else:
@@ -98,13 +123,16 @@ def common_information(
     return {"I40": i40, **out} if gaussian else out
 
 
-def _by_ratio(model: Model, values: Mapping[str, torch.Tensor], name: str, seed: int | None) -> dict[str, float]:
+def _by_ratio(
+    model: Model, values: Mapping[str, torch.Tensor], name: str, seed: int | None
+) -> dict[str, float]:
     """E[T] under the law of each critic of I(X,Y;Z)."""
     terms = heads(model)
     if not terms.terms:
         raise TaskError(
-            f"{model.title} cannot measure its common information: {name} is deterministic and has no density, and no term "
-            f"Information('{show(model.observed)};{show(model.common)}', under=...) has trained a critic for it"
+            f"{model.title} cannot measure its common information: {name} is deterministic and has"
+            f" no density, and no term Information('{show(model.observed)};{show(model.common)}',"
+            " under=...) has trained a critic for it"
         )
     program, count = model.program(terms), 0
     assert isinstance(program, RatioProgram)
@@ -135,15 +163,22 @@ def _latent_parents(planner: Planner, drawn: Drawn, name: str) -> set[str]:
 
 
 def _read(planner: Planner, dist: int) -> set[int]:
-    """Values that a distribution is computed from; those of its members, for a combination of experts."""
+    """Values that a distribution is computed from; those of its members, for a combination of
+    experts.
+    """
     op = planner.plan.ops[dist]
-    return set(op.args) if op.kind == "dist" else {a for member in op.args for a in _read(planner, member)}
+    return (
+        set(op.args)
+        if op.kind == "dist"
+        else {a for member in op.args for a in _read(planner, member)}
+    )
 
 
 def _aggregate(model: Model, planner: Planner, drawn: Drawn, blocks: list[list], m: int) -> float:
     """mean_i [ log q(z_i|i) - log (1/M) sum_m q(z_i|m) ] over the first m rows, in blocks of i.
 
-    A common latent that is drawn from another one is scored at the draws of row i under the data of row m.
+    A common latent that is drawn from another one is scored at the draws of row i under the data of
+    row m.
     """
     ops = planner.plan.ops
     draw_of = {v: k for k, (_, v) in drawn.items() if v is not None}
@@ -160,7 +195,10 @@ def _aggregate(model: Model, planner: Planner, drawn: Drawn, blocks: list[list],
         for name in model.common:
             dist, here = drawn[name][0], z[name][i:j, None]
             if any(a in draw_of for a in ops[dist].args):
-                parents = [z[draw_of[a]][i:j, None] if a in draw_of else first(a)[None] for a in ops[dist].args]
+                parents = [
+                    z[draw_of[a]][i:j, None] if a in draw_of else first(a)[None]
+                    for a in ops[dist].args
+                ]
                 log_q = log_q + model.factors[ops[dist].name](*parents).log_prob(here)
             else:
                 log_q = log_q + torch.cat([r[dist].log_prob(here) for r in blocks], 1)[:, :m]
@@ -171,7 +209,9 @@ def _aggregate(model: Model, planner: Planner, drawn: Drawn, blocks: list[list],
 
 
 def rate_per_dimension(model: Model, given: Mapping[str, Array]) -> dict[str, torch.Tensor]:
-    """Mean KL(q || p) of each coordinate of each latent, in nats: which dimensions are used. `{latent: (d,)}`, Gaussian latents."""
+    """Mean KL(q || p) of each coordinate of each latent, in nats: which dimensions are used.
+    `{latent: (d,)}`, Gaussian latents.
+    """
     from wyner.tasks.sampling import encode
 
     out = {}
@@ -179,11 +219,16 @@ def rate_per_dimension(model: Model, given: Mapping[str, Array]) -> dict[str, to
     with torch.no_grad():
         for name, q in posteriors.items():
             factor = model.factors[f"p({name})"] if f"p({name})" in model.factors else None
-            if factor is None or type(q) is not Normal:  # sequences have no coordinates that stay the same
+            if (
+                factor is None or type(q) is not Normal
+            ):  # sequences have no coordinates that stay the same
                 continue
             p = factor()
             t = p.log_scale.expand(q.event)
             delta = q.log_scale - t
-            each = 0.5 * (torch.exp(2 * delta) + ((q.loc - p.loc) * torch.exp(-t)).square() - 1) - delta
+            each = (
+                0.5 * (torch.exp(2 * delta) + ((q.loc - p.loc) * torch.exp(-t)).square() - 1)
+                - delta
+            )
             out[name] = each.mean(tuple(range(each.ndim - len(q.event)))).flatten()
     return out

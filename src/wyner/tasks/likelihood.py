@@ -1,4 +1,6 @@
-"""Importance-sampled likelihoods: one estimator for every model. Section 7 and appendix D of the Wyner VAE paper."""
+"""Importance-sampled likelihoods: one estimator for every model. Section 7 and appendix D of the
+Wyner VAE paper.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,10 @@ class Likelihood:
     """Estimated log-likelihoods.
 
     Attributes:
-        value: log p in nats per row, `(B,)`; its expectation is a lower bound that rises to log p with the samples.
-        ess: effective number of samples of each estimate, `(B,)`, between 1 and `samples`; near 1 the value is unreliable.
+        value: log p in nats per row, `(B,)`; its expectation is a lower bound that rises to log p
+            with the samples.
+        ess: effective number of samples of each estimate, `(B,)`, between 1 and `samples`; near 1
+            the value is unreliable.
         samples: importance samples per row.
         name: what was estimated, for example `log p(y|x)`.
     """
@@ -59,9 +63,11 @@ def log_likelihood(
 ) -> Likelihood:
     """Log p(targets | given) by importance sampling.
 
-        log p  ~  log (1/S) sum_s w_s,   w_s = p(targets, latents_s | given) / q(latents_s | targets, given)
+        log p  ~  log (1/S) sum_s w_s,   w_s = p(targets, latents_s | given) / q(latents_s |
+               targets, given)
 
-    with latents_s ~ q. Equations (55), (57), (59) of the paper for the Wyner VAE; the pair of laws is found by what is
+    with latents_s ~ q. Equations (55), (57), (59) of the paper for the Wyner VAE; the pair of laws
+    is found by what is
     data in it: the joint law for p(x,y), the conditional law for r(y|x), the marginal law for p(x).
 
     Args:
@@ -81,32 +87,45 @@ def log_likelihood(
         raise TaskError(f"log_likelihood: expected a positive number of samples, got {samples}")
     given = given or {}
     if not targets:
-        raise TaskError(f"log_likelihood: expected at least one of {', '.join(model.observed)} to score")
+        raise TaskError(
+            f"log_likelihood: expected at least one of {', '.join(model.observed)} to score"
+        )
     if both := set(targets) & set(given):
         raise TaskError(f"log_likelihood: {show(both)} cannot be both scored and given")
     text = f"log p({show(targets)}{'|' + show(given) if given else ''})"
     where = likelihood_pair(model, targets, given)
     values = given_values(model, {**targets, **given}, "log_likelihood")
     if where is None:
-        raise TaskError(f"{model.title} cannot score {text}: it has no pair of laws for it; see wyner list models")
+        raise TaskError(
+            f"{model.title} cannot score {text}: it has no pair of laws for it; see wyner list"
+            " models"
+        )
     if names := implicit(model, *model.laws[where]):
         raise TaskError(
-            f"{model.title} cannot score {text}: {names[0]} is deterministic and has no density; its laws can be drawn and compared "
-            "by density ratios"
+            f"{model.title} cannot score {text}: {names[0]} is deterministic and has no density;"
+            " its laws can be drawn and compared by density ratios"
         )
     planner = model.planner()
     planner.kl(where, *model.laws[where])
     rows = block_rows(model)
     per_row = max(1, rows // min(samples, rows))
     with asking(model, seed):
-        parts = [_estimate(model, planner, where, part, samples, rows) for part in parts_of(values, per_row)]
+        parts = [
+            _estimate(model, planner, where, part, samples, rows)
+            for part in parts_of(values, per_row)
+        ]
     example = next(iter(targets.values()))
     value, ess = (torch.cat([p[i] for p in parts]) for i in (0, 1))
     return Likelihood(like_input(value, example), like_input(ess, example), samples, text)
 
 
 def _estimate(
-    model: Model, planner: Planner, where: str, values: Mapping[str, Tensor], samples: int, rows: int
+    model: Model,
+    planner: Planner,
+    where: str,
+    values: Mapping[str, Tensor],
+    samples: int,
+    rows: int,
 ) -> tuple[Tensor, Tensor]:
     """log-mean of the weights and effective samples, from blocks of samples."""
     batch = len(next(iter(values.values())))
@@ -125,11 +144,17 @@ def _estimate(
 
 
 def _log_weights(
-    model: Model, planner: Planner, where: str, values: Mapping[str, Tensor], noise: Sequence[Tensor | None], shape: tuple[int, int]
-) -> Tensor:  # fmt: skip
+    model: Model,
+    planner: Planner,
+    where: str,
+    values: Mapping[str, Tensor],
+    noise: Sequence[Tensor | None],
+    shape: tuple[int, int],
+) -> Tensor:
     """Log importance weights of given draws, `(K, B)`.
 
-    On a CPU a few rows at a time: what the layers pass on then stays in its cache, and the same draws cost a fifth to a third less.
+    On a CPU a few rows at a time: what the layers pass on then stays in its cache, and the same
+        draws cost a fifth to a third less.
     """
     k, batch = shape
     few = batch if next(iter(values.values())).device.type != "cpu" else max(1, CACHED // k)

@@ -17,12 +17,19 @@ if TYPE_CHECKING:
 
 
 def redraw(
-    model: Model, given: Mapping[str, Array], *, n: int = 10, means: bool = True, seed: int | None = None
+    model: Model,
+    given: Mapping[str, Array],
+    *,
+    n: int = 10,
+    means: bool = True,
+    seed: int | None = None,
 ) -> dict[str, Array]:
-    """Draws that share the common latents of some rows: z = E q(z|x) of each row, then x' ~ p(x'|z), n times.
+    """Draws that share the common latents of some rows: z = E q(z|x) of each row, then x' ~
+    p(x'|z), n times.
 
-    What two draws of one row have in common is what z says; what differs is left to the local latents and the decoder. Figure 5 of
-    [CMI] ("Information Theoretic Regularization for Learning Global Features by Sequential VAE"), and the samples of its mCAS.
+    What two draws of one row have in common is what z says; what differs is left to the local
+    latents and the decoder. Figure 5 of [CMI] ("Information Theoretic Regularization for Learning
+    Global Features by Sequential VAE"), and the samples of its mCAS.
 
     Args:
         model: with common latents and a joint law.
@@ -35,23 +42,35 @@ def redraw(
         `{modality: (n, B, *event)}`, drawn from the decoders.
 
     Raises:
-        TaskError: the model has no common latent, cannot encode these modalities or has no law of them.
+        TaskError: the model has no common latent, cannot encode these modalities or has no law of
+            them.
     """
     if n < 1:
         raise TaskError(f"redraw: expected a positive number of draws, got {n}")
     if not model.common:
-        raise TaskError(f"{model.title} cannot redraw {show(given)}: it has no common latent that draws could share")
+        raise TaskError(
+            f"{model.title} cannot redraw {show(given)}: it has no common latent that draws could"
+            " share"
+        )
     values = given_values(model, given, "redraw")
     where, law = must(
-        generative_law(model, (), values), model, f"redraw {show(values)}", f"it has no law p({show(values)})"
+        generative_law(model, (), values),
+        model,
+        f"redraw {show(values)}",
+        f"it has no law p({show(values)})",
     )
     found = inference_law(model, values, model.common)
-    q_where, q = must(found, model, f"redraw {show(values)}", f"it cannot infer {show(model.common)} from them")
+    q_where, q = must(
+        found, model, f"redraw {show(values)}", f"it cannot infer {show(model.common)} from them"
+    )
     blocks = []
     with asking(model, seed):
         for part in parts_of(values, max(1, block_rows(model) // n)):
             rows = len(next(iter(part.values())))
-            codes = {k: v for k, (_, v) in _posterior(model, q, q_where, part, model.common, means).items()}
+            codes = {
+                k: v
+                for k, (_, v) in _posterior(model, q, q_where, part, model.common, means).items()
+            }
             blocks.append(_sampled(model, law, where, codes, tuple(values), (n, rows), True, False))
     example = next(iter(given.values()))
     return {k: like_input(torch.cat([b[k] for b in blocks], 1), example) for k in values}

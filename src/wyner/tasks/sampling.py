@@ -1,7 +1,8 @@
-"""Sampling tasks: generate, translate, restyle, reconstruct, encode. All are ancestral sampling of a law of the model.
+"""Sampling tasks: generate, translate, restyle, reconstruct, encode. All are ancestral sampling of
+a law of the model.
 
-Outputs are decoder means unless `sample=True` (formal decoder noise belongs to likelihoods, not to pictures); latents are
-draws unless `means=True`.
+Outputs are decoder means unless `sample=True` (formal decoder noise belongs to likelihoods, not to
+pictures); latents are draws unless `means=True`.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ def generate(
     Args:
         model: a model with a joint law.
         n: number of pairs.
-        like: arrays whose local latents (styles) are kept while the common latent is drawn from its prior; one row, or n.
+        like: arrays whose local latents (styles) are kept while the common latent is drawn from its
+            prior; one row, or n.
         sample: draw from the decoders instead of returning their means.
         means: use the means of the latents instead of draws.
         seed: makes the result repeatable without touching the caller's random state.
@@ -51,21 +53,33 @@ def generate(
     if n < 1:
         raise TaskError(f"generate: expected a positive number of examples, got {n}")
     names = list(model.observed)
-    where, law = must(generative_law(model, (), names), model, "generate", f"it has no joint law p({show(names)})")
+    where, law = must(
+        generative_law(model, (), names), model, "generate", f"it has no joint law p({show(names)})"
+    )
     with asking(model, seed):
         given: dict[str, Tensor] = {}
         if like is not None:
             values = given_values(model, like, "generate")
             wanted = [s for s in style_latents(model, law) if s not in model.common]
             if not wanted:
-                raise TaskError(f"{model.title} has no latent besides {show(model.common)}: there is no style to keep")
+                raise TaskError(
+                    f"{model.title} has no latent besides {show(model.common)}: there is no style"
+                    " to keep"
+                )
             given = _rows(_styles(model, values, wanted, means), n)
         blocks = []
         for i in range(0, n, block_rows(model)):
             rows = min(block_rows(model), n - i)
             blocks.append(
                 _sampled(
-                    model, law, where, {k: v[i : i + rows] for k, v in given.items()}, names, (rows,), sample, means
+                    model,
+                    law,
+                    where,
+                    {k: v[i : i + rows] for k, v in given.items()},
+                    names,
+                    (rows,),
+                    sample,
+                    means,
                 )
             )
     example = next(iter(like.values())) if like else None
@@ -82,7 +96,8 @@ def translate(
     means: bool = False,
     seed: int | None = None,
 ) -> Array:
-    """Conditional generation: n draws of y given x (or the other way), y ~ r(y|x) = int q(z|x) p(v) p(y|z,v).
+    """Conditional generation: n draws of y given x (or the other way), y ~ r(y|x) = int q(z|x) p(v)
+    p(y|z,v).
 
     Args:
         model: a model with a law of y given x.
@@ -102,11 +117,25 @@ def translate(
     values = given_values(model, given, "translate")
     target = _target(model, values, to)
     why = f"it has no law of {target} given {show(values)}"
-    where, law = must(generative_law(model, values, (target,)), model, f"translate {show(values)} to {target}", why)
+    where, law = must(
+        generative_law(model, values, (target,)),
+        model,
+        f"translate {show(values)} to {target}",
+        why,
+    )
     rows = max(1, block_rows(model) // n)
     with asking(model, seed):
         blocks = [
-            _sampled(model, law, where, part, (target,), (n, len(next(iter(part.values())))), sample, means)[target]
+            _sampled(
+                model,
+                law,
+                where,
+                part,
+                (target,),
+                (n, len(next(iter(part.values())))),
+                sample,
+                means,
+            )[target]
             for part in parts_of(values, rows)
         ]
     return like_input(torch.cat(blocks, 1), next(iter(given.values())))
@@ -122,7 +151,8 @@ def restyle(
     means: bool = True,
     seed: int | None = None,
 ) -> Array:
-    """Conditional generation with the style of a reference: y_th(z_j, v0), z_j ~ q(z|x_j), z0 ~ q(z|y0), v0 ~ q(v|z0, y0).
+    """Conditional generation with the style of a reference: y_th(z_j, v0), z_j ~ q(z|x_j), z0 ~
+    q(z|y0), v0 ~ q(v|z0, y0).
 
     Args:
         model: a model whose output has a local latent that can be inferred.
@@ -138,7 +168,10 @@ def restyle(
     Raises:
         TaskError: no such law, or the style cannot be inferred from what was given.
     """
-    values, styled = given_values(model, given, "restyle"), given_values(model, like, "restyle: like")
+    values, styled = (
+        given_values(model, given, "restyle"),
+        given_values(model, like, "restyle: like"),
+    )
     if to is None:
         others = [k for k in styled if k not in values]
         to = others[0] if len(others) == 1 else next(iter(styled)) if len(styled) == 1 else None
@@ -149,18 +182,23 @@ def restyle(
         where, law = _with_content(model, values, where, law)
     else:
         found = generative_law(model, values, (target,))
-        where, law = must(found, model, f"restyle {target}", f"it has no law of {target} given {show(values)}")
+        where, law = must(
+            found, model, f"restyle {target}", f"it has no law of {target} given {show(values)}"
+        )
     rows = len(next(iter(values.values())))
     parents = {g for t in law.terms if t.of == (target,) for g in t.given}
     wanted = [s for s in style_latents(model, law) if s in parents]
     if not wanted:
         raise TaskError(
-            f"{model.title} cannot restyle {target}: {where} draws no latent of its own for it, so there is no style to keep"
+            f"{model.title} cannot restyle {target}: {where} draws no latent of its own for it, so"
+            " there is no style to keep"
         )
     with asking(model, seed):
         latents = _rows(_styles(model, styled, wanted, means), rows)
         blocks = [
-            _sampled(model, law, where, part, (target,), (len(next(iter(part.values()))),), sample, means)[target]
+            _sampled(
+                model, law, where, part, (target,), (len(next(iter(part.values()))),), sample, means
+            )[target]
             for part in parts_of({**values, **latents}, block_rows(model))
         ]
     return like_input(torch.cat(blocks), next(iter(given.values())))
@@ -175,7 +213,8 @@ def reconstruct(
     means: bool = False,
     seed: int | None = None,
 ) -> dict[str, Array]:
-    """Joint stochastic reconstruction: z ~ q(z|x,y), local latents from their priors; with `keep_style`, inferred as well.
+    """Joint stochastic reconstruction: z ~ q(z|x,y), local latents from their priors; with
+    `keep_style`, inferred as well.
 
     Args:
         model: a model with a common latent and a joint law.
@@ -191,11 +230,22 @@ def reconstruct(
     """
     values = given_values(model, given, "reconstruct")
     found = generative_law(model, (), values)
-    where, law = must(found, model, f"reconstruct {show(values)}", f"it has no law p({show(values)})")
+    where, law = must(
+        found, model, f"reconstruct {show(values)}", f"it has no law p({show(values)})"
+    )
     where, law = _with_content(model, values, where, law, everything=keep_style)
     with asking(model, seed):
         blocks = [
-            _sampled(model, law, where, part, tuple(values), (len(next(iter(part.values()))),), sample, means)
+            _sampled(
+                model,
+                law,
+                where,
+                part,
+                tuple(values),
+                (len(next(iter(part.values()))),),
+                sample,
+                means,
+            )
             for part in parts_of(values, block_rows(model))
         ]
     example = next(iter(given.values()))
@@ -214,21 +264,31 @@ def encode(
         seed: for the draws.
 
     Returns:
-        `{latent: distribution}` with `.mean` `(B, *event)`, `.sample()` and `.log_prob(value)` in nats. Tensors.
+        `{latent: distribution}` with `.mean` `(B, *event)`, `.sample()` and `.log_prob(value)` in
+        nats. Tensors.
 
     Raises:
         TaskError: the model cannot encode this subset.
     """
     values = given_values(model, given, "encode")
     can = "; ".join(f"({s})" for s in inferable(model))
-    where, law = must(inference_law(model, values), model, f"encode ({show(values)})", f"it can encode {can}")
+    where, law = must(
+        inference_law(model, values), model, f"encode ({show(values)})", f"it can encode {can}"
+    )
     latents = [v for v in law.variables if v not in model.observed]
     with asking(model, seed):
-        return {k: d for k, (d, _) in _posterior(model, law, where, values, latents, not draws).items()}
+        return {
+            k: d for k, (d, _) in _posterior(model, law, where, values, latents, not draws).items()
+        }
 
 
 def _posterior(
-    model: Model, law: Law, where: str, values: Mapping[str, Tensor], latents: Sequence[str], means: bool
+    model: Model,
+    law: Law,
+    where: str,
+    values: Mapping[str, Tensor],
+    latents: Sequence[str],
+    means: bool,
 ) -> dict[str, tuple[Distribution, Tensor]]:
     planner = model.planner()
     drawn = planner.sample(law, where, values, latents)
@@ -238,14 +298,18 @@ def _posterior(
     return {k: (r[d], r[v]) for k, (d, v) in drawn.items() if k in latents and v is not None}
 
 
-def _noise(model: Model, planner: Planner, lead: tuple[int, ...], means: bool) -> list[Tensor | None]:
+def _noise(
+    model: Model, planner: Planner, lead: tuple[int, ...], means: bool
+) -> list[Tensor | None]:
     """Noise for the draws; none is taken from the caller's random state where means are used."""
     if means:
         return [None] * len(planner.plan.draws)
     return noise_for(planner.plan, model.factors, lead, next(model.parameters()))
 
 
-def _styles(model: Model, values: Mapping[str, Tensor], latents: Sequence[str], means: bool) -> dict[str, Tensor]:
+def _styles(
+    model: Model, values: Mapping[str, Tensor], latents: Sequence[str], means: bool
+) -> dict[str, Tensor]:
     where, law = must(
         inference_law(model, values, latents),
         model,
@@ -258,8 +322,12 @@ def _styles(model: Model, values: Mapping[str, Tensor], latents: Sequence[str], 
 def _with_content(
     model: Model, values: Mapping[str, Tensor], where: str, law: Law, everything: bool = False
 ) -> tuple[str, Law]:
-    """A generative law whose common latents (or all latents) are inferred from the data instead of drawn."""
-    wanted = [v for v in law.variables if v not in model.observed and (everything or v in model.common)]
+    """A generative law whose common latents (or all latents) are inferred from the data instead of
+    drawn.
+    """
+    wanted = [
+        v for v in law.variables if v not in model.observed and (everything or v in model.common)
+    ]
     _, q = must(
         inference_law(model, values, wanted),
         model,
@@ -285,7 +353,9 @@ def _target(model: Model, values: Mapping[str, Tensor], to: str | None) -> str:
         return to
     others = [k for k in model.observed if k not in values]
     if len(others) != 1:
-        raise TaskError(f"which modality is wanted? Say to= one of {', '.join(others or model.observed)}")
+        raise TaskError(
+            f"which modality is wanted? Say to= one of {', '.join(others or model.observed)}"
+        )
     return others[0]
 
 
@@ -304,18 +374,26 @@ def _sampled(
     like = next(model.parameters())
     drawn = planner.sample(law, where, given, targets, draw_targets=False)
     noise = _noise(model, planner, lead, means)
-    results = run(planner.plan, model.factors, model.features, given, noise, pointwise=True, means=means)
+    results = run(
+        planner.plan, model.factors, model.features, given, noise, pointwise=True, means=means
+    )
     out = {}
     for name in targets:
         (at, drawn_at), event = drawn[name], model.observed[name].event_shape
-        if drawn_at is not None:  # another output was drawn from this value: the two belong together
+        if (
+            drawn_at is not None
+        ):  # another output was drawn from this value: the two belong together
             value = results[drawn_at]
         else:
             dist = results[at]
             value = (
-                dist.exact(draw_noise(dist.noise, (*lead, *event), like)) if sample or not dist.averaged else dist.mean
+                dist.exact(draw_noise(dist.noise, (*lead, *event), like))
+                if sample or not dist.averaged
+                else dist.mean
             )
-        out[name] = value.expand(*lead, *value.shape[value.ndim - len(event) :])  # sequences may be shorter than T
+        out[name] = value.expand(
+            *lead, *value.shape[value.ndim - len(event) :]
+        )  # sequences may be shorter than T
     return out
 
 

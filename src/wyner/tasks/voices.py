@@ -1,7 +1,9 @@
-"""Whole recordings through a model of short stretches: codes of a speaker, another's voice, other words, other voices.
+"""Whole recordings through a model of short stretches: codes of a speaker, another's voice, other
+words, other voices.
 
-A recording `(t, d)` is cut into stretches of T frames, the last one filled up with NaN; blocks of stretches keep memory bounded
-however long it is. z is what a stretch has as a whole (the voice), s what changes from frame to frame (what is said).
+A recording `(t, d)` is cut into stretches of T frames, the last one filled up with NaN; blocks of
+stretches keep memory bounded however long it is. z is what a stretch has as a whole (the voice), s
+what changes from frame to frame (what is said).
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ BLOCK = 512
 
 
 def code(model: Model, recording: Array) -> dict[str, Any]:
-    """Codes of one recording: the mean of q(z|x) over its stretches, `(dz,)`, and of q(s|x,z) over all frames, `(ds,)`.
+    """Codes of one recording: the mean of q(z|x) over its stretches, `(dz,)`, and of q(s|x,z) over
+    all frames, `(ds,)`.
 
     Metrics, section 4. Frames of the last stretch that do not exist count nothing.
 
@@ -34,7 +37,8 @@ def code(model: Model, recording: Array) -> dict[str, Any]:
         recording: `(t, d)`, normalised as the model's data.
 
     Raises:
-        TaskError: a model without such latents. ShapeError, DataError: a recording that is no `(t, d)`.
+        TaskError: a model without such latents. ShapeError, DataError: a recording that is no `(t,
+            d)`.
     """
     with asking(model):
         like = next(model.parameters())
@@ -50,9 +54,11 @@ def code(model: Model, recording: Array) -> dict[str, Any]:
 
 
 def convert(model: Model, content: Array, voice: Array) -> Array:
-    """What one recording says in the voice of another: means of p(x|s,z) at s of `content` and z of `voice`, `(t, d)`.
+    """What one recording says in the voice of another: means of p(x|s,z) at s of `content` and z of
+    `voice`, `(t, d)`.
 
-    s is the mean of q(s|x,z) at each stretch's own z; z the mean of q(z|x) over all stretches of `voice`.
+    s is the mean of q(s|x,z) at each stretch's own z; z the mean of q(z|x) over all stretches of
+    `voice`.
 
     Args:
         model: as for `code`.
@@ -65,7 +71,9 @@ def convert(model: Model, content: Array, voice: Array) -> Array:
 
 
 def any_voice(model: Model, content: Array, seed: int = 0) -> Array:
-    """What a recording says in a voice that the model makes up: s is kept, one z ~ p(z) for all of it; `(t, d)`."""
+    """What a recording says in a voice that the model makes up: s is kept, one z ~ p(z) for all of
+    it; `(t, d)`.
+    """
     size = _latents(model)[0]
     like = next(model.parameters())
     z = torch.randn(size, generator=torch.Generator().manual_seed(seed)).to(like)
@@ -73,7 +81,8 @@ def any_voice(model: Model, content: Array, seed: int = 0) -> Array:
 
 
 def any_words(model: Model, voice: Array, steps: int | None = None, seed: int = 0) -> Array:
-    """Something in the voice of a recording that the model makes up: z is kept, s ~ p(s) for each stretch anew; `(steps, d)`.
+    """Something in the voice of a recording that the model makes up: z is kept, s ~ p(s) for each
+    stretch anew; `(steps, d)`.
 
     Args:
         model, voice: as for `convert`.
@@ -88,7 +97,9 @@ def any_words(model: Model, voice: Array, steps: int | None = None, seed: int = 
         like, parts = next(model.parameters()), []
         for k in range(0, count, BLOCK * longest):
             n = min(BLOCK, -(-(count - k) // longest))
-            s = prior.exact(draw_noise(prior.noise, (n, *prior.event), like)).expand(n, *prior.event)
+            s = prior.exact(draw_noise(prior.noise, (n, *prior.event), like)).expand(
+                n, *prior.event
+            )
             parts.append(_decoder(model)(s, z.to(like).expand(n, -1)).mean.flatten(0, 1))
     return like_input(torch.cat(parts)[:count], voice)
 
@@ -125,7 +136,11 @@ def _decoder(model: Model) -> Any:
 
 def _latents(model: Model) -> tuple[int, int]:
     """Sizes of z and of a step of s."""
-    has = isinstance(model.observed.get("x"), Sequence) and isinstance(model.latent.get("s"), Sequence)
+    has = isinstance(model.observed.get("x"), Sequence) and isinstance(
+        model.latent.get("s"), Sequence
+    )
     if not has or "z" not in model.latent or "p(x|s,z)" not in model.factors:
-        raise TaskError(f"{model.title} has no global z beside a sequence s: it cannot change voices; DSAE can")
+        raise TaskError(
+            f"{model.title} has no global z beside a sequence s: it cannot change voices; DSAE can"
+        )
     return model.latent["z"].size, model.latent["s"].event_shape[1]

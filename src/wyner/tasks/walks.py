@@ -1,7 +1,9 @@
-"""Walks through the latents: decode chosen values, interpolate between rows, move one coordinate at a time.
+"""Walks through the latents: decode chosen values, interpolate between rows, move one coordinate at
+a time.
 
-Like the other tasks these are samplers of the model's own laws, with some latents set by hand. Latents that are neither set nor
-inferred are drawn once for each row, or are at their means, and stay as they are along a walk.
+Like the other tasks these are samplers of the model's own laws, with some latents set by hand.
+Latents that are neither set nor inferred are drawn once for each row, or are at their means, and
+stay as they are along a walk.
 """
 
 from __future__ import annotations
@@ -35,15 +37,23 @@ if TYPE_CHECKING:
 
 
 def decode(
-    model: Model, latents: Mapping[str, Array], *, given: Mapping[str, Array] | None = None, to: str | None = None,
-    sample: bool = False, means: bool = False, seed: int | None = None,
-) -> dict[str, Array]:  # fmt: skip
-    """Outputs at chosen values of latents: x ~ p(x | z, u), y ~ p(y | z, v); latents that are not chosen are drawn.
+    model: Model,
+    latents: Mapping[str, Array],
+    *,
+    given: Mapping[str, Array] | None = None,
+    to: str | None = None,
+    sample: bool = False,
+    means: bool = False,
+    seed: int | None = None,
+) -> dict[str, Array]:
+    """Outputs at chosen values of latents: x ~ p(x | z, u), y ~ p(y | z, v); latents that are not
+    chosen are drawn.
 
     Args:
         model: a model with a law that draws what is wanted.
         latents: `{latent: (B, *event)}`.
-        given: modalities that the law is conditioned on, for models without a joint law: `{modality: (B, *event)}`.
+        given: modalities that the law is conditioned on, for models without a joint law:
+            `{modality: (B, *event)}`.
         to: one modality; by default all that the law draws.
         sample, means, seed: as in `generate`.
 
@@ -57,23 +67,36 @@ def decode(
     values = given_values(model, given, "decode") if given else {}
     where, law, targets = law_of_outputs(model, values, to, "decode")
     with asking(model, seed):
-        made = decoded(model, law, where, {**data_values(model, law, values), **chosen}, targets, sample, means)
+        made = decoded(
+            model, law, where, {**data_values(model, law, values), **chosen}, targets, sample, means
+        )
     example = next(iter(latents.values()), None)
     return {k: like_input(v, example) for k, v in made.items()}
 
 
 def interpolate(
-    model: Model, start: Mapping[str, Array], end: Mapping[str, Array], *, along: str | Sequence[str] | None = None, steps: int = 8,
-    to: str | None = None, means: bool = True, seed: int | None = None,
-) -> dict[str, Array]:  # fmt: skip
-    """Outputs on the straight path between the latents of two rows: (1 - t) a + t b for t = 0, 1/(S-1), ..., 1.
+    model: Model,
+    start: Mapping[str, Array],
+    end: Mapping[str, Array],
+    *,
+    along: str | Sequence[str] | None = None,
+    steps: int = 8,
+    to: str | None = None,
+    means: bool = True,
+    seed: int | None = None,
+) -> dict[str, Array]:
+    """Outputs on the straight path between the latents of two rows: (1 - t) a + t b for t = 0,
+    1/(S-1), ..., 1.
 
-    Latents off the path stay as they are at the start: along z the style is fixed, along u or v the content.
+    Latents off the path stay as they are at the start: along z the style is fixed, along u or v the
+        content.
 
     Args:
         model: a model that infers the latents from what is given.
-        start, end: rows of the same modalities, `{modality: (B, *event)}`; one row is spread over all.
-        along: latents that move; by default those that are common, or all of a model without common latents.
+        start, end: rows of the same modalities, `{modality: (B, *event)}`; one row is spread over
+            all.
+        along: latents that move; by default those that are common, or all of a model without common
+            latents.
         steps: S, both ends included.
         to: one modality; by default all that the law draws.
         means: posterior means (the default here), instead of draws of them.
@@ -83,14 +106,18 @@ def interpolate(
         `{modality: (S, B, *event)}`.
 
     Raises:
-        TaskError: the model cannot infer these latents, or has no law that draws the outputs from them.
+        TaskError: the model cannot infer these latents, or has no law that draws the outputs from
+            them.
     """
     if steps < 2:
         raise TaskError(f"interpolate: expected at least 2 steps, got {steps}")
     values = given_values(model, start, "interpolate: start")
     ends = given_values(model, end, "interpolate: end")
     if set(values) != set(ends):
-        raise TaskError(f"interpolate: expected the same modalities at both ends, got {show(values)} and {show(ends)}")
+        raise TaskError(
+            f"interpolate: expected the same modalities at both ends, got {show(values)} and"
+            f" {show(ends)}"
+        )
     where, law, targets = law_of_outputs(model, values, to, "interpolate")
     names = moving(model, law, along, list(model.common) or None)
     with asking(model, seed):
@@ -99,7 +126,9 @@ def interpolate(
         rows = max(len(v) for v in (*first.values(), *last.values()))
         first, last = ({k: spread(v, rows, k) for k, v in side.items()} for side in (first, last))
         share = torch.linspace(0, 1, steps)
-        moved = {k: torch.stack([torch.lerp(first[k], last[k], float(t)) for t in share]) for k in names}
+        moved = {
+            k: torch.stack([torch.lerp(first[k], last[k], float(t)) for t in share]) for k in names
+        }
         made = decoded_path(model, law, where, first, moved, targets)
     return {k: like_input(v, next(iter(start.values()))) for k, v in made.items()}
 
@@ -112,7 +141,8 @@ class Traversal:
         outputs: `{modality: (D, S, B, *event)}`: coordinate, step, row.
         latent: the one that moves.
         dims: its D coordinates, most used first.
-        at: S places: prior standard deviations from the prior's mean; values of a categorical coordinate.
+        at: S places: prior standard deviations from the prior's mean; values of a categorical
+            coordinate.
     """
 
     outputs: dict[str, Array]
@@ -122,18 +152,28 @@ class Traversal:
 
 
 def traverse(
-    model: Model, given: Mapping[str, Array] | None = None, *, along: str | None = None, dims: Sequence[int] | None = None, steps: int = 7,
-    span: float = 3.0, to: str | None = None, means: bool = True, seed: int | None = None,
-) -> Traversal:  # fmt: skip
-    """One coordinate of one latent moved, everything else held: z_j = m_j + a s_j for a = -span, ..., span, N(m_j, s_j^2) the prior.
+    model: Model,
+    given: Mapping[str, Array] | None = None,
+    *,
+    along: str | None = None,
+    dims: Sequence[int] | None = None,
+    steps: int = 7,
+    span: float = 3.0,
+    to: str | None = None,
+    means: bool = True,
+    seed: int | None = None,
+) -> Traversal:
+    """One coordinate of one latent moved, everything else held: z_j = m_j + a s_j for a = -span,
+    ..., span, N(m_j, s_j^2) the prior.
 
     Args:
         model: any model whose outputs are drawn from the latent.
-        given: rows whose latents are held, `{modality: (B, *event)}`; without them one row at the means of the priors. Latents that
-            cannot be inferred from them are at those means too.
+        given: rows whose latents are held, `{modality: (B, *event)}`; without them one row at the
+            means of the priors. Latents that cannot be inferred from them are at those means too.
         along: the latent; by default the first common one.
-        dims: coordinates (of the flattened latent; of a categorical latent, which of its variables). By default the eight that tell
-            most about the given rows, by their rate; the first eight where there are no rates.
+        dims: coordinates (of the flattened latent; of a categorical latent, which of its
+            variables). By default the eight that tell most about the given rows, by their rate; the
+            first eight where there are no rates.
         steps: S. A categorical coordinate takes each of its values instead.
         span: in standard deviations of the prior.
         to, means, seed: as in `interpolate`.
@@ -145,7 +185,9 @@ def traverse(
         TaskError: no such latent or coordinate, or nothing can be inferred from what is given.
     """
     if steps < 2 or not span > 0:
-        raise TaskError(f"traverse: expected at least 2 steps and a positive span, got {steps} and {span}")
+        raise TaskError(
+            f"traverse: expected at least 2 steps and a positive span, got {steps} and {span}"
+        )
     values = given_values(model, given, "traverse") if given else {}
     where, law, targets = law_of_outputs(model, values, to, "traverse")
     default = [n for n in (*model.common, *model.latent) if draws(law, n)][:1]

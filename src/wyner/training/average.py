@@ -10,10 +10,12 @@ from torch import Tensor
 
 
 class Average:
-    """a <- decay a + (1 - decay) w after every step, for parameters and running statistics; starts at the first weights.
+    """a <- decay a + (1 - decay) w after every step, for parameters and running statistics; starts
+    at the first weights.
 
     Args:
-        tensors: parameters and floating-point buffers by name; they are averaged in place of being copied.
+        tensors: parameters and floating-point buffers by name; they are averaged in place of being
+            copied.
         decay: 0.999 remembers about a thousand steps.
     """
 
@@ -24,7 +26,9 @@ class Average:
     @torch.no_grad()
     def update(self) -> None:
         """After a step."""
-        torch._foreach_lerp_(list(self.mean.values()), [t.detach() for t in self.live.values()], 1 - self.decay)
+        torch._foreach_lerp_(
+            list(self.mean.values()), [t.detach() for t in self.live.values()], 1 - self.decay
+        )
 
     @torch.no_grad()
     def exchange(self) -> None:

@@ -1,7 +1,10 @@
-"""Many copies of a small model as one batched program: parameters side by side, one forward and backward pass for all.
+"""Many copies of a small model as one batched program: parameters side by side, one forward and
+backward pass for all.
 
-A member is what a single run would be: its order of rows, its noise and its weights of the objective are the same functions of
-its seed and step. What is shared are the products: `(M, B, d_in) x (M, d_in, d_out)` in place of M small ones.
+A member is what a single run would be: its order of rows, its noise and its weights of the
+    objective are the same functions of
+its seed and step. What is shared are the products: `(M, B, d_in) x (M, d_in, d_out)` in place of M
+    small ones.
 """
 
 from __future__ import annotations
@@ -27,9 +30,11 @@ from wyner.training.trainer import CHECK_EVERY, Course
 
 
 class Stack:
-    """Parameters and buffers of models side by side, `(M, *shape)`; the models' own tensors become views of them.
+    """Parameters and buffers of models side by side, `(M, *shape)`; the models' own tensors become
+    views of them.
 
-    Matrices are kept transposed, `(M, in, out)`: so their gradients come out in the layout of the parameters and are not copied.
+    Matrices are kept transposed, `(M, in, out)`: so their gradients come out in the layout of the
+        parameters and are not copied.
     Buffers that are equal in all models and never annealed stay single.
     """
 
@@ -71,7 +76,8 @@ def _turned(tensor: Tensor) -> Tensor:
 class Batch:
     """Steps of one phase for all members at once.
 
-    L = sum_m L_m: the gradient of the sum by the stacked parameters holds every member's own gradient, and Adam acts on each
+    L = sum_m L_m: the gradient of the sum by the stacked parameters holds every member's own
+        gradient, and Adam acts on each
     number alone, so that one optimiser serves all.
 
     Args:
@@ -82,14 +88,22 @@ class Batch:
         self.courses = list(courses)
         first = self.courses[0]
         self.fabric, self.settings, self.phase = first.fabric, first.settings, first.phase
-        self.program = united([c.model for c in courses], [c.phase.objective for c in courses]).to(first.fabric.device)
-        self.divergences = [_places(c.program.divergences, self.program.divergences) for c in courses]
-        scores, draws = operations([self.program, *(scored(c.model, c.phase.objective) for c in courses)])
+        self.program = united([c.model for c in courses], [c.phase.objective for c in courses]).to(
+            first.fabric.device
+        )
+        self.divergences = [
+            _places(c.program.divergences, self.program.divergences) for c in courses
+        ]
+        scores, draws = operations(
+            [self.program, *(scored(c.model, c.phase.objective) for c in courses)]
+        )
         self.terms = [[1 + k for k in _places(own, scores[0])] for own in scores[1:]]
         self.draws = [_places(own, draws[0]) for own in draws[1:]]
         trained = {id(p) for p in first.parameters.values()}
         self.names = [n for n, p in first.model.named_parameters() if id(p) in trained]
-        self.used = {n for n, _ in self.program.named_parameters()} | {n for n, _ in self.program.named_buffers()}
+        self.used = {n for n, _ in self.program.named_parameters()} | {
+            n for n, _ in self.program.named_buffers()
+        }
         self.given = [kind is not None for kind, _ in self.program.drawn]
         call = vmap(self._one)
         self.call = torch.compile(call, dynamic=False) if self.settings.compile else call
@@ -99,26 +113,38 @@ class Batch:
         self.fixed = all(c.fixed for c in courses)
 
     def _one(
-        self, state: dict[str, Tensor], values: dict[str, Tensor], masks: dict[str, Tensor], noise: list[Tensor], weights: Tensor
-    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        self,
+        state: dict[str, Tensor],
+        values: dict[str, Tensor],
+        masks: dict[str, Tensor],
+        noise: list[Tensor],
+        weights: Tensor,
+    ) -> tuple[Tensor, Tensor]:
         left = iter(noise)
         drawn = [next(left) if given else None for given in self.given]
         return functional_call(self.program, state, (values, drawn, weights, masks or None))
 
     def attach(self, stack: Stack, active: Sequence[int]) -> None:
-        """Trains these members of the stack from now on, with their own moments of Adam and sums so far."""
+        """Trains these members of the stack from now on, with their own moments of Adam and sums so
+        far.
+        """
         device = self.fabric.device
         frozen = {n: p.detach() for n, p in stack.leaves.items() if n not in self.names}
         self.leaves = {n: stack.leaves[n] for n in self.names}
-        self.state = {n: t for n, t in {**frozen, **self.leaves, **stack.buffers}.items() if n in self.used}
+        self.state = {
+            n: t for n, t in {**frozen, **self.leaves, **stack.buffers}.items() if n in self.used
+        }
         self.turn = [n for n in self.state if n in stack.leaves and self.state[n].ndim == 3]
         self.adam = optimiser(list(self.leaves.values()), self.settings, device)
         keep = torch.tensor(
-            [self.active.index(i) for i in active] if self.active else [], dtype=torch.long, device=device
+            [self.active.index(i) for i in active] if self.active else [],
+            dtype=torch.long,
+            device=device,
         )
         for name, found in self.moments.items():
             self.adam.state[self.leaves[name]] = {
-                k: v.to(device).clone() if k == "step" else v.to(device)[keep] for k, v in found.items()
+                k: v.to(device).clone() if k == "step" else v.to(device)[keep]
+                for k, v in found.items()
             }
         self.active = list(active)
         self.running = [self.courses[i] for i in active]
@@ -135,11 +161,15 @@ class Batch:
         self.courses[0].activate()
 
     def sync(self) -> None:
-        """Brings steps and sums to the members' courses, and the optimiser's moments to where a checkpoint finds them."""
+        """Brings steps and sums to the members' courses, and the optimiser's moments to where a
+        checkpoint finds them.
+        """
         for row, i, c in zip(self.sum, self.active, self.running, strict=True):
             c.step, c.count = self.step, self.count
             c.sum.copy_(row[[0, *self.terms[i]]])
-        self.moments = {n: dict(self.adam.state[p]) for n, p in self.leaves.items() if p in self.adam.state}
+        self.moments = {
+            n: dict(self.adam.state[p]) for n, p in self.leaves.items() if p in self.adam.state
+        }
 
     def clear(self) -> None:
         """Starts the sums anew."""
@@ -166,14 +196,17 @@ class Batch:
             each.append(own)
         return [torch.stack(draws) for draws in zip(*each, strict=True) if draws[0] is not None]  # type: ignore[arg-type]
 
-    def train(self, values: dict[str, Tensor], masks: dict[str, Tensor]) -> tuple[Tensor, dict[int, Diverged]]:
+    def train(
+        self, values: dict[str, Tensor], masks: dict[str, Tensor]
+    ) -> tuple[Tensor, dict[int, Diverged]]:
         """One step for all members, unless the loss of one stopped being a number.
 
         Args:
             values, masks: `(M, B, *event)` and `(M, B)` by modality.
 
         Returns:
-            The losses, `(M,)`, in nats per row, and what happened to the members whose loss is no number: while there are
+            The losses, `(M,)`, in nats per row, and what happened to the members whose loss is no
+                number: while there are
             any, the step was not taken.
         """
         first = self.running[0]
@@ -215,13 +248,23 @@ class Batch:
             course = self.courses[i]
             course.step = self.step
             try:
-                course.refuse(dict(zip(course.names, [values[0], *(values[t] for t in self.terms[i])], strict=True)))
+                course.refuse(
+                    dict(
+                        zip(
+                            course.names,
+                            [values[0], *(values[t] for t in self.terms[i])],
+                            strict=True,
+                        )
+                    )
+                )
             except Diverged as e:
                 found[i] = e
         return found
 
     def _clip(self, largest: float) -> None:
-        """Scales the gradient of each member to a norm of at most `largest`, over its own parameters."""
+        """Scales the gradient of each member to a norm of at most `largest`, over its own
+        parameters.
+        """
         grads = [p.grad for p in self.leaves.values() if p.grad is not None]
         norms = torch.stack([torch.linalg.vector_norm(g.reshape(len(g), -1), dim=1) for g in grads])
         scale = (largest / (torch.linalg.vector_norm(norms, dim=0) + 1e-6)).clamp(max=1.0)
@@ -230,16 +273,24 @@ class Batch:
 
 
 class Ensemble(Loop):
-    """The training of many members at once; see `wyner.training.loop.Loop`. A member that diverges leaves it with a warning.
+    """The training of many members at once; see `wyner.training.loop.Loop`. A member that diverges
+    leaves it with a warning.
 
     Args:
-        numbers: of the members in their grid, which its checkpoint tells from those of other batches.
+        numbers: of the members in their grid, which its checkpoint tells from those of other
+            batches.
     """
 
     def __init__(
-        self, fabric: Any, members: Sequence[Member], folder: RunFolder | None, fingerprint: str, show: bool = True, probe: Probe | None = None,
+        self,
+        fabric: Any,
+        members: Sequence[Member],
+        folder: RunFolder | None,
+        fingerprint: str,
+        show: bool = True,
+        probe: Probe | None = None,
         numbers: Sequence[int] = (),
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(fabric, members, folder, fingerprint, show, probe)
         self.numbers = list(numbers)
         self.stack: Stack | None = None
@@ -248,7 +299,8 @@ class Ensemble(Loop):
     def _prepare(self) -> list[Any]:
         for m in self.members:
             m.courses = [
-                Course(self.fabric, m.model, p, i, self.totals[i], m.settings) for i, p in enumerate(m.model.phases)
+                Course(self.fabric, m.model, p, i, self.totals[i], m.settings)
+                for i, p in enumerate(m.model.phases)
             ]
         return [Batch([m.courses[i] for m in self.members]) for i in range(len(self.phases))]
 
@@ -278,7 +330,9 @@ class Ensemble(Loop):
         return [i for i in range(len(self.phases)) if self._group((i,)) == group]
 
     def _begin(self, entry: tuple[int, ...], members: Sequence[Member]) -> None:
-        """Puts the members side by side that learn in this epoch; the others keep what they have learned."""
+        """Puts the members side by side that learn in this epoch; the others keep what they have
+        learned.
+        """
         group, active = self._group(entry), [self.members.index(m) for m in members]
         if self.attached != (group, active):
             self._release()
@@ -287,7 +341,10 @@ class Ensemble(Loop):
                 self.trainers[i].attach(self.stack, active)
         number = self._epoch_number(entry)
         self.order = torch.stack(
-            [m.rows.where(m.order(entry[0], number, self.batch).to(self.fabric.device)) for m in members]
+            [
+                m.rows.where(m.order(entry[0], number, self.batch).to(self.fabric.device))
+                for m in members
+            ]
         )
         self.trainers[entry[0]].activate()
 
@@ -340,7 +397,9 @@ class Ensemble(Loop):
             found, about = m.dump()
             tensors |= {} if m.lost else {f"member.{k}.{n}": t for n, t in found.items()}
             tensors |= {f"member.{k}.sum.{c.phase.name}": c.sum for c in m.courses}
-            meta["members"].append({**about, "steps": {c.phase.name: [c.step, c.count] for c in m.courses}})
+            meta["members"].append(
+                {**about, "steps": {c.phase.name: [c.step, c.count] for c in m.courses}}
+            )
         for t in self.trainers:
             meta["active"][t.phase.name] = t.active
             for name, moments in t.moments.items():

@@ -1,4 +1,6 @@
-"""Grids: a model for every point, trained as few batched programs, each saved as an ordinary run of its own."""
+"""Grids: a model for every point, trained as few batched programs, each saved as an ordinary run of
+its own.
+"""
 
 from __future__ import annotations
 
@@ -47,9 +49,14 @@ class GridFolder:
         self.path = path
         width = max(3, len(str(len(points) - 1)))
         self.members: list[dict[str, Any]] = [
-            {"folder": f"{i:0{width}}{_label(p)}", "point": {k: _plain(v) for k, v in p.items()}, "state": "waiting", "reason": ""}
+            {
+                "folder": f"{i:0{width}}{_label(p)}",
+                "point": {k: _plain(v) for k, v in p.items()},
+                "state": "waiting",
+                "reason": "",
+            }
             for i, p in enumerate(points)
-        ]  # fmt: skip
+        ]
         self.batches: list[list[int]] = []
         self.fingerprint = ""
 
@@ -68,17 +75,24 @@ class GridFolder:
             raise RunError(f"{self.path} is a file; expected a new or empty folder")
         if not (self.path / GRID).exists():
             if occupied(self.path):
-                raise RunError(f"{self.path} is not empty and holds no {GRID}; choose another folder")
+                raise RunError(
+                    f"{self.path} is not empty and holds no {GRID}; choose another folder"
+                )
             return
         if not resume:
-            raise RunError(f"{self.path} is not empty; continue it with resume=True, or choose another folder")
+            raise RunError(
+                f"{self.path} is not empty; continue it with resume=True, or choose another folder"
+            )
         old = read_json(self.path / GRID)
         new = json.loads(json.dumps([m["point"] for m in self.members]))
         if [m["point"] for m in old["members"]] != new:
-            raise RunError(f"{self.path} holds a grid of other points; use the old ones or another folder")
+            raise RunError(
+                f"{self.path} holds a grid of other points; use the old ones or another folder"
+            )
         if old["fingerprint"] != fingerprint:
             raise RunError(
-                f"{self.path} was trained on other data; give the same arrays to continue it, or another folder"
+                f"{self.path} was trained on other data; give the same arrays to continue it, or"
+                " another folder"
             )
         self.members, self.batches = old["members"], old["batches"]
 
@@ -91,7 +105,12 @@ class GridFolder:
     def write(self) -> None:
         """Replaces `grid.json`."""
         if self.path is not None:
-            about = {"format": 1, "fingerprint": self.fingerprint, "batches": self.batches, "members": self.members}
+            about = {
+                "format": 1,
+                "fingerprint": self.fingerprint,
+                "batches": self.batches,
+                "members": self.members,
+            }
             write_json(self.path / GRID, {**about, "versions": versions(), "command": command()})
 
     def folder(self, i: int) -> RunFolder | None:
@@ -117,9 +136,16 @@ def _label(point: Point) -> str:
 
 
 def fit_grid(
-    model: Model | Callable[..., Model], job: Job, grid: Grid, options: dict[str, Any], launcher: str, out: Path | None
+    model: Model | Callable[..., Model],
+    job: Job,
+    grid: Grid,
+    options: dict[str, Any],
+    launcher: str,
+    out: Path | None,
 ) -> Run:
-    """Trains a model for every point of a grid; the arguments and errors are those of `wyner.fit`."""
+    """Trains a model for every point of a grid; the arguments and errors are those of
+    `wyner.fit`.
+    """
     if launcher not in LAUNCHERS:
         raise OptionError(unknown("launcher", launcher, LAUNCHERS))
     recipe = Recipe.of(model, points_of(grid), options, job.start)
@@ -157,7 +183,9 @@ class Runner:
         alone = launcher in ("sequential", "ray") or (
             launcher == "auto" and (count == 1 or size(self.model(0)) > SMALL)
         )
-        self.folder.batches = [[i] for i in range(count)] if alone else list(self._groups(launcher == "batched"))
+        self.folder.batches = (
+            [[i] for i in range(count)] if alone else list(self._groups(launcher == "batched"))
+        )
         self.folder.write()
 
     def _groups(self, forced: bool) -> Iterator[list[int]]:
@@ -166,8 +194,14 @@ class Runner:
             first = models[group[0]]
             reason = obstacle(first, self.recipe.settings[group[0]], self.rows)
             if reason and forced:
-                raise OptionError(f"launcher='batched' is impossible: {reason}; use 'auto' or 'sequential'")
-            most = 1 if reason or (size(first) > SMALL and not forced) else max(1, STACKED // size(first))
+                raise OptionError(
+                    f"launcher='batched' is impossible: {reason}; use 'auto' or 'sequential'"
+                )
+            most = (
+                1
+                if reason or (size(first) > SMALL and not forced)
+                else max(1, STACKED // size(first))
+            )
             parts = -(-len(group) // most)
             width = -(-len(group) // parts)
             yield from (group[k : k + width] for k in range(0, len(group), width))
@@ -186,7 +220,11 @@ class Runner:
                 self._batch(batch)
 
     def _alone(self, i: int) -> None:
-        folder, settings, point = self.folder.folder(i), self.recipe.settings[i], self.recipe.points[i]
+        folder, settings, point = (
+            self.folder.folder(i),
+            self.recipe.settings[i],
+            self.recipe.points[i],
+        )
         out = None if folder is None else folder.path
         try:
             self.runs[i] = train(self.model(i), self.job, settings, out, (), point)
@@ -211,7 +249,9 @@ class Runner:
         keep = None if self.folder.path is None else RunFolder(self.folder.path)
         if keep is not None and keep.has_checkpoint and keep.read_checkpoint()[1]["batch"] != batch:
             keep.drop_checkpoint()  # of the batch before, whose members are finished
-        loop = Ensemble(fabric, members, keep, self.fingerprint, self.job.progress, self.job.probe, batch)
+        loop = Ensemble(
+            fabric, members, keep, self.fingerprint, self.job.progress, self.job.probe, batch
+        )
         try:
             loop.run()
         except Diverged:
@@ -222,13 +262,19 @@ class Runner:
                 self.folder.members[i] |= {"state": "diverged", "reason": m.lost}
             else:
                 self.folder.members[i] |= {"state": "finished"}
-                self.runs[i] = Run(m.model, m.history, None if m.folder is None else m.folder.path, point=m.point)
+                self.runs[i] = Run(
+                    m.model, m.history, None if m.folder is None else m.folder.path, point=m.point
+                )
         self.folder.write()
         if keep is not None:
             keep.drop_checkpoint()
 
     def _member(self, i: int, device: torch.device) -> Member:
-        model, settings, folder = self.model(i).to(device), self.recipe.settings[i], self.folder.folder(i)
+        model, settings, folder = (
+            self.model(i).to(device),
+            self.recipe.settings[i],
+            self.folder.folder(i),
+        )
         rows, held, fingerprint = self.rows, self.held_rows, self.fingerprint
         if isinstance(self.held, float):
             first, second = shares(rows.count, self.held, settings.seed)
@@ -238,7 +284,9 @@ class Runner:
             folder.open(model, settings, fingerprint, self.job.about, self.job.resume)
         dtype = next(model.parameters()).dtype
         held = None if held is None else self._on(held, device, dtype)
-        return Member(model, self._on(rows, device, dtype), held, settings, folder, self.recipe.points[i])
+        return Member(
+            model, self._on(rows, device, dtype), held, settings, folder, self.recipe.points[i]
+        )
 
     def _on(self, rows: Rows, device: torch.device, dtype: torch.dtype) -> Rows:
         """Rows on a device; members share their values there."""
@@ -272,7 +320,10 @@ class Runner:
             model, folder = self.model(i), folders[i]
             model.load_state_dict({k: torch.tensor(v) for k, v in weights.items()})
             self.runs[i] = Run(
-                model.eval(), history, None if folder is None else folder.path, point=self.recipe.points[i]
+                model.eval(),
+                history,
+                None if folder is None else folder.path,
+                point=self.recipe.points[i],
             )
             self._finished(i)
 
@@ -286,9 +337,13 @@ class Runner:
             if about["state"] == "finished" and i not in self.runs:
                 folder = self.folder.folder(i)
                 assert folder is not None
-                folder.open(self.model(i), self.recipe.settings[i], "", self.job.about, True)  # the same settings
+                folder.open(
+                    self.model(i), self.recipe.settings[i], "", self.job.about, True
+                )  # the same settings
                 model = load(folder.path, into=self.model(i))
-                self.runs[i] = Run(model, read_history(folder.path), folder.path, point=self.recipe.points[i])
+                self.runs[i] = Run(
+                    model, read_history(folder.path), folder.path, point=self.recipe.points[i]
+                )
         members = tuple(self.runs[i] for i in sorted(self.runs))
         if not members:
             raise Diverged(f"every member diverged; the first: {self.folder.members[0]['reason']}")

@@ -1,4 +1,6 @@
-"""The walk through a training: epochs of phases, validation, patience, checkpoints, and a way back from every interruption."""
+"""The walk through a training: epochs of phases, validation, patience, checkpoints, and a way back
+from every interruption.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ from wyner.training.trainer import Course, Trainer
 
 
 class Loop:
-    """One training from start to end. Everything that decides what happens next is in `state`, in the members or in the seeds.
+    """One training from start to end. Everything that decides what happens next is in `state`, in
+    the members or in the seeds.
 
     This class trains one model; `wyner.training.ensemble.Ensemble` trains many at once.
 
@@ -37,18 +40,35 @@ class Loop:
     """
 
     def __init__(
-        self, fabric: Any, members: Sequence[Member], folder: RunFolder | None, fingerprint: str, show: bool = True, probe: Probe | None = None
-    ) -> None:  # fmt: skip
-        self.fabric, self.members, self.folder, self.fingerprint = fabric, list(members), folder, fingerprint
+        self,
+        fabric: Any,
+        members: Sequence[Member],
+        folder: RunFolder | None,
+        fingerprint: str,
+        show: bool = True,
+        probe: Probe | None = None,
+    ) -> None:
+        self.fabric, self.members, self.folder, self.fingerprint = (
+            fabric,
+            list(members),
+            folder,
+            fingerprint,
+        )
         self.show, self.probe = show, probe
         first = self.members[0]
         self.settings, self.phases = first.settings, first.model.phases
         count, world = first.rows.count, fabric.world_size
         self.batch = min(self.settings.batch_size, count // world * world)
         self.per_epoch = count // self.batch
-        epochs = self.settings.epochs if self.settings.steps is None else -(-self.settings.steps // self.per_epoch)
+        epochs = (
+            self.settings.epochs
+            if self.settings.steps is None
+            else -(-self.settings.steps // self.per_epoch)
+        )
         self.plan = epochs_plan(self.phases, epochs)
-        self.totals = [sum(i in entry for entry in self.plan) * self.per_epoch for i in range(len(self.phases))]
+        self.totals = [
+            sum(i in entry for entry in self.plan) * self.per_epoch for i in range(len(self.phases))
+        ]
         there = folder is not None and folder.has_checkpoint
         for m in self.members:  # before the trainers are made: they leave out what is frozen
             m.model.prepare(m.rows.values, m.rows.masks, m.settings.seed, there)
@@ -60,18 +80,24 @@ class Loop:
     def _prepare(self) -> list[Any]:
         """What trains each phase."""
         (m,) = self.members
-        trainers = [Trainer(self.fabric, m.model, p, i, self.totals[i], m.settings) for i, p in enumerate(self.phases)]
+        trainers = [
+            Trainer(self.fabric, m.model, p, i, self.totals[i], m.settings)
+            for i, p in enumerate(self.phases)
+        ]
         m.courses = list(trainers)
         return trainers
 
-    # what belongs together: phases that run in the same stretch of epochs share their best weights and their patience
+    # what belongs together: phases that run in the same stretch of epochs share their best weights
+    # and their patience
 
     def _group(self, entry: tuple[int, ...]) -> int:
         first = entry[0]
         return first if isinstance(self.phases[first].when, After) and first else 0
 
     def run(self) -> list[Member]:
-        """Trains to the end, from the checkpoint if there is one; returns the members that are left."""
+        """Trains to the end, from the checkpoint if there is one; returns the members that are
+        left.
+        """
         if self.folder is not None and self.folder.has_checkpoint:
             self._restore()
         elif self.folder is not None and self.fabric.is_global_zero:
@@ -95,7 +121,10 @@ class Loop:
     def _train(self) -> None:
         state = self.state
         width = len(self.plan[state["entry"]]) if state["entry"] < len(self.plan) else 0
-        self.done = sum(len(e) for e in self.plan[: state["entry"]]) * self.per_epoch + state["batch"] * width
+        self.done = (
+            sum(len(e) for e in self.plan[: state["entry"]]) * self.per_epoch
+            + state["batch"] * width
+        )
         total = sum(map(len, self.plan)) * self.per_epoch
         self.bar = make_progress(self.show and self.fabric.is_global_zero, total, self.done)
         self.clock, self.saved, self.shown = time.monotonic(), time.monotonic(), 0.0
@@ -108,7 +137,10 @@ class Loop:
                     self._after_epoch(entry, group)
                 else:
                     self.done += len(entry) * self.per_epoch
-                last = state["entry"] + 1 == len(self.plan) or self._group(self.plan[state["entry"] + 1]) != group
+                last = (
+                    state["entry"] + 1 == len(self.plan)
+                    or self._group(self.plan[state["entry"] + 1]) != group
+                )
                 if last:
                     self._end(entry, group)
                 state["entry"], state["batch"] = state["entry"] + 1, 0
@@ -135,7 +167,9 @@ class Loop:
             now = time.monotonic()
             if now - self.shown > 0.25:
                 self.shown = now
-                self.bar.advance(self.done, float(loss), f"{self.phases[entry[0]].name} epoch {number}")
+                self.bar.advance(
+                    self.done, float(loss), f"{self.phases[entry[0]].name} epoch {number}"
+                )
             if s.log_every and self.trainers[entry[0]].step % s.log_every == 0:
                 self._log(entry, group)
             if self.stop_asked:
@@ -146,7 +180,9 @@ class Loop:
 
     def _begin(self, entry: tuple[int, ...], members: Sequence[Member]) -> None:
         """Gets ready for an epoch of some members."""
-        self.order = members[0].order(entry[0], self._epoch_number(entry), self.batch).to(self.fabric.device)
+        self.order = (
+            members[0].order(entry[0], self._epoch_number(entry), self.batch).to(self.fabric.device)
+        )
         self.trainers[entry[0]].activate()
 
     def _step(self, entry: tuple[int, ...], b: int) -> Tensor:
@@ -188,8 +224,15 @@ class Loop:
                     self._write(m, m.courses[0], "probe", self._ask(m))
 
     def _probe(self, m: Member, entry: tuple[int, ...], group: int) -> None:
-        """A row of the probe between the epochs of the main phase; the one at its end comes with its final weights."""
-        if self.probe is None or not self.probe.every or entry[0] != 0 or group in m.state["stopped"]:
+        """A row of the probe between the epochs of the main phase; the one at its end comes with
+        its final weights.
+        """
+        if (
+            self.probe is None
+            or not self.probe.every
+            or entry[0] != 0
+            or group in m.state["stopped"]
+        ):
             return
         number = self._epoch_number(entry)
         if number % self.probe.every == 0 and number < self.totals[0] // self.per_epoch:
@@ -213,14 +256,22 @@ class Loop:
     def _write(self, m: Member, c: Course, split: str, means: dict[str, float]) -> None:
         means = dict(means)
         row = {
-            "phase": c.phase.name, "split": split, "epoch": c.step / self.per_epoch, "step": c.step,
+            "phase": c.phase.name,
+            "split": split,
+            "epoch": c.step / self.per_epoch,
+            "step": c.step,
             **({"loss": means.pop("loss")} if "loss" in means else {}),
-            "lr": c.lr, "seconds": round(self._seconds(), 3), "terms": means,
-        }  # fmt: skip
+            "lr": c.lr,
+            "seconds": round(self._seconds(), 3),
+            "terms": means,
+        }
         m.history.append(row)
         if m.folder is not None and self.fabric.is_global_zero:
             m.folder.log(row)
-            tags = {f"{c.phase.name}/{split}/{k}": v for k, v in {**means, **({"loss": row["loss"]} if "loss" in row else {})}.items()}  # fmt: skip
+            tags = {
+                f"{c.phase.name}/{split}/{k}": v
+                for k, v in {**means, **({"loss": row["loss"]} if "loss" in row else {})}.items()
+            }
             for logger in self.fabric.loggers:
                 logger.log_metrics(tags, step=c.step)
 
@@ -244,7 +295,8 @@ class Loop:
         tensors, meta = self.folder.read_checkpoint()
         if meta["fingerprint"] != self.fingerprint:
             raise RunError(
-                f"{self.folder.path} was trained on other data; give the same arrays to continue it, or another folder"
+                f"{self.folder.path} was trained on other data; give the same arrays to continue"
+                " it, or another folder"
             )
         self._load(tensors, meta)
         self.state, self.rng = {k: meta[k] for k in self.state}, tensors["rng"]
@@ -268,7 +320,9 @@ class Loop:
 
     @contextmanager
     def _guard(self, m: Member) -> Iterator[None]:
-        """What happens to a member whose loss stops being a number; with one model that ends the training."""
+        """What happens to a member whose loss stops being a number; with one model that ends the
+        training.
+        """
         yield
 
     def _where(self, e: Diverged) -> Diverged:
@@ -278,9 +332,12 @@ class Loop:
 
     def _interrupted(self) -> None:
         if self.folder is None:
-            raise KeyboardInterrupt("interrupted; nothing was saved because no folder (out=) was given")
+            raise KeyboardInterrupt(
+                "interrupted; nothing was saved because no folder (out=) was given"
+            )
         raise KeyboardInterrupt(
-            f"interrupted and saved; continue with resume=True, or: wyner train --resume {self.folder.path}"
+            "interrupted and saved; continue with resume=True, or: wyner train --resume"
+            f" {self.folder.path}"
         )
 
     @contextmanager

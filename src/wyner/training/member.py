@@ -23,7 +23,9 @@ from wyner.training.trainer import Course
 
 @dataclass(frozen=True)
 class Probe:
-    """Numbers of the user's own, `function(model) -> {name: float}`, every `every` epochs of the main phase and at its end."""
+    """Numbers of the user's own, `function(model) -> {name: float}`, every `every` epochs of the
+    main phase and at its end.
+    """
 
     function: Callable[[Model], dict[str, float]]
     every: int = 0
@@ -32,11 +34,15 @@ class Probe:
         if not callable(self.function):
             raise OptionError(f"probe: expected a function of the model, got {self.function!r}")
         if not isinstance(self.every, int) or self.every < 0:
-            raise OptionError(f"probe_every: expected a number of epochs from 0 up, got {self.every!r}")
+            raise OptionError(
+                f"probe_every: expected a number of epochs from 0 up, got {self.every!r}"
+            )
 
     @torch.no_grad()
     def __call__(self, model: Model, seed: int) -> dict[str, float]:
-        """The numbers, from a random state of their own; the model is in evaluation mode meanwhile."""
+        """The numbers, from a random state of their own; the model is in evaluation mode
+        meanwhile.
+        """
         modes = [(m, m.training) for m in model.modules()]
         model.eval()
         with forked(seed):
@@ -46,7 +52,9 @@ class Probe:
         try:
             return {str(k): float(v) for k, v in found.items()}
         except (TypeError, AttributeError, ValueError):
-            raise OptionError(f"probe: expected a dictionary of numbers by name, got {found!r}") from None
+            raise OptionError(
+                f"probe: expected a dictionary of numbers by name, got {found!r}"
+            ) from None
 
 
 @contextmanager
@@ -69,9 +77,21 @@ class Member:
     """
 
     def __init__(
-        self, model: Model, rows: Rows, held: Rows | None, settings: Settings, folder: RunFolder | None = None, point: dict[str, Any] | None = None
-    ) -> None:  # fmt: skip
-        self.model, self.rows, self.held, self.settings, self.folder = model, rows, held, settings, folder
+        self,
+        model: Model,
+        rows: Rows,
+        held: Rows | None,
+        settings: Settings,
+        folder: RunFolder | None = None,
+        point: dict[str, Any] | None = None,
+    ) -> None:
+        self.model, self.rows, self.held, self.settings, self.folder = (
+            model,
+            rows,
+            held,
+            settings,
+            folder,
+        )
         self.point = point or {}
         self.courses: list[Course] = []
         self.history: list[dict[str, Any]] = []
@@ -81,7 +101,9 @@ class Member:
         """Why this member was dropped from the training; empty while it is in it."""
 
     def order(self, phase: int, number: int, batch: int) -> Tensor:
-        """Order of the rows in an epoch, `(N,)`: a function of the seed, the phase, the number of the epoch and the rows a batch."""
+        """Order of the rows in an epoch, `(N,)`: a function of the seed, the phase, the number of
+        the epoch and the rows a batch.
+        """
         generator = torch.Generator().manual_seed(mix(self.settings.seed, ROWS, phase, number))
         order = torch.randperm(self.rows.count, generator=generator)
         return self.rows.turn(order, batch, generator)
@@ -107,7 +129,9 @@ class Member:
         if value < state["best"].get(key, math.inf):
             state["best"][key], state["waited"][key] = value, 0
             if self.settings.keep_best:
-                self.best = {key: {k: v.detach().clone() for k, v in self.model.state_dict().items()}}
+                self.best = {
+                    key: {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+                }
             return
         state["waited"][key] = state["waited"].get(key, 0) + 1
         if self.settings.patience is not None and state["waited"][key] >= self.settings.patience:
@@ -122,7 +146,8 @@ class Member:
         """Raises `Diverged` if a weight is not a number."""
         if not all(bool(torch.isfinite(p).all()) for p in self.model.parameters()):
             raise Diverged(
-                "the weights are not numbers any more; the checkpoint before stays as it was. Try a smaller lr or clip=1.0"
+                "the weights are not numbers any more; the checkpoint before stays as it was. Try a"
+                " smaller lr or clip=1.0"
             )
 
     def dump(self) -> tuple[dict[str, Tensor], dict[str, Any]]:

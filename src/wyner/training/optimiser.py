@@ -11,7 +11,10 @@ from wyner.training.settings import Settings
 
 
 def optimiser(
-    parameters: Sequence[Tensor], settings: Settings, device: torch.device, betas: tuple[float, float] | None = None
+    parameters: Sequence[Tensor],
+    settings: Settings,
+    device: torch.device,
+    betas: tuple[float, float] | None = None,
 ) -> torch.optim.Adam:
     """Fused Adam, or AdamW if weights decay."""
     kind = torch.optim.AdamW if settings.weight_decay else torch.optim.Adam
@@ -34,7 +37,9 @@ def moments(adam: torch.optim.Adam, parameters: Mapping[str, Tensor]) -> dict[st
     }
 
 
-def set_moments(adam: torch.optim.Adam, parameters: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
+def set_moments(
+    adam: torch.optim.Adam, parameters: Mapping[str, Tensor], tensors: Mapping[str, Tensor]
+) -> None:
     """The inverse of `moments`."""
     for name, p in parameters.items():
         if found := under(tensors, f"adam.{name}."):
@@ -42,7 +47,9 @@ def set_moments(adam: torch.optim.Adam, parameters: Mapping[str, Tensor], tensor
 
 
 def _laid_out(value: Tensor, like: Tensor) -> Tensor:
-    """A copy on the parameter's device and in its layout in memory, which fused optimisers want; counts of steps have none."""
+    """A copy on the parameter's device and in its layout in memory, which fused optimisers want;
+    counts of steps have none.
+    """
     if value.shape != like.shape:
         return value.to(like.device).clone()
     return torch.empty_like(like, dtype=value.dtype).copy_(value)

@@ -34,7 +34,8 @@ class Alternating:
     def __post_init__(self) -> None:
         if self.every < 1 or self.epochs < 1:
             raise OptionError(
-                f"Alternating: expected positive whole numbers, got every={self.every}, epochs={self.epochs}"
+                f"Alternating: expected positive whole numbers, got every={self.every},"
+                f" epochs={self.epochs}"
             )
 
 
@@ -45,10 +46,12 @@ class Phase:
     Args:
         name: for logs and checkpoints.
         objective: what is minimised.
-        train: names of the factors whose parameters change; None for every factor that the objective uses. Shared features of
-            observed variables belong to the phases that train everything (`train=None`).
+        train: names of the factors whose parameters change; None for every factor that the
+            objective uses. Shared features of observed variables belong to the phases that train
+            everything (`train=None`).
         freeze: names of factors to leave out of `train=None`.
-        when: `Jointly()`, `After(share)` or `Alternating(every, epochs)`; the first phase is the main one and has no choice.
+        when: `Jointly()`, `After(share)` or `Alternating(every, epochs)`; the first phase is the
+            main one and has no choice.
     """
 
     name: str
@@ -64,12 +67,14 @@ class Phase:
 
 @dataclass(frozen=True)
 class TwoPlayer(Phase):
-    """A phase in which critics learn between the steps of the model. Any phase with density ratios is one, with one step each.
+    """A phase in which critics learn between the steps of the model. Any phase with density ratios
+    is one, with one step each.
 
     Args:
         critic: steps of the critics before those of the model.
         model: steps of the model in a round.
-        fresh: whether every step has a batch of its own; otherwise all steps of a round see the same batch, with new draws.
+        fresh: whether every step has a batch of its own; otherwise all steps of a round see the
+            same batch, with new draws.
         critic_lr: highest learning rate of the critics; None for the model's.
         critic_betas: of the critics' Adam; None for the model's.
     """
@@ -82,16 +87,20 @@ class TwoPlayer(Phase):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "critic_betas", None if self.critic_betas is None else tuple(self.critic_betas))
+        object.__setattr__(
+            self, "critic_betas", None if self.critic_betas is None else tuple(self.critic_betas)
+        )
         for name in ("critic", "model"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise OptionError(
-                    f"phase {self.name!r}: {name}: expected a positive whole number of steps, got {value!r}"
+                    f"phase {self.name!r}: {name}: expected a positive whole number of steps, got"
+                    f" {value!r}"
                 )
         if self.critic_lr is not None and not self.critic_lr > 0:
             raise OptionError(
-                f"phase {self.name!r}: critic_lr: expected a positive number or None, got {self.critic_lr!r}"
+                f"phase {self.name!r}: critic_lr: expected a positive number or None, got"
+                f" {self.critic_lr!r}"
             )
 
     @classmethod
@@ -103,7 +112,8 @@ class TwoPlayer(Phase):
 
 
 def epochs_plan(phases: tuple[Phase, ...], epochs: int) -> list[tuple[int, ...]]:
-    """The training epoch by epoch: which phases run in it, by index. The main phase gets `epochs` of them.
+    """The training epoch by epoch: which phases run in it, by index. The main phase gets `epochs`
+    of them.
 
     Phases that run jointly share their epoch; the others have epochs of their own.
     """

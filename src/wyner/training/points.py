@@ -24,20 +24,24 @@ Point = dict[str, Any]
 
 
 def points_of(grid: Grid) -> list[Point]:
-    """The points of a grid: all combinations of the lists, the last one fastest, or the points that are listed.
+    """The points of a grid: all combinations of the lists, the last one fastest, or the points that
+    are listed.
 
     Raises:
         OptionError: neither, or no point at all.
 
     Example:
         >>> points_of({"seed": range(2), "lam": [0.0, 0.5]})
-        [{'seed': 0, 'lam': 0.0}, {'seed': 0, 'lam': 0.5}, {'seed': 1, 'lam': 0.0}, {'seed': 1, 'lam': 0.5}]
+        [{'seed': 0, 'lam': 0.0}, {'seed': 0, 'lam': 0.5}, {'seed': 1, 'lam': 0.0}, {'seed': 1,
+        'lam': 0.5}]
     """
     if isinstance(grid, Mapping):
         for name, values in grid.items():
             if isinstance(values, (str, Mapping)) or not isinstance(values, Iterable):
                 raise OptionError(f"grid: {name}: expected a list of values, got {values!r}")
-        found = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+        found = [
+            dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())
+        ]
     elif isinstance(grid, Sequence) and all(isinstance(p, Mapping) for p in grid):
         found = [dict(p) for p in grid]
     else:
@@ -72,32 +76,58 @@ class Recipe:
         """
         fields = {f.name for f in dataclasses.fields(Settings)}
         if not isinstance(model, Model) and not callable(model):
-            raise OptionError(f"model: expected a wyner.Model or a function that makes one, got {type(model).__name__}")
+            raise OptionError(
+                "model: expected a wyner.Model or a function that makes one, got"
+                f" {type(model).__name__}"
+            )
         make, common = (type(model), _arguments(model)) if isinstance(model, Model) else (model, {})
         parameters = inspect.signature(make).parameters
         free = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        names = {n for n, p in parameters.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL, p.POSITIONAL_ONLY)}
+        names = {
+            n
+            for n, p in parameters.items()
+            if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL, p.POSITIONAL_ONLY)
+        }
         for name in dict.fromkeys(k for p in points for k in p):
             if name not in fields | names and not free:
-                raise OptionError(f"grid: {unknown('setting or argument of the model', name, fields | names)}")
+                raise OptionError(
+                    f"grid: {unknown('setting or argument of the model', name, fields | names)}"
+                )
             if name in fields & names and isinstance(model, Model):
                 raise OptionError(
-                    f"grid: {name} is a setting and an argument of {make.__name__}; pass a function of the point that makes the model"
+                    f"grid: {name} is a setting and an argument of {make.__name__}; pass a function"
+                    " of the point that makes the model"
                 )
-        settings = [Settings.of(options | {k: v for k, v in p.items() if k in fields}) for p in points]
-        takes = (lambda k: k not in fields) if isinstance(model, Model) else (lambda k: free or k in names)
-        return cls(make, [common | {k: v for k, v in p.items() if takes(k)} for p in points], points, settings, start)
+        settings = [
+            Settings.of(options | {k: v for k, v in p.items() if k in fields}) for p in points
+        ]
+        takes = (
+            (lambda k: k not in fields)
+            if isinstance(model, Model)
+            else (lambda k: free or k in names)
+        )
+        return cls(
+            make,
+            [common | {k: v for k, v in p.items() if takes(k)} for p in points],
+            points,
+            settings,
+            start,
+        )
 
     def build(self, i: int) -> Model:
         """The model of a point, with fresh weights that are a function of its seed."""
         try:
             inspect.signature(self.make).bind(**self.arguments[i])
         except TypeError as e:
-            raise OptionError(f"grid: the model of point {self.points[i]} cannot be made: {e}") from None
+            raise OptionError(
+                f"grid: the model of point {self.points[i]} cannot be made: {e}"
+            ) from None
         with forked(mix(self.settings[i].seed, INITIAL)):
             model = self.make(**self.arguments[i])
         if not isinstance(model, Model):
-            raise OptionError(f"grid: the function must return a wyner.Model, got {type(model).__name__}")
+            raise OptionError(
+                f"grid: the function must return a wyner.Model, got {type(model).__name__}"
+            )
         if self.start is not None:
             begin(model, self.start, self.settings[i].freeze, dict(self.points[i]))
         return model
@@ -109,8 +139,9 @@ def _arguments(model: Model) -> dict[str, Any]:
         found = config.decode(model.config["arguments"])
     except RunError:
         raise OptionError(
-            f"grid: {model.title} has a network or family of your own, which cannot be made again for every point; pass a function "
-            "that makes the model: wyner.fit(lambda **point: ..., data, grid=...)"
+            f"grid: {model.title} has a network or family of your own, which cannot be made again"
+            " for every point; pass a function that makes the model: wyner.fit(lambda **point:"
+            " ..., data, grid=...)"
         ) from None
     for name, p in inspect.signature(type(model)).parameters.items():
         if p.kind is p.VAR_KEYWORD:

@@ -15,7 +15,8 @@ from wyner.training.optimiser import moments, set_moments
 from wyner.training.phases import TwoPlayer
 
 SATURATED = 0.97
-"""Share of 2 log 2 above which a critic separates its laws too well to say where they differ (our choice)."""
+"""Share of 2 log 2 above which a critic separates its laws too well to say where they differ (our
+choice)."""
 COLLAPSED = 1e-3
 """Nats: a critic whose T varies less over both laws says the same of every row."""
 
@@ -30,7 +31,9 @@ class Rival:
         lr: the model's highest learning rate.
     """
 
-    def __init__(self, program: RatioProgram, phase: TwoPlayer, adam: Any, lr: float, clip: float | None) -> None:
+    def __init__(
+        self, program: RatioProgram, phase: TwoPlayer, adam: Any, lr: float, clip: float | None
+    ) -> None:
         assert program.critics is not None
         self.program, self.phase, self.critics, self.clip = program, phase, program.critics, clip
         self.terms = [d.name for d in program.duels]
@@ -58,7 +61,9 @@ class Rival:
         critic = step % (phase.critic + phase.model) < phase.critic
         return int(critic), int(not critic)
 
-    def learn(self, play: Any, given: dict[str, Tensor], noise: list[Tensor | None], lr: float) -> None:
+    def learn(
+        self, play: Any, given: dict[str, Tensor], noise: list[Tensor | None], lr: float
+    ) -> None:
         """One step of the critics; `play` is the program's `contest`, perhaps compiled."""
         for group in self.adam.param_groups:
             group["lr"] = lr * self.share
@@ -75,7 +80,10 @@ class Rival:
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Optimiser state and accumulated means, for a checkpoint."""
-        return {"sum": self.sum, **moments(self.adam, self.parameters)}, {"count": self.count, "said": self.said}
+        return {"sum": self.sum, **moments(self.adam, self.parameters)}, {
+            "count": self.count,
+            "said": self.said,
+        }
 
     def restore(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
         """The inverse of `state`."""
@@ -84,7 +92,9 @@ class Rival:
         self.count, self.said = meta["count"], dict(meta["said"])
 
     def means(self) -> dict[str, float]:
-        """How far each critic can tell its laws apart since the last call, in nats from 0 to 1.386; starts anew, and warns."""
+        """How far each critic can tell its laws apart since the last call, in nats from 0 to 1.386;
+        starts anew, and warns.
+        """
         if not self.count:
             return {}
         stand = (self.sum / self.count).tolist()
@@ -96,14 +106,22 @@ class Rival:
 
     def _say(self, term: str, bound: float, spread: float) -> None:
         """A sentence when a critic fails, once until it has recovered."""
-        state = "saturated" if bound > SATURATED * LOG4 else "collapsed" if spread < COLLAPSED else ""
+        state = (
+            "saturated" if bound > SATURATED * LOG4 else "collapsed" if spread < COLLAPSED else ""
+        )
         if state and self.said.get(term) != state:
             text = {
-                "saturated": f"the critic of {term} is saturated: it tells its two laws apart almost always ({bound:.3f} of at most "
-                f"{LOG4:.3f} nats), and its gradient no longer says where they differ; try more instance noise "
-                "(Critics(noise=...)), fewer steps or a smaller learning rate of the critics",
-                "collapsed": f"the critic of {term} has collapsed: it says the same of every row (standard deviation of T {spread:.1e}); "
-                "unless its two laws are equal, try a larger learning rate of the critics, wider critics, or less instance noise",
+                "saturated": (
+                    f"the critic of {term} is saturated: it tells its two laws apart almost always"
+                    f" ({bound:.3f} of at most {LOG4:.3f} nats), and its gradient no longer says"
+                    " where they differ; try more instance noise (Critics(noise=...)), fewer steps"
+                    " or a smaller learning rate of the critics"
+                ),
+                "collapsed": (
+                    f"the critic of {term} has collapsed: it says the same of every row (standard"
+                    f" deviation of T {spread:.1e}); unless its two laws are equal, try a larger"
+                    " learning rate of the critics, wider critics, or less instance noise"
+                ),
             }[state]
             warnings.warn(f"phase {self.phase.name!r}: {text}", TrainingWarning, stacklevel=2)
         self.said[term] = state

@@ -25,10 +25,11 @@ EXTRA = ("label", "labels")
 
 @dataclass(frozen=True)
 class Rows:
-    """Values by modality, `(N, *event)`, and masks by modality, `(N,)`, 1 where the row has it; no masks if all rows are complete.
+    """Values by modality, `(N, *event)`, and masks by modality, `(N,)`, 1 where the row has it; no
+    masks if all rows are complete.
 
-    8-bit pictures stay 8-bit, also memory-mapped ones; `take` makes floats of the rows of a batch, on the device. Sequences may be
-    `Ragged`; `take` fills a batch up to its longest row.
+    8-bit pictures stay 8-bit, also memory-mapped ones; `take` makes floats of the rows of a batch,
+    on the device. Sequences may be `Ragged`; `take` fills a batch up to its longest row.
     """
 
     values: dict[str, Any]
@@ -49,25 +50,41 @@ class Rows:
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Rows:
         """The same rows on a device."""
-        move = lambda d: {k: v.to(device, v.dtype if v.dtype is torch.uint8 else dtype) for k, v in d.items()}
+        move = lambda d: {
+            k: v.to(device, v.dtype if v.dtype is torch.uint8 else dtype) for k, v in d.items()
+        }
         index = None if self.index is None else self.index.to(device)
-        return Rows(move(self.values), None if self.masks is None else move(self.masks), self.count, index, dtype)
+        return Rows(
+            move(self.values),
+            None if self.masks is None else move(self.masks),
+            self.count,
+            index,
+            dtype,
+        )
 
     def take(self, index: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor] | None]:
         """Values and masks of some rows."""
         index = self.where(index)
-        return self._gather(self.values, index), None if self.masks is None else self._gather(self.masks, index)
+        return self._gather(self.values, index), (
+            None if self.masks is None else self._gather(self.masks, index)
+        )
 
     def _gather(self, part: Mapping[str, Tensor], index: Tensor) -> dict[str, Tensor]:
         return {k: unit(v.index_select(0, index), self.dtype) for k, v in part.items()}
 
     def batches(self, index: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Values and masks, if any, of rows by their places in the values: `(..., *event)` and `(...,)` for `index` `(...)`."""
-        gather = lambda d: {k: v.unflatten(0, index.shape) for k, v in self._gather(d, index.reshape(-1)).items()}
+        """Values and masks, if any, of rows by their places in the values: `(..., *event)` and
+        `(...,)` for `index` `(...)`.
+        """
+        gather = lambda d: {
+            k: v.unflatten(0, index.shape) for k, v in self._gather(d, index.reshape(-1)).items()
+        }
         return gather(self.values), gather(self.masks or {})
 
     def turn(self, order: Tensor, batch: int, generator: torch.Generator) -> Tensor:
-        """Gets ready for an epoch: windows are cut anew, and rows of different lengths ordered so that batches hold similar ones."""
+        """Gets ready for an epoch: windows are cut anew, and rows of different lengths ordered so
+        that batches hold similar ones.
+        """
         for value in self.values.values():
             if isinstance(value, Ragged):
                 value.turn(generator)
@@ -86,7 +103,9 @@ class Rows:
                 if isinstance(value, Ragged):
                     h.update(value.bytes())
                     h.update(
-                        b"" if self.index is None else self.index.cpu().contiguous().view(torch.uint8).numpy().data
+                        b""
+                        if self.index is None
+                        else self.index.cpu().contiguous().view(torch.uint8).numpy().data
                     )
                     continue
                 found = value if self.index is None else value.index_select(0, self.index)
@@ -94,13 +113,17 @@ class Rows:
         return h.hexdigest()
 
 
-def rows_of(model: Model, data: Mapping[str, Any], needs: tuple[str, ...], what: str = "data") -> Rows:
+def rows_of(
+    model: Model, data: Mapping[str, Any], needs: tuple[str, ...], what: str = "data"
+) -> Rows:
     """Checks arrays `{modality: (N, *event)}` against a model.
 
-    `x_mask` `(N,)` marks the rows that have x; rows without it may hold anything in x. `label` is left alone.
+    `x_mask` `(N,)` marks the rows that have x; rows without it may hold anything in x. `label` is
+    left alone.
 
     Raises:
-        DataError: a modality that is missing, unknown, empty, of another length, or that holds what is no number.
+        DataError: a modality that is missing, unknown, empty, of another length, or that holds what
+            is no number.
         ShapeError: wrong trailing axes.
     """
     known = {*model.observed, *(f"{k}_mask" for k in model.observed), *EXTRA}
@@ -108,23 +131,30 @@ def rows_of(model: Model, data: Mapping[str, Any], needs: tuple[str, ...], what:
         if name not in known:
             raise DataError(f"{what}: {unknown('array', name, known)}")
     if missing := [k for k in needs if k not in data]:
-        raise DataError(f"{what}: {model.title} needs {', '.join(needs)}; {', '.join(missing)} is missing")
+        raise DataError(
+            f"{what}: {model.title} needs {', '.join(needs)}; {', '.join(missing)} is missing"
+        )
     arrays: dict[str, Any] = {k: _array(model, data[k], k) for k in model.observed if k in data}
-    counts = {k: (len(a) if a.ndim else 0) for k, a in arrays.items()}
+    counts = {k: len(a) if a.ndim else 0 for k, a in arrays.items()}
     if len(set(counts.values())) > 1:
         raise DataError(
-            f"{what}: expected the same number of rows, got {', '.join(f'{n} of {k}' for k, n in counts.items())}"
+            f"{what}: expected the same number of rows, got"
+            f" {', '.join(f'{n} of {k}' for k, n in counts.items())}"
         )
     count = next(iter(counts.values()))
     if count == 0 or any(not isinstance(a, Ragged) and a.numel() == 0 for a in arrays.values()):
         raise DataError(
-            f"{what}: the arrays are empty: {', '.join(f'{k} {tuple(a.shape)}' for k, a in arrays.items())}"
+            f"{what}: the arrays are empty:"
+            f" {', '.join(f'{k} {tuple(a.shape)}' for k, a in arrays.items())}"
         )
     if count == 1:
         raise DataError(f"{what}: one row is not enough to train on; expected at least 2")
     masks = _masks(data, arrays, count, what)
     if masks is not None and any(isinstance(a, Ragged) for a in arrays.values()):
-        raise DataError(f"{what}: sequences of different lengths have no mask of missing rows; leave such rows out")
+        raise DataError(
+            f"{what}: sequences of different lengths have no mask of missing rows; leave such"
+            " rows out"
+        )
     values: dict[str, Any] = {}
     for name, array in arrays.items():
         if masks is not None and not bool(masks[name].all()):
@@ -134,9 +164,13 @@ def rows_of(model: Model, data: Mapping[str, Any], needs: tuple[str, ...], what:
             values[name] = array
             continue
         values[name] = model.observed[name].store(array, name)
-        if len(values[name]) != count or values[name].ndim != len(model.observed[name].event_shape) + 1:
+        if (
+            len(values[name]) != count
+            or values[name].ndim != len(model.observed[name].event_shape) + 1
+        ):
             raise DataError(
-                f"{what}: {name} needs shape (rows, *{model.observed[name].event_shape}), got {tuple(array.shape)}"
+                f"{what}: {name} needs shape (rows, *{model.observed[name].event_shape}), got"
+                f" {tuple(array.shape)}"
             )
     return Rows(values, masks, count)
 
@@ -148,7 +182,8 @@ def _array(model: Model, value: Any, name: str) -> Any:
     space = model.observed[name]
     if not isinstance(space, Sequence):
         raise DataError(
-            f"{name}: expected an array for {space!r}; sequences of different lengths are for a Sequence(T, d)"
+            f"{name}: expected an array for {space!r}; sequences of different lengths are for a"
+            " Sequence(T, d)"
         )
     space.prepare(value.index_select(0, value.lengths.argmax()[None]), name)
     check_finite(value.frames, f"{name}: frames")
@@ -156,7 +191,9 @@ def _array(model: Model, value: Any, name: str) -> Any:
 
 
 def warn_constant(model: Model, rows: Rows) -> list[str]:
-    """Warns of real columns that never change; they carry no information and are learned as constants."""
+    """Warns of real columns that never change; they carry no information and are learned as
+    constants.
+    """
     found = []
     for name, value in rows.values.items():
         if isinstance(model.observed[name], Real):
@@ -165,14 +202,17 @@ def warn_constant(model: Model, rows: Rows) -> list[str]:
             if constant:
                 shown = ", ".join(map(str, constant[:5])) + (", ..." if len(constant) > 5 else "")
                 found.append(
-                    f"{name}: {len(constant)} constant column{'s' * (len(constant) > 1)} ({shown}); they carry no information"
+                    f"{name}: {len(constant)} constant column{'s' * (len(constant) > 1)} ({shown});"
+                    " they carry no information"
                 )
     for text in found:
         warnings.warn(text, stacklevel=5)
     return found
 
 
-def _masks(data: Mapping[str, Any], arrays: Mapping[str, Tensor], count: int, what: str) -> dict[str, Tensor] | None:
+def _masks(
+    data: Mapping[str, Any], arrays: Mapping[str, Tensor], count: int, what: str
+) -> dict[str, Tensor] | None:
     masks = {}
     for name in arrays:
         mask = data.get(f"{name}_mask")
@@ -180,7 +220,9 @@ def _masks(data: Mapping[str, Any], arrays: Mapping[str, Tensor], count: int, wh
             continue
         mask = to_tensor(mask, f"{name}_mask").reshape(-1)
         if len(mask) != count:
-            raise DataError(f"{what}: {name}_mask needs {count} entries, one a row, got {len(mask)}")
+            raise DataError(
+                f"{what}: {name}_mask needs {count} entries, one a row, got {len(mask)}"
+            )
         masks[name] = mask.to(torch.get_default_dtype())
         if not bool(((masks[name] == 0) | (masks[name] == 1)).all()):
             raise DataError(f"{what}: {name}_mask must hold 0 (missing) and 1 (there)")

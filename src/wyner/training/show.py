@@ -1,4 +1,6 @@
-"""Progress that a person can follow: a bar with loss and time left on a terminal, a line now and then elsewhere."""
+"""Progress that a person can follow: a bar with loss and time left on a terminal, a line now and
+then elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,13 @@ class Lines(Silent):
     """A line on standard error about every ten seconds and at the end; for logs and pipes."""
 
     def __init__(self, total: int, done: int = 0) -> None:
-        self.total, self.start, self.first, self.last, self.text = total, time.monotonic(), done, 0.0, ""
+        self.total, self.start, self.first, self.last, self.text = (
+            total,
+            time.monotonic(),
+            done,
+            0.0,
+            "",
+        )
 
     def advance(self, done: int, loss: float, text: str) -> None:
         now = time.monotonic()

@@ -16,20 +16,25 @@ Start = Model | Run | str | Path | Callable[[dict[str, Any]], "Model | Run | str
 """A trained model, its run, its folder, or a function from a point of a grid to one of these."""
 
 
-def adopt(model: Model, source: Model | Run | str | Path, factors: Sequence[str] | None = None) -> list[str]:
-    """Copies weights of another model into the factors of the same name; what the other lacks stays as it is.
+def adopt(
+    model: Model, source: Model | Run | str | Path, factors: Sequence[str] | None = None
+) -> list[str]:
+    """Copies weights of another model into the factors of the same name; what the other lacks stays
+    as it is.
 
     Args:
         model: changes in place.
         source: a trained model, its run, or the folder of its run.
-        factors: names of factors (`"q(z|x)"`) and of observed variables (`"x"`, for features that its encoders share); by default
-            everything that has the same name, the same parameters and the same shapes in both.
+        factors: names of factors (`"q(z|x)"`) and of observed variables (`"x"`, for features that
+            its encoders share); by default everything that has the same name, the same parameters
+            and the same shapes in both.
 
     Returns:
         What was copied, by name.
 
     Raises:
-        OptionError: a name that one of the models lacks, other shapes, or nothing in common. RunError: no run in the folder.
+        OptionError: a name that one of the models lacks, other shapes, or nothing in common.
+            RunError: no run in the folder.
     """
     other = source if isinstance(source, Model) else _model_of(source)
     mine, theirs = _parts(model), _parts(other)
@@ -45,16 +50,23 @@ def adopt(model: Model, source: Model | Run | str | Path, factors: Sequence[str]
             _copy(mine[name], theirs[name])
             copied.append(name)
         elif factors is not None:
-            raise OptionError(f"start: {name} has other networks in the two models, so its weights cannot be copied")
+            raise OptionError(
+                f"start: {name} has other networks in the two models, so its weights cannot be"
+                " copied"
+            )
     if not copied:
         raise OptionError(
-            f"start: {model.title} and the {other.title} to start from have no factor in common; expected equal names and networks"
+            f"start: {model.title} and the {other.title} to start from have no factor in common;"
+            " expected equal names and networks"
         )
     return copied
 
 
-def begin(model: Model, start: Start, freeze: Sequence[str], point: dict[str, Any] | None = None) -> None:
-    """`adopt` of everything that fits, for a training that keeps some of it; `point` is that of a grid.
+def begin(
+    model: Model, start: Start, freeze: Sequence[str], point: dict[str, Any] | None = None
+) -> None:
+    """`adopt` of everything that fits, for a training that keeps some of it; `point` is that of a
+    grid.
 
     Raises:
         OptionError: as `adopt`; or what is to be kept was not copied.
@@ -63,8 +75,8 @@ def begin(model: Model, start: Start, freeze: Sequence[str], point: dict[str, An
     copied = adopt(model, start(point) if of_points and point is not None else start)  # type: ignore[operator, arg-type]
     if missed := [name for name in freeze if name not in copied]:
         raise OptionError(
-            f"freeze: {', '.join(missed)} would stay as it was made, because the model to start from has other networks for it; "
-            f"copied were {', '.join(copied)}"
+            f"freeze: {', '.join(missed)} would stay as it was made, because the model to start"
+            f" from has other networks for it; copied were {', '.join(copied)}"
         )
 
 
@@ -74,8 +86,12 @@ def _shapes(part: torch.nn.Module) -> dict[str, torch.Size]:
 
 @torch.no_grad()
 def _copy(mine: torch.nn.Module, theirs: torch.nn.Module) -> None:
-    """Parameters and running statistics of networks; what a head keeps of its schedule (temperature, floor) is its own."""
-    found = dict(theirs.named_parameters()) | {k: b for k, b in theirs.named_buffers() if not k.startswith("head.")}
+    """Parameters and running statistics of networks; what a head keeps of its schedule
+    (temperature, floor) is its own.
+    """
+    found = dict(theirs.named_parameters()) | {
+        k: b for k, b in theirs.named_buffers() if not k.startswith("head.")
+    }
     for name, value in [*mine.named_parameters(), *mine.named_buffers()]:
         if name in found and found[name].shape == value.shape:
             value.copy_(found[name])
@@ -89,7 +105,9 @@ def _model_of(source: Run | str | Path) -> Model:
     if isinstance(source, Run):
         return source.model
     if not isinstance(source, (str, Path)):
-        raise OptionError(f"start: expected a model, a run or the folder of one, got {type(source).__name__}")
+        raise OptionError(
+            f"start: expected a model, a run or the folder of one, got {type(source).__name__}"
+        )
     from wyner.runs import load
 
     return load(source)

@@ -1,4 +1,6 @@
-"""One phase in training: its program, optimiser, learning rate and noise. A step is a function of (seed, step) alone."""
+"""One phase in training: its program, optimiser, learning rate and noise. A step is a function of
+(seed, step) alone.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +31,14 @@ CHECK_EVERY = 20
 
 def plain(settings: Settings, fabric: Any) -> bool:
     """Whether one process computes in float32, without anything of Fabric's."""
-    return fabric.world_size == 1 and settings.precision == "32-true" and settings.strategy == "auto"
+    return (
+        fabric.world_size == 1 and settings.precision == "32-true" and settings.strategy == "auto"
+    )
 
 
 class Course:
-    """One phase of one model: what is computed, from which noise, with which weights; not how the parameters move.
+    """One phase of one model: what is computed, from which noise, with which weights; not how the
+    parameters move.
 
     Args:
         fabric: a launched Lightning Fabric.
@@ -43,13 +48,23 @@ class Course:
         total: steps that this phase will take in the whole training.
     """
 
-    def __init__(self, fabric: Any, model: Model, phase: Phase, index: int, total: int, settings: Settings) -> None:
-        self.fabric, self.model, self.phase, self.index, self.settings = fabric, model, phase, index, settings
+    def __init__(
+        self, fabric: Any, model: Model, phase: Phase, index: int, total: int, settings: Settings
+    ) -> None:
+        self.fabric, self.model, self.phase, self.index, self.settings = (
+            fabric,
+            model,
+            phase,
+            index,
+            settings,
+        )
         self.total = max(1, total)
         self.program = model.program(phase.objective).to(fabric.device)
         self.trained = self._trained()
         self.names = ["loss", *self.program.names]
-        frozen = {id(p) for m in model.modules() if getattr(m, "frozen", False) for p in m.parameters()}
+        frozen = {
+            id(p) for m in model.modules() if getattr(m, "frozen", False) for p in m.parameters()
+        }
         self.parameters = {
             f"{part}.{name}.{k}": p
             for part, name in self.trained
@@ -60,8 +75,11 @@ class Course:
             raise OptionError(f"phase {phase.name!r} trains no parameter")
         self.schedule = learning_rate(settings.schedule)
         self.fixed = all(isinstance(t.weight, (int, float)) for t in phase.objective.terms)
-        # frozen factors keep their temperatures and variances: the phase before has brought them to their ends
-        heads: list[Any] = [getattr(model, part)[name].head for part, name in self.trained if part == "factors"]
+        # frozen factors keep their temperatures and variances: the phase before has brought them to
+        # their ends
+        heads: list[Any] = [
+            getattr(model, part)[name].head for part, name in self.trained if part == "factors"
+        ]
         self.annealed = [h for h in heads if hasattr(h, "anneal")]
         self.generator = torch.Generator(fabric.device)
         self.step, self.count = 0, 0
@@ -87,15 +105,21 @@ class Course:
         model, phase, freeze = self.model, self.phase, self.settings.freeze
         for name in freeze:
             if name not in model.factors and name not in model.features:
-                raise OptionError(f"freeze: {unknown('factor', name, [*model.factors, *model.features])}")
+                raise OptionError(
+                    f"freeze: {unknown('factor', name, [*model.factors, *model.features])}"
+                )
         if phase.train is not None:
             return [("factors", f) for f in phase.train if f not in freeze]
         used = [f for f in self.program.used if f not in (*phase.freeze, *freeze)]
         parents = {op.name for op in self.program.plan.ops if op.kind == "feature"} - set(freeze)
-        return [("factors", f) for f in used] + [("features", f) for f in model.features if f in parents]
+        return [("factors", f) for f in used] + [
+            ("features", f) for f in model.features if f in parents
+        ]
 
     def activate(self) -> None:
-        """Lets gradients reach this phase's factors and no others; frozen ones also keep their running statistics."""
+        """Lets gradients reach this phase's factors and no others; frozen ones also keep their
+        running statistics.
+        """
         own = {id(p) for p in self.parameters.values()}
         for p in self.model.parameters():
             p.requires_grad_(id(p) in own)
@@ -124,7 +148,9 @@ class Course:
 
     def noise(self, rows: int, *seed: int) -> list[Tensor | None]:
         """Noise for a batch: a function of the seed, the process and the numbers given."""
-        self.generator.manual_seed(mix(self.settings.seed, self.fabric.global_rank, self.index, *seed))
+        self.generator.manual_seed(
+            mix(self.settings.seed, self.fabric.global_rank, self.index, *seed)
+        )
         lead = (rows,) if self.settings.samples == 1 else (self.settings.samples, rows)
         return self.program.noise(lead, next(iter(self.parameters.values())), self.generator)
 
@@ -137,7 +163,9 @@ class Course:
 
     @torch.no_grad()
     def evaluate(self, rows: Rows, block: int = 1000) -> dict[str, float]:
-        """Mean loss and terms over validation rows, with final weights and the same noise every time."""
+        """Mean loss and terms over validation rows, with final weights and the same noise every
+        time.
+        """
         self.model.eval()
         self.anneal(1.0)
         weights = self.weights(1.0)
@@ -145,7 +173,9 @@ class Course:
         for i, start in enumerate(range(0, rows.count, block)):
             index = torch.arange(start, min(start + block, rows.count), device=self.fabric.device)
             values, masks = rows.take(index)
-            loss, terms = self.program(values, self.noise(len(index), HELD_NOISE, i), weights, masks)
+            loss, terms = self.program(
+                values, self.noise(len(index), HELD_NOISE, i), weights, masks
+            )
             total += torch.cat([loss[None], terms]).double().cpu() * len(index)
         self.activate()
         return dict(zip(self.names, (total / rows.count).tolist(), strict=True))
@@ -155,23 +185,28 @@ class Course:
         bad = [k for k, v in means.items() if not math.isfinite(v) and k != "loss"] or ["loss"]
         shown = "; ".join(f"{k} = {means[k]}" for k in bad[:3])
         raise Diverged(
-            f"phase {self.phase.name!r}, step {self.step}: the loss is not a number any more: {shown}. "
-            "Try a smaller learning rate (lr) or a limit on gradients (clip=1.0)"
+            f"phase {self.phase.name!r}, step {self.step}: the loss is not a number any more:"
+            f" {shown}. Try a smaller learning rate (lr) or a limit on gradients (clip=1.0)"
         )
 
 
 class Trainer(Course):
     """Steps of one phase of one model. Arguments as of `Course`."""
 
-    def __init__(self, fabric: Any, model: Model, phase: Phase, index: int, total: int, settings: Settings) -> None:
+    def __init__(
+        self, fabric: Any, model: Model, phase: Phase, index: int, total: int, settings: Settings
+    ) -> None:
         self.rival: Rival | None = None
         super().__init__(fabric, model, phase, index, total, settings)
         self.activate()
         adam = optimiser(list(self.parameters.values()), settings, fabric.device)
-        # Fabric recognises the compiled module inside its wrapper, so that precision and distribution stay outside it
+        # Fabric recognises the compiled module inside its wrapper, so that precision and
+        # distribution stay outside it
         module = torch.compile(self.program, dynamic=False) if settings.compile else self.program
         # one process in float32 needs nothing of Fabric's wrapper, which costs 0.1 to 0.2 ms a step
-        wrapped: tuple[Any, Any] = (module, adam) if plain(settings, fabric) else fabric.setup(module, adam)
+        wrapped: tuple[Any, Any] = (
+            (module, adam) if plain(settings, fabric) else fabric.setup(module, adam)
+        )
         self.module, self.adam = wrapped
         self.now = self.weights(0.0)
         self.recent: list[tuple[Tensor, Tensor]] = []
@@ -180,20 +215,27 @@ class Trainer(Course):
         self.last = torch.zeros((), device=fabric.device)
         if not self.judged and settings.patience is not None:
             raise OptionError(
-                f"patience: the loss of phase {phase.name!r} says nothing of progress, because its critics learn too; use a probe"
+                f"patience: the loss of phase {phase.name!r} says nothing of progress, because its"
+                " critics learn too; use a probe"
             )
         if isinstance(self.program, RatioProgram) and self.program.duels:
             if not plain(settings, fabric):
                 raise OptionError(
-                    f"phase {phase.name!r}: critics train in one process in float32 (devices=1, strategy='auto', precision='32-true')"
+                    f"phase {phase.name!r}: critics train in one process in float32 (devices=1,"
+                    " strategy='auto', precision='32-true')"
                 )
             if settings.accumulate > 1:
                 raise OptionError(
-                    f"accumulate: the critics of phase {phase.name!r} compare whole batches; use a smaller batch_size"
+                    f"accumulate: the critics of phase {phase.name!r} compare whole batches; use a"
+                    " smaller batch_size"
                 )
             make = lambda parameters, betas: optimiser(parameters, settings, fabric.device, betas)
             self.rival = Rival(self.program, TwoPlayer.of(phase), make, settings.lr, settings.clip)
-            self.play = torch.compile(self.program.contest, dynamic=False) if settings.compile else self.program.contest
+            self.play = (
+                torch.compile(self.program.contest, dynamic=False)
+                if settings.compile
+                else self.program.contest
+            )
             self.activate()
 
     def activate(self) -> None:
@@ -208,7 +250,9 @@ class Trainer(Course):
             group["lr"] = self.rate(self.step)
         if not self.fixed:
             self.now = self.weights(progress)
-        self.anneal(self.step / max(1, self.total - 1))  # the last step is taken at the end of the schedule
+        self.anneal(
+            self.step / max(1, self.total - 1)
+        )  # the last step is taken at the end of the schedule
         rows = len(next(iter(values.values())))
         if self.rival is None:
             self._descend(values, masks, self.noise(rows, NOISE, self.step))
@@ -222,12 +266,16 @@ class Trainer(Course):
         self.step += 1
         return self.last
 
-    def _descend(self, values: dict[str, Tensor], masks: dict[str, Tensor] | None, noise: list[Tensor | None]) -> None:
+    def _descend(
+        self, values: dict[str, Tensor], masks: dict[str, Tensor] | None, noise: list[Tensor | None]
+    ) -> None:
         """One step of Adam for the model."""
         if (parts := self.settings.accumulate) > 1:
             self.adam.zero_grad()
             drawn = self.program.drawn
-            detached, means = backward_in_parts(self.fabric, self.module, drawn, values, noise, self.now, masks, parts)
+            detached, means = backward_in_parts(
+                self.fabric, self.module, drawn, values, noise, self.now, masks, parts
+            )
             self._check(detached, means)
         else:
             loss, terms = self.module(values, noise, self.now, masks)
@@ -236,7 +284,9 @@ class Trainer(Course):
             self.adam.zero_grad()
             self.fabric.backward(loss)
         if self.settings.clip is not None:
-            self.fabric.clip_gradients(self.module, self.adam, max_norm=self.settings.clip, error_if_nonfinite=False)
+            self.fabric.clip_gradients(
+                self.module, self.adam, max_norm=self.settings.clip, error_if_nonfinite=False
+            )
         self.adam.step()
         if self.average is not None:
             self.average.update()
@@ -247,11 +297,15 @@ class Trainer(Course):
     def means(self) -> dict[str, float]:
         if self.rival is None:
             return super().means()
-        found = super().means() if self.count else {}  # with fresh batches only the critics may have had their turn
+        found = (
+            super().means() if self.count else {}
+        )  # with fresh batches only the critics may have had their turn
         return {**found, **self.rival.means()}
 
     def _check(self, loss: Tensor, terms: Tensor) -> None:
-        """Stops before a step on a loss that is no number; where looking makes the device wait, a few steps later."""
+        """Stops before a step on a loss that is no number; where looking makes the device wait, a
+        few steps later.
+        """
         self.recent.append((loss, terms))
         if self.fabric.device.type != "cpu" and len(self.recent) < CHECK_EVERY:
             return

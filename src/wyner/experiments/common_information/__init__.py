@@ -1,4 +1,6 @@
-"""`wyner reproduce common-information`: every estimator on every task with a known answer, estimate beside truth."""
+"""`wyner reproduce common-information`: every estimator on every task with a known answer, estimate
+beside truth.
+"""
 
 from wyner.experiments.common_information.cells import LENGTHS, NAME, Protocol, protocol, reproduce
 

@@ -1,4 +1,6 @@
-"""Tasks x sizes x seeds: each cell is estimated once, kept in a file of its own, and never again."""
+"""Tasks x sizes x seeds: each cell is estimated once, kept in a file of its own, and never
+again.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,10 @@ LENGTHS = {"short": ((10_000,), 2), "long": ((1_000, 3_000, 10_000, 30_000), 10)
 
 
 def protocol(
-    name: str = "short", tasks: Sequence[str] = (), sizes: Sequence[int] | None = None, seeds: int | None = None
+    name: str = "short",
+    tasks: Sequence[str] = (),
+    sizes: Sequence[int] | None = None,
+    seeds: int | None = None,
 ) -> Protocol:
     """A protocol with some of it changed.
 
@@ -57,9 +62,16 @@ def protocol(
     chosen = tuple(sizes) if sizes else standard
     count = count if seeds is None else seeds
     if count < 1 or min(chosen) < 100:
-        raise OptionError(f"{NAME}: expected at least one seed and 100 pairs, got {count} and {min(chosen)}")
+        raise OptionError(
+            f"{NAME}: expected at least one seed and 100 pairs, got {count} and {min(chosen)}"
+        )
     picked = {benchmark.task(t).name for t in tasks}
-    return Protocol(name, tuple(t.name for t in benchmark.TASKS if not picked or t.name in picked), chosen, count)
+    return Protocol(
+        name,
+        tuple(t.name for t in benchmark.TASKS if not picked or t.name in picked),
+        chosen,
+        count,
+    )
 
 
 @dataclass(frozen=True)
@@ -69,7 +81,8 @@ class Cell:
     Attributes:
         task, n, seed: which.
         truth: exact I, J, C_GK in nats.
-        rows: estimates as dictionaries (`row_as_json`), and those chosen for I, J, C_GK under the estimator "best".
+        rows: estimates as dictionaries (`row_as_json`), and those chosen for I, J, C_GK under the
+            estimator "best".
         seconds: that it took.
     """
 
@@ -82,11 +95,16 @@ class Cell:
 
     def of(self, estimator: str, quantity: str) -> dict[str, Any] | None:
         """The estimate of a quantity by an estimator."""
-        return next((r for r in self.rows if r["estimator"] == estimator and r["quantity"] == quantity), None)
+        return next(
+            (r for r in self.rows if r["estimator"] == estimator and r["quantity"] == quantity),
+            None,
+        )
 
 
 def measure(task: str, n: int, seed: int) -> Cell:
-    """Draws the sample of a cell and runs every estimator that fits it, on one thread: the networks are too small for more."""
+    """Draws the sample of a cell and runs every estimator that fits it, on one thread: the networks
+    are too small for more.
+    """
     start, threads = time.perf_counter(), torch.get_num_threads()
     chosen = benchmark.task(task)
     x, y = chosen.sample(n, seed)
@@ -102,7 +120,9 @@ def _rows(found: Estimates) -> list[dict[str, Any]]:
     best = []
     for quantity in ("I", "J", "C_GK"):
         row = found.best(quantity)
-        best.append(row_as_json(dataclasses.replace(row, estimator="best", note=f"by {row.estimator}")))
+        best.append(
+            row_as_json(dataclasses.replace(row, estimator="best", note=f"by {row.estimator}"))
+        )
     return found.as_rows() + best
 
 
@@ -122,10 +142,15 @@ def stored(path: Path) -> Cell | None:
 
 
 def reproduce(
-    plan: Protocol, *, out: str | Path = "results", runs: str | Path = Path("runs") / "reproduce", figures: bool = True,
+    plan: Protocol,
+    *,
+    out: str | Path = "results",
+    runs: str | Path = Path("runs") / "reproduce",
+    figures: bool = True,
     progress: bool = True,
-) -> Path:  # fmt: skip
-    """Estimates what is missing and writes the table, the numbers and the figure; resumable at every cell.
+) -> Path:
+    """Estimates what is missing and writes the table, the numbers and the figure; resumable at
+    every cell.
 
     Args:
         plan: what is run.
@@ -154,7 +179,8 @@ def reproduce(
                 cell = measure(task, n, seed)
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(
-                    f"interrupted after {k} of {len(wanted)} cells; go on with the same command: {command()}"
+                    f"interrupted after {k} of {len(wanted)} cells; go on with the same command:"
+                    f" {command()}"
                 ) from None
             write_json(path, {"version": VERSION, "cell": dataclasses.asdict(cell)})
         cells.append(cell)
@@ -169,4 +195,7 @@ def reproduce(
 def _line(cell: Cell) -> str:
     best = cell.of("best", "J")
     assert best is not None
-    return f"{cell.task} n={cell.n} seed={cell.seed}: J {best['value']:.3f} against {cell.truth['J']:.3f} ({best['note']}), {cell.seconds:.0f} s"
+    return (
+        f"{cell.task} n={cell.n} seed={cell.seed}: J {best['value']:.3f} against"
+        f" {cell.truth['J']:.3f} ({best['note']}), {cell.seconds:.0f} s"
+    )

@@ -1,4 +1,6 @@
-"""Estimate against truth: the answers with their intervals, and how far every estimator is from the true J on every task."""
+"""Estimate against truth: the answers with their intervals, and how far every estimator is from the
+true J on every task.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,13 @@ from wyner.report.canvas import FAINT, INK, LINES, dress, figure, legend
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-GROUPS = {"independent": LINES[7], "gaussian": LINES[0], "label": LINES[1], "discrete": LINES[2], "both": LINES[3]}
+GROUPS = {
+    "independent": LINES[7],
+    "gaussian": LINES[0],
+    "label": LINES[1],
+    "discrete": LINES[2],
+    "both": LINES[3],
+}
 MARKS = {
     "best": "D",
     "copula": "o",
@@ -51,7 +59,13 @@ def _against(ax: Axes, cells: Sequence[Cell]) -> None:
         if row is None:
             continue
         low, high = row["interval"]
-        ax.plot([c.truth["J"]] * 2, [low, top if high is None else high], color=GROUPS[group], linewidth=1.2, alpha=0.7)
+        ax.plot(
+            [c.truth["J"]] * 2,
+            [low, top if high is None else high],
+            color=GROUPS[group],
+            linewidth=1.2,
+            alpha=0.7,
+        )
         ax.plot(
             c.truth["J"],
             row["value"],
@@ -90,7 +104,10 @@ def _errors(ax: Axes, tasks: list[str], cells: Sequence[Cell]) -> None:
             if row is None:
                 continue
             error = max(-WIDEST, min(WIDEST, row["value"] - c.truth["J"]))
-            size: dict[str, Any] = {"markersize": 6 if name == "best" else 5, "zorder": 2 if name == "best" else 3}
+            size: dict[str, Any] = {
+                "markersize": 6 if name == "best" else 5,
+                "zorder": 2 if name == "best" else 3,
+            }
             if name == "best":
                 size["markerfacecolor"] = "none"
             ax.plot(

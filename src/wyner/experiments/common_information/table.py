@@ -41,7 +41,13 @@ def as_json(plan: Protocol, cells: Sequence[Cell], command: str, device: str) ->
     rows = []
     for c in cells:
         for r in c.rows:
-            settings = {"task": c.task, "n": c.n, "quantity": r["quantity"], "kind": r["kind"], "note": r["note"]}
+            settings = {
+                "task": c.task,
+                "n": c.n,
+                "quantity": r["quantity"],
+                "kind": r["kind"],
+                "note": r["note"],
+            }
             low, high = r["interval"]
             metrics = {
                 "value": r["value"],
@@ -50,16 +56,24 @@ def as_json(plan: Protocol, cells: Sequence[Cell], command: str, device: str) ->
                 "truth": c.truth.get(r["quantity"]),
                 "seconds": r["seconds"],
             }
-            rows.append({"model": r["estimator"], "settings": settings, "seed": c.seed, "metrics": metrics})
+            rows.append(
+                {"model": r["estimator"], "settings": settings, "seed": c.seed, "metrics": metrics}
+            )
     checks = [
         {"text": text, "verdict": "holds" if ok else "does not hold", "numbers": numbers}
         for text, ok, numbers in claims(cells)
     ]
     return {
-        "experiment": NAME, "protocol": plan.name, "command": command, "versions": versions(), "device": device,
-        "wall_s": round(sum(c.seconds for c in cells), 1), "tasks": {t: benchmark.task(t).truth for t in plan.tasks},
-        "rows": rows, "claims": checks,
-    }  # fmt: skip
+        "experiment": NAME,
+        "protocol": plan.name,
+        "command": command,
+        "versions": versions(),
+        "device": device,
+        "wall_s": round(sum(c.seconds for c in cells), 1),
+        "tasks": {t: benchmark.task(t).truth for t in plan.tasks},
+        "rows": rows,
+        "claims": checks,
+    }
 
 
 def holds(row: dict[str, Any], truth: float) -> bool:
@@ -68,7 +82,9 @@ def holds(row: dict[str, Any], truth: float) -> bool:
     return low - 1e-9 <= truth <= (math.inf if high is None else high) + 1e-9
 
 
-def _best(cells: Sequence[Cell], pick: Callable[[benchmark.Task], bool]) -> list[tuple[Cell, float, float]]:
+def _best(
+    cells: Sequence[Cell], pick: Callable[[benchmark.Task], bool]
+) -> list[tuple[Cell, float, float]]:
     found = []
     for c in cells:
         row = c.of("best", "J")
@@ -86,19 +102,35 @@ def claims(cells: Sequence[Cell]) -> list[tuple[str, bool, str]]:
     out: list[tuple[str, bool, str]] = []
 
     def check(
-        text: str, found: list[tuple[Cell, float, float]], error: Callable[[float, float], float], most: float
+        text: str,
+        found: list[tuple[Cell, float, float]],
+        error: Callable[[float, float], float],
+        most: float,
     ) -> None:
         if found:
             errors = [abs(error(v, t)) for _, v, t in found]
             worst = max(range(len(found)), key=lambda k: errors[k])
             good = sum(e <= most for e in errors)
-            numbers = f"{good} of {len(errors)} cells; worst {errors[worst]:.3f} ({found[worst][0].task}, seed {found[worst][0].seed})"
+            numbers = (
+                f"{good} of {len(errors)} cells; worst {errors[worst]:.3f} ({found[worst][0].task},"
+                f" seed {found[worst][0].seed})"
+            )
             out.append((text, good == len(errors), numbers))
 
     relative = lambda v, t: v / t - 1
     plain = lambda v, t: v - t
-    check("J of Gaussian tasks within 10%", _best(cells, lambda t: t.group == "gaussian"), relative, 0.1)
-    check("J of the mixture within 0.1 nats of 0.5004", _best(cells, lambda t: t.name == "mog"), plain, 0.1)
+    check(
+        "J of Gaussian tasks within 10%",
+        _best(cells, lambda t: t.group == "gaussian"),
+        relative,
+        0.1,
+    )
+    check(
+        "J of the mixture within 0.1 nats of 0.5004",
+        _best(cells, lambda t: t.name == "mog"),
+        plain,
+        0.1,
+    )
     check(
         "J of label-correlated vectors within 0.1 nats of log K",
         _best(cells, lambda t: t.name.startswith("labels")),
@@ -106,12 +138,23 @@ def claims(cells: Sequence[Cell]) -> list[tuple[str, bool, str]]:
         0.1,
     )
     digits = _best(cells, lambda t: t.name == "digits-add1")
-    check("J of pairs of digits within 0.1 nats of log 10, from the 5,500 pairs there are", digits, plain, 0.1)
+    check(
+        "J of pairs of digits within 0.1 nats of log 10, from the 5,500 pairs there are",
+        digits,
+        plain,
+        0.1,
+    )
     for quantity in ("J", "I", "C_GK"):
         every = [(c, r) for c in cells if (r := c.of("best", quantity)) is not None]
         if every:
             good = sum(holds(r, c.truth[quantity]) for c, r in every)
-            out.append((f"the true {quantity} is inside the printed interval in at least 80% of cells", good >= 0.8 * len(every), f"{good} of {len(every)}"))  # fmt: skip
+            out.append(
+                (
+                    f"the true {quantity} is inside the printed interval in at least 80% of cells",
+                    good >= 0.8 * len(every),
+                    f"{good} of {len(every)}",
+                )
+            )
     alone = [
         (c, r)
         for c in cells
@@ -121,7 +164,16 @@ def claims(cells: Sequence[Cell]) -> list[tuple[str, bool, str]]:
     ]
     if alone:
         worst = max(alone, key=lambda pair: pair[1]["value"])
-        out.append(("independent pairs: every estimator at most 0.05 nats", worst[1]["value"] <= 0.05, f"largest {worst[1]['value']:.4f} ({worst[1]['estimator']}, {worst[1]['quantity']}, {worst[0].task})"))  # fmt: skip
+        out.append(
+            (
+                "independent pairs: every estimator at most 0.05 nats",
+                worst[1]["value"] <= 0.05,
+                (
+                    f"largest {worst[1]['value']:.4f} ({worst[1]['estimator']},"
+                    f" {worst[1]['quantity']}, {worst[0].task})"
+                ),
+            )
+        )
     return out
 
 
@@ -129,9 +181,11 @@ def markdown(plan: Protocol, cells: Sequence[Cell], command: str, device: str) -
     """The tables, the claims and the failures."""
     sizes = ", ".join(f"{n}" for n in plan.sizes)
     intro = (
-        f"Every estimator that fits on {len(plan.tasks)} tasks with exact answers; {sizes} pairs (fewer where a task has fewer), {plan.seeds} seeds "
-        "of data and estimators. Nats. `best` is the answer that `wyner.information.estimate` gives, chosen without the truth. In brackets: cells whose "
-        "interval holds the truth, of all cells; for lower bounds (column head with >=) the interval has no upper end."
+        f"Every estimator that fits on {len(plan.tasks)} tasks with exact answers; {sizes} pairs"
+        f" (fewer where a task has fewer), {plan.seeds} seeds of data and estimators. Nats. `best`"
+        " is the answer that `wyner.information.estimate` gives, chosen without the truth. In"
+        " brackets: cells whose interval holds the truth, of all cells; for lower bounds (column"
+        " head with >=) the interval has no upper end."
     )
     parts = [
         f"# Common information from samples, {plan.name} protocol",
@@ -149,18 +203,26 @@ def markdown(plan: Protocol, cells: Sequence[Cell], command: str, device: str) -
         ]
     parts += ["## Failures", _failures(cells), "## Seconds", _seconds(cells)]
     stamp = ", ".join(f"{k} {v}" for k, v in versions().items())
-    parts.append(f"`{command}`; {device}; {sum(c.seconds for c in cells) / 60:.1f} minutes of estimation; {stamp}.")
+    parts.append(
+        f"`{command}`; {device}; {sum(c.seconds for c in cells) / 60:.1f} minutes of estimation;"
+        f" {stamp}."
+    )
     return "\n\n".join(parts) + "\n"
 
 
 def _claims(cells: Sequence[Cell]) -> str:
-    body = [[text, "**holds**" if ok else "**does not hold**", numbers] for text, ok, numbers in claims(cells)]
+    body = [
+        [text, "**holds**" if ok else "**does not hold**", numbers]
+        for text, ok, numbers in claims(cells)
+    ]
     return grid(["claim", "", "numbers"], body)
 
 
 def _matrix(plan: Protocol, cells: Sequence[Cell], quantity: str, n: int) -> str:
     used = [e for e in ORDER if any(c.of(e, quantity) for c in cells)]
-    lower = {e for e in used if all(r["kind"] == "lower" for c in cells if (r := c.of(e, quantity)))}
+    lower = {
+        e for e in used if all(r["kind"] == "lower" for c in cells if (r := c.of(e, quantity)))
+    }
     head = ["task", f"true {quantity}", *(f"{'>= ' if e in lower else ''}{e}" for e in used)]
     body = []
     for name in plan.tasks:
@@ -177,7 +239,9 @@ def _matrix(plan: Protocol, cells: Sequence[Cell], quantity: str, n: int) -> str
 def _cell(rows: Sequence[dict[str, Any]], truth: float) -> str:
     if not rows:
         return ""
-    return f"{spread([r['value'] for r in rows])} ({sum(holds(r, truth) for r in rows)}/{len(rows)})"
+    return (
+        f"{spread([r['value'] for r in rows])} ({sum(holds(r, truth) for r in rows)}/{len(rows)})"
+    )
 
 
 def _failures(cells: Sequence[Cell]) -> str:
@@ -188,7 +252,18 @@ def _failures(cells: Sequence[Cell]) -> str:
             truth = c.truth.get(r["quantity"])
             if r["quantity"] == "J" and truth is not None and not holds(r, truth):
                 high = "inf" if r["interval"][1] is None else f"{r['interval'][1]:.3f}"
-                body.append([r["estimator"], c.task, str(c.n), str(c.seed), f"{truth:.3f}", f"{r['value']:.3f}", f"[{r['interval'][0]:.3f}, {high}]", r["note"]])  # fmt: skip
+                body.append(
+                    [
+                        r["estimator"],
+                        c.task,
+                        str(c.n),
+                        str(c.seed),
+                        f"{truth:.3f}",
+                        f"{r['value']:.3f}",
+                        f"[{r['interval'][0]:.3f}, {high}]",
+                        r["note"],
+                    ]
+                )
     body.sort(key=lambda line: (ORDER.index(line[0]), line[1]))
     if not body:
         return "No interval misses a true J."
@@ -200,7 +275,13 @@ def _failures(cells: Sequence[Cell]) -> str:
 def _seconds(cells: Sequence[Cell]) -> str:
     spent: dict[str, list[float]] = {}
     for c in cells:
-        for name, seconds in {r["estimator"]: r["seconds"] for r in c.rows if r["estimator"] != "best"}.items():
+        for name, seconds in {
+            r["estimator"]: r["seconds"] for r in c.rows if r["estimator"] != "best"
+        }.items():
             spent.setdefault(name, []).append(seconds)
-    body = [[e, f"{sum(spent[e]) / len(spent[e]):.1f}", f"{max(spent[e]):.1f}"] for e in ORDER if e in spent]
+    body = [
+        [e, f"{sum(spent[e]) / len(spent[e]):.1f}", f"{max(spent[e]):.1f}"]
+        for e in ORDER
+        if e in spent
+    ]
     return grid(["estimator", "mean", "longest"], body)

@@ -1,5 +1,5 @@
-"""DSAE on speech: Tables 1 to 3 and Figures 3 and 4 of [CMI] ("Information Theoretic Regularization for Learning Global Features by
-Sequential VAE"), `wyner reproduce dsae`.
+"""DSAE on speech: Tables 1 to 3 and Figures 3 and 4 of [CMI] ("Information Theoretic Regularization
+for Learning Global Features by Sequential VAE"), `wyner reproduce dsae`.
 """
 
 from wyner.experiments.dsae.plan import NAME, protocols, read

@@ -1,7 +1,8 @@
-"""Figures: error rates and shared information along the rate of z; spectra of voices that were exchanged.
+"""Figures: error rates and shared information along the rate of z; spectra of voices that were
+exchanged.
 
-We do not have the paper's figures; ours show what its text draws from them: how EER(z), EER(s) (Figure 3) and I(z;s) (Figure 4) move
-with KL(z) for both objectives.
+We do not have the paper's figures; ours show what its text draws from them: how EER(z), EER(s)
+(Figure 3) and I(z;s) (Figure 4) move with KL(z) for both objectives.
 """
 
 from __future__ import annotations
@@ -12,7 +13,11 @@ from wyner.experiments.dsae.table import Results
 from wyner.files import write_bytes
 from wyner.report.canvas import DATA, LINES, dress, figure, legend, png, vector
 
-SHOWN = {"beta": ("beta-VAE", LINES[0], "o"), "cmi": ("CMI-VAE", LINES[1], "s"), "elbo": ("ELBO", DATA, "D")}
+SHOWN = {
+    "beta": ("beta-VAE", LINES[0], "o"),
+    "cmi": ("CMI-VAE", LINES[1], "s"),
+    "elbo": ("ELBO", DATA, "D"),
+}
 AXES = {
     "eer_z": "EER of z, percent (low is better)",
     "eer_s": "EER of s, percent (high is better)",
@@ -33,7 +38,15 @@ def draw_all(folder: Path, results: Results) -> list[Path]:
                 continue
             for a, b in zip(x, y, strict=True):
                 ax.plot(a, b, marker, color=colour, ms=3, alpha=0.45, mec="none")
-            ax.plot([a.mean() for a in x], [b.mean() for b in y], marker=marker, ms=6, color=colour, lw=1.2, label=name)
+            ax.plot(
+                [a.mean() for a in x],
+                [b.mean() for b in y],
+                marker=marker,
+                ms=6,
+                color=colour,
+                lw=1.2,
+                label=name,
+            )
             for r, a, b in zip(rows, x, y, strict=True):
                 if r.gamma:
                     ax.annotate(

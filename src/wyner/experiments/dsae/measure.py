@@ -1,4 +1,6 @@
-"""Numbers of a trained model on a corpus: the bound and its parts, verification by z and by s, I(z;s), VC-mCAS."""
+"""Numbers of a trained model on a corpus: the bound and its parts, verification by z and by s,
+I(z;s), VC-mCAS.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,13 @@ from torch import Tensor
 
 from wyner.data.corpus import Corpus, Recording, segments
 from wyner.information.shared import shared_information
-from wyner.metrics import Verification, conversion_accuracy, crossed_pairs, linear_probe, verification
+from wyner.metrics import (
+    Verification,
+    conversion_accuracy,
+    crossed_pairs,
+    linear_probe,
+    verification,
+)
 from wyner.models import Model
 from wyner.networks import SequenceCritics
 from wyner.objectives import KL, Program
@@ -29,7 +37,8 @@ PARTS = {
 
 @dataclass(frozen=True)
 class Ruler:
-    """The questions of the tables, asked of every model on the same recordings with the same random numbers.
+    """The questions of the tables, asked of every model on the same recordings with the same random
+    numbers.
 
     Args:
         corpus: with a test part.
@@ -57,11 +66,17 @@ class Ruler:
 
     def windows(self, part: str) -> tuple[Tensor, list[Recording]]:
         """Consecutive stretches `(N, T, d)` of a part, and the recording of each."""
-        cut = [(segments(r.frames, self.steps), r) for r in self.corpus.part(part) if len(r.frames) >= self.steps]
+        cut = [
+            (segments(r.frames, self.steps), r)
+            for r in self.corpus.part(part)
+            if len(r.frames) >= self.steps
+        ]
         return torch.from_numpy(np.concatenate([w for w, _ in cut])), [r for w, r in cut for _ in w]
 
     def measure(self, model: Model) -> dict[str, float]:
-        """elbo, kl_z, kl_s, recon in nats a stretch; eer_z, eer_s, conversion in percent; information in nats; trials."""
+        """elbo, kl_z, kl_s, recon in nats a stretch; eer_z, eer_s, conversion in percent;
+        information in nats; trials.
+        """
         model = model.eval()
         test, owners = self.windows("test")
         found = self.bound(model, test)
@@ -87,8 +102,9 @@ class Ruler:
 
     @torch.no_grad()
     def verify(self, model: Model) -> dict[str, Verification]:
-        """Equal error rates over all pairs of test recordings of the codes z, the mean of q(z|x) over the consecutive stretches of a
-        recording, and s, the mean of q(s|x,z) over their frames.
+        """Equal error rates over all pairs of test recordings of the codes z, the mean of q(z|x)
+        over the consecutive stretches of a recording, and s, the mean of q(s|x,z) over their
+        frames.
         """
         windows, owners = self.windows("test")
         names = list(dict.fromkeys(r.name for r in owners))
@@ -99,11 +115,15 @@ class Ruler:
         for k in ("z", "s"):
             each = torch.cat([p[k] if k == "z" else p[k].mean(1) for p in parts])
             total = torch.zeros(len(names), each.shape[1]).index_add_(0, owner, each)
-            found[k] = verification((total / owner.bincount()[:, None]).numpy(), [who[n] for n in names])
+            found[k] = verification(
+                (total / owner.bincount()[:, None]).numpy(), [who[n] for n in names]
+            )
         return found
 
     def shared(self, model: Model, test: Tensor) -> dict[str, float]:
-        """I(z;s) by a critic that learns on training stretches; on test stretches, and on those it learned from (`_fitted`)."""
+        """I(z;s) by a critic that learns on training stretches; on test stretches, and on those it
+        learned from (`_fitted`).
+        """
         with torch.random.fork_rng([]):
             torch.manual_seed(mix(self.seed, TASK, 1))
             train, _ = self.windows("train")
@@ -113,11 +133,16 @@ class Ruler:
             found = shared_information(
                 ask, *_draws(model, train), *_draws(model, test), steps=self.report, seed=self.seed
             )
-        return {"information": found.value, "information_se": found.error, "information_fitted": found.fitted}
+        return {
+            "information": found.value,
+            "information_se": found.error,
+            "information_fitted": found.fitted,
+        }
 
     @torch.no_grad()
     def conversion(self, model: Model, windows: Tensor, gender: np.ndarray) -> dict[str, float]:
-        """VC-mCAS in percent, and what a classifier reaches that learned on the real stretches themselves (`_real`).
+        """VC-mCAS in percent, and what a classifier reaches that learned on the real stretches
+        themselves (`_real`).
 
         The stretches that are converted are not among those that test the classifier.
         """
@@ -129,7 +154,9 @@ class Ruler:
         latent = model.encode(x=x)
         z, s = latent["z"].mean, latent["s"].mean
         n = len(i)
-        made = model.factors["p(x|s,z)"](s.roll(n, 0), z).mean  # z of i with s of j, then z of j with s of i
+        made = model.factors["p(x|s,z)"](
+            s.roll(n, 0), z
+        ).mean  # z of i with s of j, then z of j with s of i
         rest = np.setdiff1d(np.arange(len(windows)), used)
         real, labels = windows[torch.from_numpy(rest)].numpy(), gender[rest]
         plain = linear_probe(x.mean(1).numpy(), gender[used], real.mean(1), labels)
@@ -157,6 +184,10 @@ def _draws(model: Model, windows: Tensor) -> tuple[Tensor, Tensor]:
     for x in windows.split(BLOCK):
         z = model.encode(x=x)["z"].sample()
         seen = model.features["x"](x) if "x" in model.features else x
-        s = model.factors["q(s|x,z)"](seen, z) if "q(s|x,z)" in model.factors else model.factors["q(s|x)"](seen)
+        s = (
+            model.factors["q(s|x,z)"](seen, z)
+            if "q(s|x,z)" in model.factors
+            else model.factors["q(s|x)"](seen)
+        )
         parts.append((z, s.sample()))
     return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])

@@ -1,8 +1,10 @@
-"""A protocol of the speech tables as a file: which corpus, which sizes, which rows, what was published.
+"""A protocol of the speech tables as a file: which corpus, which sizes, which rows, what was
+published.
 
 title, source, seeds        # of the table
 [[data]]                    # corpora, the first that is there is used: name and options
-[model]                     # arguments of DSAE besides the objective; variance: where the decoder's starts
+[model]                     # arguments of DSAE besides the objective; variance: where the decoder's
+                            starts
 [networks], [prior], [critics], [fit]
 [evaluate]                  # report: steps of the reporting critic; pairs, draws of VC-mCAS
 [[rows]]                    # label, slug, objective, gamma, published = {elbo = [mean, se], ...}
@@ -46,7 +48,9 @@ TOP = (
 
 @dataclass(frozen=True)
 class Row:
-    """A row: an objective, and what [CMI] published for it on TIMIT, by metric as (mean, standard error)."""
+    """A row: an objective, and what [CMI] published for it on TIMIT, by metric as (mean, standard
+    error).
+    """
 
     label: str
     slug: str
@@ -99,16 +103,29 @@ class Protocol:
         with torch.random.fork_rng([]):
             torch.manual_seed(mix(seed, INITIAL))
             return DSAE(
-                x=Sequence(self.steps, bins), objective=row.objective, gamma=row.gamma, watch=False, families={"x": decoder}, **options,
-                networks=Sequences(**self.networks), prior=Recurrent(**self.prior), critics=SequenceCritics(**self.critics),
-            )  # fmt: skip
+                x=Sequence(self.steps, bins),
+                objective=row.objective,
+                gamma=row.gamma,
+                watch=False,
+                families={"x": decoder},
+                **options,
+                networks=Sequences(**self.networks),
+                prior=Recurrent(**self.prior),
+                critics=SequenceCritics(**self.critics),
+            )
 
     def settings(self, row: Row) -> dict[str, Any]:
         """What a trained model depends on besides seed and corpus."""
         return {
-            "objective": row.objective, "gamma": row.gamma, "steps": self.steps, "model": self.model, "networks": self.networks,
-            "prior": self.prior, "critics": self.critics, "fit": self.fit,
-        }  # fmt: skip
+            "objective": row.objective,
+            "gamma": row.gamma,
+            "steps": self.steps,
+            "model": self.model,
+            "networks": self.networks,
+            "prior": self.prior,
+            "critics": self.critics,
+            "fit": self.fit,
+        }
 
     def pick(self, slugs: list[str]) -> tuple[Row, ...]:
         """Rows by slug; all if none is named.
@@ -145,20 +162,35 @@ def parse(text: str, name: str) -> Protocol:
     evaluate = {"report": 400, "pairs": 250, **found.get("evaluate", {})}
     part = lambda key: dict(found.get(key, {}))
     return Protocol(
-        name, found["title"], found.get("source", ""), found["seeds"], tuple(found["data"]), found.get("steps", 20), part("model"), part("networks"),
-        part("prior"), part("critics"), part("fit"), evaluate, tuple(_row(r, name) for r in found["rows"]), tuple(found.get("notes", [])),
-    )  # fmt: skip
+        name,
+        found["title"],
+        found.get("source", ""),
+        found["seeds"],
+        tuple(found["data"]),
+        found.get("steps", 20),
+        part("model"),
+        part("networks"),
+        part("prior"),
+        part("critics"),
+        part("fit"),
+        evaluate,
+        tuple(_row(r, name) for r in found["rows"]),
+        tuple(found.get("notes", [])),
+    )
 
 
 def _row(found: dict[str, Any], name: str) -> Row:
     for key in found:
         if key not in ("label", "slug", "objective", "gamma", "published"):
             raise OptionError(
-                f"dsae-{name}: row: {unknown('key', key, ('label', 'slug', 'objective', 'gamma', 'published'))}"
+                f"dsae-{name}: row:"
+                f" {unknown('key', key, ('label', 'slug', 'objective', 'gamma', 'published'))}"
             )
     published = {}
     for metric, value in found.get("published", {}).items():
         if metric not in METRICS:
             raise OptionError(f"dsae-{name}: row: {unknown('metric', metric, METRICS)}")
         published[metric] = (float(value[0]), float(value[1]) if len(value) > 1 else None)
-    return Row(found["label"], found["slug"], found["objective"], float(found.get("gamma", 0.0)), published)
+    return Row(
+        found["label"], found["slug"], found["objective"], float(found.get("gamma", 0.0)), published
+    )

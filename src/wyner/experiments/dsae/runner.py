@@ -1,4 +1,6 @@
-"""From a protocol to tables and figures: trains what is missing, measures what is new, writes the rest again."""
+"""From a protocol to tables and figures: trains what is missing, measures what is new, writes the
+rest again.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,8 @@ def reproduce(
 ) -> Path:
     """Trains the models of the speech tables, seed by seed, and writes tables, numbers and figures.
 
-    What is trained or measured already is not done again. Models that were not asked for come into the tables if they are there.
+    What is trained or measured already is not done again. Models that were not asked for come into
+    the tables if they are there.
 
     Args:
         protocol: from `read`.
@@ -46,7 +49,8 @@ def reproduce(
         The folder with the results.
 
     Raises:
-        OptionError: unknown rows or corpora. DataError: no corpus. RunError: models of other settings.
+        OptionError: unknown rows or corpora. DataError: no corpus. RunError: models of other
+            settings.
     """
     protocol = _changed(protocol, seeds, epochs, data)
     picked = {r.slug for r in protocol.pick(list(rows))}
@@ -62,7 +66,9 @@ def reproduce(
             print(f"{member.row.slug}, seed {member.seed}: {member.folder}", flush=True)
             train(member, protocol, corpus, source, progress)
         if member.finished:
-            metrics = measured(member.folder, MEASURED, ruler.how, ruler.measure if wanted else None)
+            metrics = measured(
+                member.folder, MEASURED, ruler.how, ruler.measure if wanted else None
+            )
             if metrics is not None:
                 found.append((member, metrics))
                 results = Results(protocol, corpus, found, command(), device_name())
@@ -74,7 +80,9 @@ def reproduce(
     return folder
 
 
-def _changed(protocol: Protocol, seeds: int | None, epochs: int | None, data: str | None) -> Protocol:
+def _changed(
+    protocol: Protocol, seeds: int | None, epochs: int | None, data: str | None
+) -> Protocol:
     for name, value in {"seeds": seeds, "epochs": epochs}.items():
         if value is not None and value < 1:
             raise OptionError(f"{name}: expected a positive whole number, got {value}")
@@ -85,6 +93,9 @@ def _changed(protocol: Protocol, seeds: int | None, epochs: int | None, data: st
     if data is not None:
         chosen = tuple(d for d in protocol.data if d["name"] == data)
         if not chosen:
-            raise OptionError(f"dsae: expected data from {', '.join(d['name'] for d in protocol.data)}, got {data!r}")
+            raise OptionError(
+                f"dsae: expected data from {', '.join(d['name'] for d in protocol.data)}, got"
+                f" {data!r}"
+            )
         protocol = dataclasses.replace(protocol, data=chosen)
     return protocol

@@ -1,4 +1,6 @@
-"""The trained models of a protocol on disk: ROW/seed-K is an ordinary run, with `measured.json` beside its weights."""
+"""The trained models of a protocol on disk: ROW/seed-K is an ordinary run, with `measured.json`
+beside its weights.
+"""
 
 from __future__ import annotations
 
@@ -42,30 +44,43 @@ class Member:
 
 def members(base: Path, rows: tuple[Row, ...], seeds: int) -> list[Member]:
     """All models of some rows, seed by seed, so that an interrupted table has complete rows."""
-    return [Member(row, seed, base / row.slug / f"seed-{seed}") for seed in range(seeds) for row in rows]
+    return [
+        Member(row, seed, base / row.slug / f"seed-{seed}") for seed in range(seeds) for row in rows
+    ]
 
 
-def train(member: Member, protocol: Protocol, corpus: Corpus, source: dict[str, Any], progress: bool) -> None:
+def train(
+    member: Member, protocol: Protocol, corpus: Corpus, source: dict[str, Any], progress: bool
+) -> None:
     """Trains a model that is not trained yet, and goes on with an interrupted one.
 
     Raises:
-        RunError: the folder holds a model of other settings or another corpus. KeyboardInterrupt: after saving.
+        RunError: the folder holds a model of other settings or another corpus. KeyboardInterrupt:
+            after saving.
     """
     wanted = {"settings": protocol.settings(member.row), "corpus": source}
     there = (member.folder / "config.json").exists()
     if there and (old := _wanted(member.folder)) != wanted:
         names = sorted(k for k in wanted if old.get(k) != wanted[k])
         raise RunError(
-            f"{member.folder} was trained with another {' and other '.join(names)}; use another folder with --runs"
+            f"{member.folder} was trained with another {' and other '.join(names)}; use another"
+            " folder with --runs"
         )
     if member.finished:
         return
     data = corpus.dataset(protocol.steps)
     model = protocol.build(member.row, corpus.spectra.bins, member.seed)
     fit(
-        model, data, seed=member.seed, out=member.folder, resume=there, progress=progress, loggers=(),
-        about=wanted, **protocol.fit,
-    )  # fmt: skip
+        model,
+        data,
+        seed=member.seed,
+        out=member.folder,
+        resume=there,
+        progress=progress,
+        loggers=(),
+        about=wanted,
+        **protocol.fit,
+    )
     RunFolder(member.folder).drop_checkpoint()
 
 

@@ -1,4 +1,6 @@
-"""Figure 5: pictures that share one z. And the numbers of the tables over gamma, ours beside the published ones."""
+"""Figure 5: pictures that share one z. And the numbers of the tables over gamma, ours beside the
+published ones.
+"""
 
 from __future__ import annotations
 
@@ -28,17 +30,25 @@ PANELS = {
 COLOUR = dict(zip(("cmi", "beta", "mi"), LINES, strict=False))
 
 
-def draw(folder: Path, plan: Protocol, results: Sequence[Result], sets: Mapping[str, Dataset]) -> None:
+def draw(
+    folder: Path, plan: Protocol, results: Sequence[Result], sets: Mapping[str, Dataset]
+) -> None:
     """Writes the figures as PNG and PDF."""
-    made = {"curves": curves(results)} | {f"families-{k}": families(plan, results, k, d) for k, d in sets.items()}
+    made = {"curves": curves(results)} | {
+        f"families-{k}": families(plan, results, k, d) for k, d in sets.items()
+    }
     for name, picture in made.items():
         if picture is not None:
             write_bytes(folder / f"{plan.name}-{name}.png", png(picture))
             write_bytes(folder / f"{plan.name}-{name}.pdf", vector(picture, "pdf"))
 
 
-def families(plan: Protocol, results: Sequence[Result], name: str, dataset: Dataset) -> Figure | None:
-    """One real test picture of each class and fresh draws from the mean of its code, by the models of the first and of the largest gamma."""
+def families(
+    plan: Protocol, results: Sequence[Result], name: str, dataset: Dataset
+) -> Figure | None:
+    """One real test picture of each class and fresh draws from the mean of its code, by the models
+    of the first and of the largest gamma.
+    """
     priced = [("beta", plan.gammas[0]), ("mi", plan.gammas[0]), ("cmi", plan.gammas[0])]
     priced += [(k, max(plan.gammas)) for k in ("beta", "cmi") if max(plan.gammas) != plan.gammas[0]]
     wanted = [Row(name, "elbo", 0.0), *(Row(name, k, g) for k, g in priced)]
@@ -56,20 +66,32 @@ def families(plan: Protocol, results: Sequence[Result], name: str, dataset: Data
         gamma = f", gamma {result.row.gamma:g}" if result.row.gamma else ""
         ax.set_title(f"{KINDS[result.row.kind]}{gamma}", fontsize=9, color=INK, loc="left")
         ax.set_axis_off()
-    made.suptitle(f"{SETS[name]}: test pictures, draws from their z", fontsize=9.5, color=INK, x=0.01, ha="left")
+    made.suptitle(
+        f"{SETS[name]}: test pictures, draws from their z",
+        fontsize=9.5,
+        color=INK,
+        x=0.01,
+        ha="left",
+    )
     return made
 
 
 def sheet(real: np.ndarray, drawn: np.ndarray, gap: int = 1) -> np.ndarray:
-    """Pictures as one array: a row for each real picture `(N, 1, H, W)`, which stands first, before its draws `(n, N, 1, H, W)`."""
+    """Pictures as one array: a row for each real picture `(N, 1, H, W)`, which stands first, before
+    its draws `(n, N, 1, H, W)`.
+    """
     columns = [real, np.full((*real.shape[:-1], 3 * gap), 0.0), *drawn]
-    framed = [np.pad(c, ((0, 0), (0, 0), (0, gap), (0, gap)), constant_values=0.35) for c in columns]
+    framed = [
+        np.pad(c, ((0, 0), (0, 0), (0, gap), (0, gap)), constant_values=0.35) for c in columns
+    ]
     framed[1] = np.zeros_like(framed[1])
     return np.concatenate([np.concatenate(list(c[:, 0]), 0) for c in framed], 1)
 
 
 def curves(results: Sequence[Result]) -> Figure | None:
-    """AoLR, mCAS and I(z;s) over KL(z), from the ELBO upwards in gamma: means over seeds, and the published numbers as dashed lines."""
+    """AoLR, mCAS and I(z;s) over KL(z), from the ELBO upwards in gamma: means over seeds, and the
+    published numbers as dashed lines.
+    """
     names = [n for n in SETS if any(r.row.data == n for r in results)]
     if not names:
         return None
@@ -90,20 +112,38 @@ def _key(made: Figure) -> None:
     from matplotlib.lines import Line2D
 
     lines = [
-        Line2D([], [], color=c, marker="o", markersize=3.5, linewidth=1.4, label=KINDS[k]) for k, c in COLOUR.items()
+        Line2D([], [], color=c, marker="o", markersize=3.5, linewidth=1.4, label=KINDS[k])
+        for k, c in COLOUR.items()
     ]
     dashes = Line2D(
-        [], [], color=FAINT, linewidth=0.9, linestyle=(0, (3, 2)), label="published (large pictures, long training)"
+        [],
+        [],
+        color=FAINT,
+        linewidth=0.9,
+        linestyle=(0, (3, 2)),
+        label="published (large pictures, long training)",
     )
-    made.legend(handles=[*lines, dashes], loc="outside lower center", ncol=4, frameon=False, prop={"size": 8})
+    made.legend(
+        handles=[*lines, dashes],
+        loc="outside lower center",
+        ncol=4,
+        frameon=False,
+        prop={"size": 8},
+    )
 
 
 def _lines(ax: Any, results: Sequence[Result], kind: str, metric: str, colour: str) -> None:
     name = results[0].row.data
     path = [Row(name, "elbo", 0.0), *(Row(name, kind, g / 10) for g in range(1, 10))]
-    ours = [_means(results, r, metric) for r in path if any(x.row == r and metric in x.metrics for x in results)]
+    ours = [
+        _means(results, r, metric)
+        for r in path
+        if any(x.row == r and metric in x.metrics for x in results)
+    ]
     theirs = [(r.published["kl"], r.published[metric]) for r in path if r.published]
-    ax.plot(*zip(*theirs, strict=True), color=colour, linewidth=0.9, linestyle=(0, (3, 2)), alpha=0.6)
+    ax.plot(
+        *zip(*theirs, strict=True), color=colour, linewidth=0.9, linestyle=(0, (3, 2)), alpha=0.6
+    )
     if ours:
         ax.plot(*zip(*ours, strict=True), color=colour, marker="o", markersize=3.5, linewidth=1.4)
 

@@ -20,7 +20,9 @@ BLOCK = 250
 
 
 @torch.no_grad()
-def measure(model: Model, dataset: Dataset, how: Mapping[str, int], seed: int = 0) -> dict[str, float]:
+def measure(
+    model: Model, dataset: Dataset, how: Mapping[str, int], seed: int = 0
+) -> dict[str, float]:
     """Every number of a row of the table.
 
     Args:
@@ -30,8 +32,9 @@ def measure(model: Model, dataset: Dataset, how: Mapping[str, int], seed: int = 
         seed: of the draws.
 
     Returns:
-        `nelbo`, `kl`, `recon` (nats a picture, test mean), `information` (I(z;s) in nats by the watching critic), `AoLR`, `AoSVM`, `mCAS`,
-        `mCAS_SVM`, `baseline`, `baseline_SVM` (shares in [0, 1]).
+        `nelbo`, `kl`, `recon` (nats a picture, test mean), `information` (I(z;s) in nats by the
+        watching critic), `AoLR`, `AoSVM`, `mCAS`, `mCAS_SVM`, `baseline`, `baseline_SVM` (shares in
+        [0, 1]).
     """
     model.eval()
     rows = how.get("rows")
@@ -39,9 +42,10 @@ def measure(model: Model, dataset: Dataset, how: Mapping[str, int], seed: int = 
     with forked(mix(seed, TASK)):
         found = bound(model, x) | shared(model, x)
     return {
-        **found, **code_accuracy(model, dataset, how["codes"], rows),
+        **found,
+        **code_accuracy(model, dataset, how["codes"], rows),
         **sample_accuracy(model, dataset, how["each"], how["draws"], rows, seed),
-    }  # fmt: skip
+    }
 
 
 def bound(model: Model, x: Tensor) -> dict[str, float]:
@@ -56,7 +60,9 @@ def bound(model: Model, x: Tensor) -> dict[str, float]:
 
 
 def shared(model: Model, x: Tensor) -> dict[str, float]:
-    """I(z;s) = E_q T(z,s) in nats, T the critic that has learned to tell q(z,s) from q(z) q(s); empty if the model has none."""
+    """I(z;s) = E_q T(z,s) in nats, T the critic that has learned to tell q(z,s) from q(z) q(s);
+    empty if the model has none.
+    """
     if model.critics is None or "I(z;s) q features" not in model.critics.heads:
         return {}
     program: Any = model.program(Information("z;s", under="features", side="q"))

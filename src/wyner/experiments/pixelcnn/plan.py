@@ -1,4 +1,5 @@
-"""The protocols as files: data, networks, training and measures of all rows; a row is a data set, an objective and a gamma.
+"""The protocols as files: data, networks, training and measures of all rows; a row is a data set,
+an objective and a gamma.
 
 title, notes
 seeds = 1
@@ -8,7 +9,8 @@ gammas = [0.3, 0.1]         # in the order of the training
 [model]                     # arguments of PixelCNNVAE but objective and gamma
 [networks]                  # kind, and its arguments
 [fit]                       # fields of wyner.training.Settings
-[measure]                   # codes, each, draws: pictures of a class for AoLR and for mCAS, draws of each; rows: test pictures
+[measure]                   # codes, each, draws: pictures of a class for AoLR and for mCAS, draws
+                            of each; rows: test pictures
 """
 
 from __future__ import annotations
@@ -30,7 +32,18 @@ NAME, PACKAGE = "pixelcnn", "wyner.experiments.pixelcnn"
 KINDS = {"elbo": "ELBO", "beta": "beta-VAE", "mi": "MI-VAE", "cmi": "CMI-VAE"}
 """Objectives by what the table calls them."""
 SETS = {"mnist": "MNIST", "fashion": "Fashion-MNIST"}
-KEYS = ("title", "notes", "seeds", "gammas", "data", "instead", "model", "networks", "fit", "measure")
+KEYS = (
+    "title",
+    "notes",
+    "seeds",
+    "gammas",
+    "data",
+    "instead",
+    "model",
+    "networks",
+    "fit",
+    "measure",
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +63,11 @@ class Row:
     @property
     def slug(self) -> str:
         """For folders and `--rows`: `mnist-cmi-0.3`."""
-        return f"{self.data}-elbo" if self.kind == "elbo" else f"{self.data}-{self.kind}-{self.gamma:g}"
+        return (
+            f"{self.data}-elbo"
+            if self.kind == "elbo"
+            else f"{self.data}-{self.kind}-{self.gamma:g}"
+        )
 
     @property
     def label(self) -> str:
@@ -81,9 +98,17 @@ class Protocol:
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        """All rows in the order of the training: the first gamma of every data set, the ELBOs, the other gammas."""
-        priced = [[Row(d, k, g) for d in self.data for k in ("cmi", "beta", "mi")] for g in self.gammas]
-        return (*priced[0], *(Row(d, "elbo", 0.0) for d in self.data), *(r for p in priced[1:] for r in p))
+        """All rows in the order of the training: the first gamma of every data set, the ELBOs, the
+        other gammas.
+        """
+        priced = [
+            [Row(d, k, g) for d in self.data for k in ("cmi", "beta", "mi")] for g in self.gammas
+        ]
+        return (
+            *priced[0],
+            *(Row(d, "elbo", 0.0) for d in self.data),
+            *(r for p in priced[1:] for r in p),
+        )
 
     def pick(self, slugs: Sequence[str]) -> tuple[Row, ...]:
         """Rows by slug; all if none is named.
@@ -111,7 +136,9 @@ class Protocol:
         model = {"name": "PixelCNNVAE", **self.model, "objective": row.kind, "gamma": row.gamma}
         return Experiment(dict(source), model, dict(self.networks), {**self.fit, "seed": seed})
 
-    def changed(self, seeds: int | None = None, epochs: int | None = None, rows: int | None = None) -> Protocol:
+    def changed(
+        self, seeds: int | None = None, epochs: int | None = None, rows: int | None = None
+    ) -> Protocol:
         """The same with fewer seeds, epochs or test rows.
 
         Raises:
@@ -120,7 +147,11 @@ class Protocol:
         for name, value in {"seeds": seeds, "epochs": epochs, "test rows": rows}.items():
             if value is not None and value < 1:
                 raise OptionError(f"{name}: expected a positive whole number, got {value}")
-        fit = {k: v for k, v in self.fit.items() if k != "steps"} | {"epochs": epochs} if epochs else self.fit
+        fit = (
+            {k: v for k, v in self.fit.items() if k != "steps"} | {"epochs": epochs}
+            if epochs
+            else self.fit
+        )
         measure = {**self.measure, "rows": rows} if rows else self.measure
         return replace(self, seeds=seeds or self.seeds, fit=fit, measure=measure)
 
@@ -151,15 +182,26 @@ def parse(text: str, name: str) -> Protocol:
     check_keys(found["data"], tuple(SETS), f"{NAME}-{name}: data set")
     measure = {"codes": 100, "each": 10, "draws": 10, **found.get("measure", {})}
     return Protocol(
-        name, found["title"], tuple(found.get("notes", ())), found.get("seeds", 1), tuple(found["gammas"]), found["data"],
-        found.get("instead", {}), found.get("model", {}), found.get("networks", {}), found["fit"], measure,
-    )  # fmt: skip
+        name,
+        found["title"],
+        tuple(found.get("notes", ())),
+        found.get("seeds", 1),
+        tuple(found["gammas"]),
+        found["data"],
+        found.get("instead", {}),
+        found.get("model", {}),
+        found.get("networks", {}),
+        found["fit"],
+        measure,
+    )
 
 
 @cache
 def _published() -> dict[tuple[str, str, float], dict[str, float]]:
     """Tables 4 and 5 of the paper; its row of gamma = 0 is called beta-VAE there."""
-    lines = csv.DictReader(resources.files(PACKAGE).joinpath("published.csv").read_text().splitlines())
+    lines = csv.DictReader(
+        resources.files(PACKAGE).joinpath("published.csv").read_text().splitlines()
+    )
     found = {}
     for line in lines:
         key = line.pop("data"), line.pop("model"), float(line.pop("gamma"))

@@ -1,4 +1,6 @@
-"""Trains what is missing, measures what is new, writes the rest again; resumable at every row and inside it."""
+"""Trains what is missing, measures what is new, writes the rest again; resumable at every row and
+inside it.
+"""
 
 from __future__ import annotations
 
@@ -42,9 +44,14 @@ class Result:
 
 
 def reproduce(
-    plan: Protocol, *, rows: Sequence[str] = (), out: str | Path = "results", runs: str | Path = Path("runs") / "reproduce",
-    figures: bool = True, progress: bool = True,
-) -> Path:  # fmt: skip
+    plan: Protocol,
+    *,
+    rows: Sequence[str] = (),
+    out: str | Path = "results",
+    runs: str | Path = Path("runs") / "reproduce",
+    figures: bool = True,
+    progress: bool = True,
+) -> Path:
     """Trains the rows of Tables 4 and 5 and writes them beside the published ones.
 
     Rows that were not asked for come into the table if they are finished.
@@ -61,7 +68,8 @@ def reproduce(
         The folder with the results.
 
     Raises:
-        OptionError: unknown rows. RunError: a row that was trained with other settings. KeyboardInterrupt: after saving.
+        OptionError: unknown rows. RunError: a row that was trained with other settings.
+            KeyboardInterrupt: after saving.
     """
     from wyner.experiments.pixelcnn.table import write
 
@@ -92,13 +100,23 @@ def _path(base: Path, row: Row, seed: int) -> Path:
 
 
 def _train(
-    plan: Protocol, row: Row, seed: int, base: Path, dataset: Dataset, source: dict[str, Any], progress: bool
+    plan: Protocol,
+    row: Row,
+    seed: int,
+    base: Path,
+    dataset: Dataset,
+    source: dict[str, Any],
+    progress: bool,
 ) -> Result:
     experiment, path = plan.experiment(row, source, seed), _path(base, row, seed)
     resume = (path / "config.json").exists()
-    if resume and (old := read_config(path).get("about", {}).get("experiment")) != experiment.as_dict():
+    if (
+        resume
+        and (old := read_config(path).get("about", {}).get("experiment")) != experiment.as_dict()
+    ):
         raise RunError(
-            f"{path} was trained with other settings ({_first(old, experiment.as_dict())}); use another folder with --runs"
+            f"{path} was trained with other settings ({_first(old, experiment.as_dict())}); use"
+            " another folder with --runs"
         )
     about = {"experiment": experiment.as_dict()}
     try:
@@ -121,13 +139,24 @@ def _train(
 
 
 def _result(
-    plan: Protocol, row: Row, seed: int, base: Path, dataset: Dataset, source: dict[str, Any], find: bool = False
+    plan: Protocol,
+    row: Row,
+    seed: int,
+    base: Path,
+    dataset: Dataset,
+    source: dict[str, Any],
+    find: bool = False,
 ) -> Result | None:
-    """The numbers of a finished row of these settings; None if there are none and `find` does not ask for them."""
+    """The numbers of a finished row of these settings; None if there are none and `find` does not
+    ask for them.
+    """
     path = _path(base, row, seed)
     if not (path / "model.safetensors").exists():
         return None
-    if read_config(path).get("about", {}).get("experiment") != plan.experiment(row, source, seed).as_dict():
+    if (
+        read_config(path).get("about", {}).get("experiment")
+        != plan.experiment(row, source, seed).as_dict()
+    ):
         return None
     numbers = lambda model: measure(model, dataset, plan.measure)
     metrics = measured(path, MEASURED, dict(plan.measure), numbers if find else None)
@@ -149,6 +178,8 @@ def _first(old: Any, new: dict[str, Any]) -> str:
 
 def _say(result: Result) -> None:
     shown = ", ".join(
-        f"{k} {v:.3f}" for k, v in result.metrics.items() if k in ("nelbo", "kl", "AoLR", "mCAS", "information")
+        f"{k} {v:.3f}"
+        for k, v in result.metrics.items()
+        if k in ("nelbo", "kl", "AoLR", "mCAS", "information")
     )
     print(f"{result.row.slug} seed {result.seed}: {shown}; {result.seconds:.0f} s", flush=True)

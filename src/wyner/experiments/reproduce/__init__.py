@@ -1,4 +1,6 @@
-"""Tables of the papers, trained again: protocols as files, many seeds a row, our numbers beside the published ones."""
+"""Tables of the papers, trained again: protocols as files, many seeds a row, our numbers beside the
+published ones.
+"""
 
 from wyner.experiments.claims import Claim
 from wyner.experiments.reproduce.plan import Protocol, Published, Row, names, read

@@ -1,4 +1,6 @@
-"""What a table may hold: every number of a trained model by name, with the words that stand over its column."""
+"""What a table may hold: every number of a trained model by name, with the words that stand over
+its column.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ COLUMNS: dict[str, str] = {
     "frechet_x": "Frechet distance of x",
     "frechet_y": "Frechet distance of y",
 }
-"""In the order of the table; shares in [0, 1], likelihoods and information in nats. Claims and published values use these names."""
+"""In the order of the table; shares in [0, 1], likelihoods and information in nats. Claims and
+published values use these names."""
 
 METRICS = tuple(COLUMNS)
 

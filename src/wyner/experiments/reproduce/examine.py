@@ -1,13 +1,20 @@
-"""What is asked of a trained model besides likelihoods. Specification of metrics, section 2. Keys of `[judge]` in a protocol:
+"""What is asked of a trained model besides likelihoods. Specification of metrics, section 2. Keys
+of `[judge]` in a protocol:
 
-classifier, shift    labels and variance of samples of y given x, looked at by a classifier (`wyner.experiments.reproduce.judge`)
-back                 classifier for samples of x given y: the same in the other direction, with the conditional nll of x given y
-joint                joint samples, of which two classifiers (`back` and `classifier`) read both labels; needs `shift`; 0 for none
+classifier, shift    labels and variance of samples of y given x, looked at by a classifier
+                     (`wyner.experiments.reproduce.judge`)
+back                 classifier for samples of x given y: the same in the other direction, with the
+                     conditional nll of x given y
+joint                joint samples, of which two classifiers (`back` and `classifier`) read both
+                     labels; needs `shift`; 0 for none
 images, draws        test rows, and samples for each
-border               pixels at each edge that the variance leaves out: 2 where digits of 28x28 were padded to 32x32
+border               pixels at each edge that the variance leaves out: 2 where digits of 28x28 were
+                     padded to 32x32
 probes               rows of a linear probe of the label from the means of every latent; 0 for none
-attributes           whether x are attributes of the picture y: accuracy given the picture, variance given the attributes
-frechet              joint samples for Frechet distances to the training pictures, on features of their autoencoders; 0 for none
+attributes           whether x are attributes of the picture y: accuracy given the picture, variance
+                     given the attributes
+frechet              joint samples for Frechet distances to the training pictures, on features of
+                     their autoencoders; 0 for none
 frechet_epochs       of the training of these autoencoders, at most; 50
 """
 
@@ -74,7 +81,12 @@ def examiners(dataset: Dataset, part: str, options: Mapping[str, Any]) -> tuple[
     if "classifier" in options:
         made.append(
             Judge.of(
-                dataset, part, options["classifier"], options.get("shift", 0), border=options.get("border", 0), **size
+                dataset,
+                part,
+                options["classifier"],
+                options.get("shift", 0),
+                border=options.get("border", 0),
+                **size,
             )
         )
     if "back" in options:
@@ -95,31 +107,43 @@ def asked(options: Mapping[str, Any]) -> str:
     size = f"{options.get('draws', 10)} samples for each of {options.get('images', 500)} test rows"
     text = ""
     if "classifier" in options:
-        text += f"Label accuracy and variance: {size}, labels by the classifier `{options['classifier']}`"
+        text += (
+            f"Label accuracy and variance: {size}, labels by the classifier"
+            f" `{options['classifier']}`"
+        )
         text += f" (of x given y: `{options['back']}`). " if "back" in options else ". "
     if options.get("joint"):
         text += (
-            f"Digit error of pairs: {options['joint']} joint samples, share whose two labels do not belong together. "
+            f"Digit error of pairs: {options['joint']} joint samples, share whose two labels do not"
+            " belong together. "
         )
     if options.get("attributes"):
         text += f"Attribute accuracy and variance of faces: {size}. "
     if options.get("probes"):
-        text += f"Labels read from a latent: a linear probe of posterior means given the pair, {options['probes']} training rows. "
+        text += (
+            "Labels read from a latent: a linear probe of posterior means given the pair,"
+            f" {options['probes']} training rows. "
+        )
     if options.get("frechet"):
-        text += f"Frechet distances: {options['frechet']} joint samples, features of an autoencoder of the training pictures. "
+        text += (
+            f"Frechet distances: {options['frechet']} joint samples, features of an autoencoder of"
+            " the training pictures. "
+        )
     return text
 
 
 @dataclass(frozen=True)
 class Attributes:
-    """Attributes of pictures: share of right ones given the picture, beside the majority's; variance of pictures given attributes.
+    """Attributes of pictures: share of right ones given the picture, beside the majority's;
+    variance of pictures given attributes.
 
     Attributes:
         bits: `(N, d)` of zeros and ones, the first modality.
         pictures: `(N, C, H, W)`, the last one.
         train: `(M, d)`, what the majority is taken from.
         names: of the two modalities.
-        draws: samples for each row; an attribute is predicted by each of them, from the mean of its decoder.
+        draws: samples for each row; an attribute is predicted by each of them, from the mean of its
+            decoder.
     """
 
     bits: Tensor
@@ -136,11 +160,22 @@ class Attributes:
             OptionError: the first modality is not a vector of bits, or the last no picture.
         """
         first, *_, last = dataset.modalities
-        if not (isinstance(dataset.spaces[first], Binary) and isinstance(dataset.spaces[last], Image)):
-            raise OptionError(f"{dataset.name} is no pair of attributes and a picture; leave attributes out of [judge]")
+        if not (
+            isinstance(dataset.spaces[first], Binary) and isinstance(dataset.spaces[last], Image)
+        ):
+            raise OptionError(
+                f"{dataset.name} is no pair of attributes and a picture; leave attributes out of"
+                " [judge]"
+            )
         pairs = dataset.pairs(part, images)
         train = torch.from_numpy(np.asarray(dataset.train[first]))
-        return cls(torch.from_numpy(pairs[first]), torch.from_numpy(pairs[last]), train, (first, last), draws)
+        return cls(
+            torch.from_numpy(pairs[first]),
+            torch.from_numpy(pairs[last]),
+            train,
+            (first, last),
+            draws,
+        )
 
     @property
     def how(self) -> dict[str, Any]:
@@ -148,13 +183,20 @@ class Attributes:
         return {"attributes": len(self.bits), "draws": self.draws}
 
     def measure(self, model: Model, seed: int = 0) -> dict[str, float]:
-        """`attributes`, `attributes_majority` in [0, 1], `variance` in squared units of the pictures."""
+        """`attributes`, `attributes_majority` in [0, 1], `variance` in squared units of the
+        pictures.
+        """
         bits, picture = self.names
         found = {"attributes_majority": attribute_majority(self.train, self.bits)}
-        questions: dict[str, dict[str, Any]] = {bits: {picture: self.pictures}, picture: {bits: self.bits}}
+        questions: dict[str, dict[str, Any]] = {
+            bits: {picture: self.pictures},
+            picture: {bits: self.bits},
+        }
         for target, given in questions.items():
             try:
-                drawn = torch.as_tensor(model.translate(**given, to=target, n=self.draws, seed=seed)).cpu()
+                drawn = torch.as_tensor(
+                    model.translate(**given, to=target, n=self.draws, seed=seed)
+                ).cpu()
             except TaskError:
                 continue
             if target == picture:
@@ -193,12 +235,19 @@ class Pairs:
         """
         if "classifier" not in options or "label" not in dataset.train:
             raise OptionError(
-                "joint: expected rows with labels, and classifier (of y) in [judge], back (of x) where x is read by another"
+                "joint: expected rows with labels, and classifier (of y) in [judge], back (of x)"
+                " where x is read by another"
             )
         first, *_, last = dataset.modalities
         other = options.get("back", options["classifier"])
         classes = int(np.asarray(dataset.train["label"]).max()) + 1
-        return cls((first, last), (other, options["classifier"]), options.get("shift", 0), classes, options["joint"])
+        return cls(
+            (first, last),
+            (other, options["classifier"]),
+            options.get("shift", 0),
+            classes,
+            options["joint"],
+        )
 
     @property
     def how(self) -> dict[str, Any]:
@@ -211,14 +260,18 @@ class Pairs:
             drawn = model.generate(self.samples, seed=seed)
         except TaskError:
             return {}
-        x, y = (CLASSIFIERS[c]()(torch.as_tensor(drawn[n])) for c, n in zip(self.classifiers, self.names, strict=True))
+        x, y = (
+            CLASSIFIERS[c]()(torch.as_tensor(drawn[n]))
+            for c, n in zip(self.classifiers, self.names, strict=True)
+        )
         error = float(((x + self.shift) % self.classes != y).double().mean())
         return {"joint_error": error, "joint_error_se": (error * (1 - error) / self.samples) ** 0.5}
 
 
 @dataclass(frozen=True)
 class Probes:
-    """Linear probes of the label from the posterior means given the pair: readable from z, not from u and v.
+    """Linear probes of the label from the posterior means given the pair: readable from z, not from
+    u and v.
 
     Attributes:
         dataset, part: with labels; probes learn on training rows and are scored on this part.
@@ -245,7 +298,8 @@ class Probes:
 
 @dataclass(frozen=True)
 class Frechet:
-    """Frechet distances of joint samples to training pictures, each modality by itself and both side by side.
+    """Frechet distances of joint samples to training pictures, each modality by itself and both
+    side by side.
 
     Attributes:
         dataset: of pictures.
@@ -263,7 +317,9 @@ class Frechet:
         return {"frechet": self.samples, "frechet_epochs": self.epochs}
 
     def measure(self, model: Model, seed: int = 0) -> dict[str, float]:
-        """`frechet_joint`, `frechet_x`, `frechet_y`, in squared units of the features; empty without a joint law."""
+        """`frechet_joint`, `frechet_x`, `frechet_y`, in squared units of the features; empty
+        without a joint law.
+        """
         try:
             drawn = model.generate(self.samples, seed=seed)
         except TaskError:
@@ -275,4 +331,6 @@ class Frechet:
                 extract = features_of(np.asarray(pictures), epochs=self.epochs)
                 one[name] = extract(drawn[name])
                 other[name] = extract(torch.from_numpy(np.asarray(pictures[: self.samples])))
-        return {"frechet_joint": joint_frechet(one, other)} | {f"frechet_{k}": frechet(one[k], other[k]) for k in one}
+        return {"frechet_joint": joint_frechet(one, other)} | {
+            f"frechet_{k}": frechet(one[k], other[k]) for k in one
+        }

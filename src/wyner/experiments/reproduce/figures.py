@@ -1,4 +1,6 @@
-"""Figures of a reproduction: curves over epochs with bands over seeds, clouds of generated pairs, completed pictures."""
+"""Figures of a reproduction: curves over epochs with bands over seeds, clouds of generated pairs,
+completed pictures.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ STYLES = ("solid", (0, (5, 1.2)), (0, (1.2, 1)), (0, (6, 1.2, 1.2, 1.2)))
 
 
 def draw_all(folder: Path, protocol: Protocol, dataset: Dataset, members: Members) -> list[Path]:
-    """Draws every figure that the protocol names and that there are models for; PNG and PDF, sheets of samples also as SVG."""
+    """Draws every figure that the protocol names and that there are models for; PNG and PDF, sheets
+    of samples also as SVG.
+    """
     chosen = protocol.figures
     made = []
 
@@ -73,7 +77,9 @@ def framed(sheet: bytes) -> bytes:
 
 
 def _slugs(chosen: Mapping[str, Any]) -> list[str]:
-    return [s for name in ("curves", "crowded", "scatter", "completions") for s in chosen.get(name, [])]
+    return [
+        s for name in ("curves", "crowded", "scatter", "completions") for s in chosen.get(name, [])
+    ]
 
 
 def save(picture: Figure, stem: Path) -> list[Path]:
@@ -85,12 +91,19 @@ def save(picture: Figure, stem: Path) -> list[Path]:
 
 def _pdf(picture: Figure, dpi: float = 150) -> bytes:
     buffer = io.BytesIO()
-    picture.savefig(buffer, format="pdf", dpi=dpi, metadata={"CreationDate": None, "Producer": None, "Creator": None})
+    picture.savefig(
+        buffer,
+        format="pdf",
+        dpi=dpi,
+        metadata={"CreationDate": None, "Producer": None, "Creator": None},
+    )
     return buffer.getvalue()
 
 
 def curve(members: Sequence[Member], name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Epochs, mean and standard deviation over seeds of a number of the probe; empty where it was not measured."""
+    """Epochs, mean and standard deviation over seeds of a number of the probe; empty where it was
+    not measured.
+    """
     table: dict[float, list[float]] = {}
     for m in members:
         for r in m.history:
@@ -98,18 +111,28 @@ def curve(members: Sequence[Member], name: str) -> tuple[np.ndarray, np.ndarray,
                 table.setdefault(float(r["epoch"]), []).append(r["terms"][name])
     at = sorted(e for e, v in table.items() if len(v) == max(map(len, table.values())))
     return (
-        np.array(at), np.array([np.mean(table[e]) for e in at]),
+        np.array(at),
+        np.array([np.mean(table[e]) for e in at]),
         np.array([np.std(table[e], ddof=1) if len(table[e]) > 1 else 0.0 for e in at]),
-    )  # fmt: skip
+    )
 
 
-def _band(ax: Any, found: tuple[np.ndarray, ...], colour: str, label: str = "", **style: Any) -> None:
+def _band(
+    ax: Any, found: tuple[np.ndarray, ...], colour: str, label: str = "", **style: Any
+) -> None:
     from matplotlib.ticker import MaxNLocator
 
     at, mean, std = found
     ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     ax.plot(
-        at, mean, color=colour, linewidth=1.4, label=label, marker="o" if len(at) < 3 else None, markersize=3, **style
+        at,
+        mean,
+        color=colour,
+        linewidth=1.4,
+        label=label,
+        marker="o" if len(at) < 3 else None,
+        markersize=3,
+        **style,
     )
     if std.any():
         ax.fill_between(at, mean - std, mean + std, color=colour, alpha=0.18, linewidth=0)
@@ -119,14 +142,23 @@ def _floor(ax: Any, value: Any, text: str, at: str = "bottom") -> None:
     if isinstance(value, (int, float)):
         ax.axhline(value, color=INK, linewidth=0.9, linestyle=(0, (4, 2)))
         ax.annotate(
-            f"{text} {value:.3f}" if value > 1 else f"{text} {value:.4f}", (0.995, value), xycoords=("axes fraction", "data"), ha="right",
-            va=at, fontsize=8, color=INK, xytext=(0, 2 if at == "bottom" else -2), textcoords="offset points",
-        )  # fmt: skip
+            f"{text} {value:.3f}" if value > 1 else f"{text} {value:.4f}",
+            (0.995, value),
+            xycoords=("axes fraction", "data"),
+            ha="right",
+            va=at,
+            fontsize=8,
+            color=INK,
+            xytext=(0, 2 if at == "bottom" else -2),
+            textcoords="offset points",
+        )
 
 
 def _frame(ax: Any, lines: Sequence[tuple[np.ndarray, ...]], floor: Any) -> None:
     """A range that shows what happens after the first quarter, down to the floor."""
-    later = np.concatenate([m[len(m) // 4 :] + s for at, m, s in ((a, b, c[len(b) // 4 :]) for a, b, c in lines)])
+    later = np.concatenate(
+        [m[len(m) // 4 :] + s for at, m, s in ((a, b, c[len(b) // 4 :]) for a, b, c in lines)]
+    )
     lowest = np.concatenate([m - s for _, m, s in lines])
     if not len(later):
         return
@@ -137,9 +169,15 @@ def _frame(ax: Any, lines: Sequence[tuple[np.ndarray, ...]], floor: Any) -> None
 
 
 def curves(
-    rows: Sequence[Row], members: Members, truth: Mapping[str, Any], colour: Mapping[str, str], aside: set[str]
+    rows: Sequence[Row],
+    members: Members,
+    truth: Mapping[str, Any],
+    colour: Mapping[str, str],
+    aside: set[str],
 ) -> Figure | None:
-    """Figure 4: joint nll, conditional nll (without rows that are far off), information in z, against epochs."""
+    """Figure 4: joint nll, conditional nll (without rows that are far off), information in z,
+    against epochs.
+    """
     found = {r.slug: {name: curve(members[r.slug], name) for name in CURVES} for r in rows}
     has = {n: [r for r in rows if len(found[r.slug][n][0])] for n in CURVES}
     has["nll_conditional"] = [r for r in has["nll_conditional"] if r.slug not in aside]
@@ -154,13 +192,24 @@ def curves(
             _band(ax, found[r.slug][name], colour[r.slug], linestyle=dash[r.slug])
             if name == "I41" and len(found[r.slug]["I40"][0]):
                 at, mean, _ = found[r.slug]["I40"]
-                ax.plot(at, mean, color=colour[r.slug], linewidth=0.8, alpha=0.65, linestyle=dash[r.slug])
+                ax.plot(
+                    at,
+                    mean,
+                    color=colour[r.slug],
+                    linewidth=0.8,
+                    alpha=0.65,
+                    linestyle=dash[r.slug],
+                )
         if name == "I41":
             dress(ax, "epoch", "nats", f"({letter}) information in z: I41, thin I40")
-            _logarithmic(ax, [found[r.slug][name][1] for r in has[name]], truth.get("common_information"))
+            _logarithmic(
+                ax, [found[r.slug][name][1] for r in has[name]], truth.get("common_information")
+            )
             _floor(ax, truth.get("common_information"), "true J")
         else:
-            dress(ax, "epoch", "nats per row" if ax is axes[0] else "", f"({letter}) {TITLES[name]}")
+            dress(
+                ax, "epoch", "nats per row" if ax is axes[0] else "", f"({letter}) {TITLES[name]}"
+            )
             _frame(ax, [found[r.slug][name] for r in has[name]], truth.get(name))
             _floor(ax, truth.get(name), "floor", "top")
     _key(made, rows, colour, dash)
@@ -180,12 +229,23 @@ def _logarithmic(ax: Any, lines: Sequence[np.ndarray], truth: Any) -> None:
         ax.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _key(made: Figure, rows: Sequence[Row], colour: Mapping[str, str], dash: Mapping[str, Any]) -> None:
+def _key(
+    made: Figure, rows: Sequence[Row], colour: Mapping[str, str], dash: Mapping[str, Any]
+) -> None:
     """One legend below all panels."""
     from matplotlib.lines import Line2D
 
-    handles = [Line2D([], [], color=colour[r.slug], linestyle=dash[r.slug], linewidth=1.6, label=r.label) for r in rows]
-    key = made.legend(handles=handles, loc="outside lower center", ncols=min(4, len(rows)), frameon=False, fontsize=8)
+    handles = [
+        Line2D([], [], color=colour[r.slug], linestyle=dash[r.slug], linewidth=1.6, label=r.label)
+        for r in rows
+    ]
+    key = made.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=min(4, len(rows)),
+        frameon=False,
+        fontsize=8,
+    )
     for text in key.get_texts():
         text.set_color(INK)
 
@@ -208,7 +268,9 @@ def crowded(
 
 
 def clouds(rows: Sequence[Row], members: Members, dataset: Dataset) -> Figure:
-    """Figure 9: the first coordinate of a test x against that of y, true or generated from x (the decoder's mean, one a row)."""
+    """Figure 9: the first coordinate of a test x against that of y, true or generated from x (the
+    decoder's mean, one a row).
+    """
     pairs = dataset.pairs("test", SHOWN)
     a, b = list(pairs)[:2]
     x = pairs[a].reshape(len(pairs[a]), -1)[:, 0]
@@ -229,14 +291,27 @@ def clouds(rows: Sequence[Row], members: Members, dataset: Dataset) -> Figure:
             continue
         label, y, colour = shown[k]
         for values, paint in ((true, DATA), (y, colour)) if k else ((y, colour),):
-            ax.plot(x, values, ".", color=paint, markersize=2.2, alpha=0.35, markeredgewidth=0, rasterized=True)
+            ax.plot(
+                x,
+                values,
+                ".",
+                color=paint,
+                markersize=2.2,
+                alpha=0.35,
+                markeredgewidth=0,
+                rasterized=True,
+            )
         ax.set_xlim(-edge, edge)
         ax.set_ylim(-edge, edge)
         ax.set_aspect("equal")
         bottom = k + columns >= len(shown)
         left = k % columns == 0
         dress(
-            ax, f"first coordinate of {a}" if bottom else "", f"first coordinate of {b}" if left else "", label, False
+            ax,
+            f"first coordinate of {a}" if bottom else "",
+            f"first coordinate of {b}" if left else "",
+            label,
+            False,
         )
         ax.tick_params(labelbottom=bottom)
     return made
@@ -255,7 +330,9 @@ def completions(rows: Sequence[Row], members: Members, dataset: Dataset) -> byte
     columns = [look.pair(values), look.alone(a, values[a])]
     heads, after = [(0, 0, "true"), (1, 1, "given")], [1]
     for r in rows:
-        drawn = np.asarray(members[r.slug][0].model().translate(**{a: values[a]}, to=b, n=DRAWS, seed=0))
+        drawn = np.asarray(
+            members[r.slug][0].model().translate(**{a: values[a]}, to=b, n=DRAWS, seed=0)
+        )
         heads.append((len(columns), len(columns) + DRAWS - 1, r.label))
         columns += [look.answer(a, values[a], b, d) for d in drawn]
         after.append(len(columns) - 1)

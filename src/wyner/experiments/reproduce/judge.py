@@ -1,4 +1,6 @@
-"""Labels and variance of conditional samples of images: a classifier looks at pictures that a model draws. Metrics, section 2."""
+"""Labels and variance of conditional samples of images: a classifier looks at pictures that a model
+draws. Metrics, section 2.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,13 @@ from torch import Tensor
 
 from wyner.data import Dataset
 from wyner.errors import OptionError, TaskError, unknown
-from wyner.metrics import Classifier, digit_classifier, label_accuracy, sample_variance, svhn_classifier
+from wyner.metrics import (
+    Classifier,
+    digit_classifier,
+    label_accuracy,
+    sample_variance,
+    svhn_classifier,
+)
 from wyner.models import Model
 
 CLASSIFIERS: dict[str, Callable[[], Classifier]] = {
@@ -47,9 +55,16 @@ class Judge:
 
     @classmethod
     def of(
-        cls, dataset: Dataset, part: str, classifier: str, shift: int = 0, images: int = 500, draws: int = 10,
-        back: bool = False, border: int = 0,
-    ) -> Judge:  # fmt: skip
+        cls,
+        dataset: Dataset,
+        part: str,
+        classifier: str,
+        shift: int = 0,
+        images: int = 500,
+        draws: int = 10,
+        back: bool = False,
+        border: int = 0,
+    ) -> Judge:
         """A judge on the first rows of a part of a data set with labels.
 
         Args:
@@ -58,7 +73,8 @@ class Judge:
             shift: label(y) - label(x), modulo the number of labels.
             images, draws: rows, and samples of each.
             border: pixels at each edge that the variance leaves out.
-            back: whether the first modality is drawn given the last, instead of the last given the first.
+            back: whether the first modality is drawn given the last, instead of the last given the
+                first.
 
         Raises:
             OptionError: an unknown classifier, or rows without labels.
@@ -66,15 +82,33 @@ class Judge:
         if classifier not in CLASSIFIERS:
             raise OptionError(unknown("classifier", classifier, CLASSIFIERS))
         if "label" not in getattr(dataset, part):
-            raise OptionError(f"{dataset.name} has no labels, so labels of samples cannot be judged; leave out [judge]")
+            raise OptionError(
+                f"{dataset.name} has no labels, so labels of samples cannot be judged; leave out"
+                " [judge]"
+            )
         label = torch.as_tensor(getattr(dataset, part)["label"][:images]).long()
         classes = int(torch.as_tensor(dataset.train["label"]).max()) + 1
         pairs = dataset.pairs(part, images)
         first, *_, last = pairs
         if back:
-            return cls(last, first, torch.from_numpy(pairs[last]), label, draws, classifier, "_back", border)
+            return cls(
+                last,
+                first,
+                torch.from_numpy(pairs[last]),
+                label,
+                draws,
+                classifier,
+                "_back",
+                border,
+            )
         return cls(
-            first, last, torch.from_numpy(pairs[first]), (label + shift) % classes, draws, classifier, border=border
+            first,
+            last,
+            torch.from_numpy(pairs[first]),
+            (label + shift) % classes,
+            draws,
+            classifier,
+            border=border,
         )
 
     @property
@@ -86,19 +120,25 @@ class Judge:
         return {f"{k}{self.suffix}": v for k, v in found.items()}
 
     def measure(self, model: Model, seed: int = 0) -> dict[str, float]:
-        """Accuracy in [0, 1], its standard error over rows, variance in squared units of the data; empty if the model cannot translate."""
+        """Accuracy in [0, 1], its standard error over rows, variance in squared units of the data;
+        empty if the model cannot translate.
+        """
         given: dict[str, Any] = {self.source: self.given}
         try:
-            drawn = torch.as_tensor(model.translate(**given, to=self.target, n=self.draws, seed=seed))
+            drawn = torch.as_tensor(
+                model.translate(**given, to=self.target, n=self.draws, seed=seed)
+            )
         except TaskError:
             return {}
         inner = slice(self.border, -self.border or None)
         judge = CLASSIFIERS[self.classifier]()
         found = label_accuracy(drawn, self.labels, judge)
         numbers = {
-            "accuracy": found, "accuracy_se": (found * (1 - found) / len(self.labels)) ** 0.5,
-            "variance": sample_variance(drawn[..., inner, inner]), "judge_accuracy": judge.accuracy,
-        }  # fmt: skip
+            "accuracy": found,
+            "accuracy_se": (found * (1 - found) / len(self.labels)) ** 0.5,
+            "variance": sample_variance(drawn[..., inner, inner]),
+            "judge_accuracy": judge.accuracy,
+        }
         return {_named(k, self.suffix): v for k, v in numbers.items()}
 
 

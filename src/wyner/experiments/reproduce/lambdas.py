@@ -1,4 +1,6 @@
-"""Figure 5 of the Wyner VAE paper: how likelihoods, rates, accuracy and variance of the rows change with lambda."""
+"""Figure 5 of the Wyner VAE paper: how likelihoods, rates, accuracy and variance of the rows change
+with lambda.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +32,13 @@ def lambda_of(row: Row) -> float:
 
 
 def lambda_curves(
-    rows: Sequence[Row], flat: Sequence[Row], members: Mapping[str, Sequence[Member]], truth: Mapping[str, Any]
+    rows: Sequence[Row],
+    flat: Sequence[Row],
+    members: Mapping[str, Sequence[Member]],
+    truth: Mapping[str, Any],
 ) -> Figure | None:
-    """A panel for each number that was measured, over lambda; broken lines are models without lambda, crosses published values.
+    """A panel for each number that was measured, over lambda; broken lines are models without
+    lambda, crosses published values.
 
     Args:
         rows: that differ in lambda; at least two of them.
@@ -52,11 +58,23 @@ def lambda_curves(
         _panel(ax, name, rows, members, truth)
         for k, row in enumerate(flat):
             if (value := _point(members[row.slug], name)) is not None:
-                ax.axhline(value[0], color=LINES[(k + 2) % len(LINES)], linewidth=1.1, linestyle=(0, (4, 2)))
+                ax.axhline(
+                    value[0],
+                    color=LINES[(k + 2) % len(LINES)],
+                    linewidth=1.1,
+                    linestyle=(0, (4, 2)),
+                )
         dress(ax, "lambda", "nats" if name.startswith(("nll", "I4")) else "", words(name))
     for ax in axes[len(has) :]:
         ax.set_visible(False)
-    _key(made, rows, [r for r in flat if any(_point(members[r.slug], p) is not None for p in has)], members, has, truth)
+    _key(
+        made,
+        rows,
+        [r for r in flat if any(_point(members[r.slug], p) is not None for p in has)],
+        members,
+        has,
+        truth,
+    )
     return made
 
 
@@ -67,13 +85,28 @@ def _point(members: Sequence[Member], name: str) -> tuple[float, float] | None:
 
 
 def _panel(
-    ax: Any, name: str, rows: Sequence[Row], members: Mapping[str, Sequence[Member]], truth: Mapping[str, Any]
+    ax: Any,
+    name: str,
+    rows: Sequence[Row],
+    members: Mapping[str, Sequence[Member]],
+    truth: Mapping[str, Any],
 ) -> None:
     for metric, colour, marker in ((name, MODEL, "o"), (BESIDE.get(name, ""), DATA, "s")):
-        points = [(lambda_of(r), *p) for r in rows if (p := _point(members[r.slug], metric)) is not None]
+        points = [
+            (lambda_of(r), *p) for r in rows if (p := _point(members[r.slug], metric)) is not None
+        ]
         if points:
             lam, mean, std = np.array(points).T
-            ax.errorbar(lam, mean, yerr=std if std.any() else None, color=colour, marker=marker, markersize=4, linewidth=1.4, capsize=2)  # fmt: skip
+            ax.errorbar(
+                lam,
+                mean,
+                yerr=std if std.any() else None,
+                color=colour,
+                marker=marker,
+                markersize=4,
+                linewidth=1.4,
+                capsize=2,
+            )
     published = [(lambda_of(r), q[0]) for r in rows if (q := r.published.of(name)) is not None]
     if published and not name.startswith("nll"):  # published likelihoods are on other scales
         ax.plot(*np.array(published).T, "x", color=TRUTH, markersize=5)
@@ -83,19 +116,55 @@ def _panel(
 
 
 def _key(
-    made: Figure, rows: Sequence[Row], flat: Sequence[Row], members: Mapping[str, Sequence[Member]], has: Sequence[str], truth: Mapping[str, Any]
-) -> None:  # fmt: skip
+    made: Figure,
+    rows: Sequence[Row],
+    flat: Sequence[Row],
+    members: Mapping[str, Sequence[Member]],
+    has: Sequence[str],
+    truth: Mapping[str, Any],
+) -> None:
     from matplotlib.lines import Line2D
 
-    handles = [Line2D([], [], color=MODEL, marker="o", markersize=4, linewidth=1.4, label="Wyner VAE, y given x")]
-    if any(_point(members[r.slug], BESIDE[p]) is not None for r in rows for p in has if p in BESIDE):
-        handles.append(Line2D([], [], color=DATA, marker="s", markersize=4, linewidth=1.4, label="x given y"))
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=MODEL,
+            marker="o",
+            markersize=4,
+            linewidth=1.4,
+            label="Wyner VAE, y given x",
+        )
+    ]
+    if any(
+        _point(members[r.slug], BESIDE[p]) is not None for r in rows for p in has if p in BESIDE
+    ):
+        handles.append(
+            Line2D([], [], color=DATA, marker="s", markersize=4, linewidth=1.4, label="x given y")
+        )
     if any(r.published.of(p) for r in rows for p in has if not p.startswith("nll")):
-        handles.append(Line2D([], [], color=TRUTH, marker="x", markersize=5, linewidth=0, label="published"))
-    if any(p.startswith("I4") for p in has) and isinstance(truth.get("common_information"), (int, float)):
+        handles.append(
+            Line2D([], [], color=TRUTH, marker="x", markersize=5, linewidth=0, label="published")
+        )
+    if any(p.startswith("I4") for p in has) and isinstance(
+        truth.get("common_information"), (int, float)
+    ):
         handles.append(Line2D([], [], color=TRUTH, linewidth=0.9, label="true J"))
     handles += [
-        Line2D([], [], color=LINES[(k + 2) % len(LINES)], linewidth=1.1, linestyle=(0, (4, 2)), label=r.label)
+        Line2D(
+            [],
+            [],
+            color=LINES[(k + 2) % len(LINES)],
+            linewidth=1.1,
+            linestyle=(0, (4, 2)),
+            label=r.label,
+        )
         for k, r in enumerate(flat)
     ]
-    made.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)), frameon=False, fontsize=8)
+    made.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=min(4, len(handles)),
+        frameon=False,
+        fontsize=8,
+    )

@@ -25,15 +25,20 @@ CURVES = ("nll_joint", "nll_conditional", "I41", "I40")
 class Ruler:
     """The questions of a table, asked of any model on the same rows with the same random numbers.
 
-        nll_joint = -log p(x,y),   nll_conditional = -log r(y|x)    by importance sampling, in nats per row
+        nll_joint = -log p(x,y),   nll_conditional = -log r(y|x)    by importance sampling, in nats
+                                   per row
         I41, I40, aggregate                                         estimates of I(X,Y;Z), in nats
 
-    Where the best density of any model is known, an nll is its floor plus the mean excess over that density on the same rows: the
-    rows' own luck, which all models share, is taken out (a control variate). The plain mean stands beside it (`_plain`).
+    Where the best density of any model is known, an nll is its floor plus the mean excess over that
+        density on the same rows: the
+    rows' own luck, which all models share, is taken out (a control variate). The plain mean stands
+    beside it (`_plain`).
 
-    With `samples = 0` nothing is scored: a decoder that is nearly deterministic has no useful density.
+    With `samples = 0` nothing is scored: a decoder that is nearly deterministic has no useful
+        density.
 
-    Examiners ask the rest: labels and variance of conditional samples, probes, attributes (`wyner.experiments.reproduce.examine`).
+    Examiners ask the rest: labels and variance of conditional samples, probes, attributes
+        (`wyner.experiments.reproduce.examine`).
 
     With more than two modalities the conditional is that of the last given the others.
 
@@ -57,43 +62,72 @@ class Ruler:
 
     @classmethod
     def of(
-        cls, dataset: Dataset, part: str, samples: int, rows: int | None, offset: float = 0.0, judge: Mapping[str, Any] | None = None
-    ) -> Ruler:  # fmt: skip
+        cls,
+        dataset: Dataset,
+        part: str,
+        samples: int,
+        rows: int | None,
+        offset: float = 0.0,
+        judge: Mapping[str, Any] | None = None,
+    ) -> Ruler:
         """A ruler on the first rows of a part of a data set."""
         sizes = {k: s.size for k, s in dataset.spaces.items()}
         pairs = {k: torch.from_numpy(v) for k, v in dataset.pairs(part, rows).items()}
         asked = judge or {}
         chosen = examiners(dataset, part, asked)
-        return cls(pairs, samples, offset, sizes, truth=dataset.truth, examiners=chosen, both="back" in asked)
+        return cls(
+            pairs,
+            samples,
+            offset,
+            sizes,
+            truth=dataset.truth,
+            examiners=chosen,
+            both="back" in asked,
+        )
 
     def questions(self, model: Model) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
         """What is scored and what is given, by metric."""
         rows = {k: v for k, v in self.rows.items() if k in model.observed}
         first, last = next(iter(rows)), list(rows)[-1]
         rest = lambda name: {k: v for k, v in rows.items() if k != name}
-        back = {"nll_back": ({first: rows[first]}, rest(first))} if self.both and first != last else {}
-        return {"nll_joint": (rows, {}), "nll_conditional": ({last: rows[last]}, rest(last)), **back}
+        back = (
+            {"nll_back": ({first: rows[first]}, rest(first))} if self.both and first != last else {}
+        )
+        return {
+            "nll_joint": (rows, {}),
+            "nll_conditional": ({last: rows[last]}, rest(last)),
+            **back,
+        }
 
     def measure(self, model: Model) -> dict[str, float]:
-        """Every number with its standard error over the rows (`_se`), effective samples (`_ess`, `_ess_min`) and published scale."""
+        """Every number with its standard error over the rows (`_se`), effective samples (`_ess`,
+        `_ess_min`) and published scale.
+        """
         out: dict[str, float] = {}
         for name, (targets, given) in self.questions(model).items() if self.samples else ():
             try:
-                found = model.log_likelihood(**targets, given=given, samples=self.samples, seed=self.seed)
+                found = model.log_likelihood(
+                    **targets, given=given, samples=self.samples, seed=self.seed
+                )
             except TaskError:
                 continue
             out |= {
-                name: found.nll, f"{name}_se": found.standard_error,
-                f"{name}_ess": float(found.ess.mean()), f"{name}_ess_min": float(found.ess.min()),
-            }  # fmt: skip
+                name: found.nll,
+                f"{name}_se": found.standard_error,
+                f"{name}_ess": float(found.ess.mean()),
+                f"{name}_ess_min": float(found.ess.min()),
+            }
             if (best := self._best(targets, given)) is not None and name in self.truth:
                 excess = best - found.value.double().cpu()
                 out |= {
-                    f"{name}_plain": found.nll, name: float(self.truth[name]) + float(excess.mean()),
+                    f"{name}_plain": found.nll,
+                    name: float(self.truth[name]) + float(excess.mean()),
                     f"{name}_se": float(excess.std()) / len(excess) ** 0.5,
-                }  # fmt: skip
+                }
             if self.offset and self.coordinates is not None:
-                out[f"{name}_published"] = out[name] + self.offset * sum(self.coordinates[k] for k in targets)
+                out[f"{name}_published"] = out[name] + self.offset * sum(
+                    self.coordinates[k] for k in targets
+                )
         for examiner in self.examiners:
             out |= examiner.measure(model, self.seed)
         return out | self._information(model)
@@ -118,14 +152,17 @@ class Ruler:
         return lambda model: {k: v for k, v in self.measure(model).items() if k in CURVES}
 
 
-def measured(folder: Path, file: str, how: dict[str, Any], find: Callable[[Model], Metrics] | None) -> Metrics | None:
+def measured(
+    folder: Path, file: str, how: dict[str, Any], find: Callable[[Model], Metrics] | None
+) -> Metrics | None:
     """Numbers of a run, found once and kept in its folder.
 
     Args:
         folder: of the run.
         file: where they are kept.
         how: they are found; numbers that were found in another way are found again.
-        find: numbers of the model, on the GPU if there is one; None to leave out what is not there yet.
+        find: numbers of the model, on the GPU if there is one; None to leave out what is not there
+            yet.
     """
     if (folder / file).exists() and (old := read_json(folder / file))["how"] == how:
         return old["metrics"]

@@ -1,4 +1,5 @@
-"""One row of a table on disk: its seeds as grids below one folder, trained when they are missing, measured once.
+"""One row of a table on disk: its seeds as grids below one folder, trained when they are missing,
+measured once.
 
 ROW/row.json                  settings of the row, and its groups of seeds
 ROW/seeds-0-9/                a grid of `wyner.fit`: grid.json and an ordinary run for every seed
@@ -55,16 +56,30 @@ class RowFolder:
     """
 
     def __init__(
-        self, path: Path, protocol: Protocol, row: Row, dataset: Dataset, source: Mapping[str, Any], start: RowFolder | None = None
-    ) -> None:  # fmt: skip
-        self.path, self.protocol, self.row, self.dataset, self.source = path, protocol, row, dataset, dict(source)
+        self,
+        path: Path,
+        protocol: Protocol,
+        row: Row,
+        dataset: Dataset,
+        source: Mapping[str, Any],
+        start: RowFolder | None = None,
+    ) -> None:
+        self.path, self.protocol, self.row, self.dataset, self.source = (
+            path,
+            protocol,
+            row,
+            dataset,
+            dict(source),
+        )
         self.start = start
         self.groups: list[dict[str, Any]] = []
         made = protocol.experiment_of(row, dict(dataset.source) or self.source).as_dict()
         made["fit"].pop("seed")
         made.pop("evaluate")
         self.settings: dict[str, Any] = (
-            made if start is None else {**made, "start": {"row": row.start, **start.settings["fit"]}}
+            made
+            if start is None
+            else {**made, "start": {"row": row.start, **start.settings["fit"]}}
         )
         self.differs = ""
         if (path / ABOUT).exists():
@@ -73,21 +88,25 @@ class RowFolder:
             self.differs = _difference(old["settings"], self.settings)
 
     def train(self, seeds: Sequence[int], progress: bool) -> None:
-        """Trains the seeds that are not trained yet, as one batched program; goes on with what was interrupted.
+        """Trains the seeds that are not trained yet, as one batched program; goes on with what was
+        interrupted.
 
         Raises:
             RunError: the folder holds a row of other settings. KeyboardInterrupt: after saving.
         """
         if self.differs:
             raise RunError(
-                f"{self.path} was trained with other settings: {self.differs}; use the old ones, or another folder with --runs"
+                f"{self.path} was trained with other settings: {self.differs}; use the old ones, or"
+                " another folder with --runs"
             )
         if self.start is not None:
             self.start.train(seeds, progress)
         known = {s for g in self.groups for s in g["seeds"]}
         if new := [s for s in seeds if s not in known]:
             name = f"seeds-{new[0]}-{new[-1]}" if len(new) > 1 else f"seeds-{new[0]}"
-            self.groups.append({"folder": name, "seeds": new, "finished": False, "device": device_name()})
+            self.groups.append(
+                {"folder": name, "seeds": new, "finished": False, "device": device_name()}
+            )
             self._write()
         for group in self.groups:
             if not group["finished"] and set(group["seeds"]) & set(seeds):
@@ -107,14 +126,22 @@ class RowFolder:
         started = None if self.start is None else self.start.runs()
         if started is not None and (lost := [s for s in group["seeds"] if s not in started]):
             raise RunError(
-                f"{row.label} starts from the row {row.start}, which has no finished run of seed {', '.join(map(str, lost))}; leave these seeds out"
+                f"{row.label} starts from the row {row.start}, which has no finished run of seed"
+                f" {', '.join(map(str, lost))}; leave these seeds out"
             )
         fit(
-            lambda seed: base.changed(fit={"seed": seed}).build(self.dataset), self.dataset, grid={"seed": group["seeds"]},
-            probe=ruler.probe() if probe["every"] else None, probe_every=probe["every"], out=out, resume=(out / GRID).exists(),
-            progress=progress, about={"data": self.dataset.source, "experiment": base.as_dict()},
-            start=None if started is None else lambda point: started[point["seed"]], **options,
-        )  # fmt: skip
+            lambda seed: base.changed(fit={"seed": seed}).build(self.dataset),
+            self.dataset,
+            grid={"seed": group["seeds"]},
+            probe=ruler.probe() if probe["every"] else None,
+            probe_every=probe["every"],
+            out=out,
+            resume=(out / GRID).exists(),
+            progress=progress,
+            about={"data": self.dataset.source, "experiment": base.as_dict()},
+            start=None if started is None else lambda point: started[point["seed"]],
+            **options,
+        )
 
     def runs(self) -> dict[int, Path]:
         """Folders of the finished runs by seed."""
@@ -141,7 +168,10 @@ class RowFolder:
         return found
 
     def _measured(self, folder: Path, ruler: Ruler, measure: bool) -> dict[str, float] | None:
-        how: dict[str, Any] = {"rows": len(next(iter(ruler.rows.values()))), "samples": ruler.samples}
+        how: dict[str, Any] = {
+            "rows": len(next(iter(ruler.rows.values()))),
+            "samples": ruler.samples,
+        }
         for examiner in ruler.examiners:
             how |= examiner.how
         find = lambda model: ruler.measure(model) | best_of(read_history(folder))
@@ -152,7 +182,10 @@ class RowFolder:
         """Wall time of the training of all seeds."""
         total = 0.0
         for group in self.groups:
-            histories = [read_history(p.parent) for p in (self.path / group["folder"]).glob("*/metrics.jsonl")]
+            histories = [
+                read_history(p.parent)
+                for p in (self.path / group["folder"]).glob("*/metrics.jsonl")
+            ]
             total += max((h[-1]["seconds"] for h in histories if h), default=0.0)
         return total
 
@@ -160,7 +193,9 @@ class RowFolder:
     def lost(self) -> int:
         """How many seeds diverged."""
         grids = [self.path / g["folder"] / GRID for g in self.groups]
-        return sum(m["state"] == "diverged" for p in grids if p.exists() for m in read_json(p)["members"])
+        return sum(
+            m["state"] == "diverged" for p in grids if p.exists() for m in read_json(p)["members"]
+        )
 
     @property
     def device(self) -> str:
@@ -169,9 +204,13 @@ class RowFolder:
 
 
 def best_of(history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """The lowest nll's of the probe over a training (`_best`): how the paper chooses, on test rows."""
+    """The lowest nll's of the probe over a training (`_best`): how the paper chooses, on test
+    rows.
+    """
     probes = [r["terms"] for r in history if r.get("split") == "probe"]
-    found = {name: [p[name] for p in probes if name in p] for name in CURVES if name.startswith("nll")}
+    found = {
+        name: [p[name] for p in probes if name in p] for name in CURVES if name.startswith("nll")
+    }
     return {f"{name}_best": min(values) for name, values in found.items() if values}
 
 
@@ -181,6 +220,8 @@ def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
     for section in new:
         a, b = old.get(section, {}), new[section]
         found += [
-            f"{section}.{k} was {a.get(k)!r} and is now {b.get(k)!r}" for k in sorted({*a, *b}) if a.get(k) != b.get(k)
+            f"{section}.{k} was {a.get(k)!r} and is now {b.get(k)!r}"
+            for k in sorted({*a, *b})
+            if a.get(k) != b.get(k)
         ]
     return ", ".join(found[:3])

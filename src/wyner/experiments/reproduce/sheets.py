@@ -1,4 +1,6 @@
-"""Sheets of samples in the papers' layouts, all models of a table side by side and given the same test rows."""
+"""Sheets of samples in the papers' layouts, all models of a table side by side and given the same
+test rows.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +30,15 @@ GIVEN, STYLES, DRAWS, SIZE = 6, 4, 4, 96
 """Given rows, references of style, draws of a model, and pixels of a cell."""
 
 STRENGTH = 4.0
-"""How far attributes are turned on; 1 is the model's own change of the posterior mean, which is small where attributes say little."""
+"""How far attributes are turned on; 1 is the model's own change of the posterior mean, which is
+small where attributes say little."""
 
 
 def sheets(
-    rows: Sequence[Row], members: Mapping[str, Sequence[Member]], dataset: Dataset, turned: Sequence[str] = ()
+    rows: Sequence[Row],
+    members: Mapping[str, Sequence[Member]],
+    dataset: Dataset,
+    turned: Sequence[str] = (),
 ) -> Iterator[tuple[str, Grid]]:
     """Every layout that some of the models have laws for, by the name of its file.
 
@@ -56,11 +62,21 @@ def sheets(
         f"{a}-to-{b}": lambda: layouts.conditional(
             models, found, given, a, b, DRAWS, title("conditional", a, b), sides
         ),
-        f"{b}-to-{a}": lambda: layouts.conditional(models, found, given, b, a, DRAWS, title("conditional", b, a)),
-        f"style-of-{b}": lambda: layouts.styled(models, found, given, styles, a, b, title("styled", a, b), sides),
-        f"style-of-{a}": lambda: layouts.styled(models, found, given, styles, b, a, title("styled", b, a)),
-        "reconstructions": lambda: layouts.reconstructed(models, found, given, 2, title("reconstructed", a, b)),
-        "joint-style": lambda: layouts.generated(models, found, styles, 4, title("generated", a, b)),
+        f"{b}-to-{a}": lambda: layouts.conditional(
+            models, found, given, b, a, DRAWS, title("conditional", b, a)
+        ),
+        f"style-of-{b}": lambda: layouts.styled(
+            models, found, given, styles, a, b, title("styled", a, b), sides
+        ),
+        f"style-of-{a}": lambda: layouts.styled(
+            models, found, given, styles, b, a, title("styled", b, a)
+        ),
+        "reconstructions": lambda: layouts.reconstructed(
+            models, found, given, 2, title("reconstructed", a, b)
+        ),
+        "joint-style": lambda: layouts.generated(
+            models, found, styles, 4, title("generated", a, b)
+        ),
         "turned": lambda: _turned(models, found, about, given, turned),
     }
     for name, make in every.items():
@@ -69,21 +85,42 @@ def sheets(
 
 
 TITLES = {
-    "conditional": "{name}, conditional generation from {source} to {target}: {n} draws of each model (decoder means).",
-    "styled": "{name}, conditional generation with style control: content from {source} at the left, style from {target} on top.",
-    "reconstructed": "{name}, joint stochastic reconstruction: the common latent of the given pair, local latents drawn anew.",
-    "generated": "{name}, joint generation with style control: a draw of the common latent in each row, the style of the pair on top.",
-    "turned": "{name}, attribute addition: the latents of the given picture, moved by what one more attribute changes in them (times {strength:g}).",
+    "conditional": (
+        "{name}, conditional generation from {source} to {target}: {n} draws of each model (decoder"
+        " means)."
+    ),
+    "styled": (
+        "{name}, conditional generation with style control: content from {source} at the left,"
+        " style from {target} on top."
+    ),
+    "reconstructed": (
+        "{name}, joint stochastic reconstruction: the common latent of the given pair, local"
+        " latents drawn anew."
+    ),
+    "generated": (
+        "{name}, joint generation with style control: a draw of the common latent in each row, the"
+        " style of the pair on top."
+    ),
+    "turned": (
+        "{name}, attribute addition: the latents of the given picture, moved by what one more"
+        " attribute changes in them (times {strength:g})."
+    ),
 }
 
 
 def _title(layout: str, dataset: Dataset, found: Look, source: str, target: str) -> str:
-    text = TITLES[layout].format(name=dataset.name, source=found.noun(source), target=found.noun(target), n=DRAWS)
+    text = TITLES[layout].format(
+        name=dataset.name, source=found.noun(source), target=found.noun(target), n=DRAWS
+    )
     return f"{text}{found.note}"
 
 
 def _turned(
-    models: Mapping[str, Model], found: Look, about: Subject, given: Mapping[str, np.ndarray], turned: Sequence[str]
+    models: Mapping[str, Model],
+    found: Look,
+    about: Subject,
+    given: Mapping[str, np.ndarray],
+    turned: Sequence[str],
 ) -> Grid:
     """Attribute addition, where there are attributes."""
     if not turned or not isinstance(found, Described):
@@ -98,12 +135,17 @@ def _turned(
     return described(models, found, given, bits, picture, chosen, STRENGTH, title)
 
 
-def _described(about: Subject, found: Look, given: Mapping[str, np.ndarray], turned: Sequence[str]) -> list[str]:
+def _described(
+    about: Subject, found: Look, given: Mapping[str, np.ndarray], turned: Sequence[str]
+) -> list[str]:
     """Beside each row, which of some attributes it has; nothing where there are none."""
     first = found.names[0]
     known = list(about.dataset.names.get(first, ()))
     chosen = [(name, known.index(name)) for name in turned if name in known]
-    has = [[name.replace("_", " ").lower() for name, k in chosen if row[k] > 0.5] for row in given[first]]
+    has = [
+        [name.replace("_", " ").lower() for name, k in chosen if row[k] > 0.5]
+        for row in given[first]
+    ]
     return ["\n".join(names) or "-" for names in has] if chosen else []
 
 

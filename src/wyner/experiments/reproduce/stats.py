@@ -10,10 +10,12 @@ from wyner.experiments.claims import Claim
 
 HOLDS, FAILS, OPEN, MISSING = "holds", "does not hold", "undecided", "not measured"
 RULE = (
-    "A difference of means counts if it exceeds twice its standard error, sqrt(s1^2 / n1 + s2^2 / n2), with s the standard deviation "
-    "over n seeds (with one seed, the standard error over test rows). “Below” and “above” hold if the difference beyond the margin "
-    "counts, do not hold if it counts the other way, and are undecided else. “At most” holds unless the left mean counts as more than the margin above "
-    "the right one. A claim about several rows holds if it holds against each, and fails if it fails against one."
+    "A difference of means counts if it exceeds twice its standard error, sqrt(s1^2 / n1 + s2^2 /"
+    " n2), with s the standard deviation over n seeds (with one seed, the standard error over test"
+    " rows). “Below” and “above” hold if the difference beyond the margin counts, do not hold if it"
+    " counts the other way, and are undecided else. “At most” holds unless the left mean counts as"
+    " more than the margin above the right one. A claim about several rows holds if it holds"
+    " against each, and fails if it fails against one."
 )
 
 
@@ -55,7 +57,8 @@ def spread(values: Sequence[float], within: Sequence[float] = ()) -> Spread | No
 
 
 def trimmed(values: Sequence[float]) -> list[float]:
-    """The paper's rule: of ten runs the two best and the two worst are dropped; of other numbers the same share, rounded down.
+    """The paper's rule: of ten runs the two best and the two worst are dropped; of other numbers
+    the same share, rounded down.
 
     >>> trimmed([9, 1, 2, 3, 4, 5, 6, 7, 8, 0])
     [2, 3, 4, 5, 6, 7]
@@ -79,7 +82,9 @@ class Verdict:
     numbers: tuple[str, ...]
 
 
-def decide(claim: Claim, found: Mapping[str, Mapping[str, Spread]], labels: Mapping[str, str]) -> Verdict:
+def decide(
+    claim: Claim, found: Mapping[str, Mapping[str, Spread]], labels: Mapping[str, str]
+) -> Verdict:
     """What our numbers say about a claim.
 
     Args:
@@ -98,7 +103,8 @@ def decide(claim: Claim, found: Mapping[str, Mapping[str, Spread]], labels: Mapp
         error = math.hypot(left.error, right.error)
         words.append(_word(claim, difference, 2 * error))
         numbers.append(
-            f"{left.mean:.3f} against {right.mean:.3f} ({labels[slug]}): difference {difference:+.3f}, standard error {error:.3f}"
+            f"{left.mean:.3f} against {right.mean:.3f} ({labels[slug]}): difference"
+            f" {difference:+.3f}, standard error {error:.3f}"
         )
     word = next((w for w in (FAILS, OPEN, MISSING) if w in words), HOLDS)
     return Verdict(claim, MISSING if not numbers else word, tuple(numbers))

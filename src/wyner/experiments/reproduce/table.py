@@ -54,7 +54,9 @@ class Found:
 
     def verdicts(self) -> list[Verdict]:
         """What became of every claim."""
-        spreads = {r.slug: {m: s for m in METRICS if (s := self.spread(r.slug, m))} for r in self.rows}
+        spreads = {
+            r.slug: {m: s for m in METRICS if (s := self.spread(r.slug, m))} for r in self.rows
+        }
         labels = {r.slug: r.label for r in self.protocol.rows}
         return [decide(c, spreads, labels) for c in self.protocol.claims]
 
@@ -78,15 +80,33 @@ def as_json(found: Found) -> dict[str, Any]:
             "networks": {**p.networks, **row.networks},
         }
         for m in found.members[row.slug]:
-            rows.append({"model": row.model["name"], "settings": settings, "seed": m.seed, "metrics": m.metrics})
+            rows.append(
+                {
+                    "model": row.model["name"],
+                    "settings": settings,
+                    "seed": m.seed,
+                    "metrics": m.metrics,
+                }
+            )
     return {
-        "experiment": p.experiment, "protocol": p.name, "command": found.command, "versions": versions(), "device": found.device,
-        "wall_s": round(sum(found.seconds.values()), 1), "wall_s_by_row": {k: round(v, 1) for k, v in found.seconds.items()},
-        "data": found.dataset.source, "evaluate": p.evaluate, "published_offset_per_coordinate": p.offset,
+        "experiment": p.experiment,
+        "protocol": p.name,
+        "command": found.command,
+        "versions": versions(),
+        "device": found.device,
+        "wall_s": round(sum(found.seconds.values()), 1),
+        "wall_s_by_row": {k: round(v, 1) for k, v in found.seconds.items()},
+        "data": found.dataset.source,
+        "evaluate": p.evaluate,
+        "published_offset_per_coordinate": p.offset,
         "truth": {k: v for k, v in found.dataset.truth.items() if isinstance(v, (int, float))},
-        "rows": rows, "diverged": dict(found.lost),
-        "claims": [{"text": v.claim.text, "verdict": v.word, "numbers": list(v.numbers)} for v in found.verdicts()],
-    }  # fmt: skip
+        "rows": rows,
+        "diverged": dict(found.lost),
+        "claims": [
+            {"text": v.claim.text, "verdict": v.word, "numbers": list(v.numbers)}
+            for v in found.verdicts()
+        ],
+    }
 
 
 def markdown(found: Found) -> str:
@@ -97,7 +117,10 @@ def markdown(found: Found) -> str:
         parts += ["## Beside the published values", *_published(found)]
     if others := _others(found):
         parts += ["## Other published numbers", others]
-    parts += [f"## {'Proper densities' if p.evaluate['samples'] else 'Numbers'}, all seeds", _proper(found)]
+    parts += [
+        f"## {'Proper densities' if p.evaluate['samples'] else 'Numbers'}, all seeds",
+        _proper(found),
+    ]
     if found.protocol.claims:
         parts += ["## The paper's claims, one by one", _claims(found), RULE]
     if p.notes:
@@ -108,17 +131,23 @@ def markdown(found: Found) -> str:
 
 def _caption(found: Found) -> str:
     p, d = found.protocol, found.dataset
-    sizes = ", ".join(f"{len(next(iter(part.values())))} {name}" for name, part in (("training", d.train), ("validation", d.validation), ("test", d.test)) if part)  # fmt: skip
+    sizes = ", ".join(
+        f"{len(next(iter(part.values())))} {name}"
+        for name, part in (("training", d.train), ("validation", d.validation), ("test", d.test))
+        if part
+    )
     rows = min(p.evaluate.get("rows", 10**9), len(next(iter(d.test.values()))))
     options = ", ".join(f"{k} = {v}" for k, v in d.source.items() if k in ("binarisation",))
     text = (
-        f"{p.source}. Data: `{d.name}`{f' ({options})' if options else ''}, {sizes} rows. {' '.join(d.notes)} "
-        f"{_scored(p, rows)}Mean ± standard deviation over seeds, in nats per row."
+        f"{p.source}. Data: `{d.name}`{f' ({options})' if options else ''}, {sizes} rows."
+        f" {' '.join(d.notes)} {_scored(p, rows)}Mean ± standard deviation over seeds, in nats per"
+        " row."
     )
     if "best_log_density" in d.truth:
         text += (
-            " An nll is the floor plus the mean excess over the best possible density on the same rows, which takes out the luck of the "
-            "rows; the plain means are in the JSON file (`nll_joint_plain`)."
+            " An nll is the floor plus the mean excess over the best possible density on the same"
+            " rows, which takes out the luck of the rows; the plain means are in the JSON file"
+            " (`nll_joint_plain`)."
         )
     return text.replace("  ", " ")
 
@@ -126,7 +155,10 @@ def _caption(found: Found) -> str:
 def _scored(p: Protocol, rows: int) -> str:
     text = ""
     if p.evaluate["samples"]:
-        text += f"Likelihoods: importance sampling, S = {p.evaluate['samples']}, the first {rows} test rows, the same for all models. "
+        text += (
+            f"Likelihoods: importance sampling, S = {p.evaluate['samples']}, the first {rows} test"
+            " rows, the same for all models. "
+        )
     return text + asked(p.judge)
 
 
@@ -153,7 +185,11 @@ def _published(found: Found) -> list[str]:
             shift = _shift(found, metric)
             every = found.values(row.slug, metric)
             kept, best = spread(trimmed(every)), spread(found.values(row.slug, f"{metric}_best"))
-            line += [_cell(spread(every), shift), _cell(kept, shift) if len(every) >= 5 else "", _cell(best, shift)]
+            line += [
+                _cell(spread(every), shift),
+                _cell(kept, shift) if len(every) >= 5 else "",
+                _cell(best, shift),
+            ]
             line.append(_known(row.published.of(metric)))
         body.append(line)
     floors = [_floor(found, m) for m in NLL]
@@ -163,26 +199,35 @@ def _published(found: Found) -> list[str]:
             line += [f"*{(floor or 0.0) + _shift(found, metric):.3f}*", "", "", ""]
         body.append(line)
     text = (
-        "“kept seeds”: the paper's rule, of ten runs the two best and two worst are dropped (of other numbers the same share). "
-        "“best of the run”: the lowest value of the curve, as the paper chooses; on "
-        f"{found.protocol.probe['rows']} test rows with S = {found.protocol.probe['samples']}, so not on quite the same scale as the rest."
+        "“kept seeds”: the paper's rule, of ten runs the two best and two worst are dropped (of"
+        " other numbers the same share). “best of the run”: the lowest value of the curve, as the"
+        f" paper chooses; on {found.protocol.probe['rows']} test rows with S ="
+        f" {found.protocol.probe['samples']}, so not on quite the same scale as the rest."
     )
     if shifted:
         text = (
-            f"Published scale: the proper nll plus {found.protocol.offset:.4f} nats a coordinate, the constant of variance 1 with the exponent "
-            f"of variance 1/2, which the published numbers most likely use (an inference, docs/reproduce.md). {text}"
+            f"Published scale: the proper nll plus {found.protocol.offset:.4f} nats a coordinate,"
+            " the constant of variance 1 with the exponent of variance 1/2, which the published"
+            f" numbers most likely use (an inference, docs/reproduce.md). {text}"
         )
     return [text, filled(head, body)]
 
 
 def _others(found: Found) -> str:
     """What was published besides likelihoods, in our units, beside ours; empty if nothing was."""
-    names = [m for m in METRICS if m not in NLL and any(r.published.of(m) for r in found.protocol.rows)]
+    names = [
+        m for m in METRICS if m not in NLL and any(r.published.of(m) for r in found.protocol.rows)
+    ]
     head = ["model", *(f"{COLUMNS[m]}, {whose}" for m in names for whose in ("ours", "published"))]
     body = []
     for row in found.rows:
-        cells = [(_cell(found.spread(row.slug, m), digits=4), _known(row.published.of(m), 4)) for m in names]
-        body.append([row.label + (" (extra)" if row.extra else ""), *(c for pair in cells for c in pair)])
+        cells = [
+            (_cell(found.spread(row.slug, m), digits=4), _known(row.published.of(m), 4))
+            for m in names
+        ]
+        body.append(
+            [row.label + (" (extra)" if row.extra else ""), *(c for pair in cells for c in pair)]
+        )
     return filled(head, body) if names and body else ""
 
 
@@ -197,25 +242,37 @@ def _proper(found: Found) -> str:
     ]
     body = []
     for row in found.rows:
-        cells = [_cell(found.spread(row.slug, k), digits=4 if "variance" in k else 3) for k in (*NLL, *used)]
+        cells = [
+            _cell(found.spread(row.slug, k), digits=4 if "variance" in k else 3)
+            for k in (*NLL, *used)
+        ]
         ess = [spread(found.values(row.slug, f"{k}_ess")) for k in NLL]
         lost = f", {found.lost[row.slug]} diverged" if row.slug in found.lost else ""
-        body.append([
-            row.label + lost, *cells, " / ".join(f"{s.mean:.0f}" if s else "-" for s in ess) if any(ess) else "-", f"{found.seconds.get(row.slug, 0.0) / 60:.1f}",
-        ])  # fmt: skip
+        body.append(
+            [
+                row.label + lost,
+                *cells,
+                " / ".join(f"{s.mean:.0f}" if s else "-" for s in ess) if any(ess) else "-",
+                f"{found.seconds.get(row.slug, 0.0) / 60:.1f}",
+            ]
+        )
     floors = [_floor(found, k) for k in NLL]
     true = _floor(found, "common_information")
     if any(f is not None for f in floors) or true is not None:
         last = [f"*{true:.6f} (J)*" if true is not None and k == "I41" else "" for k in used]
         name = "*floor, true value*" if any(f is not None for f in floors) else "*true value*"
         body.append([name, *(f"*{f:.3f}*" if f is not None else "" for f in floors), *last, "", ""])
-    errors = {k: max((v for r in found.rows for v in found.values(r.slug, f"{k}_se")), default=None) for k in NLL}
+    errors = {
+        k: max((v for r in found.rows for v in found.values(r.slug, f"{k}_se")), default=None)
+        for k in NLL
+    }
     note = ", ".join(f"{NLL[k]} {v:.3f}" for k, v in errors.items() if v is not None)
     if not note:
         return filled(head, body)
     return (
         filled(head, body)
-        + f"\n\nLargest standard errors over the test rows: {note}. They are shared by all models, which see the same rows."
+        + f"\n\nLargest standard errors over the test rows: {note}. They are shared by all models,"
+        " which see the same rows."
     )
 
 
@@ -230,19 +287,28 @@ def _claimed(found: Found, claim: Claim) -> str:
     rows = {r.slug: r.published.of(claim.metric) for r in found.protocol.rows}
     left = rows[claim.left]
     digits = 2 if claim.metric in NLL else 4
-    shown = [f"{left[0]:.{digits}f} against {right[0]:.{digits}f}" for s in claim.right if left and (right := rows[s])]
+    shown = [
+        f"{left[0]:.{digits}f} against {right[0]:.{digits}f}"
+        for s in claim.right
+        if left and (right := rows[s])
+    ]
     return "; ".join(shown)
 
 
 def _made(found: Found) -> str:
     v = ", ".join(f"{k} {x}" for k, x in versions().items())
-    return f"`{found.command}`; {found.device}; {sum(found.seconds.values()) / 60:.1f} minutes of training; {v}."
+    return (
+        f"`{found.command}`; {found.device}; {sum(found.seconds.values()) / 60:.1f} minutes of"
+        f" training; {v}."
+    )
 
 
 def _cell(value: Spread | None, shift: float = 0.0, digits: int = 3) -> str:
     if value is None:
         return "-"
-    return f"{value.mean + shift:.{digits}f}" + (f" ± {value.std:.{digits}f}" if value.std is not None else "")
+    return f"{value.mean + shift:.{digits}f}" + (
+        f" ± {value.std:.{digits}f}" if value.std is not None else ""
+    )
 
 
 def _known(value: tuple[float, float | None] | None, digits: int = 2) -> str:

@@ -2,8 +2,10 @@
 
     max_{a,b}  a' C_xy b   subject to   a' (C_xx + r I) a = b' (C_yy + r I) b = 1
 
-With K = (C_xx + r I)^(-1/2) C_xy (C_yy + r I)^(-1/2) = U S V', the projections are (C_xx + r I)^(-1/2) U and (C_yy + r I)^(-1/2) V.
-Rows that share a label are all pairs of each other: C_xy is the covariance of the class means. Hotelling 1936; the ridge: Vinod 1976.
+With K = (C_xx + r I)^(-1/2) C_xy (C_yy + r I)^(-1/2) = U S V', the projections are (C_xx + r
+I)^(-1/2) U and (C_yy + r I)^(-1/2) V.
+Rows that share a label are all pairs of each other: C_xy is the covariance of the class means.
+    Hotelling 1936; the ridge: Vinod 1976.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from wyner.errors import DataError, OptionError
 
 @dataclass(frozen=True)
 class Principal:
-    """The leading principal components of rows, scaled together so that their mean variance is 1."""
+    """The leading principal components of rows, scaled together so that their mean variance is
+    1.
+    """
 
     mean: np.ndarray
     map: np.ndarray
@@ -59,7 +63,8 @@ class CCA:
         """Fits to rows `(N, d)` and `(N, e)` of which those with the same label belong together.
 
         Args:
-            x, y, labels: rows of a pair side by side; other rows of the same label are partners as well.
+            x, y, labels: rows of a pair side by side; other rows of the same label are partners as
+                well.
             size: canonical directions, at most min(d, e).
             ridge: r, in units of the mean variance of a coordinate of either side.
 
@@ -68,14 +73,17 @@ class CCA:
         """
         if not 1 <= size <= min(x.shape[1], y.shape[1]) or ridge < 0:
             raise OptionError(
-                f"CCA: expected 1 to {min(x.shape[1], y.shape[1])} directions and a ridge from 0 up, got {size}, {ridge}"
+                f"CCA: expected 1 to {min(x.shape[1], y.shape[1])} directions and a ridge from 0"
+                f" up, got {size}, {ridge}"
             )
         kinds, place, counts = np.unique(labels, return_inverse=True, return_counts=True)
         if len(kinds) < 2:
             raise DataError("CCA needs rows of at least two labels")
         a, b = x.astype(np.float64), y.astype(np.float64)
         mean_a, mean_b = a.mean(0), b.mean(0)
-        sums = lambda rows: np.stack([np.bincount(place, rows[:, i]) for i in range(rows.shape[1])], 1)
+        sums = lambda rows: np.stack(
+            [np.bincount(place, rows[:, i]) for i in range(rows.shape[1])], 1
+        )
         ca, cb = sums(a - mean_a) / counts[:, None], sums(b - mean_b) / counts[:, None]
         cross = (ca * (counts / len(labels))[:, None]).T @ cb
         wa, wb = _inverse_root(a - mean_a, ridge), _inverse_root(b - mean_b, ridge)
@@ -91,7 +99,9 @@ class CCA:
 
 
 def _inverse_root(centred: np.ndarray, ridge: float) -> np.ndarray:
-    """(C + r I)^(-1/2), r in units of the mean variance; directions without variance are left out if r = 0."""
+    """(C + r I)^(-1/2), r in units of the mean variance; directions without variance are left out
+    if r = 0.
+    """
     covariance = centred.T @ centred / len(centred)
     values, vectors = np.linalg.eigh(covariance)
     values = np.maximum(values, 0) + ridge * float(np.trace(covariance)) / len(covariance)

@@ -1,4 +1,6 @@
-"""Features of 512 numbers for both sides of a zero-shot set, from training classes and at most an outside network."""
+"""Features of 512 numbers for both sides of a zero-shot set, from training classes and at most an
+outside network.
+"""
 
 from __future__ import annotations
 
@@ -24,16 +26,19 @@ OWN = "own"
 def features(
     every: Sides, train: Sequence[int], wanted: Sequence[Mapping[str, Any]], size: int = 512
 ) -> tuple[Sides, str]:
-    """Both sides as features float32 `(N, size)`, and how they were made; mean 0 and variance 1 over the training classes.
+    """Both sides as features float32 `(N, size)`, and how they were made; mean 0 and variance 1
+    over the training classes.
 
-    The outputs of an outside network, standardised, go through one hidden layer of `size` ReLU units that was trained, for each side, to tell
+    The outputs of an outside network, standardised, go through one hidden layer of `size` ReLU
+    units that was trained, for each side, to tell
     the training classes apart: in place of fine-tuning the network, which needs a GPU.
 
     Args:
         every: pictures uint8 of all classes.
         train: training classes; nothing is fitted to others.
-        wanted: `{network = NAME, size = pixels}` in order of preference, as of `extractor`, or `{network = "own", epochs, ...}` for a classifier
-            of pixels that is trained here; the first that can be had is taken. `tune = {epochs, ...}` are options of the hidden layer.
+        wanted: `{network = NAME, size = pixels}` in order of preference, as of `extractor`, or
+            `{network = "own", epochs, ...}` for a classifier of pixels that is trained here; the
+            first that can be had is taken. `tune = {epochs, ...}` are options of the hidden layer.
         size: of the features.
 
     Raises:
@@ -45,7 +50,9 @@ def features(
         rest = dict(options)
         name, tune = rest.pop("network"), rest.pop("tune", {})
         try:
-            nets = _own(every, train, size, **rest) if name == OWN else [extractor(name, **rest)] * 2
+            nets = (
+                _own(every, train, size, **rest) if name == OWN else [extractor(name, **rest)] * 2
+            )
             break
         except DataError:
             if i + 1 == len(wanted):
@@ -59,20 +66,35 @@ def features(
             found = _standard(_tuned(found, labels, train, size, k, **tune), labels, train)
         made.append(found)
     if name != OWN:
-        how += f", {raw[0].shape[1]} numbers, then a hidden layer of {size} trained to tell the training classes apart, one for each side"
+        how += (
+            f", {raw[0].shape[1]} numbers, then a hidden layer of {size} trained to tell the"
+            " training classes apart, one for each side"
+        )
     return replace(every, x=made[0], y=made[1]), how
 
 
 def _standard(rows: np.ndarray, labels: np.ndarray, train: Sequence[int]) -> np.ndarray:
-    """Columns with mean 0 and variance 1 over the training classes; those that never change become 0."""
+    """Columns with mean 0 and variance 1 over the training classes; those that never change become
+    0.
+    """
     chosen = rows[np.isin(labels, train)].astype(np.float64)
     mean, scale = chosen.mean(0), chosen.std(0)
-    return np.where(scale > 1e-6, (rows - mean) / np.where(scale > 1e-6, scale, 1.0), 0.0).astype(np.float32)
+    return np.where(scale > 1e-6, (rows - mean) / np.where(scale > 1e-6, scale, 1.0), 0.0).astype(
+        np.float32
+    )
 
 
 def _tuned(
-    rows: np.ndarray, labels: np.ndarray, train: Sequence[int], size: int, side: int, epochs: int = 10, lr: float = 1e-3, dropout: float = 0.5, seed: int = 0
-) -> np.ndarray:  # fmt: skip
+    rows: np.ndarray,
+    labels: np.ndarray,
+    train: Sequence[int],
+    size: int,
+    side: int,
+    epochs: int = 10,
+    lr: float = 1e-3,
+    dropout: float = 0.5,
+    seed: int = 0,
+) -> np.ndarray:
     """A hidden layer trained to tell the training classes apart; dropout before and after it."""
     chosen, code = np.isin(labels, train), _codes(labels, train)
     with torch.random.fork_rng([]):
@@ -96,22 +118,41 @@ class Small(nn.Module):
     def __init__(self, pixels: int, width: int, size: int) -> None:
         super().__init__()
         flat = 8 * width * (pixels // 16) ** 2
-        self.body = nn.Sequential(FeatureEncoder(3, width), nn.Dropout(0.5), nn.Linear(flat, size), nn.ReLU())
+        self.body = nn.Sequential(
+            FeatureEncoder(3, width), nn.Dropout(0.5), nn.Linear(flat, size), nn.ReLU()
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.body(x)
 
 
 def _own(
-    every: Sides, train: Sequence[int], size: int, epochs: int = 20, pixels: int = 64, width: int = 16, lr: float = 1e-3, seed: int = 0
-) -> list[Extractor]:  # fmt: skip
-    """A classifier of the training classes for each side, from nothing; its last hidden layer is the features."""
+    every: Sides,
+    train: Sequence[int],
+    size: int,
+    epochs: int = 20,
+    pixels: int = 64,
+    width: int = 16,
+    lr: float = 1e-3,
+    seed: int = 0,
+) -> list[Extractor]:
+    """A classifier of the training classes for each side, from nothing; its last hidden layer is
+    the features.
+    """
     chosen, out = every.of(train), []
-    for k, (images, labels) in enumerate(((chosen.x, chosen.x_labels), (chosen.y, chosen.y_labels))):
+    for k, (images, labels) in enumerate(
+        ((chosen.x, chosen.x_labels), (chosen.y, chosen.y_labels))
+    ):
         with torch.random.fork_rng([]):
             torch.manual_seed(mix(seed, INITIAL, k))
             body = Small(pixels, width, size)
-            made = Extractor(body, f"a small network trained on {len(train)} classes", pixels, (0.5,) * 3, (0.5,) * 3)
+            made = Extractor(
+                body,
+                f"a small network trained on {len(train)} classes",
+                pixels,
+                (0.5,) * 3,
+                (0.5,) * 3,
+            )
             blocks = np.array_split(np.arange(len(images)), -(-len(images) // 500))
             x = torch.cat([made.read(torch.from_numpy(np.array(images[b]))) for b in blocks])
             net = nn.Sequential(body, nn.Linear(size, len(train)))
@@ -120,8 +161,12 @@ def _own(
     return out
 
 
-def _classify(net: nn.Module, x: Tensor, labels: Tensor, epochs: int, lr: float, batch: int = 64) -> None:
-    """AdamW on the cross-entropy with labels smoothed by 0.1, over rows, or over pictures and their mirror images."""
+def _classify(
+    net: nn.Module, x: Tensor, labels: Tensor, epochs: int, lr: float, batch: int = 64
+) -> None:
+    """AdamW on the cross-entropy with labels smoothed by 0.1, over rows, or over pictures and their
+    mirror images.
+    """
     adam = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=0.01)
     net.train()
     for _ in range(epochs):

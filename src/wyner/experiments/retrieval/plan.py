@@ -6,7 +6,8 @@ title, source, seeds, notes
 [search]                    # k = [...], distance
 [networks], [fit]           # as of an experiment file
 [probe]                     # every: epochs between looks at the validation classes
-[[rows]]                    # label, slug, model, fit, networks, published = { map = ..., precision_100 = ... }
+[[rows]]                    # label, slug, model, fit, networks, published = { map = ...,
+                            precision_100 = ... }
 [[others]]                  # label, published: rows of the paper that are not trained here
 [[claims]]                  # text, left, right, metric, relation, margin
 """
@@ -19,7 +20,14 @@ from typing import Any
 
 from wyner.errors import OptionError
 from wyner.experiments.claims import Claim, claim
-from wyner.experiments.protocols import by_experiment, check_keys, parsed, picked, slugs_of, text_for
+from wyner.experiments.protocols import (
+    by_experiment,
+    check_keys,
+    parsed,
+    picked,
+    slugs_of,
+    text_for,
+)
 from wyner.experiments.reproduce.plan import Published, Row, slug_of
 from wyner.experiments.spec import Experiment
 
@@ -68,7 +76,9 @@ class Protocol:
     def experiment_of(self, row: Row, seed: int) -> Experiment:
         """A row as an experiment on the scene."""
         fit = {**self.fit, **row.fit, "seed": seed}
-        return Experiment({"name": self.experiment}, dict(row.model), {**self.networks, **row.networks}, fit)
+        return Experiment(
+            {"name": self.experiment}, dict(row.model), {**self.networks, **row.networks}, fit
+        )
 
     def pick(self, slugs: Sequence[str]) -> tuple[Row, ...]:
         """Rows by slug, in the order of the table; all if none is named.
@@ -82,7 +92,14 @@ class Protocol:
 def metrics(k: Sequence[int]) -> dict[str, str]:
     """Columns of the table by the name of the metric."""
     at = {f"precision_{n}": f"P@{n}" for n in k}
-    return {"map": "mAP", "map_interpolated": "mAP, interpolated", "precision_1": "P@1", **at, "map_back": "mAP, y to x", "precision_1_back": "P@1, y to x"}  # fmt: skip
+    return {
+        "map": "mAP",
+        "map_interpolated": "mAP, interpolated",
+        "precision_1": "P@1",
+        **at,
+        "map_back": "mAP, y to x",
+        "precision_1_back": "P@1, y to x",
+    }
 
 
 def names() -> list[str]:
@@ -96,7 +113,9 @@ def read(experiment: str, protocol: str = "short") -> Protocol:
     Raises:
         OptionError: an unknown experiment or protocol.
     """
-    return parse(text_for(PACKAGE, experiment, protocol, "experiment of retrieval"), experiment, protocol)
+    return parse(
+        text_for(PACKAGE, experiment, protocol, "experiment of retrieval"), experiment, protocol
+    )
 
 
 def parse(text: str, experiment: str, protocol: str) -> Protocol:
@@ -112,11 +131,25 @@ def parse(text: str, experiment: str, protocol: str) -> Protocol:
     rows = tuple(_row(r, where) for r in found["rows"])
     slugs = slugs_of(rows, where)
     made = Protocol(
-        experiment, protocol, found["title"], found.get("source", ""), found["seeds"], found["scene"], tuple(found.get("features", [])),
-        tuple(found["search"]["k"]), found["search"].get("distance", "cosine"), found.get("networks", {}), found["fit"],
-        found.get("probe", {}).get("every", 1), rows, tuple((o["label"], o["published"]) for o in found.get("others", [])),
-        tuple(claim(c, slugs, metrics(found["search"]["k"]), where) for c in found.get("claims", [])), tuple(found.get("notes", [])),
-    )  # fmt: skip
+        experiment,
+        protocol,
+        found["title"],
+        found.get("source", ""),
+        found["seeds"],
+        found["scene"],
+        tuple(found.get("features", [])),
+        tuple(found["search"]["k"]),
+        found["search"].get("distance", "cosine"),
+        found.get("networks", {}),
+        found["fit"],
+        found.get("probe", {}).get("every", 1),
+        rows,
+        tuple((o["label"], o["published"]) for o in found.get("others", [])),
+        tuple(
+            claim(c, slugs, metrics(found["search"]["k"]), where) for c in found.get("claims", [])
+        ),
+        tuple(found.get("notes", [])),
+    )
     for row in rows:
         if row.model["name"] != CCA:
             made.experiment_of(row, 0)
@@ -126,9 +159,18 @@ def parse(text: str, experiment: str, protocol: str) -> Protocol:
 def _row(found: dict[str, Any], where: str) -> Row:
     check_keys(found, KEYS, f"{where}: key of a row")
     if not {"label", "model"} <= set(found):
-        raise OptionError(f"{where}: expected label and model in every row, got {', '.join(sorted(found))}")
-    published = Published(others={k: (float(v), None) for k, v in found.get("published", {}).items()})
+        raise OptionError(
+            f"{where}: expected label and model in every row, got {', '.join(sorted(found))}"
+        )
+    published = Published(
+        others={k: (float(v), None) for k, v in found.get("published", {}).items()}
+    )
     return Row(
-        found["label"], found.get("slug") or slug_of(found["label"]), found["model"], found.get("fit", {}), found.get("networks", {}), published,
+        found["label"],
+        found.get("slug") or slug_of(found["label"]),
+        found["model"],
+        found.get("fit", {}),
+        found.get("networks", {}),
+        published,
         bool(found.get("extra", False)),
-    )  # fmt: skip
+    )

@@ -27,10 +27,19 @@ QUERIES, HITS = 10, 10
 
 
 def reproduce(
-    protocol: Protocol, *, rows: Sequence[str] = (), seeds: int | None = None, epochs: int | None = None, data: str | None = None,
-    out: str | Path = "results", runs: str | Path = "runs/reproduce", figures: bool = True, progress: bool = True,
-) -> Path:  # fmt: skip
-    """Trains the rows, measures them on classes that no training has seen, and writes the table and a sheet of hits.
+    protocol: Protocol,
+    *,
+    rows: Sequence[str] = (),
+    seeds: int | None = None,
+    epochs: int | None = None,
+    data: str | None = None,
+    out: str | Path = "results",
+    runs: str | Path = "runs/reproduce",
+    figures: bool = True,
+    progress: bool = True,
+) -> Path:
+    """Trains the rows, measures them on classes that no training has seen, and writes the table and
+    a sheet of hits.
 
     What is there is not trained again; a row that was interrupted starts anew.
 
@@ -42,7 +51,8 @@ def reproduce(
         data: a folder or archive of the same layout.
         out: the table goes to `out/EXPERIMENT/PROTOCOL.md`.
         runs: the trained models go to `runs/EXPERIMENT-PROTOCOL/ROW`.
-        figures: draw the sheet of hits of the first row, `out/EXPERIMENT/PROTOCOL-hits.png`; beside the runs if the pictures are not free.
+        figures: draw the sheet of hits of the first row, `out/EXPERIMENT/PROTOCOL-hits.png`; beside
+            the runs if the pictures are not free.
         progress: show bars.
 
     Returns:
@@ -55,7 +65,10 @@ def reproduce(
     picked = {r.slug for r in protocol.pick(rows)}
     found = scene(protocol.scene, protocol.features)
     print("\n".join(found.notes), flush=True)
-    base, folder = Path(runs) / f"{protocol.experiment}-{protocol.name}", Path(out) / protocol.experiment
+    base, folder = (
+        Path(runs) / f"{protocol.experiment}-{protocol.name}",
+        Path(out) / protocol.experiment,
+    )
     members: dict[str, list[Member]] = {}
     for row in protocol.rows:
         count = 1 if row.model["name"] == CCA else protocol.seeds
@@ -64,28 +77,37 @@ def reproduce(
             try:
                 made = member(protocol, row, seed, found, base, row.slug in picked, progress)
             except Diverged as e:
-                warnings.warn(f"{row.label}, seed {seed}, is left out of the table: {e}", stacklevel=2)
+                warnings.warn(
+                    f"{row.label}, seed {seed}, is left out of the table: {e}", stacklevel=2
+                )
                 continue
             if made is not None:
                 members[row.slug].append(made)
                 if row.slug in picked:
                     print(
-                        f"{row.label}, seed {seed}: mAP {made.metrics['map']:.3f}, P@1 {made.metrics['precision_1']:.3f}",
+                        f"{row.label}, seed {seed}: mAP {made.metrics['map']:.3f}, P@1"
+                        f" {made.metrics['precision_1']:.3f}",
                         flush=True,
                     )
         write_results(folder, Found(protocol, found, members, command()))
-    first = next((r.slug for r in protocol.rows if r.model["name"] != CCA and members[r.slug]), None)
+    first = next(
+        (r.slug for r in protocol.rows if r.model["name"] != CCA and members[r.slug]), None
+    )
     if figures and first is not None:
         where = folder / f"{protocol.name}-hits.png" if found.free else base / "hits.png"
         write_bytes(where, hits(members[first][0], found, protocol.distance))
         print(
-            f"hits: {where}" + ("" if found.free else " (pictures for research only: not with the results)"), flush=True
+            f"hits: {where}"
+            + ("" if found.free else " (pictures for research only: not with the results)"),
+            flush=True,
         )
     return folder
 
 
 def hits(of: Member, found: Scene, distance: str, seed: int = 0) -> bytes:
-    """A sheet: test queries of different classes with their nearest items, right and wrong ones marked; Figure 3 of the paper."""
+    """A sheet: test queries of different classes with their nearest items, right and wrong ones
+    marked; Figure 3 of the paper.
+    """
     import torch
 
     test = found.test
@@ -101,7 +123,9 @@ def hits(of: Member, found: Scene, distance: str, seed: int = 0) -> bytes:
     return sheet(found.shown.x[at], [found.shown.y[row] for row in near], right, names, 96)
 
 
-def _changed(protocol: Protocol, seeds: int | None, epochs: int | None, data: str | None) -> Protocol:
+def _changed(
+    protocol: Protocol, seeds: int | None, epochs: int | None, data: str | None
+) -> Protocol:
     for name, value in {"seeds": seeds, "epochs": epochs}.items():
         if value is not None and value < 1:
             raise OptionError(f"{name}: expected a positive whole number, got {value}")

@@ -1,4 +1,6 @@
-"""The results of a retrieval experiment: JSON with every number, Markdown beside the published values, claims one by one."""
+"""The results of a retrieval experiment: JSON with every number, Markdown beside the published
+values, claims one by one.
+"""
 
 from __future__ import annotations
 
@@ -50,8 +52,14 @@ class Found:
     def verdicts(self) -> list[Verdict]:
         """What became of every claim."""
         known = {c.metric for c in self.protocol.claims}
-        spreads = {r.slug: {m: s for m in known if (s := self.spread(r.slug, m))} for r in self.protocol.rows}
-        return [decide(c, spreads, {r.slug: r.label for r in self.protocol.rows}) for c in self.protocol.claims]
+        spreads = {
+            r.slug: {m: s for m in known if (s := self.spread(r.slug, m))}
+            for r in self.protocol.rows
+        }
+        return [
+            decide(c, spreads, {r.slug: r.label for r in self.protocol.rows})
+            for c in self.protocol.claims
+        ]
 
 
 def write_results(folder: Path, found: Found) -> None:
@@ -65,18 +73,37 @@ def as_json(found: Found) -> dict[str, Any]:
     p = found.protocol
     rows = [
         {
-            "model": m.row.model["name"], "settings": {"label": m.row.label, "row": m.row.slug, "model": m.row.model, "fit": {**p.fit, **m.row.fit}},
-            "seed": m.seed, "metrics": m.metrics, "selection": {k: v for k, v in m.about.items() if k != "device"},
+            "model": m.row.model["name"],
+            "settings": {
+                "label": m.row.label,
+                "row": m.row.slug,
+                "model": m.row.model,
+                "fit": {**p.fit, **m.row.fit},
+            },
+            "seed": m.seed,
+            "metrics": m.metrics,
+            "selection": {k: v for k, v in m.about.items() if k != "device"},
         }
-        for r in p.rows for m in found.members.get(r.slug, ())
-    ]  # fmt: skip
+        for r in p.rows
+        for m in found.members.get(r.slug, ())
+    ]
     devices = {m.about["device"] for ms in found.members.values() for m in ms}
     return {
-        "experiment": p.experiment, "protocol": p.name, "command": found.command, "versions": versions(), "device": ", ".join(sorted(devices)),
-        "wall_s": round(sum(m.about["seconds"] for ms in found.members.values() for m in ms), 1), "data": found.scene.dataset.source,
-        "notes": list(found.scene.notes), "chance": found.chance(), "rows": rows,
-        "claims": [{"text": v.claim.text, "verdict": v.word, "numbers": list(v.numbers)} for v in found.verdicts()],
-    }  # fmt: skip
+        "experiment": p.experiment,
+        "protocol": p.name,
+        "command": found.command,
+        "versions": versions(),
+        "device": ", ".join(sorted(devices)),
+        "wall_s": round(sum(m.about["seconds"] for ms in found.members.values() for m in ms), 1),
+        "data": found.scene.dataset.source,
+        "notes": list(found.scene.notes),
+        "chance": found.chance(),
+        "rows": rows,
+        "claims": [
+            {"text": v.claim.text, "verdict": v.word, "numbers": list(v.numbers)}
+            for v in found.verdicts()
+        ],
+    }
 
 
 def markdown(found: Found) -> str:
@@ -111,26 +138,52 @@ def _measured(found: Found) -> str:
         members = found.members.get(row.slug, ())
         if not members:
             continue
-        epochs = sorted({str(m.about["best_epoch"]) for m in members if "best_epoch" in m.about}, key=float)
-        body.append([
-            row.label + (" (extra)" if row.extra else ""), str(len(members)), *(_cell(found.spread(row.slug, c)) for c in columns),
-            _cell(spread([m.about["validation"] for m in members])), ", ".join(epochs), f"{sum(m.about['seconds'] for m in members) / 60:.1f}",
-        ])  # fmt: skip
+        epochs = sorted(
+            {str(m.about["best_epoch"]) for m in members if "best_epoch" in m.about}, key=float
+        )
+        body.append(
+            [
+                row.label + (" (extra)" if row.extra else ""),
+                str(len(members)),
+                *(_cell(found.spread(row.slug, c)) for c in columns),
+                _cell(spread([m.about["validation"] for m in members])),
+                ", ".join(epochs),
+                f"{sum(m.about['seconds'] for m in members) / 60:.1f}",
+            ]
+        )
     chance = found.chance()
-    body.append(["*chance*", "", *(f"*{chance[c]:.4f}*" if c in chance else "" for c in columns), "", "", ""])
+    body.append(
+        [
+            "*chance*",
+            "",
+            *(f"*{chance[c]:.4f}*" if c in chance else "" for c in columns),
+            "",
+            "",
+            "",
+        ]
+    )
     text = (
-        f"Queries are x, the gallery is y, by {found.protocol.distance} of the codes of the common latents. Mean ± standard deviation over seeds. "
-        "Weights are those of the epoch with the best mAP on the validation classes; every model is measured on the test classes once. Minutes are wall time."
+        f"Queries are x, the gallery is y, by {found.protocol.distance} of the codes of the common"
+        " latents. Mean ± standard deviation over seeds. Weights are those of the epoch with the"
+        " best mAP on the validation classes; every model is measured on the test classes once."
+        " Minutes are wall time."
     )
     return f"{text}\n\n{filled(head, body)}"
 
 
 def _published(found: Found) -> list[str]:
     p = found.protocol
-    rows = [(r.label, {k: v[0] for k, v in r.published.others.items()}) for r in p.rows if r.published.others]
+    rows = [
+        (r.label, {k: v[0] for k, v in r.published.others.items()})
+        for r in p.rows
+        if r.published.others
+    ]
     keys = list(dict.fromkeys(k for _, values in [*p.others, *rows] for k in values))
     head = ["published model", *(k.replace("precision_", "P@").replace("map", "mAP") for k in keys)]
-    body = [[label, *(f"{v[k]:.3f}" if k in v else "-" for k in keys)] for label, v in [*p.others, *rows]]
+    body = [
+        [label, *(f"{v[k]:.3f}" if k in v else "-" for k in keys)]
+        for label, v in [*p.others, *rows]
+    ]
     return [filled(head, body)]
 
 

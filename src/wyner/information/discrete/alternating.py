@@ -1,4 +1,6 @@
-"""Two solvers from the literature for J: alternating minimisation and ADMM of the Lagrangian, its price of dependence raised step by step."""
+"""Two solvers from the literature for J: alternating minimisation and ADMM of the Lagrangian, its
+price of dependence raised step by step.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +19,18 @@ PATH = (2.0, 5.0, 20.0, 100.0, 500.0)
 
 
 def alternating(
-    p: np.ndarray, rectangles: Sequence[Rectangle], effort: Effort, rng: np.random.Generator, steps: int = 1500
+    p: np.ndarray,
+    rectangles: Sequence[Rectangle],
+    effort: Effort,
+    rng: np.random.Generator,
+    steps: int = 1500,
 ) -> Solved:
     """Fixed point of section 6.2 for n variables, from hard random encoders, g along `PATH`.
 
         p(z|x)^(1+g) proportional to p(z)^(1 - (n-1) g) prod_i p(z|x_i)^g
 
-    is the stationarity of I(X;Z) + g TC(X|Z) = (1 - (n-1) g) H(Z) - (1+g) H(Z|X) + g sum_i H(Z|X_i) + const. Descent is not
-    guaranteed once the first weight is negative; the best start is kept.
+    is the stationarity of I(X;Z) + g TC(X|Z) = (1 - (n-1) g) H(Z) - (1+g) H(Z|X) + g sum_i H(Z|X_i)
+    + const. Descent is not guaranteed once the first weight is negative; the best start is kept.
     """
     e, table = _start(p, effort, rng)
     n, marginals = p.ndim, _marginals(table)
@@ -41,12 +47,19 @@ def alternating(
 
 
 def admm(
-    p: np.ndarray, rectangles: Sequence[Rectangle], effort: Effort, rng: np.random.Generator, steps: int = 4000
+    p: np.ndarray,
+    rectangles: Sequence[Rectangle],
+    effort: Effort,
+    rng: np.random.Generator,
+    steps: int = 4000,
 ) -> Solved:
-    """Section 6.3: gradient steps on the encoder, on copies of p(z), p(z|x_i), and on the multipliers that hold them together.
+    """Section 6.3: gradient steps on the encoder, on copies of p(z), p(z|x_i), and on the
+    multipliers that hold them together.
 
-    After Huang and El Gamal (arXiv 2303.15866), in the logarithm: copies live on the simplex as softmax, steps are in the
-    geometry of the entropy (exponentiated gradient), which keeps every entry in (0, 1) without a search for the step.
+    After Huang and El Gamal (arXiv 2303.15866), in the logarithm: copies live on the simplex as
+        softmax, steps are in the
+    geometry of the entropy (exponentiated gradient), which keeps every entry in (0, 1) without a
+    search for the step.
     """
     e, table = _start(p, effort, rng)
     marginals = _marginals(table)
@@ -61,7 +74,10 @@ def admm(
         rho = 2 * g
         lr = 0.5 / (1 + g + rho)
         for _ in range(steps // len(PATH)):
-            pull = sum(d + rho * (a - c) for a, c, d in zip(_sums(e, table, marginals), copies, duals, strict=True))
+            pull = sum(
+                d + rho * (a - c)
+                for a, c, d in zip(_sums(e, table, marginals), copies, duals, strict=True)
+            )
             e = _step(e, (1 + g) * e.clamp_min(TINY).log() + pull, lr)
             actual = _sums(e, table, marginals)
             for k, (a, share) in enumerate(zip(actual, shares, strict=True)):
@@ -84,7 +100,9 @@ def _marginals(table: Tensor) -> list[Tensor]:
 
 def _start(p: np.ndarray, effort: Effort, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     nz = effort.components or min(p.size, 2 * (p.size // max(p.shape)))
-    logits = torch.from_numpy(rng.normal(size=(2 * effort.starts, nz, *p.shape)) * 3.0).to(effort.device)
+    logits = torch.from_numpy(rng.normal(size=(2 * effort.starts, nz, *p.shape)) * 3.0).to(
+        effort.device
+    )
     return logits.softmax(1), torch.as_tensor(p, dtype=torch.float64, device=effort.device)
 
 

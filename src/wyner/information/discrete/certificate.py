@@ -1,12 +1,15 @@
-"""A proof of the dual bound: the largest value of a product over whole simplices, by branch and bound.
+"""A proof of the dual bound: the largest value of a product over whole simplices, by branch and
+bound.
 
-For fixed other factors the best last factor gives phi = sum_i H(a_i) + log sum_y exp -E L(.., y), entropies plus a function that is
-convex in each factor. On a product of simplices with vertices v and centres m it is therefore at most
+For fixed other factors the best last factor gives phi = sum_i H(a_i) + log sum_y exp -E L(.., y),
+entropies plus a function that is convex in each factor. On a product of simplices with vertices v
+and centres m it is therefore at most
 
     max over vertices of [ sum_i (- <v_i, log m_i>) + log sum_y exp -L(v_1, .., v_{n-1}, y) ]
 
-because H(a) <= -<a, log m> and a convex function lies below its interpolation. Halving the longest edge of the worst cell lowers
-the bound; the largest bound of all cells is a proof at any time (derived here).
+because H(a) <= -<a, log m> and a convex function lies below its interpolation. Halving the longest
+edge of the worst cell lowers the bound; the largest bound of all cells is a proof at any time
+(derived here).
 """
 
 from __future__ import annotations
@@ -22,7 +25,9 @@ CELLS = 60_000
 """Cells that may be looked at, in all rectangles together."""
 
 
-def largest_gain(prices: np.ndarray, rectangles: Sequence[Rectangle], known: float, gap: float = 1e-6) -> float | None:
+def largest_gain(
+    prices: np.ndarray, rectangles: Sequence[Rectangle], known: float, gap: float = 1e-6
+) -> float | None:
     """An upper bound of max over products of sum_i H(a_i) - <L, a>, proven.
 
     Args:
@@ -84,7 +89,9 @@ def _upper(prices: np.ndarray, cells: list[np.ndarray]) -> np.ndarray:
 
 
 def _halved(cells: list[np.ndarray]) -> list[np.ndarray]:
-    """Every cell cut at the middle of the longest edge of its simplices: the lower halves, then the upper ones."""
+    """Every cell cut at the middle of the longest edge of its simplices: the lower halves, then the
+    upper ones.
+    """
     edges = [(i, a, b) for i, c in enumerate(cells) for a in range(c.shape[1]) for b in range(a)]
     if not edges:
         return [np.concatenate([c, c]) for c in cells]

@@ -1,4 +1,6 @@
-"""Rate against residual: the Lagrangian's minima, and the convex curve C_gamma that they are the tangents of."""
+"""Rate against residual: the Lagrangian's minima, and the convex curve C_gamma that they are the
+tangents of.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ VALUES = 24
 class Curve:
     """Minima of TC(X|Z) + lam I(X;Z) of a table, found when asked and kept."""
 
-    def __init__(self, p: np.ndarray, j: Decomposition, starts: int, seed: int, device: str) -> None:
+    def __init__(
+        self, p: np.ndarray, j: Decomposition, starts: int, seed: int, device: str
+    ) -> None:
         self._p, self._starts, self._seed, self._device = p, starts, seed, device
         self._full = j
         self._points: dict[float, Point] = {}
@@ -54,7 +58,9 @@ class Curve:
         """The smallest equivalent table, and the encoder of J on it."""
         if self._small is None:
             small = reduced(self._p)
-            share = [(c > 0).astype(float) for c in small.channels]  # a factor on values, summed over each class
+            share = [
+                (c > 0).astype(float) for c in small.channels
+            ]  # a factor on values, summed over each class
             factors = tuple(a @ s.T for a, s in zip(self._full.factors, share, strict=True))
             d = Decomposition(self._full.weights, factors)
             keep = np.argsort(-d.weights)[:VALUES]
@@ -62,10 +68,11 @@ class Curve:
         return self._small
 
     def relaxed(self, gamma: float) -> float:
-        """C_gamma in nats: on the chord between two points of the curve, halved where the tangents leave room.
+        """C_gamma in nats: on the chord between two points of the curve, halved where the tangents
+        leave room.
 
-        Time sharing reaches every point of a chord, so the value is an upper bound; it ends when the tangents at the two points
-        allow no more than `CLOSE` below it, or after `HALVINGS`.
+        Time sharing reaches every point of a chord, so the value is an upper bound; it ends when
+        the tangents at the two points allow no more than `CLOSE` below it, or after `HALVINGS`.
         """
         j = self._full.rate(entropy(self._p))
         end = total_correlation(self._p)
@@ -93,9 +100,9 @@ def _hull(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """Lower convex hull, from left to right."""
     hull: list[tuple[float, float]] = []
     for q in sorted(set(points)):
-        while len(hull) >= 2 and (hull[-1][0] - hull[-2][0]) * (q[1] - hull[-2][1]) <= (hull[-1][1] - hull[-2][1]) * (
-            q[0] - hull[-2][0]
-        ):
+        while len(hull) >= 2 and (hull[-1][0] - hull[-2][0]) * (q[1] - hull[-2][1]) <= (
+            hull[-1][1] - hull[-2][1]
+        ) * (q[0] - hull[-2][0]):
             hull.pop()
         hull.append(q)
     return hull

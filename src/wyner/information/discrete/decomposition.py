@@ -1,6 +1,8 @@
-"""P(x_1..x_n) = sum_z w_z prod_i a_iz(x_i): what makes the variables independent given Z, and the search for the cheapest.
+"""P(x_1..x_n) = sum_z w_z prod_i a_iz(x_i): what makes the variables independent given Z, and the
+search for the cheapest.
 
-J = min I(X;Z) = H(P) - max sum_z w_z sum_i H(a_iz)    over all such decompositions of P                 (section 6.1)
+J = min I(X;Z) = H(P) - max sum_z w_z sum_i H(a_iz)    over all such decompositions of P
+                                                       (section 6.1)
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ LOWEST = -1e30
 RARE = 1e-3
 """Mass below which a logit is not scaled up any more: what it moves is hardly seen."""
 FLOOR = 0.05
-"""Cells below this share of the mean cell weigh no more than it: relative misfits of rare cells would make the problem stiff."""
+"""Cells below this share of the mean cell weigh no more than it: relative misfits of rare cells
+would make the problem stiff."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +49,18 @@ class Decomposition:
     def noise(self) -> float:
         """sum_i H(X_i|Z) in nats."""
         logs = [np.log(np.where(a > 0, a, 1.0)) for a in self.factors]
-        return float(-sum(self.weights @ (a * log).sum(1) for a, log in zip(self.factors, logs, strict=True)))
+        return float(
+            -sum(self.weights @ (a * log).sum(1) for a, log in zip(self.factors, logs, strict=True))
+        )
 
     def kept(self, mask: np.ndarray) -> Decomposition:
         """The values of Z in a mask or an order, weights as they are."""
         return Decomposition(self.weights[mask], tuple(a[mask] for a in self.factors))
 
     def rate(self, entropy: float) -> float:
-        """I(X;Z) = H(X) - sum_i H(X_i|Z) in nats, if the decomposition is that of a table of this entropy."""
+        """I(X;Z) = H(X) - sum_i H(X_i|Z) in nats, if the decomposition is that of a table of this
+        entropy.
+        """
         return entropy - self.noise
 
 
@@ -66,12 +73,14 @@ def products(factors: Sequence[np.ndarray]) -> np.ndarray:
 
 
 class Program:
-    """min -sum_z w_z sum_i H(a_iz) + <L, D> + rho/2 <D, D/P>, D = sum_z w_z a_z - P, for R starts at once.
+    """min -sum_z w_z sum_i H(a_iz) + <L, D> + rho/2 <D, D/P>, D = sum_z w_z a_z - P, for R starts
+    at once.
 
-    The augmented Lagrangian of the problem above: prices L of the cells and a weight rho of the squared misfit for each start.
+    The augmented Lagrangian of the problem above: prices L of the cells and a weight rho of the
+        squared misfit for each start.
 
-    Points are rows of logits of w and of the factors; logits outside a rectangle stay at minus infinity, so that no cell of
-    probability 0 is ever reached.
+    Points are rows of logits of w and of the factors; logits outside a rectangle stay at minus
+    infinity, so that no cell of probability 0 is ever reached.
     """
 
     def __init__(self, p: np.ndarray, masks: Sequence[np.ndarray], device: str = "cpu") -> None:
@@ -86,7 +95,9 @@ class Program:
         n = "abcdefghijklmnopqrstuvw"[: p.ndim]
         each = [f"rz{k}" for k in n]
         self._sum = ",".join(["rz", *each]) + f"->r{n}"
-        self._others = [",".join([f"r{n}", *each[:i], *each[i + 1 :]]) + f"->rz{n[i]}" for i in range(p.ndim)]
+        self._others = [
+            ",".join([f"r{n}", *each[:i], *each[i + 1 :]]) + f"->rz{n[i]}" for i in range(p.ndim)
+        ]
 
     def split(self, points: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Logits of w, `(R, nz)`, and of the factors, `(R, nz, n_i)`, masked."""
@@ -100,10 +111,16 @@ class Program:
         first, rest = self.split(points)
         logs = [t.log_softmax(2) for t in rest]
         factors = [t.exp() for t in logs]
-        return first.softmax(1), factors, [torch.where(m, t, 0.0) for m, t in zip(self.inside, logs, strict=True)]
+        return (
+            first.softmax(1),
+            factors,
+            [torch.where(m, t, 0.0) for m, t in zip(self.inside, logs, strict=True)],
+        )
 
     def metric(self, points: Tensor) -> Tensor:
-        """Inverse Fisher information of the logits, 1 / p(z) and 1 / p(z, x_i), kept below 1 / `RARE`; `(R, D)`."""
+        """Inverse Fisher information of the logits, 1 / p(z) and 1 / p(z, x_i), kept below 1 /
+        `RARE`; `(R, D)`.
+        """
         w, factors, _ = self.values(points)
         parts = [w, *((w[..., None] * a).flatten(1) for a in factors)]
         return 1 / torch.cat(parts, 1).clamp_min(RARE)

@@ -1,4 +1,6 @@
-"""Limited-memory quasi-Newton minimisation of many small problems at once (Nocedal and Wright, algorithms 7.4 and 3.1)."""
+"""Limited-memory quasi-Newton minimisation of many small problems at once (Nocedal and Wright,
+algorithms 7.4 and 3.1).
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ MEMORY, ARMIJO, SHRINKS = 8, 1e-4, 25
 
 @dataclass
 class Memory:
-    """Latest steps s, changes of gradient y, and 1 / s.y; a pair without curvature has 0 there and changes nothing."""
+    """Latest steps s, changes of gradient y, and 1 / s.y; a pair without curvature has 0 there and
+    changes nothing.
+    """
 
     s: list[Tensor]
     y: list[Tensor]
@@ -27,19 +31,25 @@ class Memory:
     def direction(self, g: Tensor) -> Tensor:
         """-H g by the two-loop recursion, `(R, D)`."""
         q, alphas = g.clone(), []
-        for s, y, inverse in zip(reversed(self.s), reversed(self.y), reversed(self.inverse), strict=True):
+        for s, y, inverse in zip(
+            reversed(self.s), reversed(self.y), reversed(self.inverse), strict=True
+        ):
             alpha = inverse * (s * q).sum(1, keepdim=True)
             q -= alpha * y
             alphas.append(alpha)
         q *= self.scale * self.metric
-        for s, y, inverse, alpha in zip(self.s, self.y, self.inverse, reversed(alphas), strict=True):
+        for s, y, inverse, alpha in zip(
+            self.s, self.y, self.inverse, reversed(alphas), strict=True
+        ):
             q += s * (alpha - inverse * (y * q).sum(1, keepdim=True))
         return -q
 
     def remember(self, s: Tensor, y: Tensor) -> None:
         """Adds a step where its curvature is positive."""
         sy, yy = (s * y).sum(1, keepdim=True), (self.metric * y.square()).sum(1, keepdim=True)
-        good = sy > 1e-12 * (y.square().sum(1, keepdim=True) * s.square().sum(1, keepdim=True)).sqrt()
+        good = (
+            sy > 1e-12 * (y.square().sum(1, keepdim=True) * s.square().sum(1, keepdim=True)).sqrt()
+        )
         self.inverse.append(torch.where(good, 1 / sy.where(good, torch.ones_like(sy)), 0.0))
         self.s.append(s)
         self.y.append(y)
@@ -106,4 +116,9 @@ def _search(
         x_new = x + step[:, None] * d
         f_new, g_new = objective(x_new)
     stay = waiting[:, None]
-    return torch.where(stay, x, x_new), torch.where(waiting, f, f_new), torch.where(stay, g, g_new), open_ & ~waiting
+    return (
+        torch.where(stay, x, x_new),
+        torch.where(waiting, f, f_new),
+        torch.where(stay, g, g_new),
+        open_ & ~waiting,
+    )

@@ -1,11 +1,13 @@
-"""The dual problem: a price of every cell bounds J from below, and says which products a decomposition lacks.
+"""The dual problem: a price of every cell bounds J from below, and says which products a
+decomposition lacks.
 
 For any finite prices L, with phi(L) = max over products a of [ sum_i H(a_i) - <L, a> ],
 
     J  >=  H(P) - <L, P> - phi(L)
 
-since every decomposition of P has sum_z w_z [ sum_i H(a_iz) - <L, a_z> ] <= phi(L). The best prices make it an equality: J is a
-linear program over measures on products, and this is its dual (derived here). Products may be restricted to the
+since every decomposition of P has sum_z w_z [ sum_i H(a_iz) - <L, a_z> ] <= phi(L). The best prices
+make it an equality: J is a linear program over measures on products, and this is its dual (derived
+    here). Products may be restricted to the
 rectangles of the support, because those of a decomposition of P lie there.
 """
 
@@ -37,15 +39,21 @@ class Found:
     masks: tuple[np.ndarray, ...]
 
 
-def best_products(prices: np.ndarray, masks: Sequence[np.ndarray], starts: Sequence[np.ndarray]) -> Found:
-    """Climbs sum_i H(a_i) - <L, a> one factor at a time; given the others, a_i = softmax of minus its expected prices.
+def best_products(
+    prices: np.ndarray, masks: Sequence[np.ndarray], starts: Sequence[np.ndarray]
+) -> Found:
+    """Climbs sum_i H(a_i) - <L, a> one factor at a time; given the others, a_i = softmax of minus
+    its expected prices.
 
     Args:
         prices: L.
         masks: allowed values of each start, `(S, n_i)`.
         starts: factors to start from, `(S, n_i)`; the first is replaced at once.
     """
-    factors, gains = [np.where(m, a, 0.0) for m, a in zip(masks, starts, strict=True)], np.full(len(masks[0]), -np.inf)
+    factors, gains = (
+        [np.where(m, a, 0.0) for m, a in zip(masks, starts, strict=True)],
+        np.full(len(masks[0]), -np.inf),
+    )
     factors = [a / a.sum(1, keepdims=True) for a in factors]
     for _ in range(STEPS):
         for axis in range(prices.ndim):
@@ -60,7 +68,9 @@ def best_products(prices: np.ndarray, masks: Sequence[np.ndarray], starts: Seque
 
 
 def expected(prices: np.ndarray, factors: Sequence[np.ndarray], axis: int) -> np.ndarray:
-    """Mean price of each value of one variable when the others follow their factors, `(S, n_axis)`."""
+    """Mean price of each value of one variable when the others follow their factors, `(S,
+    n_axis)`.
+    """
     turned = np.moveaxis(prices, axis, -1)
     others = [a for k, a in enumerate(factors) if k != axis]
     out = np.tensordot(others[0], turned, 1)
@@ -93,7 +103,9 @@ def random_starts(
 
 
 def dual_value(entropy: float, p: np.ndarray, prices: np.ndarray, phi: float) -> float:
-    """H(P) - <L, P> - phi in nats; a lower bound of J if phi is at least the maximum over all products."""
+    """H(P) - <L, P> - phi in nats; a lower bound of J if phi is at least the maximum over all
+    products.
+    """
     return entropy - float((prices * p).sum()) - phi
 
 

@@ -1,7 +1,9 @@
 """Rectangles of the support: sets A_1 x ... x A_n on which a table is positive everywhere.
 
-Given Z = z the variables are independent, so what can occur is such a rectangle. In an optimal decomposition it is one that
-cannot be extended: given the other factors, a factor has the form exp(-cost) on every value that is allowed.
+Given Z = z the variables are independent, so what can occur is such a rectangle. In an optimal
+decomposition it is one that
+cannot be extended: given the other factors, a factor has the form exp(-cost) on every value that is
+    allowed.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ import itertools
 import numpy as np
 
 LIMIT = 200
-"""Most rectangles that are listed; beyond, a random part of them with all that a decomposition needs to exist."""
+"""Most rectangles that are listed; beyond, a random part of them with all that a decomposition
+needs to exist."""
 
 Rectangle = tuple[np.ndarray, ...]
 """A mask of each axis."""
@@ -20,8 +23,10 @@ Rectangle = tuple[np.ndarray, ...]
 def maximal_rectangles(p: np.ndarray, rng: np.random.Generator) -> tuple[list[Rectangle], bool]:
     """Maximal rectangles of the support of a table, and whether these are all.
 
-    For two variables all are listed, unless there are more than `LIMIT`: the row sets are the intersections of column
-    supports. Else, and for more variables unless the support is full, they are grown at random from every cell.
+    For two variables all are listed, unless there are more than `LIMIT`: the row sets are the
+        intersections of column
+    supports. Else, and for more variables unless the support is full, they are grown at random from
+    every cell.
     """
     support = p > 0
     if support.all():

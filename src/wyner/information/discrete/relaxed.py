@@ -1,6 +1,8 @@
-"""min over Z of TC(X|Z) + lam I(X;Z), the Lagrangian of relaxed common information, for many lam and starts at once.
+"""min over Z of TC(X|Z) + lam I(X;Z), the Lagrangian of relaxed common information, for many lam
+and starts at once.
 
-TC is I(X;Y) for two variables. Z is an encoder p(z|x_1..x_n), so every point is exact: no constraint, no violation.
+TC is I(X;Y) for two variables. Z is an encoder p(z|x_1..x_n), so every point is exact: no
+constraint, no violation.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ RARE = 1e-3
 
 @dataclass(frozen=True)
 class Point:
-    """The best encoder found at one lam: p(z|x) with the variables' axes last, `(nz, *shape)`, residual and rate in nats."""
+    """The best encoder found at one lam: p(z|x) with the variables' axes last, `(nz, *shape)`,
+    residual and rate in nats.
+    """
 
     lam: float
     encoder: np.ndarray
@@ -36,7 +40,9 @@ class Point:
 
 
 class Compression:
-    """Values and gradients of residual + lam rate in the logits of p(z|x), `(R, nz * cells)`; lam `(R,)`."""
+    """Values and gradients of residual + lam rate in the logits of p(z|x), `(R, nz * cells)`; lam
+    `(R,)`.
+    """
 
     def __init__(self, p: np.ndarray, nz: int, lam: np.ndarray, device: str = "cpu") -> None:
         self.p = torch.as_tensor(p, dtype=torch.float64, device=device)
@@ -48,11 +54,15 @@ class Compression:
         return points.view(len(points), self.nz, *self.p.shape).softmax(1)
 
     def metric(self, points: Tensor) -> Tensor:
-        """Inverse Fisher information of the logits, 1 / (p(x) p(z|x)), kept below 1 / `RARE`; `(R, D)`."""
+        """Inverse Fisher information of the logits, 1 / (p(x) p(z|x)), kept below 1 / `RARE`; `(R,
+        D)`.
+        """
         return 1 / (self.encoder(points) * self.p).clamp_min(RARE).flatten(1)
 
     def measures(self, encoder: Tensor) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
-        """TC(X|Z), I(X;Z), log p(x|z) and the list of log p(x_i|z), each shaped to broadcast with the first."""
+        """TC(X|Z), I(X;Z), log p(x|z) and the list of log p(x_i|z), each shaped to broadcast with
+        the first.
+        """
         joint = encoder * self.p
         axes = list(range(2, joint.ndim))
         log_z = joint.sum(axes, keepdim=True).clamp_min(TINY).log()
@@ -77,10 +87,17 @@ class Compression:
 
 
 def minima(
-    p: np.ndarray, lams: np.ndarray, warm: list[np.ndarray], nz: int, starts: int, rng: np.random.Generator,
-    device: str = "cpu", steps: int = 300,
-) -> list[Point]:  # fmt: skip
-    """The best point of each lam over random and given starts, and of the points found for other lam.
+    p: np.ndarray,
+    lams: np.ndarray,
+    warm: list[np.ndarray],
+    nz: int,
+    starts: int,
+    rng: np.random.Generator,
+    device: str = "cpu",
+    steps: int = 300,
+) -> list[Point]:
+    """The best point of each lam over random and given starts, and of the points found for other
+    lam.
 
     Args:
         p: the table.
@@ -90,14 +107,25 @@ def minima(
         starts: random starts for each lam.
     """
     random = rng.normal(size=(len(lams) * starts, nz * p.size)) * 3.0
-    given = [np.tile(np.log(np.maximum(_padded(w, nz), 1e-6)).ravel(), (len(lams), 1)) for w in warm]
+    given = [
+        np.tile(np.log(np.maximum(_padded(w, nz), 1e-6)).ravel(), (len(lams), 1)) for w in warm
+    ]
     points = torch.from_numpy(np.concatenate([random, *given]))
     lam = np.concatenate([np.repeat(lams, starts), *[lams for _ in warm]])
     program = Compression(p, nz, lam, device)
     points = points.to(device)
-    for quorum in (0.6, 0.8, 1.0):  # the metric is taken anew; what lags is waited for at the end only
+    for quorum in (
+        0.6,
+        0.8,
+        1.0,
+    ):  # the metric is taken anew; what lags is waited for at the end only
         points, _ = minimise(
-            program, points, steps=steps // 3, tolerance=1e-8, quorum=quorum, metric=program.metric(points)
+            program,
+            points,
+            steps=steps // 3,
+            tolerance=1e-8,
+            quorum=quorum,
+            metric=program.metric(points),
         )
     encoders = program.encoder(points)
     residual, rate, *_ = program.measures(encoders)
@@ -109,7 +137,9 @@ def minima(
     constant[0] = 1.0
     best = []
     for value in lams:
-        k = int((r + value * c).argmin())  # an encoder found for one lam may be the best for another
+        k = int(
+            (r + value * c).argmin()
+        )  # an encoder found for one lam may be the best for another
         if tc <= r[k] + value * c[k]:
             best.append(Point(float(value), constant, max(tc, 0.0), 0.0))
         else:
@@ -132,7 +162,9 @@ def encoder_of(d: Decomposition) -> np.ndarray:
 
 
 def decoder_of(p: np.ndarray, encoder: np.ndarray) -> Decomposition:
-    """p(z) and p(x_i|z) of an encoder; their mixture is the table only if the variables are independent given Z."""
+    """p(z) and p(x_i|z) of an encoder; their mixture is the table only if the variables are
+    independent given Z.
+    """
     joint = encoder * p
     weights = joint.reshape(len(joint), -1).sum(1)
     kept = weights > 1e-12

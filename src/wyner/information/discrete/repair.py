@@ -1,4 +1,6 @@
-"""From a decomposition that nearly fits to one that fits: what it costs is an upper bound of J, whatever the search did."""
+"""From a decomposition that nearly fits to one that fits: what it costs is an upper bound of J,
+whatever the search did.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,8 @@ STEPS, CELLS = 12, 4096
 
 
 def restored(d: Decomposition, p: np.ndarray) -> Decomposition:
-    """The nearest fit: Gauss-Newton steps of least norm in the logits, on relative misfits, while they help.
+    """The nearest fit: Gauss-Newton steps of least norm in the logits, on relative misfits, while
+    they help.
 
     Zeros of the factors stay zeros. Tables of more than `CELLS` cells are left as they are.
     """
@@ -42,22 +45,29 @@ def _relative(d: Decomposition, p: np.ndarray) -> float:
 
 
 def _jacobian(d: Decomposition) -> np.ndarray:
-    """Derivative of the table in the logits of p(z) and of the factors, `(nz (1 + sum n_i), *shape)`."""
+    """Derivative of the table in the logits of p(z) and of the factors, `(nz (1 + sum n_i),
+    *shape)`.
+    """
     joint = d.weights.reshape(-1, *[1] * len(d.factors)) * d.atoms
     rows = [joint - d.weights.reshape(-1, *[1] * len(d.factors)) * joint.sum(0)]
     for axis, a in enumerate(d.factors):
         mean = np.expand_dims(joint.sum(axis + 1), axis + 1)
         for value in range(a.shape[1]):
             share = a[:, value].reshape(-1, *[1] * len(d.factors))
-            pick = np.zeros(a.shape[1]).reshape([-1 if k == axis else 1 for k in range(len(d.factors))])
+            pick = np.zeros(a.shape[1]).reshape(
+                [-1 if k == axis else 1 for k in range(len(d.factors))]
+            )
             pick[tuple(value if k == axis else 0 for k in range(len(d.factors)))] = 1.0
-            # d a(k) / d logit(v) = a(v) (1{k = v} - a(k)), and the joint is a(k) times the rest, whose sum over k is the mean
+            # d a(k) / d logit(v) = a(v) (1{k = v} - a(k)), and the joint is a(k) times the rest,
+            # whose sum over k is the mean
             rows.append(share * (pick * mean) - share * joint)
     return np.concatenate(rows)
 
 
 def _moved(d: Decomposition, step: np.ndarray) -> Decomposition:
-    parts = np.split(step, np.cumsum([len(d.weights)] * (1 + sum(a.shape[1] for a in d.factors)))[:-1])
+    parts = np.split(
+        step, np.cumsum([len(d.weights)] * (1 + sum(a.shape[1] for a in d.factors)))[:-1]
+    )
     weights = d.weights * np.exp(parts[0])
     factors, at = [], 1
     for a in d.factors:
@@ -68,9 +78,11 @@ def _moved(d: Decomposition, step: np.ndarray) -> Decomposition:
 
 
 def exact(d: Decomposition, p: np.ndarray) -> Decomposition:
-    """A decomposition of P itself: theta times the given one, and the rest P - theta M >= 0 cell by cell of all variables but one.
+    """A decomposition of P itself: theta times the given one, and the rest P - theta M >= 0 cell by
+    cell of all variables but one.
 
-    With theta = min P/M over the cells that the given one reaches; 0 if it reaches a cell of probability 0.
+    With theta = min P/M over the cells that the given one reaches; 0 if it reaches a cell of
+    probability 0.
     """
     made = d.table
     reached = made > 0
@@ -86,7 +98,9 @@ def exact(d: Decomposition, p: np.ndarray) -> Decomposition:
 
 
 def trivial(p: np.ndarray) -> Decomposition:
-    """The cheapest of Z = all variables but X_i, over i; it always makes the variables independent."""
+    """The cheapest of Z = all variables but X_i, over i; it always makes the variables
+    independent.
+    """
     options = [_all_but(p, axis) for axis in range(p.ndim)]
     return max(options, key=lambda d: d.noise)
 

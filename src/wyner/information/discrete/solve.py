@@ -27,10 +27,12 @@ class Answer:
     """J of a table, in nats.
 
     Attributes:
-        exact: a decomposition of the table itself (up to rounding); its rate is an upper bound of J.
+        exact: a decomposition of the table itself (up to rounding); its rate is an upper bound of
+            J.
         found: what the solver returned, before it was made exact.
         lower: a proven lower bound: dual total correlation, or the dual with branch and bound.
-        dual: the dual bound with the maximum over products by search from many starts, not a proof; nan if there are no prices.
+        dual: the dual bound with the maximum over products by search from many starts, not a proof;
+            nan if there are no prices.
     """
 
     exact: Decomposition
@@ -39,11 +41,13 @@ class Answer:
     dual: float
 
 
-def solve(p: np.ndarray, solver: Solver, effort: Effort, rng: np.random.Generator, prove: bool) -> Answer:
+def solve(
+    p: np.ndarray, solver: Solver, effort: Effort, rng: np.random.Generator, prove: bool
+) -> Answer:
     """J of a table of full generality.
 
-    Z must tell which connected component of the support it is, a function of each variable, so J is the entropy of the
-    component plus the mean J inside.
+    Z must tell which connected component of the support it is, a function of each variable, so J is
+    the entropy of the component plus the mean J inside.
     """
     small = reduced(p)
     labels = components(small.table)
@@ -69,7 +73,9 @@ def solve(p: np.ndarray, solver: Solver, effort: Effort, rng: np.random.Generato
     return Answer(whole(lambda a: a.exact), whole(lambda a: a.found), lower, dual)
 
 
-def _connected(p: np.ndarray, solver: Solver, effort: Effort, rng: np.random.Generator, prove: bool) -> Answer:
+def _connected(
+    p: np.ndarray, solver: Solver, effort: Effort, rng: np.random.Generator, prove: bool
+) -> Answer:
     h, lower, simple = entropy(p), dual_total_correlation(p), trivial(p)
     if simple.rate(h) - lower < SETTLED:
         return Answer(simple, simple, lower, lower)
@@ -78,7 +84,10 @@ def _connected(p: np.ndarray, solver: Solver, effort: Effort, rng: np.random.Gen
     found = merged(solved.decomposition)
     options = [
         simple,
-        *(exact(_contained(d, rectangles), p) for d in (found, restored(_contained(found, rectangles), p))),
+        *(
+            exact(_contained(d, rectangles), p)
+            for d in (found, restored(_contained(found, rectangles), p))
+        ),
     ]
     best = min(options, key=lambda d: d.rate(h))
     dual = float("nan")
@@ -93,6 +102,8 @@ def _connected(p: np.ndarray, solver: Solver, effort: Effort, rng: np.random.Gen
 
 
 def _contained(d: Decomposition, rectangles: Sequence[Rectangle]) -> Decomposition:
-    """Factors cut to the rectangle that holds most of their mass: an exact fit cannot reach cells of probability 0."""
+    """Factors cut to the rectangle that holds most of their mass: an exact fit cannot reach cells
+    of probability 0.
+    """
     cut = [np.where(m, a, 0.0) for a, m in zip(d.factors, inside(d, rectangles), strict=True)]
     return Decomposition(d.weights, tuple(a / a.sum(1, keepdims=True) for a in cut))

@@ -1,4 +1,6 @@
-"""Tables of probabilities: what they must be, their entropies, what they share exactly, and their smallest equivalent."""
+"""Tables of probabilities: what they must be, their entropies, what they share exactly, and their
+smallest equivalent.
+"""
 
 from __future__ import annotations
 
@@ -18,23 +20,33 @@ def checked(table: Any) -> np.ndarray:
     """The table as float64, its sum exactly 1.
 
     Raises:
-        DataError: fewer than two axes, entries that are not finite and non-negative, or a sum away from 1.
+        DataError: fewer than two axes, entries that are not finite and non-negative, or a sum away
+            from 1.
     """
     try:
         p = np.array(table.detach().cpu() if hasattr(table, "detach") else table, dtype=np.float64)
     except (TypeError, ValueError):
-        raise DataError("pmf: expected an array of probabilities p(x,y), got something that is not numbers") from None
+        raise DataError(
+            "pmf: expected an array of probabilities p(x,y), got something that is not numbers"
+        ) from None
     if p.ndim < 2 or p.size == 0:
-        raise DataError(f"pmf: expected a table with an axis for each variable, at least two, got shape {p.shape}")
+        raise DataError(
+            "pmf: expected a table with an axis for each variable, at least two, got shape"
+            f" {p.shape}"
+        )
     if not np.isfinite(p).all():
-        raise DataError(f"pmf: expected finite probabilities, got {int((~np.isfinite(p)).sum())} entries that are not")
+        raise DataError(
+            f"pmf: expected finite probabilities, got {int((~np.isfinite(p)).sum())} entries that"
+            " are not"
+        )
     if p.min() < 0:
         at = ", ".join(str(int(k)) for k in np.unravel_index(p.argmin(), p.shape))
         raise DataError(f"pmf: expected probabilities of at least 0, got {p.min():g} at ({at})")
     total = p.sum()
     if abs(total - 1) > 1e-6:
         raise DataError(
-            f"pmf: expected probabilities that sum to 1, got {total:g}; for counts pass counts / counts.sum()"
+            f"pmf: expected probabilities that sum to 1, got {total:g}; for counts pass counts /"
+            " counts.sum()"
         )
     return p / total
 
@@ -58,17 +70,19 @@ def total_correlation(p: np.ndarray) -> float:
 def dual_total_correlation(p: np.ndarray) -> float:
     """DTC = H(X) - sum_i H(X_i | the others) in nats, a lower bound of J; for two variables I(X;Y).
 
-    If the X_i are independent given Z, then H(X_i|Z) = H(X_i|Z, the others) <= H(X_i|the others), so that
-    I(X;Z) = H(X) - sum_i H(X_i|Z) >= DTC.
+    If the X_i are independent given Z, then H(X_i|Z) = H(X_i|Z, the others) <= H(X_i|the others),
+    so that I(X;Z) = H(X) - sum_i H(X_i|Z) >= DTC.
     """
     whole = entropy(p)
     return max(0.0, whole - sum(whole - entropy(p.sum(k)) for k in range(p.ndim)))
 
 
 def components(p: np.ndarray) -> list[np.ndarray]:
-    """Label of the connected component of every value of every variable, -1 for values of probability 0.
+    """Label of the connected component of every value of every variable, -1 for values of
+    probability 0.
 
-    Two values are linked if they occur together. The label is the most that a function of each variable alone can agree on.
+    Two values are linked if they occur together. The label is the most that a function of each
+    variable alone can agree on.
     """
     offsets = np.cumsum([0, *p.shape])
     parent = np.arange(offsets[-1])
@@ -105,7 +119,8 @@ def gacs_korner(p: np.ndarray) -> float:
 class Reduction:
     """A table in which values that say the same about the other variables are one.
 
-    J, C_gamma and every L_lam are those of the full table: each X_i depends on the others through its class only, and can be
+    J, C_gamma and every L_lam are those of the full table: each X_i depends on the others through
+        its class only, and can be
     drawn from the class by a coin of its own.
 
     Attributes:
@@ -118,7 +133,9 @@ class Reduction:
 
 
 def reduced(p: np.ndarray) -> Reduction:
-    """Minimal sufficient statistic of every variable about the others; values of probability 0 are dropped."""
+    """Minimal sufficient statistic of every variable about the others; values of probability 0 are
+    dropped.
+    """
     channels = [np.eye(n) for n in p.shape]
     changed = True
     while changed:
@@ -139,7 +156,9 @@ def reduced(p: np.ndarray) -> Reduction:
 
 
 def _classes(rows: np.ndarray) -> list[list[int]]:
-    """Groups of rows with equal normalised entries, in order of appearance; rows of zeros belong to none."""
+    """Groups of rows with equal normalised entries, in order of appearance; rows of zeros belong to
+    none.
+    """
     classes: list[list[int]] = []
     heads: list[np.ndarray] = []
     for k, row in enumerate(rows):

@@ -12,7 +12,8 @@ def quantiles(values: np.ndarray, k: int) -> np.ndarray:
 
 
 def centres(values: np.ndarray, k: int, seed: int, tries: int = 3, steps: int = 20) -> np.ndarray:
-    """Centres of k clusters, `(k, d)`: Lloyd's algorithm from k-means++ starts, the tightest of a few tries.
+    """Centres of k clusters, `(k, d)`: Lloyd's algorithm from k-means++ starts, the tightest of a
+    few tries.
 
     Args:
         values: `(N, d)`.
@@ -39,7 +40,9 @@ def centres(values: np.ndarray, k: int, seed: int, tries: int = 3, steps: int = 
 
 
 def _spread(values: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
-    """k-means++ (Arthur and Vassilvitskii 2007): the next centre is drawn with probability proportional to the squared distance."""
+    """k-means++ (Arthur and Vassilvitskii 2007): the next centre is drawn with probability
+    proportional to the squared distance.
+    """
     chosen = [values[rng.integers(len(values))]]
     distance = ((values - chosen[0]) ** 2).sum(1)
     while len(chosen) < k and distance.sum() > 0:

@@ -1,17 +1,25 @@
-"""A separable critic of pairs, trained to tell true pairs from shuffled ones, and the bounds of I(X;Y) that it proves on new rows.
+"""A separable critic of pairs, trained to tell true pairs from shuffled ones, and the bounds of
+I(X;Y) that it proves on new rows.
 
-    T(x,y) = f(x) . g(y) + b(x) + c(y)            the best critic is log p(x,y) / (p(x) p(y)), up to a constant
+    T(x,y) = f(x) . g(y) + b(x) + c(y)            the best critic is log p(x,y) / (p(x) p(y)), up to
+                                                  a constant
 
-A Gaussian pair has exactly this form with f, g linear, and so has every invertible image of it; a shared label has it with f, g constant on
-each value of the label. Trained by InfoNCE in both directions (van den Oord et al., arXiv 1807.03748): the rows of the matrix of scores
-determine b and the columns c, up to one constant. All bounds are of I(X;Y) in nats, on rows that training has not seen:
+A Gaussian pair has exactly this form with f, g linear, and so has every invertible image of it; a
+shared label has it with f, g constant on
+each value of the label. Trained by InfoNCE in both directions (van den Oord et al., arXiv
+    1807.03748): the rows of the matrix of scores
+determine b and the columns c, up to one constant. All bounds are of I(X;Y) in nats, on rows that
+training has not seen:
 
     InfoNCE = mean_i [ T_ii - log 1/n sum_j exp T_ij ]                     at most log n
     DV      = mean_i T_ii - log mean_{i != j} exp T_ij                     Donsker and Varadhan 1983
-    NWJ     = 1 + mean_i T_ii - mean_{i != j} exp T_ij                     Nguyen, Wainwright and Jordan 2010; constant of T from other rows
+    NWJ     = 1 + mean_i T_ii - mean_{i != j} exp T_ij                     Nguyen, Wainwright and
+            Jordan 2010; constant of T from other rows
 
-No bound that holds with high probability can show more than about log n nats from n rows (McAllester and Stratos, arXiv 1811.04251).
-For DV and NWJ, T is therefore cut at log n: a critic like any other, without the few huge scores that would ruin both.
+No bound that holds with high probability can show more than about log n nats from n rows
+(McAllester and Stratos, arXiv 1811.04251).
+For DV and NWJ, T is therefore cut at log n: a critic like any other, without the few huge scores
+    that would ruin both.
 """
 
 from __future__ import annotations
@@ -35,7 +43,9 @@ PAIRS = 2000
 
 
 class Tower(nn.Module):
-    """One side: an affine map plus an MLP, to k features and one offset; the features start small."""
+    """One side: an affine map plus an MLP, to k features and one offset; the features start
+    small.
+    """
 
     def __init__(self, inputs: int) -> None:
         super().__init__()
@@ -67,8 +77,9 @@ class Critic:
 
     Attributes:
         f, g: the two towers; None if no dependence was found on validation rows, T = 0.
-        known: y of training rows; T is shifted so that exp T(x,y) has mean 1 over them for every x. InfoNCE alone leaves a constant
-            open for every part of the data that the critic tells apart for certain.
+        known: y of training rows; T is shifted so that exp T(x,y) has mean 1 over them for every x.
+            InfoNCE alone leaves a constant open for every part of the data that the critic tells
+            apart for certain.
     """
 
     f: Tower | None
@@ -80,7 +91,10 @@ class Critic:
         if self.f is None or self.g is None:
             return np.zeros((len(x), 1)), np.zeros((len(y), 1))
         with torch.no_grad():
-            return self.f(torch.from_numpy(x))[0].double().numpy(), self.g(torch.from_numpy(y))[0].double().numpy()
+            return (
+                self.f(torch.from_numpy(x))[0].double().numpy(),
+                self.g(torch.from_numpy(y))[0].double().numpy(),
+            )
 
     def scores(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """T of every x with every y, `(N, N)`."""
@@ -88,7 +102,9 @@ class Critic:
             return np.zeros((len(x), len(y)))
         with torch.no_grad():
             given = torch.from_numpy(x)
-            level = _scores(self.f, self.g, given, self.known).logsumexp(1, keepdim=True) - math.log(len(self.known))
+            level = _scores(self.f, self.g, given, self.known).logsumexp(
+                1, keepdim=True
+            ) - math.log(len(self.known))
             return (_scores(self.f, self.g, given, torch.from_numpy(y)) - level).double().numpy()
 
 
@@ -100,11 +116,17 @@ def _scores(f: Tower, g: Tower, x: Tensor, y: Tensor) -> Tensor:
 def _contrast(scores: Tensor) -> Tensor:
     """InfoNCE in nats, the mean of both directions."""
     own = scores.diagonal().mean()
-    return own + math.log(len(scores)) - 0.5 * (scores.logsumexp(0).mean() + scores.logsumexp(1).mean())
+    return (
+        own
+        + math.log(len(scores))
+        - 0.5 * (scores.logsumexp(0).mean() + scores.logsumexp(1).mean())
+    )
 
 
 def inputs(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
-    """What networks read of the two sides, float32; wide sides by their first principal components (then I and J can only fall)."""
+    """What networks read of the two sides, float32; wide sides by their first principal components
+    (then I and J can only fall).
+    """
     return _narrow(sample.x.numbers), _narrow(sample.y.numbers)
 
 
@@ -118,7 +140,8 @@ def _narrow(values: np.ndarray) -> np.ndarray:
 
 
 def train(x: np.ndarray, y: np.ndarray, seed: int, epochs: int = EPOCHS) -> Critic:
-    """A critic by InfoNCE with Adam; a fifth of the rows decides when to stop, and whether to believe it at all.
+    """A critic by InfoNCE with Adam; a fifth of the rows decides when to stop, and whether to
+    believe it at all.
 
     Args:
         x, y: `(N, d)` float32.
@@ -163,13 +186,21 @@ def train(x: np.ndarray, y: np.ndarray, seed: int, epochs: int = EPOCHS) -> Crit
 
 
 def _lower_end(scores: Tensor) -> float:
-    """InfoNCE less three standard errors: a critic is believed only if chance would not do as well in a hundred epochs."""
-    info = scores.diagonal() + math.log(len(scores)) - 0.5 * (scores.logsumexp(0) + scores.logsumexp(1))
+    """InfoNCE less three standard errors: a critic is believed only if chance would not do as well
+    in a hundred epochs.
+    """
+    info = (
+        scores.diagonal()
+        + math.log(len(scores))
+        - 0.5 * (scores.logsumexp(0) + scores.logsumexp(1))
+    )
     return float(info.mean() - 3 * info.std() / math.sqrt(len(info)))
 
 
 def bounds(scores: np.ndarray) -> dict[str, Bound]:
-    """InfoNCE, DV and NWJ from the scores of all pairs of n new rows, `(n, n)`, pairs that belong together on the diagonal."""
+    """InfoNCE, DV and NWJ from the scores of all pairs of n new rows, `(n, n)`, pairs that belong
+    together on the diagonal.
+    """
     n = len(scores)
     rows, columns = scores.max(1), scores.max(0)
     across = rows + np.log(np.exp(scores - rows[:, None]).mean(1))

@@ -1,7 +1,9 @@
 """Learned features of a pair: a critic for each half of the rows, applied to the other half.
 
-For any maps f, g: J(f(X);g(Y)) <= J(X;Y), and equal if they lose no mutual information, I(f(X);g(Y)) = I(X;Y): then X - f(X) - Y, and a
-Z for (f(X),Y) serves (X,Y) at the same price. So the features of a good critic carry the question over to a few dimensions.
+For any maps f, g: J(f(X);g(Y)) <= J(X;Y), and equal if they lose no mutual information,
+    I(f(X);g(Y)) = I(X;Y): then X - f(X) - Y, and a
+Z for (f(X),Y) serves (X,Y) at the same price. So the features of a good critic carry the question
+over to a few dimensions.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ class Fold:
     """Features of rows that their critic has not seen.
 
     Attributes:
-        f, g: features of the new rows, `(N/2, k)`, along the directions of the critic, the one that matters most first.
+        f, g: features of the new rows, `(N/2, k)`, along the directions of the critic, the one that
+            matters most first.
         f_seen, g_seen: of the rows that the critic was trained on.
         bounds: of I(X;Y), on new rows.
     """
@@ -56,26 +59,36 @@ def cross_fit(sample: Sample, epochs: int = EPOCHS) -> CrossFit:
     x, y = inputs(sample)
     first, second = sample.halves()
     return CrossFit(
-        (_fold(x, y, first, second, sample.seed, epochs), _fold(x, y, second, first, sample.seed + 1, epochs))
+        (
+            _fold(x, y, first, second, sample.seed, epochs),
+            _fold(x, y, second, first, sample.seed + 1, epochs),
+        )
     )
 
 
-def _fold(x: np.ndarray, y: np.ndarray, seen: np.ndarray, new: np.ndarray, seed: int, epochs: int) -> Fold:
+def _fold(
+    x: np.ndarray, y: np.ndarray, seen: np.ndarray, new: np.ndarray, seed: int, epochs: int
+) -> Fold:
     critic = train(x[seen], y[seen], seed, epochs)
     f_seen, g_seen = critic.features(x[seen], y[seen])
     f, g = critic.features(x[new], y[new])
     turn_f, turn_g = _directions(f_seen, g_seen)
     mean_f, mean_g = f_seen.mean(0), g_seen.mean(0)
     return Fold(
-        (f - mean_f) @ turn_f, (g - mean_g) @ turn_g, (f_seen - mean_f) @ turn_f, (g_seen - mean_g) @ turn_g,
+        (f - mean_f) @ turn_f,
+        (g - mean_g) @ turn_g,
+        (f_seen - mean_f) @ turn_f,
+        (g_seen - mean_g) @ turn_g,
         bounds(critic.scores(x[new][:PAIRS], y[new][:PAIRS])),
-    )  # fmt: skip
+    )
 
 
 def _directions(f: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Maps to coordinates in which f(x) . g(y) = sum_i s_i a_i(x) b_i(y), a and b of variance s_i, s_1 >= s_2 >= ...
+    """Maps to coordinates in which f(x) . g(y) = sum_i s_i a_i(x) b_i(y), a and b of variance s_i,
+    s_1 >= s_2 >= ...
 
-    With F = Cov(f)^(1/2), G = Cov(g)^(1/2) and F G = U S V': a = f F^-1 U S^(1/2), b = g G^-1 V S^(1/2).
+    With F = Cov(f)^(1/2), G = Cov(g)^(1/2) and F G = U S V': a = f F^-1 U S^(1/2), b = g G^-1 V
+    S^(1/2).
     """
     (hf, rf), (hg, rg) = _roots(f), _roots(g)
     u, s, v = np.linalg.svd(hf @ hg)

@@ -13,14 +13,18 @@ ROWS, NEIGHBOUR = 4000, 4
 def log_distances(x: np.ndarray, k: int = NEIGHBOUR) -> np.ndarray:
     """Logarithm of the Euclidean distance to the k-th nearest other row, `(N,)`."""
     points = torch.from_numpy(np.ascontiguousarray(x))
-    parts = [torch.cdist(part, points).topk(k + 1, largest=False).values[:, k] for part in points.split(500)]
+    parts = [
+        torch.cdist(part, points).topk(k + 1, largest=False).values[:, k]
+        for part in points.split(500)
+    ]
     return torch.cat(parts).clamp_min(1e-300).log().numpy()
 
 
 def negentropy(x: np.ndarray, seed: int) -> tuple[float, float]:
     """h(Gaussian of the same covariance) - h(x) and its standard error, at least 0.
 
-    The estimate of Kozachenko and Leonenko, d mean log distance + constant, is taken of the rows and of as many Gaussian rows of the same
+    The estimate of Kozachenko and Leonenko, d mean log distance + constant, is taken of the rows
+    and of as many Gaussian rows of the same
     covariance: the constant and, for nearly Gaussian rows, the bias cancel.
 
     Args:

@@ -1,12 +1,16 @@
-"""Gaussian descriptions of a pair: canonical correlations after the columns have been made normal, J in closed form. Nats.
+"""Gaussian descriptions of a pair: canonical correlations after the columns have been made normal,
+J in closed form. Nats.
 
-If increasing maps of single columns make (X,Y) jointly Gaussian (a Gaussian copula), I and J are those of the Gaussian with the
+If increasing maps of single columns make (X,Y) jointly Gaussian (a Gaussian copula), I and J are
+those of the Gaussian with the
 correlations r_i of the normal scores, because invertible maps of one side change neither:
 
     I = -1/2 sum log(1 - r_i^2),    J = sum artanh r_i
 
-How much of the dependence the description holds is tested, not assumed: log p(x,y) / (p(x) p(y)) of the Gaussian is a critic, and its
-Donsker-Varadhan value on other rows is a lower bound of I(X;Y) that is reached only by the true ratio.
+How much of the dependence the description holds is tested, not assumed: log p(x,y) / (p(x) p(y)) of
+    the Gaussian is a critic, and its
+Donsker-Varadhan value on other rows is a lower bound of I(X;Y) that is reached only by the true
+ratio.
 """
 
 from __future__ import annotations
@@ -41,7 +45,8 @@ class Canonical:
 
     Attributes:
         r: correlations that chance does not explain, `(m,)`, largest first.
-        a, b: directions, `(dx, m)` and `(dy, m)`; the variables along them have mean 0 and variance 1.
+        a, b: directions, `(dx, m)` and `(dy, m)`; the variables along them have mean 0 and variance
+            1.
         n: rows they were found from.
     """
 
@@ -75,13 +80,20 @@ class Canonical:
         a, b, r = x @ self.a, y @ self.b, self.r
         rest = 1 - r**2
         own = -0.5 * np.log(rest).sum()
-        return own + (a * (r / rest)) @ b.T - ((a**2) @ (r**2 / rest / 2))[:, None] - ((b**2) @ (r**2 / rest / 2))[None]
+        return (
+            own
+            + (a * (r / rest)) @ b.T
+            - ((a**2) @ (r**2 / rest / 2))[:, None]
+            - ((b**2) @ (r**2 / rest / 2))[None]
+        )
 
 
 def canonical(x: np.ndarray, y: np.ndarray, most: int | None = None) -> Canonical:
-    """Canonical correlations, sequentially tested: Bartlett's statistic of those that are left against chi-squared.
+    """Canonical correlations, sequentially tested: Bartlett's statistic of those that are left
+    against chi-squared.
 
-    Spurious correlations are about sqrt(d/n) each, and J, whose slope at 0 is 1, would add them all up.
+    Spurious correlations are about sqrt(d/n) each, and J, whose slope at 0 is 1, would add them all
+    up.
 
     Args:
         x, y: `(N, dx)`, `(N, dy)`, columns of mean 0.
@@ -100,7 +112,9 @@ def canonical(x: np.ndarray, y: np.ndarray, most: int | None = None) -> Canonica
 
 
 def _white(x: np.ndarray) -> tuple[np.ndarray, int]:
-    """A map to uncorrelated columns of variance 1, and how many there are; directions of no variance are left out."""
+    """A map to uncorrelated columns of variance 1, and how many there are; directions of no
+    variance are left out.
+    """
     values, vectors = np.linalg.eigh(x.T @ x / len(x))
     kept = values > 1e-9 * max(float(values.max()), 1e-300)
     if not kept.any():
@@ -109,10 +123,16 @@ def _white(x: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def explains(x: np.ndarray, y: np.ndarray, most: int | None = None) -> Bound:
-    """What a Gaussian fit shows of I(X;Y): its Donsker-Varadhan bound on the half of the rows that it was not fitted to, both ways."""
+    """What a Gaussian fit shows of I(X;Y): its Donsker-Varadhan bound on the half of the rows that
+    it was not fitted to, both ways.
+    """
     cut = len(x) // 2
     found = []
     for fit, test in ((slice(0, cut), slice(cut, None)), (slice(cut, None), slice(0, cut))):
         model = canonical(x[fit], y[fit], most)
         found.append(bounds(model.scores(x[test][:PAIRS], y[test][:PAIRS]))["DV"])
-    return Bound(float(np.mean([b.value for b in found])), math.hypot(*(b.error for b in found)) / 2, found[0].cap)
+    return Bound(
+        float(np.mean([b.value for b in found])),
+        math.hypot(*(b.error for b in found)) / 2,
+        found[0].cap,
+    )

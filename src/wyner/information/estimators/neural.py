@@ -1,16 +1,21 @@
 """The neural route: a Wyner VAE on the learned features, what its z knows and what it leaves. Nats.
 
-    I(X,Y;Z) lies between    mean_i [ log q(z_i|i) - log 1/M     sum_m      q(z_i|m) ]           (at most log M)
-                    and      mean_i [ log q(z_i|i) - log 1/(M-1) sum_{m != i} q(z_i|m) ],   mean_i KL(q(z|i) || p(z))
+    I(X,Y;Z) lies between    mean_i [ log q(z_i|i) - log 1/M     sum_m      q(z_i|m) ]           (at
+                             most log M)
+                    and      mean_i [ log q(z_i|i) - log 1/(M-1) sum_{m != i} q(z_i|m) ],   mean_i
+                             KL(q(z|i) || p(z))
 
-all on rows that the VAE has not seen. If X - Z - Y held exactly, I(X,Y;Z) would be an upper bound of J. It never does; what is left,
-I(X;Y|Z), is measured by density ratios, and J(X;Y) <= I(X,Y;Z) + J(X;Y|Z) with J(X;Y|Z) of a Gaussian remainder in m directions,
+all on rows that the VAE has not seen. If X - Z - Y held exactly, I(X,Y;Z) would be an upper bound
+of J. It never does; what is left, I(X;Y|Z), is measured by density ratios, and J(X;Y) <= I(X,Y;Z) +
+J(X;Y|Z) with J(X;Y|Z) of a Gaussian remainder in m directions,
 
     J(X;Y|Z) = m artanh sqrt(1 - exp(-2 I(X;Y|Z) / m))
 
-Nothing about this z bounds J from below: it may hold more than it must. The lower end of the interval is a bound of I(X;Y) <= J.
+Nothing about this z bounds J from below: it may hold more than it must. The lower end of the
+    interval is a bound of I(X;Y) <= J.
 
-lambda starts below 0, where z is paid to take what both sides need, and ends at `PRICE`: at 0 itself z would be free to keep anything.
+lambda starts below 0, where z is paid to take what both sides need, and ends at `PRICE`: at 0
+    itself z would be free to keep anything.
 """
 
 from __future__ import annotations
@@ -28,7 +33,8 @@ from wyner.seeds import mix
 
 PRICE, STEPS, BATCH, HIDDEN, SEEDS = 0.05, 600, 150, (32, 32), 3
 SHARE, STRONG, RATIO_EPOCHS = 0.25, 0.05, 30
-"""Rows set aside; directions of the critic that count, by their share of the strongest; epochs of the density ratios."""
+"""Rows set aside; directions of the critic that count, by their share of the strongest; epochs of
+the density ratios."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,8 @@ class Learned:
     """What a Wyner VAE found.
 
     Attributes:
-        low, high: the two sides of I(X,Y;Z), one entry a seed, `(S,)`; high is the smaller of its two bounds.
+        low, high: the two sides of I(X,Y;Z), one entry a seed, `(S,)`; high is the smaller of its
+            two bounds.
         loss: on the rows set aside, `(S,)`.
         error: standard error of `low` over rows.
         ratio: I(X,Y;Z) of the best seed by a density ratio.
@@ -63,8 +70,11 @@ class Learned:
         return m * math.atanh(math.sqrt(-math.expm1(-2 * max(0.0, nats) / m)))
 
 
-def learn(fold: Fold, seed: int, steps: int = STEPS, seeds: int = SEEDS, epochs: int = RATIO_EPOCHS) -> Learned | None:
-    """Trains Wyner VAEs on the features of a fold, all seeds as one batched program; None if new rows show no dependence.
+def learn(
+    fold: Fold, seed: int, steps: int = STEPS, seeds: int = SEEDS, epochs: int = RATIO_EPOCHS
+) -> Learned | None:
+    """Trains Wyner VAEs on the features of a fold, all seeds as one batched program; None if new
+    rows show no dependence.
 
     Args:
         fold: learned features of rows that their critic has not seen.
@@ -88,30 +98,58 @@ def learn(fold: Fold, seed: int, steps: int = STEPS, seeds: int = SEEDS, epochs:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(mix(seed, 26))
         model = wyner.models.WynerVAE(
-            x=wyner.Real(m), y=wyner.Real(m), z=m, u=m, v=m, lam=Path(((0.0, -0.9), (0.4, PRICE))), networks=MLPs(hidden=HIDDEN),
-            families={"x": Gaussian(Trainable(0.5)), "y": Gaussian(Trainable(0.5))}, marginals=wyner.models.parts.After(0.01),
-        )  # fmt: skip
+            x=wyner.Real(m),
+            y=wyner.Real(m),
+            z=m,
+            u=m,
+            v=m,
+            lam=Path(((0.0, -0.9), (0.4, PRICE))),
+            networks=MLPs(hidden=HIDDEN),
+            families={"x": Gaussian(Trainable(0.5)), "y": Gaussian(Trainable(0.5))},
+            marginals=wyner.models.parts.After(0.01),
+        )
         run = wyner.fit(
-            model, {"x": x[cut:], "y": y[cut:]}, validation=held, grid={"seed": [seed + k for k in range(seeds)]}, steps=steps,
-            batch_size=min(BATCH, len(x) - cut), lr=5e-3, schedule="one-cycle", progress=False,
-        )  # fmt: skip
+            model,
+            {"x": x[cut:], "y": y[cut:]},
+            validation=held,
+            grid={"seed": [seed + k for k in range(seeds)]},
+            steps=steps,
+            batch_size=min(BATCH, len(x) - cut),
+            lr=5e-3,
+            schedule="one-cycle",
+            progress=False,
+        )
     found, losses = [], []
     for member in run.members or (run,):
         found.append(_knows(member.model, held, seed))
-        losses.append([r["loss"] for r in member.history if r["split"] == "validation" and r["phase"] == "joint"][-1])
+        losses.append(
+            [
+                r["loss"]
+                for r in member.history
+                if r["split"] == "validation" and r["phase"] == "joint"
+            ][-1]
+        )
     best = int(np.argmin(losses))
     z = found[best][3]
     ratio, residual = _ratios(held["x"], held["y"], z, seed, epochs)
     return Learned(
-        np.array([f[0] for f in found]), np.array([f[1] for f in found]), np.array(losses), found[best][2], ratio, residual, m
-    )  # fmt: skip
+        np.array([f[0] for f in found]),
+        np.array([f[1] for f in found]),
+        np.array(losses),
+        found[best][2],
+        ratio,
+        residual,
+        m,
+    )
 
 
 def _scaled(values: np.ndarray) -> np.ndarray:
     return ((values - values.mean(0)) / values.std(0)).astype(np.float32)
 
 
-def _knows(model: torch.nn.Module, held: dict[str, np.ndarray], seed: int) -> tuple[float, float, float, np.ndarray]:
+def _knows(
+    model: torch.nn.Module, held: dict[str, np.ndarray], seed: int
+) -> tuple[float, float, float, np.ndarray]:
     """Both sides of I(X,Y;Z), the standard error of the lower one, and draws of z, `(M, m)`."""
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(mix(seed, 27))
@@ -122,17 +160,32 @@ def _knows(model: torch.nn.Module, held: dict[str, np.ndarray], seed: int) -> tu
     own = log_q.diagonal()
     n = len(own)
     low = own - (log_q.logsumexp(1) - math.log(n))
-    others = log_q.masked_fill(torch.eye(n, dtype=torch.bool), -math.inf).logsumexp(1) - math.log(n - 1)
+    others = log_q.masked_fill(torch.eye(n, dtype=torch.bool), -math.inf).logsumexp(1) - math.log(
+        n - 1
+    )
     high = min(i41, float((own - others).mean()))
-    return float(low.mean()), max(high, float(low.mean())), float(low.std() / math.sqrt(n)), z.numpy()
+    return (
+        float(low.mean()),
+        max(high, float(low.mean())),
+        float(low.std() / math.sqrt(n)),
+        z.numpy(),
+    )
 
 
 def _log_normal(z: Tensor, loc: Tensor, log_scale: Tensor) -> Tensor:
-    return (-0.5 * ((z - loc) * torch.exp(-log_scale)).square() - log_scale - 0.5 * math.log(2 * math.pi)).sum(-1)
+    return (
+        -0.5 * ((z - loc) * torch.exp(-log_scale)).square()
+        - log_scale
+        - 0.5 * math.log(2 * math.pi)
+    ).sum(-1)
 
 
-def _ratios(x: np.ndarray, y: np.ndarray, z: np.ndarray, seed: int, epochs: int) -> tuple[Bound, tuple[float, float]]:
-    """I(X,Y;Z) and I(X;Y|Z) = I(X;Y,Z) - I(X;Z) by critics trained on one half of the rows and read on the other."""
+def _ratios(
+    x: np.ndarray, y: np.ndarray, z: np.ndarray, seed: int, epochs: int
+) -> tuple[Bound, tuple[float, float]]:
+    """I(X,Y;Z) and I(X;Y|Z) = I(X;Y,Z) - I(X;Z) by critics trained on one half of the rows and read
+    on the other.
+    """
     z = _scaled(z)
     cut = len(x) // 2
 

@@ -1,4 +1,6 @@
-"""Plug-in values of I, J and C_GK from tables of codes, with what could be chance removed and intervals by resampling. Nats."""
+"""Plug-in values of I, J and C_GK from tables of codes, with what could be chance removed and
+intervals by resampling. Nats.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,18 @@ from wyner.information.estimators.clusters import centres, nearest, quantiles
 from wyner.information.estimators.crossfit import Fold
 from wyner.information.estimators.relaxed import bound
 from wyner.information.estimators.samples import Sample, Side
-from wyner.information.estimators.table import count, denoise, gacs_korner, information_with_error, merge
+from wyner.information.estimators.table import (
+    count,
+    denoise,
+    gacs_korner,
+    information_with_error,
+    merge,
+)
 
 BINS, CODES, REPLICATES, SUBSET, SOLVED = 12, 12, 6, 3000, 6
-"""Quantile bins of one column; clusters of several; tables that are drawn for an interval; rows that clusters are fitted to; categories of
-the smaller side up to which J of a table is solved exactly."""
+"""Quantile bins of one column; clusters of several; tables that are drawn for an interval; rows
+that clusters are fitted to; categories of the smaller side up to which J of a table is solved
+exactly."""
 
 Wyner = Callable[[np.ndarray], float]
 """J of a table of probabilities, or a lower bound of it, in nats."""
@@ -28,8 +37,10 @@ class Described:
 
     Attributes:
         p: probabilities after merging and denoising.
-        mutual, mutual_error: I of the codes before any reduction, bias-corrected, and its standard error.
-        wyner, wyner_error: J of p or its lower bound, less the bias seen on tables drawn from p, and its standard error.
+        mutual, mutual_error: I of the codes before any reduction, bias-corrected, and its standard
+            error.
+        wyner, wyner_error: J of p or its lower bound, less the bias seen on tables drawn from p,
+            and its standard error.
         gacs_korner: entropy of what is connected in the counts.
     """
 
@@ -61,8 +72,8 @@ def describe(
         rare: for C_GK, as in `gacs_korner`.
         seed: of the resampling.
         wyner: J of a table, or a lower bound of it that chance moves less.
-        replicates: tables that are drawn from the denoised one and go through the same steps; their mean J minus its J is the bias, their
-            deviation the standard error.
+        replicates: tables that are drawn from the denoised one and go through the same steps; their
+            mean J minus its J is the bias, their deviation the standard error.
     """
     n = int(counts.sum())
     mutual, mutual_error = information_with_error(counts)
@@ -72,15 +83,20 @@ def describe(
     if min(p.shape) > 1 and replicates:
         rng = np.random.default_rng([seed, 24])
         drawn = [
-            wyner(denoise(rng.multinomial(n, p.ravel()).reshape(p.shape).astype(float))) for _ in range(replicates)
+            wyner(denoise(rng.multinomial(n, p.ravel()).reshape(p.shape).astype(float)))
+            for _ in range(replicates)
         ]
         bias, error = float(np.mean(drawn)) - value, float(np.std(drawn, ddof=1))
         error *= np.sqrt(1 + 1 / replicates)  # the bias is an estimate too
-    return Described(p, mutual, mutual_error, max(0.0, value - bias), float(error), gacs_korner(small, rare))
+    return Described(
+        p, mutual, mutual_error, max(0.0, value - bias), float(error), gacs_korner(small, rare)
+    )
 
 
 def coded(side: Side, seed: int) -> tuple[np.ndarray, int]:
-    """Codes of one side and how many: its categories, quantile bins of one column, k-means clusters of several."""
+    """Codes of one side and how many: its categories, quantile bins of one column, k-means clusters
+    of several.
+    """
     if side.discrete:
         return side.values, side.levels
     if side.values.shape[1] == 1:
@@ -96,8 +112,13 @@ def table_of(sample: Sample) -> np.ndarray:
 
 
 def table_of_fold(fold: Fold, seed: int, codes: int = CODES) -> np.ndarray:
-    """Joint counts of clusters of learned features; clusters are found on the rows the critic has seen, counted on the others."""
-    cx, cy = centres(fold.f_seen[:SUBSET], codes, seed), centres(fold.g_seen[:SUBSET], codes, seed + 1)
+    """Joint counts of clusters of learned features; clusters are found on the rows the critic has
+    seen, counted on the others.
+    """
+    cx, cy = (
+        centres(fold.f_seen[:SUBSET], codes, seed),
+        centres(fold.g_seen[:SUBSET], codes, seed + 1),
+    )
     return count(nearest(fold.f, cx), nearest(fold.g, cy), len(cx), len(cy))
 
 

@@ -2,9 +2,10 @@
 
     L_lam / lam = min_Z [ I(X,Y;Z) + I(X;Y|Z) / lam ]  <=  J
 
-since the Z of J has I(X;Y|Z) = 0. Exact where a common function carries everything (then L_lam = lam H(W)); for a Gaussian pair of
-correlation r > lam short of J by artanh(lam) + log(1 - lam^2) / (2 lam), about lam/2. J itself demands that every cell be fitted exactly, chance
-included, and a large empirical table has a J far above that of its source.
+since the Z of J has I(X;Y|Z) = 0. Exact where a common function carries everything (then L_lam =
+lam H(W)); for a Gaussian pair of correlation r > lam short of J by artanh(lam) + log(1 - lam^2) /
+(2 lam), about lam/2. J itself demands that every cell be fitted exactly, chance included, and a
+large empirical table has a J far above that of its source.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ def bound(p: np.ndarray, price: float = PRICE, seed: int = 0) -> float:
     """L_lam / lam of a table of probabilities, at least I(X;Y), in nats.
 
     The fixed point of section 6.2 of the specification (common information),
-    p(z|x,y) proportional to [ p(z)^(1-g) p(z|x)^g p(z|y)^g ]^(1/(1+g)), g = 1/lam, from random starts; the best of them.
+    p(z|x,y) proportional to [ p(z)^(1-g) p(z|x)^g p(z|y)^g ]^(1/(1+g)), g = 1/lam, from random
+    starts; the best of them.
 
     Args:
         p: `(kx, ky)`, sum 1.
@@ -38,7 +40,9 @@ def bound(p: np.ndarray, price: float = PRICE, seed: int = 0) -> float:
     q = logits.softmax(1)
     for _ in range(STEPS):
         z, zx, zy = _marginals(q, table)
-        new = ((1 - g) * z.log()[:, :, None, None] + g * zx.log()[..., None] + g * zy.log()[:, :, None]) / (1 + g)
+        new = (
+            (1 - g) * z.log()[:, :, None, None] + g * zx.log()[..., None] + g * zy.log()[:, :, None]
+        ) / (1 + g)
         new = new.softmax(1)
         done = float((new - q).abs().max()) < 1e-7
         q = new
@@ -62,5 +66,7 @@ def _marginals(q: Tensor, p: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """p(z), p(z|x), p(z|y) of p(z|x,y), kept above 0."""
     joint = q * p
     return (
-        joint.sum((2, 3)).clamp_min(1e-30), (joint.sum(3) / p.sum(1)).clamp_min(1e-30), (joint.sum(2) / p.sum(0)).clamp_min(1e-30),
-    )  # fmt: skip
+        joint.sum((2, 3)).clamp_min(1e-30),
+        (joint.sum(3) / p.sum(1)).clamp_min(1e-30),
+        (joint.sum(2) / p.sum(0)).clamp_min(1e-30),
+    )

@@ -5,7 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-QUANTITIES = {"I": "mutual information I(X;Y)", "J": "Wyner's common information J(X;Y)", "C_GK": "Gacs-Korner C_GK(X;Y)", "I(X;Y|Z)": "what z leaves", "I(X,Y;Z)": "what z knows"}  # fmt: skip
+QUANTITIES = {
+    "I": "mutual information I(X;Y)",
+    "J": "Wyner's common information J(X;Y)",
+    "C_GK": "Gacs-Korner C_GK(X;Y)",
+    "I(X;Y|Z)": "what z leaves",
+    "I(X,Y;Z)": "what z knows",
+}
 KINDS = {
     "estimate": "aims at the quantity",
     "lower": "at most the quantity, but for sampling error",
@@ -21,12 +27,14 @@ class Estimate:
         estimator: who found it.
         quantity: "I", "J", "C_GK", or "I(X,Y;Z)", "I(X;Y|Z)" of a learned z.
         value: in nats.
-        interval: (low, high) in nats, meant to hold the quantity in 95 of 100 samples; low end only, with infinity, for a lower bound.
+        interval: (low, high) in nats, meant to hold the quantity in 95 of 100 samples; low end
+            only, with infinity, for a lower bound.
         kind: "estimate", "lower" or "upper".
         seconds: that it took; shared by rows of one estimator.
         note: what to know before believing it.
-        explains: for descriptions with an exact J, the mutual information that they show on rows they were not fitted to, in nats. A
-            description that shows all of I(X;Y) has the J of the pair.
+        explains: for descriptions with an exact J, the mutual information that they show on rows
+            they were not fitted to, in nats. A description that shows all of I(X;Y) has the J of
+            the pair.
     """
 
     estimator: str

@@ -1,4 +1,6 @@
-"""The estimators as rows of a table: each takes a sample (or what was learned from it) and yields what it has to say."""
+"""The estimators as rows of a table: each takes a sample (or what was learned from it) and yields
+what it has to say.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,15 @@ from wyner.information.estimators.rows import Estimate, around
 from wyner.information.estimators.samples import Sample
 from wyner.information.estimators.table import RARE, merge
 
-NAMES = ("plug-in", "copula", "gaussian-bound", "critic", "learned-codes", "learned-gaussian", "wyner-vae")
+NAMES = (
+    "plug-in",
+    "copula",
+    "gaussian-bound",
+    "critic",
+    "learned-codes",
+    "learned-gaussian",
+    "wyner-vae",
+)
 WIDEST = 12
 """Columns of both sides together up to which nearest neighbours are used."""
 
@@ -26,24 +36,51 @@ def by_plug_in(sample: Sample) -> Iterator[Estimate]:
     discrete = sample.kind == "discrete"
     counts = plug_in.table_of(sample)
     exact = discrete and min(merge(counts)[0].shape) <= plug_in.SOLVED
-    found = plug_in.describe(counts, 0.0 if discrete else RARE, sample.seed, plug_in.solved if exact else bound)
+    found = plug_in.describe(
+        counts, 0.0 if discrete else RARE, sample.seed, plug_in.solved if exact else bound
+    )
     kind = "estimate" if discrete else "lower"
-    how = f"{counts.shape[0]} x {counts.shape[1]} table" + ("" if discrete else " of bins or clusters")
+    how = f"{counts.shape[0]} x {counts.shape[1]} table" + (
+        "" if discrete else " of bins or clusters"
+    )
     yield Estimate(
-        "plug-in", "I", found.mutual, around(found.mutual, found.mutual_error, kind), kind, note=f"{how}, Miller-Madow"
+        "plug-in",
+        "I",
+        found.mutual,
+        around(found.mutual, found.mutual_error, kind),
+        kind,
+        note=f"{how}, Miller-Madow",
     )
     kind = "estimate" if exact else "lower"
-    how += f", merged to {found.p.shape[0]} x {found.p.shape[1]}, {'J solved' if exact else 'L / lambda'}"
+    how += (
+        f", merged to {found.p.shape[0]} x {found.p.shape[1]},"
+        f" {'J solved' if exact else 'L / lambda'}"
+    )
     explains = plug_in.held_out_information(counts)
     yield Estimate(
-        "plug-in", "J", found.wyner, around(found.wyner, found.wyner_error, kind), kind, note=how, explains=explains
+        "plug-in",
+        "J",
+        found.wyner,
+        around(found.wyner, found.wyner_error, kind),
+        kind,
+        note=how,
+        explains=explains,
     )
     gk = found.gacs_korner
-    yield Estimate("plug-in", "C_GK", gk, around(gk, _entropy_error(gk, len(sample))), "estimate", note="components of the observed support; one unseen cell can join two")  # fmt: skip
+    yield Estimate(
+        "plug-in",
+        "C_GK",
+        gk,
+        around(gk, _entropy_error(gk, len(sample))),
+        "estimate",
+        note="components of the observed support; one unseen cell can join two",
+    )
 
 
 def _entropy_error(value: float, n: int) -> float:
-    """A generous standard error of an entropy: the deviation of -log p is at most about 1 + the entropy."""
+    """A generous standard error of an entropy: the deviation of -log p is at most about 1 + the
+    entropy.
+    """
     return (1 + value) / math.sqrt(n) if value > 0 else 0.0
 
 
@@ -53,7 +90,9 @@ def by_copula(sample: Sample) -> Iterator[Estimate]:
     found = gaussian_fit.canonical(x, y)
     shown = gaussian_fit.explains(x, y)
     note = f"{len(found.r)} canonical correlations beyond chance; exact if a Gaussian copula"
-    yield Estimate("copula", "I", found.mutual, around(found.mutual, found.mutual_error), "estimate", note=note)
+    yield Estimate(
+        "copula", "I", found.mutual, around(found.mutual, found.mutual_error), "estimate", note=note
+    )
     yield Estimate(
         "copula",
         "J",
@@ -67,7 +106,9 @@ def by_copula(sample: Sample) -> Iterator[Estimate]:
 
 
 def by_gaussian_bound(sample: Sample) -> Iterator[Estimate]:
-    """J >= J of the Gaussian with the same covariance + h(X,Y) - h of that Gaussian (Sula and Gastpar, arXiv 2102.08157)."""
+    """J >= J of the Gaussian with the same covariance + h(X,Y) - h of that Gaussian (Sula and
+    Gastpar, arXiv 2102.08157).
+    """
     x, y = gaussian_fit.normal_scores(sample.x.values), gaussian_fit.normal_scores(sample.y.values)
     found = gaussian_fit.canonical(x, y)
     joint = np.concatenate([x, y], 1)
@@ -83,9 +124,17 @@ def by_gaussian_bound(sample: Sample) -> Iterator[Estimate]:
         return
     lost, error = negentropy(joint, sample.seed)
     value = max(0.0, found.wyner - lost)
-    note = f"Gaussian {found.wyner:.3f} less {lost:.3f} of joint negentropy by nearest neighbours, after normal scores"
+    note = (
+        f"Gaussian {found.wyner:.3f} less {lost:.3f} of joint negentropy by nearest neighbours,"
+        " after normal scores"
+    )
     yield Estimate(
-        "gaussian-bound", "J", value, around(value, math.hypot(error, found.wyner_error), "lower"), "lower", note=note
+        "gaussian-bound",
+        "J",
+        value,
+        around(value, math.hypot(error, found.wyner_error), "lower"),
+        "lower",
+        note=note,
     )
 
 
@@ -95,11 +144,15 @@ def by_critic(fit: CrossFit) -> Iterator[Estimate]:
         found = fit.bound(name)
         value = max(0.0, found.value)
         note = f"cap log {round(math.exp(found.cap))} = {found.cap:.2f}; cross-fitted"
-        yield Estimate(name.lower(), "I", value, around(value, found.error, "lower"), "lower", note=note)
+        yield Estimate(
+            name.lower(), "I", value, around(value, found.error, "lower"), "lower", note=note
+        )
 
 
 def by_codes(fit: CrossFit, seed: int) -> Iterator[Estimate]:
-    """Tables of clusters of the learned features: lower bounds, exact where the codes lose no mutual information."""
+    """Tables of clusters of the learned features: lower bounds, exact where the codes lose no
+    mutual information.
+    """
     counts = [plug_in.table_of_fold(fold, seed) for fold in fit.folds]
     found = [plug_in.describe(c, RARE, seed) for c in counts]
     mutual, mutual_error = _mean([f.mutual for f in found], [f.mutual_error for f in found])
@@ -125,28 +178,51 @@ def by_codes(fit: CrossFit, seed: int) -> Iterator[Estimate]:
         note=f"L / lambda of {shapes} tables of codes",
         explains=explains,
     )
-    yield Estimate("learned-codes", "C_GK", gk, around(gk, _entropy_error(gk, n)), "estimate", note=f"joint values below {RARE:.0%} of both codes taken for noise")  # fmt: skip
+    yield Estimate(
+        "learned-codes",
+        "C_GK",
+        gk,
+        around(gk, _entropy_error(gk, n)),
+        "estimate",
+        note=f"joint values below {RARE:.0%} of both codes taken for noise",
+    )
 
 
 def by_learned_gaussian(fit: CrossFit) -> Iterator[Estimate]:
     """The Gaussian in as many directions of the critic as show most of I on new rows."""
     chosen = [_directions(fold) for fold in fit.folds]
     models = [
-        gaussian_fit.canonical(fold.f[:, :m], fold.g[:, :m]) for fold, (m, _) in zip(fit.folds, chosen, strict=True)
+        gaussian_fit.canonical(fold.f[:, :m], fold.g[:, :m])
+        for fold, (m, _) in zip(fit.folds, chosen, strict=True)
     ]
     mutual, mutual_error = _mean([c.mutual for c in models], [c.mutual_error for c in models])
     wyner, wyner_error = _mean([c.wyner for c in models], [c.wyner_error for c in models])
     explains = max(0.0, float(np.mean([shown for _, shown in chosen])))
     note = (
-        f"{' and '.join(str(len(c.r)) for c in models)} learned directions; exact if an invertible image of a Gaussian"
+        f"{' and '.join(str(len(c.r)) for c in models)} learned directions; exact if an invertible"
+        " image of a Gaussian"
     )
-    yield Estimate("learned-gaussian", "I", mutual, around(mutual, mutual_error), "estimate", note=note)
-    yield Estimate("learned-gaussian", "J", wyner, around(wyner, wyner_error), "estimate", note=note, explains=explains)
-    yield Estimate("learned-gaussian", "C_GK", 0.0, (0.0, 0.0), "estimate", note="0 for every Gaussian")
+    yield Estimate(
+        "learned-gaussian", "I", mutual, around(mutual, mutual_error), "estimate", note=note
+    )
+    yield Estimate(
+        "learned-gaussian",
+        "J",
+        wyner,
+        around(wyner, wyner_error),
+        "estimate",
+        note=note,
+        explains=explains,
+    )
+    yield Estimate(
+        "learned-gaussian", "C_GK", 0.0, (0.0, 0.0), "estimate", note="0 for every Gaussian"
+    )
 
 
 def _directions(fold: Fold) -> tuple[int, float]:
-    """How many directions of the critic describe new rows best as a Gaussian pair, and the I that they show."""
+    """How many directions of the critic describe new rows best as a Gaussian pair, and the I that
+    they show.
+    """
     strength = fold.f.var(0)
     most = max(1, int((strength > 0.02 * max(float(strength[0]), 1e-9)).sum()))
     shown = [gaussian_fit.explains(fold.f[:, :m], fold.g[:, :m]).value for m in range(1, most + 1)]
@@ -154,7 +230,9 @@ def _directions(fold: Fold) -> tuple[int, float]:
 
 
 def _mean(values: list[float], errors: list[float]) -> tuple[float, float]:
-    """The mean of both folds, and its standard error: what the folds state and how far they are apart."""
+    """The mean of both folds, and its standard error: what the folds state and how far they are
+    apart.
+    """
     apart = abs(values[0] - values[1]) / 2
     return float(np.mean(values)), math.hypot(math.hypot(*errors) / 2, apart)
 
@@ -169,7 +247,14 @@ def by_neural(fit: CrossFit, seed: int) -> Iterator[Estimate]:
     """A Wyner VAE on the learned features of one half of the rows."""
     found: Learned | None = learn(fit.folds[0], seed)
     if found is None:
-        yield Estimate("wyner-vae", "J", 0.0, (0.0, 2 * fit.bound("InfoNCE").error), "estimate", note="new rows show no dependence to learn")  # fmt: skip
+        yield Estimate(
+            "wyner-vae",
+            "J",
+            0.0,
+            (0.0, 2 * fit.bound("InfoNCE").error),
+            "estimate",
+            note="new rows show no dependence to learn",
+        )
         return
     value = float(found.high[found.best])
     left, error = found.residual
@@ -188,7 +273,22 @@ def by_neural(fit: CrossFit, seed: int) -> Iterator[Estimate]:
         "estimate",
         note=f"{seeds}; from the critic's I to what I(X;Y|Z) may still add",
     )
-    yield Estimate("wyner-vae", "I(X,Y;Z)", found.ratio.value, around(found.ratio.value, found.ratio.error, "lower"), "lower", note=f"density ratio, cap {found.ratio.cap:.2f}; VAE: {found.low[found.best]:.3f} to {value:.3f}")  # fmt: skip
     yield Estimate(
-        "wyner-vae", "I(X;Y|Z)", left, around(left, error), "estimate", note="difference of two density ratios"
+        "wyner-vae",
+        "I(X,Y;Z)",
+        found.ratio.value,
+        around(found.ratio.value, found.ratio.error, "lower"),
+        "lower",
+        note=(
+            f"density ratio, cap {found.ratio.cap:.2f}; VAE: {found.low[found.best]:.3f} to"
+            f" {value:.3f}"
+        ),
+    )
+    yield Estimate(
+        "wyner-vae",
+        "I(X;Y|Z)",
+        left,
+        around(left, error),
+        "estimate",
+        note="difference of two density ratios",
     )

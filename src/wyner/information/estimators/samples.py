@@ -20,7 +20,8 @@ class Side:
     """One of the two variables.
 
     Attributes:
-        values: `(N, d)` numbers of mean 0 and deviation 1 a column (constant columns left out), or `(N,)` codes 0, 1, ...
+        values: `(N, d)` numbers of mean 0 and deviation 1 a column (constant columns left out), or
+            `(N,)` codes 0, 1, ...
         levels: number of categories; 0 for numbers.
     """
 
@@ -69,7 +70,9 @@ class Sample:
         return "mixed" if len(both) == 2 else "discrete" if True in both else "continuous"
 
     def halves(self) -> tuple[np.ndarray, np.ndarray]:
-        """Two disjoint sets of rows of nearly equal size, by the seed: each is measured with what the other has taught."""
+        """Two disjoint sets of rows of nearly equal size, by the seed: each is measured with what
+        the other has taught.
+        """
         order = np.random.default_rng([self.seed, 20]).permutation(len(self))
         cut = len(self) // 2
         return np.sort(order[:cut]), np.sort(order[cut:])
@@ -78,8 +81,8 @@ class Sample:
 def read(x: Any, y: Any, kinds: tuple[str, str] = ("auto", "auto"), seed: int = 0) -> Sample:
     """Checked pairs.
 
-    Whole numbers, booleans and texts are categories if no column has more than 32 values; other numbers are continuous. Rows of several
-    such columns are one category each.
+    Whole numbers, booleans and texts are categories if no column has more than 32 values; other
+    numbers are continuous. Rows of several such columns are one category each.
 
     Args:
         x, y: `(N, ...)` arrays or tensors; row i of one belongs to row i of the other.
@@ -87,7 +90,8 @@ def read(x: Any, y: Any, kinds: tuple[str, str] = ("auto", "auto"), seed: int = 
         seed: of what the estimators choose at random.
 
     Raises:
-        DataError: rows that do not pair up, too few, or values that are not finite. OptionError: an unknown kind.
+        DataError: rows that do not pair up, too few, or values that are not finite. OptionError: an
+            unknown kind.
     """
     sides = []
     for name, given, kind in (("x", x, kinds[0]), ("y", y, kinds[1])):
@@ -96,7 +100,9 @@ def read(x: Any, y: Any, kinds: tuple[str, str] = ("auto", "auto"), seed: int = 
         sides.append(_side(name, given, kind))
     counts = [len(s.values) for s in sides]
     if counts[0] != counts[1]:
-        raise DataError(f"estimate: expected as many rows in x as in y, got {counts[0]} and {counts[1]}")
+        raise DataError(
+            f"estimate: expected as many rows in x as in y, got {counts[0]} and {counts[1]}"
+        )
     if counts[0] < 50:
         raise DataError(f"estimate: expected at least 50 pairs, got {counts[0]}")
     return Sample(sides[0], sides[1], seed)
@@ -105,16 +111,22 @@ def read(x: Any, y: Any, kinds: tuple[str, str] = ("auto", "auto"), seed: int = 
 def _side(name: str, given: Any, kind: str) -> Side:
     array = np.asarray(given.detach().cpu() if hasattr(given, "detach") else given)
     if array.ndim == 0 or array.size == 0:
-        raise DataError(f"{name}: expected an array with a row for each pair, got shape {array.shape}")
+        raise DataError(
+            f"{name}: expected an array with a row for each pair, got shape {array.shape}"
+        )
     flat = array.reshape(len(array), -1)
     if kind == "discrete" or (kind == "auto" and _categories(flat)):
         return _discrete(flat)
     try:
         numbers = flat.astype(np.float64)
     except ValueError:
-        raise DataError(f"{name}: expected numbers for a continuous side, got values of type {array.dtype}") from None
+        raise DataError(
+            f"{name}: expected numbers for a continuous side, got values of type {array.dtype}"
+        ) from None
     if not np.isfinite(numbers).all():
-        raise DataError(f"{name}: expected finite numbers; rows with missing values have to be dropped first")
+        raise DataError(
+            f"{name}: expected finite numbers; rows with missing values have to be dropped first"
+        )
     numbers = numbers - numbers.mean(0)
     deviation = numbers.std(0)
     kept = deviation > 1e-9 * np.abs(flat.astype(np.float64)).max(0).clip(1e-300)

@@ -1,12 +1,18 @@
-"""Tables of counts: what they say about the pair once what could be chance is taken out of them. Values in nats.
+"""Tables of counts: what they say about the pair once what could be chance is taken out of them.
+Values in nats.
 
-An empirical table has more dependence than its source: each of (kx-1)(ky-1) directions adds 1/(2n) nats to I (Miller 1955) and, which is
-far worse, about 1/sqrt(n) to J, whose slope at independence is infinite. Two reductions remove it before anything is measured:
+An empirical table has more dependence than its source: each of (kx-1)(ky-1) directions adds 1/(2n)
+    nats to I (Miller 1955) and, which is
+far worse, about 1/sqrt(n) to J, whose slope at independence is infinite. Two reductions remove it
+    before anything is measured:
 
-1. categories whose rows do not differ by more than chance are merged (agglomerative information bottleneck, Slonim and Tishby 1999;
-   merging rows with equal p(y|x) changes neither I nor J: what is merged is a sufficient statistic);
-2. of the canonical correlations of the table, singular values of (p(x,y) - p(x)p(y)) / sqrt(p(x)p(y)), those are kept that the rest
-   of the table tells from chance by the chi-squared test of the residual.
+1. categories whose rows do not differ by more than chance are merged (agglomerative information
+   bottleneck, Slonim and Tishby 1999;
+   merging rows with equal p(y|x) changes neither I nor J: what is merged is a sufficient
+       statistic);
+2. of the canonical correlations of the table, singular values of (p(x,y) - p(x)p(y)) /
+   sqrt(p(x)p(y)), those are kept that the rest of the table tells from chance by the chi-squared
+   test of the residual.
 """
 
 from __future__ import annotations
@@ -40,8 +46,9 @@ def tail(statistic: float, freedom: int) -> float:
 def information_with_error(counts: np.ndarray) -> tuple[float, float]:
     """I of the source of a table of counts and its standard error.
 
-    The plug-in value minus Miller's and Madow's correction (K_xy - K_x - K_y + 1) / (2n) with K the numbers of cells that occurred;
-    the error is the deviation of log p(x,y) / (p(x) p(y)) over sqrt(n) (delta method).
+    The plug-in value minus Miller's and Madow's correction (K_xy - K_x - K_y + 1) / (2n) with K the
+    numbers of cells that occurred; the error is the deviation of log p(x,y) / (p(x) p(y)) over
+    sqrt(n) (delta method).
     """
     n = counts.sum()
     p = counts / n
@@ -56,7 +63,8 @@ def information_with_error(counts: np.ndarray) -> tuple[float, float]:
 def merge(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Merges rows, then columns, while what is lost could be chance.
 
-    2n times the lost information is compared with chi-squared, with as many degrees of freedom as the smaller table has fewer.
+    2n times the lost information is compared with chi-squared, with as many degrees of freedom as
+    the smaller table has fewer.
 
     Returns:
         The smaller table, and for every old row and column the index of its new one.
@@ -99,18 +107,23 @@ def _costs(counts: np.ndarray) -> np.ndarray:
 def denoise(counts: np.ndarray) -> np.ndarray:
     """The table with as many canonical correlations as chance does not explain, `(kx, ky)`, sum 1.
 
-    Rows and columns without counts get a probability of 0. Negative entries of the table of low rank become 0.
+    Rows and columns without counts get a probability of 0. Negative entries of the table of low
+    rank become 0.
     """
     n = counts.sum()
     p = counts / n
     a, b = p.sum(1), p.sum(0)
     scale = np.sqrt(np.outer(a, b))
     u, s, v = np.linalg.svd(
-        np.divide(p - np.outer(a, b), scale, out=np.zeros_like(p), where=scale > 0), full_matrices=False
+        np.divide(p - np.outer(a, b), scale, out=np.zeros_like(p), where=scale > 0),
+        full_matrices=False,
     )
     kx, ky = int((a > 0).sum()) - 1, int((b > 0).sum()) - 1
     rank = 0
-    while rank < min(kx, ky) and tail(n * float((s[rank:] ** 2).sum()), (kx - rank) * (ky - rank)) < LEVEL:
+    while (
+        rank < min(kx, ky)
+        and tail(n * float((s[rank:] ** 2).sum()), (kx - rank) * (ky - rank)) < LEVEL
+    ):
         rank += 1
     if rank == min(kx, ky):
         return p

@@ -19,13 +19,16 @@ if TYPE_CHECKING:
     from wyner.models.base import Model
 
 
-def common_codes(model: Model, modality: str, rows: Array | Iterable[Array], block: int | None = None) -> Iterator[Tensor]:  # fmt: skip
+def common_codes(
+    model: Model, modality: str, rows: Array | Iterable[Array], block: int | None = None
+) -> Iterator[Tensor]:
     """Means of q(z|x), z the common latents of the model side by side, in blocks.
 
     Args:
         model: with an encoder of this modality alone.
         modality: x, the one that the rows show.
-        rows: an array `(N, *event)`, in memory or memory-mapped, or any number of such arrays one after another.
+        rows: an array `(N, *event)`, in memory or memory-mapped, or any number of such arrays one
+            after another.
         block: rows to encode at a time; chosen by the size of the model's variables.
 
     Yields:
@@ -46,7 +49,9 @@ def common_codes(model: Model, modality: str, rows: Array | Iterable[Array], blo
             codes = torch.cat([torch.as_tensor(found[k].mean).flatten(1) for k in model.common], 1)
             codes = codes.detach().float().cpu()
             if not bool(torch.isfinite(codes).all()):
-                raise DataError(f"{model.title} gives codes of {modality} that are no numbers, from row {i} on")
+                raise DataError(
+                    f"{model.title} gives codes of {modality} that are no numbers, from row {i} on"
+                )
             yield codes
 
 
@@ -65,7 +70,8 @@ def searchable(model: Model, modality: str | None = None) -> list[str]:
         reads = [s for s in inferable(model) if inference_law(model, s.split(","), model.common)]
         shown = ", ".join(f"({s})" for s in reads)
         raise TaskError(
-            f"{model.title} cannot retrieve by {modality}: it has no encoder of {','.join(model.common)} from {modality} alone, only from {shown}"
+            f"{model.title} cannot retrieve by {modality}: it has no encoder of"
+            f" {','.join(model.common)} from {modality} alone, only from {shown}"
         )
     return able
 

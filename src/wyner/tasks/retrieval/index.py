@@ -32,7 +32,8 @@ ABOUT, CODES, NAMES = "index.json", "codes.safetensors", "names.json"
 
 @dataclass(frozen=True, repr=False)
 class Index:
-    """Codes of a gallery, and the model that made them. Made by `model.index(...)` or `Index.load(folder, model)`.
+    """Codes of a gallery, and the model that made them. Made by `model.index(...)` or
+    `Index.load(folder, model)`.
 
     Attributes:
         model: encodes what is searched for.
@@ -52,16 +53,23 @@ class Index:
 
     def __post_init__(self) -> None:
         if self.names is not None and len(self.names) != len(self.codes):
-            raise DataError(f"index: expected a name for each of the {len(self.codes)} items, got {len(self.names)}")
+            raise DataError(
+                f"index: expected a name for each of the {len(self.codes)} items, got"
+                f" {len(self.names)}"
+            )
 
     def __len__(self) -> int:
         return len(self.codes)
 
     def __repr__(self) -> str:
-        return f"Index({len(self)} items of {self.modality}, {self.codes.shape[1]} numbers each, {self.distance})"
+        return (
+            f"Index({len(self)} items of {self.modality}, {self.codes.shape[1]} numbers each,"
+            f" {self.distance})"
+        )
 
     def search(self, *, k: int = 10, engine: str = "auto", **query: Array) -> Hits:
-        """The k nearest items for rows of one modality, `x=rows` or `y=rows`; that of the gallery is as good as another.
+        """The k nearest items for rows of one modality, `x=rows` or `y=rows`; that of the gallery
+        is as good as another.
 
         Args:
             k: how many, at most the size of the gallery.
@@ -69,12 +77,15 @@ class Index:
             **query: rows `(Q, *event)` by modality.
 
         Raises:
-            TaskError: a modality that the model does not have or cannot encode alone. OptionError: k too large.
+            TaskError: a modality that the model does not have or cannot encode alone. OptionError:
+                k too large.
         """
         modality, rows = one_modality(self.model, query, "search")
         searchable(self.model, modality)
         if not 1 <= k <= len(self):
-            raise OptionError(f"k: expected a number from 1 to the {len(self)} items of the gallery, got {k}")
+            raise OptionError(
+                f"k: expected a number from 1 to the {len(self)} items of the gallery, got {k}"
+            )
         codes = torch.cat(list(_scaled(common_codes(self.model, modality, rows), self.distance)))
         return named(nearest(codes, self.codes, k, self.distance, engine), self.names)
 
@@ -85,9 +96,14 @@ class Index:
             RunError: the folder holds something, or cannot be written to.
         """
         folder = _free(Path(folder))
-        blocks = (torch.from_numpy(np.array(self.codes[i : i + (1 << 16)])) for i in range(0, len(self), 1 << 16))
+        blocks = (
+            torch.from_numpy(np.array(self.codes[i : i + (1 << 16)]))
+            for i in range(0, len(self), 1 << 16)
+        )
         written = write_codes(folder / CODES, blocks)
-        _describe(folder, self.model, self.names, written, self.modality, self.distance, self.source)
+        _describe(
+            folder, self.model, self.names, written, self.modality, self.distance, self.source
+        )
         return folder
 
     @classmethod
@@ -108,17 +124,23 @@ class Index:
         about = read_json(folder / ABOUT)
         try:
             if about["format"] != FORMAT:
-                raise RunError(f"{folder} was written in format {about['format']}; this version reads format {FORMAT}")
+                raise RunError(
+                    f"{folder} was written in format {about['format']}; this version reads format"
+                    f" {FORMAT}"
+                )
             shape, digest = (int(about["rows"]), int(about["size"])), about["digest"]
             if about["model"] != fingerprint(model):
                 raise RunError(
-                    f"{folder} holds codes of another model ({about['title']}) or of other weights; load that model, or index the gallery again"
+                    f"{folder} holds codes of another model ({about['title']}) or of other weights;"
+                    " load that model, or index the gallery again"
                 )
             names = read_json(folder / NAMES) if about["named"] else None
             codes = read_codes(folder / CODES, *shape, digest if check else None)
             return cls(model, about["modality"], codes, names, about["distance"], about["source"])
         except (KeyError, TypeError) as e:
-            raise RunError(f"{folder / ABOUT} does not describe an index; the file is damaged") from e
+            raise RunError(
+                f"{folder / ABOUT} does not describe an index; the file is damaged"
+            ) from e
 
 
 def index(
@@ -137,16 +159,19 @@ def index(
 
     Args:
         model: with common latents and an encoder of the modality alone.
-        gallery: `{modality: rows}`, rows an array `(N, *event)`, perhaps memory-mapped, or arrays one after another: a generator of
-            blocks serves galleries larger than memory, with `out`.
+        gallery: `{modality: rows}`, rows an array `(N, *event)`, perhaps memory-mapped, or arrays
+            one after another: a generator of blocks serves galleries larger than memory, with
+                `out`.
         names: of the items, `(N,)`.
         distance: "cosine" or "euclidean".
         block: rows to encode at a time.
-        out: a new or empty folder; codes go there as they come, and are memory-mapped afterwards. None to keep them in memory.
+        out: a new or empty folder; codes go there as they come, and are memory-mapped afterwards.
+            None to keep them in memory.
         source: where the items lie; kept with the index.
 
     Raises:
-        TaskError: no common latent, an unknown modality, or no encoder of it alone. DataError: no rows, or not as many names.
+        TaskError: no common latent, an unknown modality, or no encoder of it alone. DataError: no
+            rows, or not as many names.
         RunError: the folder holds something, or cannot be written to.
     """
     modality, rows = one_modality(model, gallery, "index")
@@ -163,7 +188,9 @@ def index(
     written = write_codes(folder / CODES, blocks)
     if names is not None and len(names) != written[0]:
         (folder / CODES).unlink()
-        raise DataError(f"index: expected a name for each of the {written[0]} items, got {len(names)}")
+        raise DataError(
+            f"index: expected a name for each of the {written[0]} items, got {len(names)}"
+        )
     _describe(folder, model, names, written, modality, distance, source)
     return Index.load(folder, model, check=False)
 
@@ -173,20 +200,36 @@ def _scaled(blocks: Iterable[Tensor], distance: str) -> Iterator[Tensor]:
 
 
 def _describe(
-    folder: Path, model: Model, names: Sequence[str] | None, written: tuple[int, int, str], modality: str, distance: str, source: str | None
-) -> None:  # fmt: skip
+    folder: Path,
+    model: Model,
+    names: Sequence[str] | None,
+    written: tuple[int, int, str],
+    modality: str,
+    distance: str,
+    source: str | None,
+) -> None:
     """The names, then the description, whose presence says that the index is whole."""
     if names is not None:
         write_json(folder / NAMES, list(names))
     rows, size, digest = written
     about: dict[str, Any] = {
-        "format": FORMAT, "modality": modality, "distance": distance, "rows": rows, "size": size, "digest": digest,
-        "named": names is not None, "source": source, "model": fingerprint(model), "title": model.title,
-    }  # fmt: skip
+        "format": FORMAT,
+        "modality": modality,
+        "distance": distance,
+        "rows": rows,
+        "size": size,
+        "digest": digest,
+        "named": names is not None,
+        "source": source,
+        "model": fingerprint(model),
+        "title": model.title,
+    }
     write_json(folder / ABOUT, about)
 
 
 def _free(folder: Path) -> Path:
-    if folder.exists() and (not folder.is_dir() or any(not p.name.startswith(f".{CODES}.") for p in folder.iterdir())):
+    if folder.exists() and (
+        not folder.is_dir() or any(not p.name.startswith(f".{CODES}.") for p in folder.iterdir())
+    ):
         raise RunError(f"{folder} is not empty; choose a new folder for the index")
     return folder

@@ -1,4 +1,6 @@
-"""The k nearest codes of a gallery of any size: exactly, block by block, in bounded memory; by FAISS where it is installed."""
+"""The k nearest codes of a gallery of any size: exactly, block by block, in bounded memory; by
+FAISS where it is installed.
+"""
 
 from __future__ import annotations
 
@@ -40,20 +42,26 @@ def has_faiss() -> bool:
 
 
 def nearest(
-    queries: Tensor | np.ndarray, gallery: Tensor | np.ndarray, k: int, distance: str = "cosine", engine: str = "auto"
+    queries: Tensor | np.ndarray,
+    gallery: Tensor | np.ndarray,
+    k: int,
+    distance: str = "cosine",
+    engine: str = "auto",
 ) -> Hits:
     """The k nearest rows of the gallery for each query; memory does not grow with the gallery.
 
     Args:
         queries: `(Q, d)`.
-        gallery: `(N, d)`, in memory or memory-mapped. For cosines both must have rows of length 1 (or 0).
+        gallery: `(N, d)`, in memory or memory-mapped. For cosines both must have rows of length 1
+            (or 0).
         k: from 1 to N.
         distance: "cosine" or "euclidean".
-        engine: "torch" (equally near items in the gallery's order), "faiss" (as exact, faster for few queries; equally near items in
-            no order), "auto" for FAISS where it is installed.
+        engine: "torch" (equally near items in the gallery's order), "faiss" (as exact, faster for
+            few queries; equally near items in no order), "auto" for FAISS where it is installed.
 
     Raises:
-        OptionError: a k that the gallery does not have, or an engine that is not there. ShapeError: other lengths of codes.
+        OptionError: a k that the gallery does not have, or an engine that is not there. ShapeError:
+            other lengths of codes.
 
     Example:
         >>> nearest(np.eye(2, dtype="float32")[:1], np.eye(2, dtype="float32"), 2, engine="torch").index.tolist()
@@ -65,17 +73,24 @@ def nearest(
         raise OptionError(unknown("distance", distance, DISTANCES))
     if engine == "faiss" and not has_faiss():
         raise OptionError(
-            "engine='faiss' needs FAISS, which is not installed: pip install 'wyner[faiss]', or engine='torch'"
+            "engine='faiss' needs FAISS, which is not installed: pip install 'wyner[faiss]', or"
+            " engine='torch'"
         )
     if queries.ndim != 2 or gallery.ndim != 2 or queries.shape[1] != gallery.shape[1]:
         raise ShapeError(
-            f"expected codes (rows, d) of one length, got {tuple(queries.shape)} to search for in {tuple(gallery.shape)}"
+            f"expected codes (rows, d) of one length, got {tuple(queries.shape)} to search for in"
+            f" {tuple(gallery.shape)}"
         )
     if not 1 <= k <= len(gallery):
-        raise OptionError(f"k: expected a number from 1 to the {len(gallery)} items of the gallery, got {k}")
+        raise OptionError(
+            f"k: expected a number from 1 to the {len(gallery)} items of the gallery, got {k}"
+        )
     asked = np.ascontiguousarray(queries, dtype=np.float32)
     find = _by_faiss if engine == "faiss" or (engine == "auto" and has_faiss()) else _by_torch
-    parts = [find(asked[i : i + QUERY_BLOCK], gallery, k, distance) for i in range(0, len(asked), QUERY_BLOCK)]
+    parts = [
+        find(asked[i : i + QUERY_BLOCK], gallery, k, distance)
+        for i in range(0, len(asked), QUERY_BLOCK)
+    ]
     near = torch.cat([score for score, _ in parts]).numpy()
     score = near if distance == "cosine" else np.sqrt(np.maximum(-near, 0))
     return Hits(torch.cat([at for _, at in parts]).numpy(), score)
@@ -106,14 +121,20 @@ def _by_faiss(queries: np.ndarray, gallery: Any, k: int, distance: str) -> tuple
 
     cosine = distance == "cosine"
     metric = faiss.METRIC_INNER_PRODUCT if cosine else faiss.METRIC_L2
-    size = len(gallery) if isinstance(gallery, (Tensor, np.ndarray)) and not isinstance(gallery, np.memmap) else 8 * GALLERY_BLOCK  # fmt: skip
+    size = (
+        len(gallery)
+        if isinstance(gallery, (Tensor, np.ndarray)) and not isinstance(gallery, np.memmap)
+        else 8 * GALLERY_BLOCK
+    )
     best: tuple[Tensor, Tensor] | None = None
     for start in range(0, len(gallery), size):
         b = np.ascontiguousarray(gallery[start : start + size], dtype=np.float32)
         near, at = faiss.knn(queries, b, min(k, len(b)), metric=metric)
         order = np.lexsort((at, -near if cosine else near), axis=1)
         near, at = np.take_along_axis(near, order, 1), np.take_along_axis(at, order, 1)
-        best = _merged(best, torch.from_numpy(near if cosine else -near), torch.from_numpy(at) + start, k)
+        best = _merged(
+            best, torch.from_numpy(near if cosine else -near), torch.from_numpy(at) + start, k
+        )
     assert best is not None
     return best
 
@@ -128,18 +149,24 @@ def _block(gallery: Any, start: int) -> Tensor:
 
 
 def _largest(near: Tensor, k: int, start: int) -> tuple[Tensor, Tensor]:
-    """The k largest of every row and their places, ties by place. `topk` takes any of those that are equal to the last one."""
+    """The k largest of every row and their places, ties by place. `topk` takes any of those that
+    are equal to the last one.
+    """
     value, at = near.topk(k, 1)
     crowded = (near >= value[:, -1:]).sum(1) > k
     if bool(crowded.any()):
-        value[crowded], at[crowded] = (f[:, :k] for f in near[crowded].sort(dim=1, descending=True, stable=True))
+        value[crowded], at[crowded] = (
+            f[:, :k] for f in near[crowded].sort(dim=1, descending=True, stable=True)
+        )
     by_place = at.argsort(1)
     value, at = value.gather(1, by_place), at.gather(1, by_place)
     value, order = value.sort(dim=1, descending=True, stable=True)
     return value, at.gather(1, order) + start
 
 
-def _merged(best: tuple[Tensor, Tensor] | None, value: Tensor, at: Tensor, k: int) -> tuple[Tensor, Tensor]:
+def _merged(
+    best: tuple[Tensor, Tensor] | None, value: Tensor, at: Tensor, k: int
+) -> tuple[Tensor, Tensor]:
     """The k best of what was found before, which has smaller places, and of a new block."""
     if best is None:
         return value, at

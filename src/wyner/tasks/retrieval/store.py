@@ -1,4 +1,6 @@
-"""Codes on disk: one safetensors file that is written block by block and memory-mapped when it is read."""
+"""Codes on disk: one safetensors file that is written block by block and memory-mapped when it is
+read.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from wyner.errors import DataError, RunError
 from wyner.files import replacing
 
 HEAD = 512
-"""Bytes of the file's head, padded with blanks: the number of rows is known when all are written."""
+"""Bytes of the file's head, padded with blanks: the number of rows is known when all are
+written."""
 
 
 def _head(rows: int, size: int) -> bytes:
@@ -24,7 +27,8 @@ def _head(rows: int, size: int) -> bytes:
 
 
 def write_codes(path: Path, blocks: Iterable[Tensor]) -> tuple[int, int, str]:
-    """Writes codes `(B, d)` of any number of blocks, whole or not at all; never more than a block in memory.
+    """Writes codes `(B, d)` of any number of blocks, whole or not at all; never more than a block
+    in memory.
 
     Returns:
         Rows, d, and a hash of the contents.
@@ -46,7 +50,9 @@ def write_codes(path: Path, blocks: Iterable[Tensor]) -> tuple[int, int, str]:
             f.seek(0)
             f.write(_head(rows, size))
     except OSError as e:
-        raise RunError(f"cannot write {path}: {e.strerror or e}; nothing half-written was left") from e
+        raise RunError(
+            f"cannot write {path}: {e.strerror or e}; nothing half-written was left"
+        ) from e
     return rows, size, h.hexdigest()
 
 
@@ -63,10 +69,17 @@ def read_codes(path: Path, rows: int, size: int, digest: str | None = None) -> n
     """
     try:
         with path.open("rb") as f:
-            whole = f.read(HEAD) == _head(rows, size) and path.stat().st_size == HEAD + 4 * rows * size
+            whole = (
+                f.read(HEAD) == _head(rows, size) and path.stat().st_size == HEAD + 4 * rows * size
+            )
         if not whole:
-            raise RunError(f"cannot read {path}: it does not hold {rows} codes of {size} numbers; the file is damaged")
-        codes = np.memmap(path, np.float32, "c", HEAD, (rows, size))  # "c": tensors want what may be written to
+            raise RunError(
+                f"cannot read {path}: it does not hold {rows} codes of {size} numbers; the file is"
+                " damaged"
+            )
+        codes = np.memmap(
+            path, np.float32, "c", HEAD, (rows, size)
+        )  # "c": tensors want what may be written to
     except OSError as e:
         raise RunError(f"cannot read {path}: {e.strerror or e}") from e
     if digest is not None:
@@ -74,5 +87,7 @@ def read_codes(path: Path, rows: int, size: int, digest: str | None = None) -> n
         for i in range(0, rows, 1 << 16):
             h.update(codes[i : i + (1 << 16)].tobytes())
         if h.hexdigest() != digest:
-            raise RunError(f"cannot read {path}: its checksum does not match its contents; the file is damaged")
+            raise RunError(
+                f"cannot read {path}: its checksum does not match its contents; the file is damaged"
+            )
     return codes
