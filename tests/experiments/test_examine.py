@@ -13,12 +13,12 @@ from PIL import Image as Pillow
 
 from wyner.data.dataset import Dataset
 from wyner.errors import OptionError, TaskError
-from wyner.experiments.reproduce import examine, plan, reproduce, sheets
-from wyner.experiments.reproduce import judge as judges
-from wyner.experiments.reproduce.lambdas import lambda_curves, lambda_of
-from wyner.experiments.reproduce.measure import Ruler
-from wyner.experiments.reproduce.rows import Member
-from wyner.experiments.reproduce.table import Found, as_json, markdown
+from wyner.experiments.legacy import examine, plan, reproduce, sheets
+from wyner.experiments.legacy import judge as judges
+from wyner.experiments.legacy.lambdas import lambda_curves, lambda_of
+from wyner.experiments.legacy.measure import Ruler
+from wyner.experiments.legacy.rows import Member
+from wyner.experiments.legacy.table import Found, as_json, markdown
 from wyner.metrics import Classifier
 from wyner.runs import save_model
 from wyner.variables import Binary, Image

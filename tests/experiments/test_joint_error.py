@@ -10,9 +10,9 @@ import torch
 
 from wyner import Real
 from wyner.errors import OptionError, TaskError
-from wyner.experiments.reproduce import examine
-from wyner.experiments.reproduce.examine import Pairs, examiners
-from wyner.experiments.reproduce.plan import read
+from wyner.experiments.legacy import examine
+from wyner.experiments.legacy.examine import Pairs, examiners
+from wyner.experiments.legacy.plan import read
 
 
 def dataset(labels: bool = True) -> SimpleNamespace:

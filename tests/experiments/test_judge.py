@@ -8,8 +8,8 @@ import torch
 
 from wyner.data import load
 from wyner.errors import OptionError, TaskError
-from wyner.experiments.reproduce import judge as judges
-from wyner.experiments.reproduce.measure import Ruler
+from wyner.experiments.legacy import judge as judges
+from wyner.experiments.legacy.measure import Ruler
 from wyner.metrics import Classifier
 
 

@@ -12,7 +12,7 @@ from wyner.data import load
 from wyner.data.dataset import Dataset
 from wyner.errors import OptionError
 from wyner.experiments import Experiment
-from wyner.experiments.reproduce import plan
+from wyner.experiments.legacy import plan
 from wyner.training.fit import fit
 from wyner.variables import Binary, Image
 

@@ -15,9 +15,9 @@ import torch
 
 from wyner import cli
 from wyner.errors import OptionError, RunError
-from wyner.experiments.reproduce import plan, reproduce
-from wyner.experiments.reproduce import rows as row_module
-from wyner.experiments.reproduce.measure import Ruler
+from wyner.experiments.legacy import plan, reproduce
+from wyner.experiments.legacy import rows as row_module
+from wyner.experiments.legacy.measure import Ruler
 from wyner.files import read_tensors
 
 TINY = dict(out="results", runs="runs", progress=False)
@@ -189,8 +189,8 @@ def test_bad_input_on_the_command_line_is_one_sentence_and_exit_code_2(
 
 def test_the_sheet_of_completions(here):
     from wyner.data import load
-    from wyner.experiments.reproduce.figures import draw_all
-    from wyner.experiments.reproduce.rows import Member
+    from wyner.experiments.legacy.figures import draw_all
+    from wyner.experiments.legacy.rows import Member
     from wyner.runs import save_model
 
     p = plan.read("halves", "short")

@@ -17,9 +17,9 @@ from wyner.errors import DataError, RunError
 from wyner.experiments import Experiment
 from wyner.experiments import sweep as sweeps
 from wyner.experiments.defaults import experiment_on
+from wyner.experiments.legacy.measure import Ruler
+from wyner.experiments.legacy.stats import Spread
 from wyner.experiments.probes import label_accuracy, linear_accuracy
-from wyner.experiments.reproduce.measure import Ruler
-from wyner.experiments.reproduce.stats import Spread
 from wyner.experiments.sweep_runs import Standing, hopeless
 from wyner.runs import load as load_model
 

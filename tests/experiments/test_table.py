@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from wyner.data import load
-from wyner.experiments.claims import Claim
-from wyner.experiments.reproduce import plan
-from wyner.experiments.reproduce.rows import Member, best_of
-from wyner.experiments.reproduce.stats import Spread, decide, spread, trimmed
-from wyner.experiments.reproduce.table import Found, as_json, markdown
+from wyner.experiments.legacy import plan
+from wyner.experiments.legacy.claims import Claim
+from wyner.experiments.legacy.rows import Member, best_of
+from wyner.experiments.legacy.stats import Spread, decide, spread, trimmed
+from wyner.experiments.legacy.table import Found, as_json, markdown
 
 
 def test_mean_and_deviation():

@@ -11,7 +11,7 @@ from typing import Any
 
 from wyner.errors import OptionError, unknown
 from wyner.experiments import common_information, dsae, pixelcnn, retrieval
-from wyner.experiments import reproduce as tables
+from wyner.experiments import legacy as tables
 
 MEANT = {"rows": "tasks", "samples": "pairs a task"}
 """What options of common-information mean."""

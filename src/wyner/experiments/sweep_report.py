@@ -62,7 +62,7 @@ def write_sweep(found: Outcome, figures: bool) -> None:
     )
     write_bytes(found.folder / "sweep.md", markdown(found).encode())
     if figures:
-        from wyner.experiments.reproduce.figures import save
+        from wyner.experiments.legacy.figures import save
 
         save(figure_of(found), found.folder / "sweep")
 

@@ -15,9 +15,9 @@ from typing import Any
 
 from wyner.data import Dataset
 from wyner.errors import Diverged, RunError
+from wyner.experiments.legacy.measure import Ruler, measured
+from wyner.experiments.legacy.stats import Spread, spread
 from wyner.experiments.probes import label_accuracy
-from wyner.experiments.reproduce.measure import Ruler, measured
-from wyner.experiments.reproduce.stats import Spread, spread
 from wyner.experiments.spec import Experiment
 from wyner.files import read_json, write_json
 from wyner.models import Model

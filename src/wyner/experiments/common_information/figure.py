@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wyner.experiments.common_information.cells import Cell, Protocol
-from wyner.experiments.reproduce.figures import save
+from wyner.experiments.legacy.figures import save
 from wyner.information import tasks as benchmark
 from wyner.report.canvas import FAINT, INK, LINES, dress, figure, legend
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from wyner.experiments.common_information.cells import NAME, Cell, Protocol
+from wyner.experiments.legacy.stats import spread
 from wyner.experiments.markdown import grid
-from wyner.experiments.reproduce.stats import spread
 from wyner.files import write_bytes, write_json
 from wyner.information import tasks as benchmark
 from wyner.runs import versions

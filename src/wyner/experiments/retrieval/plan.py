@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wyner.errors import OptionError
-from wyner.experiments.claims import Claim, claim
+from wyner.experiments.legacy.claims import Claim, claim
+from wyner.experiments.legacy.plan import Published, Row, slug_of
 from wyner.experiments.protocols import (
     by_experiment,
     check_keys,
@@ -28,7 +29,6 @@ from wyner.experiments.protocols import (
     slugs_of,
     text_for,
 )
-from wyner.experiments.reproduce.plan import Published, Row, slug_of
 from wyner.experiments.spec import Experiment
 
 TOP = (

@@ -18,7 +18,7 @@ import torch
 
 from wyner.data.zero_shot import Sides
 from wyner.errors import OptionError, RunError
-from wyner.experiments.reproduce.plan import Row
+from wyner.experiments.legacy.plan import Row
 from wyner.experiments.retrieval.cca import CCA, Principal
 from wyner.experiments.retrieval.plan import CCA as LINEAR
 from wyner.experiments.retrieval.plan import Protocol

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wyner.experiments.legacy.stats import RULE, Spread, Verdict, decide, spread
 from wyner.experiments.markdown import filled
-from wyner.experiments.reproduce.stats import RULE, Spread, Verdict, decide, spread
 from wyner.experiments.retrieval.plan import Protocol, metrics
 from wyner.experiments.retrieval.rows import Member
 from wyner.experiments.retrieval.scenes import Scene

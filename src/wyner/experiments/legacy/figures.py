@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wyner.data import Dataset
-from wyner.experiments.reproduce import sheets
-from wyner.experiments.reproduce.lambdas import lambda_curves
-from wyner.experiments.reproduce.measure import CURVES
-from wyner.experiments.reproduce.plan import Protocol, Row
-from wyner.experiments.reproduce.rows import Member
+from wyner.experiments.legacy import sheets
+from wyner.experiments.legacy.lambdas import lambda_curves
+from wyner.experiments.legacy.measure import CURVES
+from wyner.experiments.legacy.plan import Protocol, Row
+from wyner.experiments.legacy.rows import Member
 from wyner.files import write_bytes
 from wyner.report.canvas import DATA, DPI, INK, LINES, MODEL, dress, figure, png
 

@@ -13,7 +13,7 @@ hidden = [256, 256, 256]
 [probe]                     # every (epochs), samples, rows: of the curves
 [families]                  # of the decoders, for all rows: x = 0.5, or x = { floor = {...} }
 [judge]                     # what is asked besides likelihoods: see
-                            wyner.experiments.reproduce.examine
+                            wyner.experiments.legacy.examine
 [published]                 # offset: nats a coordinate from the proper density to the published
                             scale; curves; seeds
 [[rows]]                    # label, slug, model, fit, networks, extra, start; joint, conditional =
@@ -33,7 +33,9 @@ from typing import Any
 from wyner import data
 from wyner.data import Dataset
 from wyner.errors import DataError, OptionError
-from wyner.experiments.claims import Claim, claim
+from wyner.experiments.legacy.claims import Claim, claim
+from wyner.experiments.legacy.columns import METRICS
+from wyner.experiments.legacy.examine import KEYS as JUDGE
 from wyner.experiments.protocols import (
     by_experiment,
     check_keys,
@@ -42,12 +44,10 @@ from wyner.experiments.protocols import (
     slugs_of,
     text_for,
 )
-from wyner.experiments.reproduce.columns import METRICS
-from wyner.experiments.reproduce.examine import KEYS as JUDGE
 from wyner.experiments.spec import Experiment
 
 PROTOCOLS = ("short", "paper")
-PACKAGE = "wyner.experiments.reproduce"
+PACKAGE = "wyner.experiments.legacy"
 TOP = (
     "title",
     "source",

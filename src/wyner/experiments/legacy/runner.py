@@ -12,10 +12,10 @@ from typing import Any
 
 from wyner.data import Dataset
 from wyner.errors import Diverged, OptionError
-from wyner.experiments.reproduce.measure import Ruler
-from wyner.experiments.reproduce.plan import Protocol
-from wyner.experiments.reproduce.rows import Member, RowFolder
-from wyner.experiments.reproduce.table import Found, write_results
+from wyner.experiments.legacy.measure import Ruler
+from wyner.experiments.legacy.plan import Protocol
+from wyner.experiments.legacy.rows import Member, RowFolder
+from wyner.experiments.legacy.table import Found, write_results
 from wyner.runs import command
 
 
@@ -90,7 +90,7 @@ def reproduce(
             f" {command()}"
         ) from None
     if figures:
-        from wyner.experiments.reproduce.figures import draw_all
+        from wyner.experiments.legacy.figures import draw_all
 
         draw_all(folder, protocol, dataset, found)
     return folder

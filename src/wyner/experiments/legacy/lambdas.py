@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wyner.experiments.reproduce.columns import words
-from wyner.experiments.reproduce.plan import Row
-from wyner.experiments.reproduce.rows import Member
-from wyner.experiments.reproduce.stats import spread
+from wyner.experiments.legacy.columns import words
+from wyner.experiments.legacy.plan import Row
+from wyner.experiments.legacy.rows import Member
+from wyner.experiments.legacy.stats import spread
 from wyner.report.canvas import DATA, LINES, MODEL, TRUTH, dress, figure
 
 if TYPE_CHECKING:

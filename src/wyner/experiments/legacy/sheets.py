@@ -13,8 +13,8 @@ import numpy as np
 
 from wyner.data import Dataset
 from wyner.errors import OptionError, TaskError, unknown
-from wyner.experiments.reproduce.plan import Row
-from wyner.experiments.reproduce.rows import Member
+from wyner.experiments.legacy.plan import Row
+from wyner.experiments.legacy.rows import Member
 from wyner.files import write_bytes
 from wyner.report import layouts
 from wyner.report.addition import described

@@ -2,7 +2,7 @@
 of `[judge]` in a protocol:
 
 classifier, shift    labels and variance of samples of y given x, looked at by a classifier
-                     (`wyner.experiments.reproduce.judge`)
+                     (`wyner.experiments.legacy.judge`)
 back                 classifier for samples of x given y: the same in the other direction, with the
                      conditional nll of x given y
 joint                joint samples, of which two classifiers (`back` and `classifier`) read both
@@ -30,7 +30,7 @@ from torch import Tensor
 
 from wyner.data import Dataset
 from wyner.errors import OptionError, TaskError
-from wyner.experiments.reproduce.judge import CLASSIFIERS, Judge
+from wyner.experiments.legacy.judge import CLASSIFIERS, Judge
 from wyner.metrics import (
     attribute_accuracy,
     attribute_majority,

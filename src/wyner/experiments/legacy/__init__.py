@@ -2,8 +2,8 @@
 published ones.
 """
 
-from wyner.experiments.claims import Claim
-from wyner.experiments.reproduce.plan import Protocol, Published, Row, names, read
-from wyner.experiments.reproduce.runner import reproduce
+from wyner.experiments.legacy.claims import Claim
+from wyner.experiments.legacy.plan import Protocol, Published, Row, names, read
+from wyner.experiments.legacy.runner import reproduce
 
 __all__ = ["Claim", "Protocol", "Published", "Row", "names", "read", "reproduce"]

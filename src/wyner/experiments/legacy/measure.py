@@ -11,7 +11,7 @@ import torch
 
 from wyner.data import Dataset
 from wyner.errors import TaskError
-from wyner.experiments.reproduce.examine import Examiner, examiners
+from wyner.experiments.legacy.examine import Examiner, examiners
 from wyner.files import read_json, write_json
 from wyner.models import Model
 from wyner.runs import load
@@ -38,7 +38,7 @@ class Ruler:
         density.
 
     Examiners ask the rest: labels and variance of conditional samples, probes, attributes
-        (`wyner.experiments.reproduce.examine`).
+        (`wyner.experiments.legacy.examine`).
 
     With more than two modalities the conditional is that of the last given the others.
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from wyner.data import Dataset
-from wyner.experiments.claims import Claim
+from wyner.experiments.legacy.claims import Claim
+from wyner.experiments.legacy.columns import COLUMNS, METRICS, NLL
+from wyner.experiments.legacy.examine import asked
+from wyner.experiments.legacy.plan import Protocol, Row
+from wyner.experiments.legacy.rows import Member
+from wyner.experiments.legacy.stats import RULE, Spread, Verdict, decide, spread, trimmed
 from wyner.experiments.markdown import filled
-from wyner.experiments.reproduce.columns import COLUMNS, METRICS, NLL
-from wyner.experiments.reproduce.examine import asked
-from wyner.experiments.reproduce.plan import Protocol, Row
-from wyner.experiments.reproduce.rows import Member
-from wyner.experiments.reproduce.stats import RULE, Spread, Verdict, decide, spread, trimmed
 from wyner.files import write_bytes, write_json
 from wyner.runs import versions
 

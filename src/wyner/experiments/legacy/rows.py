@@ -15,8 +15,8 @@ from typing import Any
 
 from wyner.data import Dataset
 from wyner.errors import RunError
-from wyner.experiments.reproduce.measure import CURVES, Ruler, measured
-from wyner.experiments.reproduce.plan import Protocol, Row
+from wyner.experiments.legacy.measure import CURVES, Ruler, measured
+from wyner.experiments.legacy.plan import Protocol, Row
 from wyner.files import read_json, write_json
 from wyner.models import Model
 from wyner.runs import device_name, load, read_history

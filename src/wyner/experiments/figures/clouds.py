@@ -1,0 +1,79 @@
+"""What models draw beside what is true: clouds of pairs, completed halves."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from wyner.experiments.figures.files import Data, Files, files
+from wyner.experiments.results import Results
+from wyner.experiments.study import Row
+from wyner.report.canvas import DATA, DPI, MODEL, dress, figure, vector
+from wyner.report.looks import Halves
+from wyner.report.panel import Grid, draw
+
+SHOWN, DIGITS, DRAWS = 2000, 8, 4
+"""Points of a cloud; given halves and draws of the sheet of completions."""
+
+
+def scatter(found: Results, data: Data, rows: Sequence[Row]) -> Files:
+    """Figure 9: the first coordinate of a test x against that of y, true or generated from x (the
+    decoder's mean, one a row).
+    """
+    pairs = data(rows[0].data).pairs("test", SHOWN)
+    a, b = list(pairs)[:2]
+    first = lambda values: np.asarray(values).reshape(len(values), -1)[:, 0]
+    x, true = first(pairs[a]), first(pairs[b])
+    shown = [("test pairs (grey everywhere)", true, DATA)]
+    for r in rows:
+        given: dict[str, Any] = {a: pairs[a]}
+        drawn = found.cells[r.slug][0].model().translate(**given, to=b, n=1, seed=0)
+        shown.append((r.label, first(drawn[0]), MODEL))
+    across = min(4, len(shown))
+    down = -(-len(shown) // across)
+    made = figure(2.35 * across, 2.45 * down)
+    axes = made.subplots(down, across, squeeze=False, sharex=True, sharey=True)
+    edge = 1.08 * float(np.abs(np.concatenate([x, true])).max())
+    for k, ax in enumerate(axes.flat):
+        if k >= len(shown):
+            ax.set_visible(False)
+            continue
+        label, y, colour = shown[k]
+        for values, paint in ((true, DATA), (y, colour)) if k else ((y, colour),):
+            style = {"markersize": 2.2, "alpha": 0.35, "markeredgewidth": 0, "rasterized": True}
+            ax.plot(x, values, ".", color=paint, **style)
+        ax.set(xlim=(-edge, edge), ylim=(-edge, edge), aspect="equal")
+        bottom = k + across >= len(shown)
+        names = [f"first coordinate of {n}" for n in (a, b)]
+        dress(ax, names[0] * bottom, names[1] * (k % across == 0), label, False)
+        ax.tick_params(labelbottom=bottom)
+    yield from files("scatter", made)
+
+
+def completions(found: Results, data: Data, rows: Sequence[Row]) -> Files:
+    """Given left halves, completed several times by each model (the decoder's means)."""
+    from matplotlib.image import imread
+
+    pairs = data(rows[0].data).pairs("test")
+    a, b = list(pairs)[:2]
+    at = np.linspace(0, len(pairs[a]) - 1, DIGITS).round().astype(int)
+    values = {k: v[at] for k, v in pairs.items()}
+    look = Halves((a, b), {a: (0.0, 1.0), b: (0.0, 1.0)}, {k: v[:1] for k, v in values.items()}, "")
+    columns = [look.pair(values), look.alone(a, values[a])]
+    heads, after = [(0, 0, "true"), (1, 1, "given")], [1]
+    for r in rows:
+        given: dict[str, Any] = {a: values[a]}
+        drawn = np.asarray(found.cells[r.slug][0].model().translate(**given, to=b, n=DRAWS, seed=0))
+        heads.append((len(columns), len(columns) + DRAWS - 1, r.label))
+        columns += [look.answer(a, values[a], b, d) for d in drawn]
+        after.append(len(columns) - 1)
+    grid = Grid([[c[i] for c in columns] for i in range(DIGITS)], heads, after_columns=after[:-1])
+    sheet = draw(grid, 112)
+    pixels = imread(io.BytesIO(sheet))
+    page = figure(pixels.shape[1] / DPI, pixels.shape[0] / DPI)
+    page.figimage(pixels)
+    yield "-completions.png", sheet
+    yield "-completions.pdf", vector(page, "pdf")

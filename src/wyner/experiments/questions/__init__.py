@@ -1,0 +1,18 @@
+"""Questions by the name of their section in a study file; a new number is a class in this list."""
+
+from wyner.experiments.questions.base import Column, Question, held_out
+from wyner.experiments.questions.likelihood import NLL, Information, Likelihood
+from wyner.experiments.questions.pictures import Attributes, Frechet, Labels, Pairs, Probes
+
+QUESTIONS: dict[str, type[Question]] = {
+    "likelihood": Likelihood,
+    "information": Information,
+    "labels": Labels,
+    "pairs": Pairs,
+    "attributes": Attributes,
+    "probes": Probes,
+    "frechet": Frechet,
+}
+"""In the order of the columns of a table."""
+
+__all__ = ["NLL", "QUESTIONS", "Column", "Question", "held_out"]

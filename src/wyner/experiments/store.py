@@ -1,0 +1,294 @@
+"""What exists already is not done again: trained rows on disk, and the answers to questions.
+
+ROW/row.json                  settings of the row, and its groups of seeds
+ROW/seeds-0-9/                what its trainer wrote for some seeds: of `fit`, a grid of runs
+ROW/seeds-0-9/*/answers.json  numbers of one model, by part and question, and how they were asked
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wyner.data import Dataset
+from wyner.errors import RunError
+from wyner.experiments.questions import Question
+from wyner.experiments.study import Row, Study
+from wyner.experiments.trainers import TRAINERS, Job, Trainer
+from wyner.files import read_json, replacing, write_json
+from wyner.runs import device_name, read_history
+
+ABOUT, ANSWERS = "row.json", "answers.json"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One trained model of a row, with its numbers.
+
+    Attributes:
+        row, seed: which.
+        folder: of its run; None of a table that is drawn from its JSON.
+        metrics: numbers by name.
+        rows: numbers by row `(N,)`, as `NAME_rows`.
+        about: what else training and questions say, in plain values.
+    """
+
+    row: Row
+    seed: int
+    folder: Path | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    rows: Mapping[str, np.ndarray] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """Logged rows of its training."""
+        return [] if self.folder is None else read_history(self.folder)
+
+    def model(self) -> Any:
+        """The trained model."""
+        if self.folder is None:
+            raise RunError(f"{self.row.slug}: the model is not there, only its numbers")
+        return TRAINERS[self.row.trainer].load(self.folder)
+
+
+class Store:
+    """The trained rows of a study below one folder.
+
+    Args:
+        study: what is trained and asked.
+        path: its folder; rows go to `path/SLUG`.
+        progress: show bars.
+    """
+
+    def __init__(self, study: Study, path: Path, progress: bool = True) -> None:
+        self.study, self.path, self.progress = study, path, progress
+        self._data: dict[str, tuple[Dataset, dict[str, Any]]] = {}
+
+    def data(self, name: str = "") -> Dataset:
+        """A data set of the study, loaded once."""
+        if name not in self._data:
+            self._data[name] = self.study.load(name)
+        return self._data[name][0]
+
+    def place(self, row: Row) -> Place:
+        """The folder of a row."""
+        dataset = self.data(row.data)
+        start = next((r for r in self.study.rows if r.slug == row.start), None)
+        source = self._data[row.data][1]
+        return Place(
+            self.path / row.slug, row, dataset, source, start and self.place(start), self.study
+        )
+
+    def there(self, row: Row) -> bool:
+        """Whether something of a row is there; data are not loaded to know it."""
+        return (self.path / row.slug / ABOUT).exists()
+
+    def train(self, row: Row, seeds: Sequence[int]) -> list[Cell]:
+        """Trains the seeds that are not trained yet, as one grid, and goes on with interrupted ones.
+
+        Raises:
+            RunError: the folder holds a row of other settings. KeyboardInterrupt: after saving.
+        """
+        self.place(row).train(seeds, self.progress)
+        return self.trained(row, seeds)
+
+    def trained(self, row: Row, seeds: Sequence[int]) -> list[Cell]:
+        """The finished models of these seeds, without their numbers."""
+        if not self.there(row) or (place := self.place(row)).differs:
+            return []
+        found, trainer = sorted(place.runs().items()), TRAINERS[row.trainer]
+        return [_with(Cell(row, s, f), trainer.left(f)) for s, f in found if s in seeds]
+
+    def measure(
+        self,
+        cell: Cell,
+        questions: Mapping[str, Question] | None = None,
+        part: str = "test",
+        ask: bool = True,
+    ) -> Cell | None:
+        """A cell with its answers, each asked once and kept in the run's folder.
+
+        Args:
+            cell: a trained model.
+            questions: by name; the study's by default.
+            part: "test" or "validation".
+            ask: what is not there yet; otherwise the answer is None.
+        """
+        assert cell.folder is not None
+        asked = self.study.questions if questions is None else questions
+        found = answers(cell.folder, asked, part, self.data(cell.row.data), cell.model, ask)
+        return None if found is None else _with(cell, found)
+
+    def cells(
+        self, row: Row, seeds: Sequence[int], part: str = "test", ask: bool = False
+    ) -> list[Cell]:
+        """The finished models of a row with their numbers; those without are asked or left out."""
+        found = [self.measure(c, None, part, ask) for c in self.trained(row, seeds)]
+        return [c for c in found if c is not None]
+
+
+def answers(
+    folder: Path,
+    questions: Mapping[str, Question],
+    part: str,
+    dataset: Dataset,
+    model: Callable[[], Any],
+    ask: bool = True,
+    seed: int = 0,
+) -> dict[str, Any] | None:
+    """Numbers of a model by questions, found once and kept in `answers.json` of its folder.
+
+    Args:
+        folder: of the run.
+        questions: by name.
+        part, dataset: of which rows.
+        model: gives the model, if it has to be asked.
+        ask: what is not there yet; otherwise the answer is None.
+        seed: of what is drawn.
+    """
+    path = folder / ANSWERS
+    kept = read_json(path) if path.exists() else {}
+    out: dict[str, Any] = {}
+    asked = None
+    for name, question in questions.items():
+        key, how = f"{part} {name}", _plain({**question.how, "seed": seed})
+        if kept.get(key, {}).get("how") != how:
+            if not ask:
+                return None
+            asked = model() if asked is None else asked
+            found = question.answer(asked, dataset, part, seed)
+            rows = {k: v for k, v in found.items() if isinstance(v, np.ndarray)}
+            if rows:
+                with replacing(folder / f"rows-{part}-{name}.npz") as file, file.open("wb") as f:
+                    np.savez(f, **rows)
+            plain = {k: v for k, v in found.items() if k not in rows}
+            kept[key] = {"how": how, "answers": plain, "rows": bool(rows)}
+            write_json(path, kept)
+        out |= kept[key]["answers"]
+        if kept[key]["rows"]:
+            with np.load(folder / f"rows-{part}-{name}.npz") as arrays:
+                out |= dict(arrays)
+    return out
+
+
+def _with(cell: Cell, found: Mapping[str, Any]) -> Cell:
+    """A cell with more numbers, rows and words."""
+    rows = {k: v for k, v in found.items() if isinstance(v, np.ndarray)}
+    numbers = {k: v for k, v in found.items() if isinstance(v, (int, float)) and k not in rows}
+    words = {k: v for k, v in found.items() if k not in rows and k not in numbers}
+    return dataclasses.replace(
+        cell,
+        metrics={**cell.metrics, **numbers},
+        rows={**cell.rows, **rows},
+        about={**cell.about, **words},
+    )
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON gives it back."""
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, (list, tuple)) else value
+
+
+class Place:
+    """The folder of a row: its settings, and groups of seeds that were trained together."""
+
+    def __init__(
+        self,
+        path: Path,
+        row: Row,
+        dataset: Dataset,
+        source: Mapping[str, Any],
+        start: Place | None,
+        study: Study,
+    ) -> None:
+        self.path, self.row, self.dataset, self.start, self.study = path, row, dataset, start, study
+        self.trainer: Trainer = TRAINERS[row.trainer]
+        self.settings = _plain(self.trainer.settings(row, dataset, source))
+        if start is not None:
+            self.settings["start"] = {"row": row.start, **start.settings["fit"]}
+        self.groups: list[dict[str, Any]] = []
+        self.differs = ""
+        if (path / ABOUT).exists():
+            old = read_json(path / ABOUT)
+            self.groups = old["groups"]
+            self.differs = difference(old["settings"], self.settings)
+
+    def train(self, seeds: Sequence[int], progress: bool) -> None:
+        """Trains the seeds that are not trained yet; `Store.train` says how."""
+        if self.differs:
+            raise RunError(
+                f"{self.path} was trained with other settings: {self.differs}; use the old ones, or"
+                " another folder with --runs"
+            )
+        if self.start is not None:
+            self.start.train(seeds, progress)
+        seeds = seeds[:1] if self.trainer.single else seeds
+        known = {s for g in self.groups for s in g["seeds"]}
+        if new := [s for s in seeds if s not in known]:
+            name = f"seeds-{new[0]}-{new[-1]}" if len(new) > 1 else f"seeds-{new[0]}"
+            self.groups.append(
+                {"folder": name, "seeds": new, "finished": False, "device": device_name()}
+            )
+            self._write()
+        for group in self.groups:
+            if not group["finished"] and set(group["seeds"]) & set(seeds):
+                self._fit(group, progress)
+                group["finished"] = True
+                self._write()
+
+    def _fit(self, group: Mapping[str, Any], progress: bool) -> None:
+        start = None if self.start is None else self.start.runs()
+        if start is not None and (lost := [s for s in group["seeds"] if s not in start]):
+            raise RunError(
+                f"{self.row.label} starts from the row {self.row.start}, which has no finished run"
+                f" of seed {', '.join(map(str, lost))}; leave these seeds out"
+            )
+        seeds, folder = group["seeds"], self.path / group["folder"]
+        probe = self.study.probe
+        self.trainer.train(Job(self.row, self.dataset, seeds, folder, probe, start, progress))
+
+    def _write(self) -> None:
+        write_json(self.path / ABOUT, {"settings": self.settings, "groups": self.groups})
+
+    def runs(self) -> dict[int, Path]:
+        """Folders of the finished models by seed."""
+        found: dict[int, Path] = {}
+        for group in self.groups:
+            found |= self.trainer.runs(self.path / group["folder"])
+        return found
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the training of all seeds."""
+        return sum(self.trainer.seconds(self.path / g["folder"]) for g in self.groups)
+
+    @property
+    def lost(self) -> int:
+        """How many seeds diverged."""
+        return sum(self.trainer.lost(self.path / g["folder"]) for g in self.groups)
+
+    @property
+    def device(self) -> str:
+        """What the seeds were trained on."""
+        return ", ".join(dict.fromkeys(g["device"] for g in self.groups))
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """The first settings that differ, as text; empty if none does."""
+    found = []
+    for section in new:
+        a, b = old.get(section, {}), new[section]
+        found += [
+            f"{section}.{k} was {a.get(k)!r} and is now {b.get(k)!r}"
+            for k in sorted({*a, *b})
+            if a.get(k) != b.get(k)
+        ]
+    return ", ".join(found[:3])
