@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wyner.canvas import DATA, LINES, MODEL, TRUTH, dress, figure
 from wyner.experiments.reproduce.columns import words
 from wyner.experiments.reproduce.plan import Row
 from wyner.experiments.reproduce.rows import Member
 from wyner.experiments.reproduce.stats import spread
-from wyner.report.canvas import DATA, LINES, MODEL, TRUTH, dress, figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
