@@ -350,7 +350,7 @@ def run(
         i, (kind, name, a) = step[0], plan.ops[step[0]]
         if len(step) > 1:
             calls = [[r[k] for k in plan.ops[j].args] for j in step]
-            for j, dist in zip(step, factors[name].each(calls), strict=True):  # type: ignore[operator]
+            for j, dist in zip(step, factors[name].each(calls), strict=True):  # type: ignore[operator]  # type: ignore[operator]
                 r[j] = dist
         elif kind == "given":
             r[i] = given[name]
