@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from wyner import families, models, networks, schedules
@@ -13,14 +14,14 @@ from wyner.variables import Binary, Categorical, Image, Real, Sequence
 
 if TYPE_CHECKING:
     from wyner import data, information
-    from wyner.runs import load
+    from wyner.models.stored import load
     from wyner.training.fit import fit
 
-__version__ = "0.1.0"
+__version__ = version("wyner")
 
 _LAZY = {
     "fit": ("wyner.training.fit", "fit"),
-    "load": ("wyner.runs", "load"),
+    "load": ("wyner.models.stored", "load"),
     "data": ("wyner.data", None),
     "information": ("wyner.information", None),
 }

@@ -659,7 +659,7 @@ def main() -> None:
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     warnings.showwarning = lambda message, *rest, **more: print(
         f"warning: {message}", file=sys.stderr
-    )  # type: ignore[assignment]
+    )
     warnings.filterwarnings("ignore", module=r"(torch|lightning_fabric|tensorboard)")
     try:
         app(args=arguments, prog_name="wyner", standalone_mode=True)

@@ -26,7 +26,7 @@ def _kinds() -> dict[str, type]:
     these packages.
     """
     from wyner import families, networks, objectives, schedules
-    from wyner.training import phases
+    from wyner.objectives import phases
 
     packages = (families, networks, objectives)
     inner = [

@@ -11,10 +11,10 @@ from PIL import Image as Pillow
 
 import wyner
 from wyner import cli
+from wyner.models.stored import load
 from wyner.networks import MLPs
 from wyner.report import panel
 from wyner.report.looks import boards
-from wyner.runs import load
 
 
 @pytest.fixture(scope="module")

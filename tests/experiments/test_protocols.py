@@ -221,8 +221,8 @@ def small(**model) -> Experiment:
 
 
 def test_plain_values_become_objects():
+    from wyner.objectives.phases import Alternating
     from wyner.schedules import Linear, Path
-    from wyner.training.phases import Alternating
 
     e = small(
         lam={"knots": [[0.0, -0.9], [1.0, 0.1]]},

@@ -21,7 +21,7 @@ from wyner.experiments.legacy.measure import Ruler
 from wyner.experiments.legacy.stats import Spread
 from wyner.experiments.probes import label_accuracy, linear_accuracy
 from wyner.experiments.sweep_runs import Standing, hopeless
-from wyner.runs import load as load_model
+from wyner.models.stored import load as load_model
 
 
 def tiny(**fit) -> Experiment:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wyner.errors import LawError
-from wyner.laws import Term, check, is_data, parse
+from wyner.laws import Conditional, check, is_data, parse
 
 VARIABLES = ("x", "y", "z", "u", "common_code")
 OBSERVED = ("x", "y")
@@ -14,9 +14,9 @@ OBSERVED = ("x", "y")
 def test_a_law_is_its_factors_in_order():
     law = parse("q(x,y) q(z|x,y) q(u|z,x)")
     assert law.terms == (
-        Term("q", ("x", "y"), ()),
-        Term("q", ("z",), ("x", "y")),
-        Term("q", ("u",), ("z", "x")),
+        Conditional("q", ("x", "y"), ()),
+        Conditional("q", ("z",), ("x", "y")),
+        Conditional("q", ("u",), ("z", "x")),
     )
     assert law.variables == ("x", "y", "z", "u")
     assert law.text == "q(x,y) q(z|x,y) q(u|z,x)"
@@ -32,7 +32,7 @@ def test_spaces_do_not_matter(text):
 
 def test_names_may_be_long_and_heads_anything():
     (term,) = parse("r_1(common_code|left_half,x2)").terms
-    assert term == Term("r_1", ("common_code",), ("left_half", "x2"))
+    assert term == Conditional("r_1", ("common_code",), ("left_half", "x2"))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from wyner import Real, models
-from wyner.laws import Op, rounds
+from wyner.laws import Op, schedule
 from wyner.models import DMVAE, WynerVAE
 from wyner.networks import MLP
 from wyner.tasks import likelihood
@@ -34,7 +34,7 @@ BUILDS = {"dmvae": dmvae, "wyner_vae": wyner_vae}
 def test_every_operation_comes_once_and_after_its_arguments(build):
     program = build().objective
     done = []
-    for step in program.rounds:
+    for step in program.schedule:
         assert all(a in done for i in step for a in program.plan.ops[i].args)
         assert len({program.plan.ops[i].name for i in step}) == 1
         done += step
@@ -43,7 +43,7 @@ def test_every_operation_comes_once_and_after_its_arguments(build):
 
 def test_the_decoders_of_a_shared_private_model_are_called_once():
     program = dmvae().objective
-    together = [program.plan.ops[s[0]].name for s in program.rounds if len(s) == 3]
+    together = [program.plan.ops[s[0]].name for s in program.schedule if len(s) == 3]
     assert sorted(together) == ["p(x|z,u)", "p(y|z,v)"]
     calls = []
     network = program.factors["p(x|z,u)"].network
@@ -73,7 +73,7 @@ def test_losses_and_gradients_are_those_of_one_call_after_the_other(build, lead)
         ]
 
     together = outcome()
-    program.rounds = None
+    program.schedule = None
     for a, b in zip(together, outcome(), strict=True):
         assert torch.allclose(a, b, rtol=1e-12, atol=1e-12)
 
@@ -81,7 +81,7 @@ def test_losses_and_gradients_are_those_of_one_call_after_the_other(build, lead)
 def test_networks_whose_rows_may_see_each_other_are_called_one_by_one():
     own = Alone([(2,), (2,)], (3,), (4,))
     program = DMVAE(**SMALL, z=2, u=2, v=2, modules={"p(x|z,u)": own}).objective
-    names = [program.plan.ops[s[0]].name for s in program.rounds if len(s) > 1]
+    names = [program.plan.ops[s[0]].name for s in program.schedule if len(s) > 1]
     assert names == ["p(y|z,v)"]
 
 
@@ -100,7 +100,7 @@ def test_calls_that_wait_for_each_other_are_not_joined():
         Op("dist", "g", (6,)),
         Op("dist", "g", (0,)),
     ]
-    order = rounds(ops, factors)
+    order = schedule(ops, factors)
     assert sorted(i for s in order for i in s) == list(range(len(ops)))
     assert (1,) in order
     assert (5,) in order

@@ -13,7 +13,7 @@ from wyner.errors import OptionError, ShapeError, TaskError
 from wyner.families import Autoregressive
 from wyner.models import PixelCNNVAE
 from wyner.networks import ImageCritics, ResNets
-from wyner.training import TwoPlayer
+from wyner.objectives.phases import TwoPlayer
 
 FEW = {
     "x": Binary(1, 9, 8),

@@ -13,7 +13,7 @@ from wyner.errors import LawError, OptionError, ShapeError
 from wyner.families import Bernoulli, Categorical, Gaussian
 from wyner.models import WynerVAE
 from wyner.networks import Builder, Convolutional, MLPs
-from wyner.training.phases import Phase
+from wyner.objectives.phases import Phase
 
 VAE = {"elbo": ("q(x) q(z|x)", "p(z) p(x|z)")}
 

@@ -15,8 +15,8 @@ from wyner.errors import RunError
 from wyner.families import Fixed, Gaussian, Trainable
 from wyner.models import WynerVAE
 from wyner.networks import Convolutional, MLPs
+from wyner.objectives.phases import After, Alternating, Phase
 from wyner.schedules import Linear
-from wyner.training.phases import After, Alternating, Phase
 
 
 def same(a: nn.Module, b: nn.Module) -> None:

@@ -13,7 +13,7 @@ from wyner.models import VariationalWyner
 from wyner.models.variational_wyner import ADD_ONE, RETRIEVAL
 from wyner.networks import Convolutional, Critics, MLPs
 from wyner.objectives import Information, SymmetricKL
-from wyner.objectives.sides import seen_by
+from wyner.objectives.critic_inputs import seen_by
 from wyner.schedules import Linear
 
 SMALL = {"z": 2, "u": 1, "v": 1, "networks": MLPs((8,)), "critics": Critics(width=8, hidden=(8,))}

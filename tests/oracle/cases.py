@@ -20,7 +20,7 @@ from oracle.gaussian import Joint, is_mixture, joint_of, random_joint
 from wyner import KL, Model, Real
 from wyner.families import Fixed, Gaussian, Mixture
 from wyner.families.distributions import Delta
-from wyner.laws import Term, parse
+from wyner.laws import Conditional, parse
 from wyner.laws.factor import Combined
 from wyner.models import TABLE, MMVAEPlus, MoPoE, WynerVAE
 from wyner.networks import MLPs
@@ -269,7 +269,7 @@ def set_posteriors(model: Model, law: str, data: Joint, widen: float = 1.0) -> b
 
 
 def _write(
-    model: Model, term: Term, joint: Joint, before: list[str], fixed: set[str], widen: float
+    model: Model, term: Conditional, joint: Joint, before: list[str], fixed: set[str], widen: float
 ) -> bool:
     factor = model.factors[term.name]
     if isinstance(factor, Combined) and isinstance(factor.family, Mixture):

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from wyner import Model
 from wyner.families import Mixture
-from wyner.laws import Law, Term, parse
+from wyner.laws import Conditional, Law, parse
 from wyner.laws.factor import Combined
 
 
@@ -163,14 +163,14 @@ def random_joint(sizes: Mapping[str, int], seed: int) -> Joint:
     return Joint(dict(sizes), 0.5 * torch.randn(d, generator=g), a @ a.T + 0.3 * torch.eye(d))
 
 
-def affine(model: Model, term: Term) -> Affine:
+def affine(model: Model, term: Conditional) -> Affine:
     """Reads a factor off its outputs at zero and at unit vectors; fails if it is not affine with a
     constant variance."""
     (found,) = components(model, term)
     return found
 
 
-def components(model: Model, term: Term) -> list[Affine]:
+def components(model: Model, term: Conditional) -> list[Affine]:
     """A factor as an equal mixture of affine ones: one for each member of a mixture of experts,
     itself for any other."""
     factor = model.factors[term.name]
@@ -197,7 +197,7 @@ def components(model: Model, term: Term) -> list[Affine]:
     return [Affine(dict(zip(term.given, matrix.split(sizes, 1), strict=True)), bias, variance[0])]
 
 
-def experts(model: Model, term: Term) -> list[Term]:
+def experts(model: Model, term: Conditional) -> list[Conditional]:
     """The factors that a mixture of experts is made of; any other factor itself."""
     factor = model.factors[term.name]
     if isinstance(factor, Combined) and isinstance(factor.family, Mixture):
@@ -210,7 +210,7 @@ def is_mixture(model: Model, *laws: Law) -> bool:
     return any(experts(model, t) != [t] for law in laws for t in law.terms if not is_data(model, t))
 
 
-def is_data(model: Model, term: Term) -> bool:
+def is_data(model: Model, term: Conditional) -> bool:
     """An unconditional q over observed variables is the data."""
     return term.head == "q" and not term.given and set(term.of) <= set(model.observed)
 

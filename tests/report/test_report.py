@@ -19,15 +19,15 @@ import torch
 from PIL import Image as Pillow
 
 from wyner import KL, Binary, Categorical, Image, Model, Real, models
+from wyner.canvas import limits, plane
 from wyner.data.dataset import Dataset
 from wyner.evaluation import Number
 from wyner.networks import MLPs
+from wyner.objectives.phases import Alternating
 from wyner.report import write_report
-from wyner.report.canvas import limits, plane
 from wyner.report.latents import _apart
 from wyner.report.subject import subject
 from wyner.report.texts import duration, number
-from wyner.training.phases import Alternating
 
 TINY = MLPs((4,))
 NUMBERS = [

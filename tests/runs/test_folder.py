@@ -15,7 +15,7 @@ from wyner.errors import OptionError, RunError, WynerError
 from wyner.families import Bernoulli, Deterministic, Fixed, Gaussian, Predicted, Trainable
 from wyner.models import WynerVAE
 from wyner.networks import Convolutional, MLPs
-from wyner.training import After, Alternating, Phase
+from wyner.objectives.phases import After, Alternating, Phase
 
 
 def make(seed: int = 0, **options) -> WynerVAE:

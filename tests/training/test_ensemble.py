@@ -13,12 +13,12 @@ from wyner.errors import Diverged
 from wyner.families import Gaussian, Trainable
 from wyner.models import WynerVAE
 from wyner.networks import MLPs
+from wyner.objectives.phases import After, Alternating, Jointly, Phase
 from wyner.seeds import INITIAL, NOISE, mix
-from wyner.training import After, Alternating, Jointly, Phase
+from wyner.training.batching import together
 from wyner.training.ensemble import Ensemble, Stack
 from wyner.training.fabric import launch
 from wyner.training.fit import fit, rows_for
-from wyner.training.groups import together
 from wyner.training.member import Member
 from wyner.training.settings import Settings
 

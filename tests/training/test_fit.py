@@ -17,9 +17,8 @@ from wyner.errors import DataError, Diverged, OptionError, RunError
 from wyner.families import Gaussian, Trainable
 from wyner.models import WynerVAE
 from wyner.networks import MLPs
-from wyner.training import After, Alternating, Jointly, Phase
+from wyner.objectives.phases import After, Alternating, Jointly, Phase, epochs_plan
 from wyner.training.fit import fit
-from wyner.training.phases import epochs_plan
 
 
 def pair(n: int = 200, seed: int = 0) -> dict[str, torch.Tensor]:

@@ -16,9 +16,9 @@ from wyner.files import read_tensors
 from wyner.models import VariationalWyner
 from wyner.networks import Critics, MLPs
 from wyner.objectives import Ratio
+from wyner.objectives.phases import After, Phase, TwoPlayer
 from wyner.runs import RunFolder
 from wyner.schedules import Linear
-from wyner.training import After, Phase, TwoPlayer
 from wyner.training.average import Average
 
 SMALL = {"networks": MLPs((8,)), "critics": Critics(width=8, hidden=(8,))}

@@ -70,8 +70,8 @@ def describe(
         at = result.lagrangian(lam)
         text.append(_line(lam, at.value, at.residual, at.rate, unit))
     if plot is not None:
+        from wyner.canvas import png
         from wyner.files import write_bytes
-        from wyner.report.canvas import png
 
         write_bytes(plot, png(result.plot()))
         text.append(f"figure: {plot}")
@@ -108,7 +108,8 @@ def _names(result: PmfInformation) -> list[str]:
 def _of_run(folder: Path) -> str:
     """The measures of the common latent on the test rows, and the truth if the data have one."""
     from wyner.experiments import Experiment
-    from wyner.runs import load, read_config
+    from wyner.models.stored import load
+    from wyner.runs import read_config
 
     model = load(folder)
     stored = read_config(folder).get("about", {}).get("experiment")
@@ -136,7 +137,7 @@ def _of_run(folder: Path) -> str:
 
 def _of_rows(x: np.ndarray, y: np.ndarray) -> str:
     try:
-        from wyner.information import estimate
+        from wyner.estimation import estimate
     except ImportError:
         return str(gaussian(data=(x, y)))
     return str(estimate(x, y))

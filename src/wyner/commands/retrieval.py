@@ -17,7 +17,7 @@ from wyner.data.photos import Album
 from wyner.errors import DataError, OptionError, RunError, TaskError, unknown
 from wyner.files import write_bytes, write_json
 from wyner.models import Model
-from wyner.runs import load
+from wyner.models.stored import load
 from wyner.tasks.retrieval import Hits, Index, searchable
 from wyner.variables import Image, Space
 

@@ -11,7 +11,7 @@ import numpy as np
 from wyner.errors import DataError, TaskError
 from wyner.files import write_bytes
 from wyner.models import Model
-from wyner.runs import load
+from wyner.models.stored import load
 
 
 def sample_run(

@@ -10,7 +10,8 @@ from wyner.data import audio
 from wyner.data.spectra import Spectra
 from wyner.errors import RunError
 from wyner.files import write_bytes
-from wyner.runs import load, read_config
+from wyner.models.stored import load
+from wyner.runs import read_config
 from wyner.tasks import voices
 
 
@@ -82,7 +83,7 @@ def draw(frames: dict[str, np.ndarray], spectra: Spectra) -> bytes:
     """Log magnitudes `(t, bins)` by name, one below the other on one scale of time and colour, as
     PNG.
     """
-    from wyner.report.canvas import dress, figure, png
+    from wyner.canvas import dress, figure, png
 
     longest = max(len(f) for f in frames.values()) * spectra.shift
     low, high = np.quantile(np.concatenate([f.ravel() for f in frames.values()]), (0.02, 0.998))

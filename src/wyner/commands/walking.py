@@ -12,10 +12,11 @@ from wyner import data
 from wyner.errors import OptionError, RunError, TaskError
 from wyner.files import write_bytes
 from wyner.models import Model
+from wyner.models.stored import load
 from wyner.report.layouts import traversed
 from wyner.report.looks import Look, look
 from wyner.report.subject import Subject, numpy, subject
-from wyner.runs import load, read_config
+from wyner.runs import read_config
 from wyner.tasks import traverse
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def _look(about: Subject, outputs: dict[str, np.ndarray]) -> Look:
 
 
 def _drawn(grid: Grid, ending: str) -> bytes:
-    from wyner.report.canvas import png, vector
+    from wyner.canvas import png, vector
     from wyner.report.panel import sheet
 
     made = sheet(grid, 84, "white")

@@ -162,7 +162,7 @@ def from_arrays(
 
 
 def _numbers(array: Any, name: str) -> np.ndarray:
-    from wyner.tasks.arrays import to_tensor
+    from wyner.arrays import to_tensor
 
     found = to_tensor(array, name).numpy()
     if found.ndim == 0:

@@ -81,5 +81,5 @@ def linear_accuracy(
         return value
 
     with torch.enable_grad():
-        optimiser.step(loss)  # type: ignore[arg-type]
+        optimiser.step(loss)
     return float(((one(held) @ weights.detach()).argmax(1) == held_labels).double().mean())

@@ -11,9 +11,10 @@ from wyner.evaluation import Number, as_rows, evaluate
 from wyner.experiments.spec import Experiment
 from wyner.files import write_json
 from wyner.models import Model
-from wyner.runs import Run, command, read_config, read_history
-from wyner.runs import load as load_model
+from wyner.models.stored import load as load_model
+from wyner.runs import command, read_config, read_history
 from wyner.training.fit import fit
+from wyner.training.run import Run
 
 EVALUATION = "evaluation.json"
 

@@ -47,11 +47,11 @@ from wyner.networks import (
     Upsampled,
 )
 from wyner.objectives import Ratio
+from wyner.objectives.phases import After, Alternating, Jointly
 from wyner.schedules import Linear
 from wyner.schedules import Path as Knots
 from wyner.seeds import INITIAL, mix
 from wyner.training import Settings
-from wyner.training.phases import After, Alternating, Jointly
 from wyner.variables import Binary, Categorical, Image, Real, Sequence, Space
 
 PACKAGE = "wyner.experiments"

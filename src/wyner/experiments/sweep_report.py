@@ -105,7 +105,7 @@ def figure_of(found: Outcome) -> Figure:
     """Numbers against the values that were swept; the sweet spot is marked, values that were
     dropped are hollow.
     """
-    from wyner.report.canvas import DATA, LINES, TRUTH, dress, figure
+    from wyner.canvas import DATA, LINES, TRUTH, dress, figure
 
     used = [k for k in PANELS if any(k in s.spreads for s in found.standings)]
     columns = 2 if len(used) == 4 else len(used)

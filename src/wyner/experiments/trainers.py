@@ -13,7 +13,8 @@ import torch
 from wyner.data import Dataset
 from wyner.experiments.study import Probe, Row
 from wyner.files import read_json
-from wyner.runs import load, read_history
+from wyner.models.stored import load
+from wyner.runs import read_history
 from wyner.runs.folder import GRID
 from wyner.training.fit import fit
 

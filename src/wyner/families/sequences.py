@@ -151,8 +151,8 @@ def kl_past(q: StepNormal, p: StepPrior, value: Tensor) -> Tensor:
     return kl_steps(q, p.given_past(value))
 
 
-D.CLOSED_FORMS[StepNormal, StepNormal] = kl_steps  # type: ignore[index]
-D.STEPWISE[StepNormal, StepPrior] = kl_past  # type: ignore[index]
+D.CLOSED_FORMS[StepNormal, StepNormal] = kl_steps
+D.STEPWISE[StepNormal, StepPrior] = kl_past
 
 CELLS: dict[str, Any] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 

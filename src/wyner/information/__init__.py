@@ -1,8 +1,14 @@
-"""Common information: exact where it is known, numerical for tables, estimated from samples."""
+"""Common information: exact where it is known, numerical for tables, estimated from samples.
 
-from wyner.information import tasks
-from wyner.information.estimate import Estimates, estimate
-from wyner.information.estimators import Estimate
+What estimates from samples lives in `wyner.estimation`, above models and training; its names can be
+used from here and are loaded when they are first asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
 from wyner.information.gaussian import (
     GaussianInformation,
     Lagrangian,
@@ -10,6 +16,17 @@ from wyner.information.gaussian import (
     gaussian,
 )
 from wyner.information.pmf import PmfInformation, pmf
+
+ESTIMATION = ("Estimate", "Estimates", "estimate", "tasks")
+"""Names of `wyner.estimation`."""
+
+
+def __getattr__(name: str) -> Any:
+    """What estimates from samples, by name."""
+    if name in ESTIMATION:
+        return getattr(importlib.import_module("wyner.estimation"), name)
+    raise AttributeError(f"module 'wyner.information' has no attribute {name!r}")
+
 
 __all__ = [
     "Estimate",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wyner.report.canvas import DATA, INK, LINES, MODEL, TRUTH, dress, figure, legend
+from wyner.canvas import DATA, INK, LINES, MODEL, TRUTH, dress, figure, legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,12 +3,14 @@ operations.
 """
 
 from wyner.laws.factor import Combined, Factor, Inner
-from wyner.laws.notation import Law, Term, check, is_data, parse, read_term
-from wyner.laws.order import rounds
+from wyner.laws.notation import Conditional, Law, check, is_data, parse, read_conditional
+from wyner.laws.order import schedule
 from wyner.laws.plan import Op, Plan, Planner, Score, noise_for, run
+from wyner.laws.system import System
 
 __all__ = [
     "Combined",
+    "Conditional",
     "Factor",
     "Inner",
     "Law",
@@ -16,12 +18,12 @@ __all__ = [
     "Plan",
     "Planner",
     "Score",
-    "Term",
+    "System",
     "check",
     "is_data",
     "noise_for",
     "parse",
-    "read_term",
-    "rounds",
+    "read_conditional",
     "run",
+    "schedule",
 ]

@@ -15,7 +15,7 @@ LIST = rf"{NAME}(?:\s*,\s*{NAME})*"
 FACTOR = re.compile(rf"\s*({NAME})\(\s*({LIST})\s*(?:\|\s*({LIST})\s*)?\)")
 
 
-class Term(NamedTuple):
+class Conditional(NamedTuple):
     """One conditional `head(of|given)` as it is written. `q(x,y)` without parents, over observed
     variables, is the data.
     """
@@ -33,7 +33,7 @@ class Term(NamedTuple):
 class Law(NamedTuple):
     """A product of factors, and what it was read from."""
 
-    terms: tuple[Term, ...]
+    terms: tuple[Conditional, ...]
     text: str
 
     @property
@@ -64,14 +64,14 @@ def parse(text: str, where: str = "law") -> Law:
             )
         head, of, given = match.groups()
         split = lambda s: tuple(n.strip() for n in s.split(",")) if s else ()
-        terms.append(Term(head, split(of), split(given)))
+        terms.append(Conditional(head, split(of), split(given)))
         at = match.end()
     if not terms:
         raise LawError(f"{where}: the law is empty; expected factors such as p(z) p(x|z)")
     return Law(tuple(terms), " ".join(t.name for t in terms))
 
 
-def read_term(text: str, where: str = "factor") -> Term:
+def read_conditional(text: str, where: str = "factor") -> Conditional:
     """Reads one factor, such as `"q(z|x)"`.
 
     Raises:
@@ -83,7 +83,7 @@ def read_term(text: str, where: str = "factor") -> Term:
     return terms[0]
 
 
-def is_data(term: Term, observed: Iterable[str]) -> bool:
+def is_data(term: Conditional, observed: Iterable[str]) -> bool:
     """Whether a factor is the distribution of the data: an unconditional q over observed
     variables.
     """

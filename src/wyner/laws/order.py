@@ -16,7 +16,7 @@ from torch import nn
 from wyner.laws.plan import Op
 
 
-def rounds(ops: Sequence[Op], factors: nn.ModuleDict) -> list[tuple[int, ...]]:
+def schedule(ops: Sequence[Op], factors: nn.ModuleDict) -> list[tuple[int, ...]]:
     """Operations by index, each after its arguments; an entry with several is one call of a factor.
 
     Only factors whose networks treat every row by itself are called on the rows of several

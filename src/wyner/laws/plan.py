@@ -26,7 +26,7 @@ from wyner.errors import LawError
 from wyner.families import Distribution
 from wyner.families.distributions import CLOSED_FORMS, STEPWISE, Delta, draw_noise, kl, kl_at
 from wyner.laws.factor import Combined, Inner
-from wyner.laws.notation import Law, Term, check, is_data, read_term
+from wyner.laws.notation import Conditional, Law, check, is_data, read_conditional
 
 
 class Op(NamedTuple):
@@ -112,7 +112,7 @@ class Planner:
         )
         self.plan = Plan()
 
-    def dist(self, term: Term, value: Mapping[str, int], where: str) -> int:
+    def dist(self, term: Conditional, value: Mapping[str, int], where: str) -> int:
         """The operation that makes the distribution of a factor from the values of its parents."""
         if term.name not in self.factors:
             raise LawError(
@@ -121,7 +121,7 @@ class Planner:
             )
         factor = self.factors[term.name]
         if isinstance(factor, Combined):
-            members = [self.dist(read_term(m), value, where) for m in factor.family.members]
+            members = [self.dist(read_conditional(m), value, where) for m in factor.family.members]
             return self.plan.add("combine", term.name, *members)
         if isinstance(factor, Inner):
             return self.plan.add(
@@ -273,21 +273,23 @@ class Planner:
         self.plan.scores[where], self.plan.needs[where] = scores, read
         self.plan.constants[where] = _entropies(read, [t.of for t in data_p])
 
-    def _family(self, term: Term) -> type[Distribution]:
+    def _family(self, term: Conditional) -> type[Distribution]:
         return self.factors[term.name].head.distribution  # type: ignore[union-attr, return-value]
 
-    def _has_inner(self, term: Term) -> bool:
+    def _has_inner(self, term: Conditional) -> bool:
         """Whether a density begins with something that others may read as well."""
         return hasattr(self.factors[term.name].head, "inner")
 
-    def _scorable(self, term: Term, where: str) -> None:
+    def _scorable(self, term: Conditional, where: str) -> None:
         if self._family(term) is Delta:
             raise LawError(
                 f"{where}: {term.name} is deterministic and has no density; match the laws by a"
                 " density ratio instead of KL"
             )
 
-    def _pair(self, q: Term, p: Term) -> tuple[type[Distribution], type[Distribution]]:
+    def _pair(
+        self, q: Conditional, p: Conditional
+    ) -> tuple[type[Distribution], type[Distribution]]:
         return self._family(q), self._family(p)
 
 
@@ -329,7 +331,7 @@ def run(
     noise: Sequence[Tensor | None],
     pointwise: bool = False,
     means: bool = False,
-    rounds: Sequence[tuple[int, ...]] | None = None,
+    schedule: Sequence[tuple[int, ...]] | None = None,
 ) -> list:
     """Evaluates every operation of a plan; returns the results in the order of the operations.
 
@@ -339,12 +341,12 @@ def run(
         pointwise: densities at exact draws instead of closed-form KLs of relaxed ones: then minus
             the sum of a divergence's scores is a log importance weight.
         means: every draw is replaced by the mean of its distribution.
-        rounds: the order, from `wyner.laws.order.rounds`; by default that of the plan, each
+        schedule: the order, from `wyner.laws.order.schedule`; by default that of the plan, each
             operation by itself.
     """
     r: list = [None] * len(plan.ops)
     eps = dict(zip((i for i, op in enumerate(plan.ops) if op.kind == "draw"), noise, strict=False))
-    for step in rounds or [(i,) for i in range(len(plan.ops))]:
+    for step in schedule or [(i,) for i in range(len(plan.ops))]:
         i, (kind, name, a) = step[0], plan.ops[step[0]]
         if len(step) > 1:
             calls = [[r[k] for k in plan.ops[j].args] for j in step]
@@ -355,7 +357,7 @@ def run(
         elif kind == "feature":
             r[i] = _featured(features[name], r[a[0]])
         elif kind == "inner":
-            r[i] = factors[name].head.inner(r[a[0]])  # type: ignore[operator, union-attr]
+            r[i] = factors[name].head.inner(r[a[0]])  # type: ignore[operator]
         elif kind == "dist":
             r[i] = factors[name](*[r[k] for k in a])
         elif kind == "combine":

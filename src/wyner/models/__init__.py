@@ -1,5 +1,7 @@
 """Models, one file per paper, and the table that lists them."""
 
+# ruff: noqa: F401 - `__all__` names them through the table
+
 from wyner.models.adgm import ADGM
 from wyner.models.base import Model
 from wyner.models.bcde import BCDE
@@ -17,39 +19,12 @@ from wyner.models.mvae import MVAE
 from wyner.models.mvtcae import MVTCAE
 from wyner.models.pixelcnn_vae import PixelCNNVAE
 from wyner.models.ssvae import SSVAE
+from wyner.models.stored import load
+from wyner.models.table import TABLE
 from wyner.models.variational_wyner import VariationalWyner
 from wyner.models.vcca_private import BiVCCAPrivate, VCCAPrivate
 from wyner.models.vib import VIB
 from wyner.models.w_vae import WVAE
 from wyner.models.wyner_vae import WynerVAE
 
-TABLE: dict[str, type[Model]] = {
-    kind.__name__: kind
-    for kind in (
-        WynerVAE,
-        JVAE,
-        JMVAE,
-        CVAE,
-        VCCAPrivate,
-        BiVCCAPrivate,
-        VIB,
-        JointBetaVAE,
-        SSVAE,
-        ADGM,
-        BCDE,
-        WVAE,
-        IIAE,
-        MVAE,
-        MMVAE,
-        MoPoE,
-        MVTCAE,
-        DMVAE,
-        MMVAEPlus,
-        VariationalWyner,
-        DSAE,
-        PixelCNNVAE,
-    )
-}
-"""Every model by the name that configurations and the command line use."""
-
-__all__ = ["TABLE", "Model", *TABLE]
+__all__ = ["TABLE", "Model", "load", *TABLE]

@@ -32,7 +32,7 @@ from wyner.models.base import Model
 from wyner.models.parts import needed
 from wyner.networks import Builder, Critics, SequenceCritics, Sequences
 from wyner.objectives import regularised
-from wyner.training.phases import Phase, TwoPlayer
+from wyner.objectives.phases import Phase, TwoPlayer
 from wyner.variables import Sequence, Space
 
 LAWS = {

@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from wyner.errors import OptionError, unknown
-from wyner.laws import Law, Term, parse
+from wyner.laws import Conditional, Law, parse
 from wyner.objectives import KL, Objective
-from wyner.training.phases import After, Alternating, Jointly, Phase
+from wyner.objectives.phases import After, Alternating, Jointly, Phase
 from wyner.variables import Real, Space
 
 When = After | Alternating | Jointly
@@ -50,7 +50,7 @@ def without(laws: Laws, absent: Collection[str]) -> dict[str, tuple[str, str]]:
 
     def cut(text: str) -> str:
         kept = [
-            Term(t.head, t.of, tuple(g for g in t.given if g not in absent))
+            Conditional(t.head, t.of, tuple(g for g in t.given if g not in absent))
             for t in parse(text).terms
             if not absent or t.of[0] not in absent
         ]

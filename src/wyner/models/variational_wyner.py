@@ -44,8 +44,8 @@ from wyner.models.base import Model
 from wyner.models.parts import latents, needed, without
 from wyner.networks import Builder, Critics
 from wyner.objectives import Information, Objective, Ratio, Reconstruction, SymmetricKL
+from wyner.objectives.phases import TwoPlayer
 from wyner.schedules import Schedule
-from wyner.training.phases import TwoPlayer
 from wyner.variables import Image, Real, Space
 
 VARIATIONAL = "q(x,y) q(z|x,y) q(u|z,x) q(v|z,y)"

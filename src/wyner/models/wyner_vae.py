@@ -38,8 +38,8 @@ from wyner.models.base import Model
 from wyner.models.parts import When, latents, local_sizes, modalities_of, needed, two_stage
 from wyner.networks import Builder, Critics
 from wyner.objectives import KL, Objective, RatioKL, Reconstruction
+from wyner.objectives.phases import Phase
 from wyner.schedules import Schedule
-from wyner.training.phases import Phase
 from wyner.variables import Space
 
 

@@ -1,5 +1,6 @@
 """Objectives: weighted divergences between laws, and the programs that evaluate them."""
 
+from wyner.objectives.learner import Learner
 from wyner.objectives.measures import Ratio
 from wyner.objectives.program import Program
 from wyner.objectives.ratios import RatioProgram
@@ -19,6 +20,7 @@ from wyner.objectives.terms import (
 __all__ = [
     "KL",
     "Information",
+    "Learner",
     "Measured",
     "Objective",
     "Program",

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from wyner.errors import LawError, unknown
 from wyner.families import Distribution
 from wyner.families.distributions import Mixture, all_values, draw_noise
-from wyner.laws import Law, Plan, Planner, rounds, run
+from wyner.laws import Law, Plan, Planner, run, schedule
 from wyner.objectives.terms import Objective
 from wyner.schedules import Schedule
 
@@ -78,7 +78,7 @@ class Program(nn.Module):
 
         self.drawn = drawn_by(self.plan, factors)
         self.sums = self._sums()
-        self.rounds = rounds(self.plan.ops, factors)
+        self.schedule = schedule(self.plan.ops, factors)
 
     def _sums(self) -> list[tuple[int, int, frozenset[int]]]:
         """For each variable that is summed over: its distribution, its values, and the scores that
@@ -162,7 +162,7 @@ class Program(nn.Module):
             The weighted loss, a scalar, and the batch mean of every term in the order of `names`,
             `(terms,)`, in nats.
         """
-        results = run(self.plan, self.factors, self.features, given, noise, rounds=self.rounds)
+        results = run(self.plan, self.factors, self.features, given, noise, schedule=self.schedule)
         return self.reduce(results, next(iter(given.values())).shape[0], weights, masks)
 
     def reduce(

@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from wyner.errors import DataError, LawError
 from wyner.laws import Law, Planner, run
 from wyner.math import sum_last
+from wyner.objectives.critic_inputs import Compared, Duel, compared, duel
 from wyner.objectives.critics import CriticSet
 from wyner.objectives.measures import Distance, Matching
 from wyner.objectives.program import Program, aligned, check_gradients, drawn_by, noise_of
 from wyner.objectives.ratio import TRAIN, js, plug_in
-from wyner.objectives.sides import Compared, Duel, compared, duel
 from wyner.objectives.terms import Measured, Objective
 from wyner.schedules import Schedule
 from wyner.variables import Image, Space
@@ -219,14 +219,19 @@ class RatioProgram(nn.Module):
         self,
         given: Mapping[str, Tensor],
         noise: Sequence[Tensor | None],
-        rounds: Sequence[tuple[int, ...]] | None = None,
+        schedule: Sequence[tuple[int, ...]] | None = None,
     ) -> tuple[list, dict[int, Tensor] | None, dict[str, Tensor]]:
         """Results of the plan, noise by noisy value, and the row that each row of a product law
         gets its moved side from.
         """
         left = list(noise)
         results = run(
-            self.plan, self.factors, self.features, given, left[: len(self.drawn)], rounds=rounds
+            self.plan,
+            self.factors,
+            self.features,
+            given,
+            left[: len(self.drawn)],
+            schedule=schedule,
         )
         left = left[len(self.drawn) :]
         eps: dict[int, Tensor] | None = None

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from wyner.report.canvas import DATA, LINES, MODEL, dress, figure, legend, limits, png
+from wyner.canvas import DATA, LINES, MODEL, dress, figure, legend, limits, png
 from wyner.report.subject import Part, Picture, Refusal
 
 Rows = Sequence[Mapping[str, Any]]

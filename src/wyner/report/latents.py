@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from wyner.canvas import CLASSES, INK, MODEL, dress, figure, plane, png
 from wyner.errors import TaskError
-from wyner.report.canvas import CLASSES, INK, MODEL, dress, figure, plane, png
 from wyner.report.subject import SEED, Part, Picture, Subject, attempt, first_answer, numpy
 from wyner.tasks import rate_per_dimension
 
@@ -35,7 +35,7 @@ def _subsets(about: Subject) -> list[dict[str, np.ndarray]]:
 def _rates(about: Subject) -> Picture:
     given, found = first_answer(
         *(lambda s=s: (s, rate_per_dimension(about.model, s)) for s in _subsets(about))
-    )  # type: ignore[misc]
+    )
     rates = {k: np.sort(numpy(v))[::-1] for k, v in found.items()}
     if not rates:
         raise TaskError(
@@ -80,7 +80,7 @@ def _ticks(n: int) -> list[int]:
 def _means(about: Subject) -> Picture:
     given, found = first_answer(
         *(lambda s=s: (s, about.model.encode(**s, seed=SEED)) for s in _subsets(about))
-    )  # type: ignore[misc]
+    )
     means = {k: numpy(d.mean).reshape(about.count, -1) for k, d in found.items()}
     if not means:
         raise TaskError(f"{about.model.title} has no latent to show")

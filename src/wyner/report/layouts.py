@@ -28,7 +28,7 @@ from wyner.errors import TaskError
 from wyner.report.looks import Look
 from wyner.report.panel import Cell, Grid
 from wyner.report.subject import SEED, first_answer, numpy
-from wyner.tasks.arrays import asking
+from wyner.tasks.inputs import asking
 
 if TYPE_CHECKING:
     from wyner.models.base import Model

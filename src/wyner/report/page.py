@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from wyner.report.canvas import DPI
+from wyner.canvas import DPI
 from wyner.report.sheet import SHEET
 from wyner.report.subject import Part, Refusal
 from wyner.report.texts import count, duration, number, plain, when

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wyner.report.canvas import DPI, INK
+from wyner.canvas import DPI, INK
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-from wyner.training.phases import After, Alternating, Phase
+from wyner.objectives.phases import After, Alternating, Phase
 
 
 def number(value: float) -> str:

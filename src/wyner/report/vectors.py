@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from wyner.report.canvas import DATA, FAINT, INK, MODEL, TRUTH, dress, figure, legend, plane, png
+from wyner.canvas import DATA, FAINT, INK, MODEL, TRUTH, dress, figure, legend, plane, png
 from wyner.report.subject import SEED, Part, Picture, Subject, attempt, numpy, translated
 
 INPUTS, DRAWS = 6, 300

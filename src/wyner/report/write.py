@@ -71,7 +71,7 @@ def _drawn(model: Model, dataset: Dataset) -> tuple[list[Part], list[Part]]:
     from wyner.report.subject import SEED, Refusal, subject
     from wyner.report.vectors import vectors
     from wyner.report.walks import walks
-    from wyner.tasks.arrays import asking
+    from wyner.tasks.inputs import asking
 
     about = subject(model, dataset)
     if about.count < 2:

@@ -1,15 +1,29 @@
-"""Runs: folders with everything that a trained model needs."""
+"""Runs on disk: folders with everything that a trained model needs."""
 
-from wyner.runs.folder import Run, RunFolder, build, load, read_config, read_history, save_model
+from wyner.runs.folder import (
+    CHECKPOINT,
+    CONFIG,
+    GRID,
+    METRICS,
+    WEIGHTS,
+    RunFolder,
+    occupied,
+    read_config,
+    read_history,
+    save_model,
+)
 from wyner.runs.origin import command, device_name, versions
 
 __all__ = [
-    "Run",
+    "CHECKPOINT",
+    "CONFIG",
+    "GRID",
+    "METRICS",
+    "WEIGHTS",
     "RunFolder",
-    "build",
     "command",
     "device_name",
-    "load",
+    "occupied",
     "read_config",
     "read_history",
     "save_model",

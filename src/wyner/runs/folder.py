@@ -4,24 +4,18 @@ unpickled.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import shutil
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from wyner import config
-from wyner.errors import RunError, unknown
+from wyner.errors import RunError
 from wyner.files import append_line, read_json, read_tensors, write_json, write_tensors
 from wyner.runs.origin import command, versions
-
-if TYPE_CHECKING:
-    from wyner.models.base import Model
-    from wyner.training.settings import Settings
 
 FORMAT = 1
 """Version of the layout; raised when a change makes older runs unreadable."""
@@ -33,22 +27,6 @@ WEIGHTS, CONFIG, METRICS, GRID, CHECKPOINT = (
     "grid.json",
     Path("checkpoint") / "state.safetensors",
 )
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a training leaves: the trained `model`, the logged rows `history`, and the `folder`
-    (None if in memory).
-
-    Of a grid: the best member's, with all that finished in `members`; each member knows its `point`
-        of the grid.
-    """
-
-    model: Model
-    history: list[dict[str, Any]]
-    folder: Path | None
-    members: tuple[Run, ...] = ()
-    point: dict[str, Any] = field(default_factory=dict)
 
 
 class RunFolder:
@@ -68,31 +46,24 @@ class RunFolder:
         return (self.path / WEIGHTS).exists()
 
     def open(
-        self,
-        model: Model,
-        settings: Settings,
-        fingerprint: str,
-        about: dict[str, Any],
-        resume: bool,
+        self, description: Mapping[str, Any], defaults: Mapping[str, Any], resume: bool
     ) -> None:
         """Starts a new run, or checks that an old one is the same.
+
+        Args:
+            description: of the run, as JSON: `model`, `fit`, `fingerprint`, `about`.
+            defaults: of `fit`: settings that an older run does not know had these values.
+            resume: whether an old run may be there.
 
         Raises:
             RunError: the folder is not empty, cannot be written to, or holds a run of another model
                 or other settings.
         """
-        description = {
-            "format": FORMAT,
-            "model": model.config,
-            "fit": config.encode(dataclasses.asdict(settings) | {"schedule": settings.schedule}),
-            "fingerprint": fingerprint,
-            "about": about,
-        }
-        description = json.loads(json.dumps(description))
+        description = json.loads(json.dumps({"format": FORMAT, **description}))
         if self.path.exists() and not self.path.is_dir():
             raise RunError(f"{self.path} is a file; expected a new or empty folder")
         if resume and (self.path / CONFIG).exists():
-            self._compare(read_config(self.path), description)
+            self._compare(read_config(self.path), description, defaults)
             return
         if occupied(self.path):
             hint = (
@@ -105,11 +76,13 @@ class RunFolder:
             self.path / CONFIG, {**description, "versions": versions(), "command": command()}
         )
 
-    def _compare(self, old: dict[str, Any], new: dict[str, Any]) -> None:
+    def _compare(
+        self, old: Mapping[str, Any], new: Mapping[str, Any], defaults: Mapping[str, Any]
+    ) -> None:
         for part in ("model", "fit"):
             a, b = old.get(part) or {}, new[part]
             if part == "fit":  # settings that are younger than the run had their defaults
-                a = {**{k: v for k, v in _defaults().items() if k in b}, **a}
+                a = {**{k: v for k, v in defaults.items() if k in b}, **a}
             if a != b:
                 a, b = (
                     (a.get("arguments", {}), b.get("arguments", {}))
@@ -153,15 +126,9 @@ class RunFolder:
         """Removes the checkpoint of a training that is over."""
         shutil.rmtree((self.path / CHECKPOINT).parent, ignore_errors=True)
 
-    def finish(self, model: Model) -> None:
+    def finish(self, model: nn.Module) -> None:
         """Writes the final weights."""
         write_tensors(self.path / WEIGHTS, model.state_dict(), {"format": FORMAT})
-
-
-def _defaults() -> dict[str, Any]:
-    from wyner.training.settings import Settings
-
-    return json.loads(json.dumps(config.encode(dataclasses.asdict(Settings()))))
 
 
 def occupied(path: Path) -> bool:
@@ -173,11 +140,11 @@ def occupied(path: Path) -> bool:
     )
 
 
-def save_model(model: Model, folder: Path) -> Path:
+def save_model(model: nn.Module, config: Mapping[str, Any], folder: Path) -> Path:
     """Writes a model by itself: configuration and weights."""
     if (folder / METRICS).exists():
         raise RunError(f"{folder} holds a training run; choose another folder for the model")
-    write_json(folder / CONFIG, {"format": FORMAT, "model": model.config, "versions": versions()})
+    write_json(folder / CONFIG, {"format": FORMAT, "model": dict(config), "versions": versions()})
     write_tensors(folder / WEIGHTS, model.state_dict(), {"format": FORMAT})
     return folder
 
@@ -212,71 +179,3 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
         except json.JSONDecodeError:
             break
     return rows
-
-
-def build(description: dict[str, Any], folder: Path) -> Model:
-    """A model with fresh weights from its stored configuration."""
-    from wyner.models import TABLE, Model
-
-    name = description.get("name")
-    known = {**TABLE, "Model": Model}
-    if name not in known:
-        raise RunError(
-            f"{folder}: {unknown('model', str(name), known)}; for a model of your own:"
-            " wyner.load(folder, into=model)"
-        )
-    return known[name](**config.decode(description["arguments"]))
-
-
-def load(folder: str | Path, into: Model | None = None, checkpoint: bool = False) -> Model:
-    """A trained model from the folder of a run or of `model.save`.
-
-    Args:
-        folder: where it is.
-        into: a model built the same way, needed when it has classes or networks of your own.
-        checkpoint: take the last checkpoint of a run that is not finished.
-
-    Returns:
-        The model, in evaluation mode, on the CPU.
-
-    Raises:
-        RunError: no run, an unfinished or damaged one, or one of another version or another model.
-    """
-    folder = Path(folder)
-    description = read_config(folder)
-    model = into if into is not None else build(description["model"], folder)
-    if (folder / WEIGHTS).exists() and not checkpoint:
-        weights, _ = read_tensors(folder / WEIGHTS)
-    elif (folder / CHECKPOINT).exists():
-        if not checkpoint:
-            raise RunError(
-                f"{folder} is not finished; continue it with wyner train --resume {folder}, or"
-                " wyner.load(folder, checkpoint=True)"
-            )
-        tensors, _ = read_tensors(folder / CHECKPOINT)
-        weights = {
-            k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")
-        }
-    else:
-        raise RunError(f"{folder} is incomplete: it has neither {WEIGHTS} nor a checkpoint")
-    expected = model.state_dict()
-    wrong = sorted(
-        k
-        for k in {*expected, *weights}
-        if k not in expected or k not in weights or expected[k].shape != weights[k].shape
-    )
-    if wrong:
-        shown = "; ".join(
-            f"{k}: {_shape(weights.get(k))} stored, {_shape(expected.get(k))} expected"
-            for k in wrong[:2]
-        )
-        raise RunError(
-            f"{folder}: the weights are of another model: {shown}"
-            + (f"; and {len(wrong) - 2} more" if len(wrong) > 2 else "")
-        )
-    model.load_state_dict(weights)
-    return model.eval()
-
-
-def _shape(tensor: Tensor | None) -> str:
-    return "nothing" if tensor is None else str(tuple(tensor.shape))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -11,10 +12,8 @@ import torch
 
 def versions() -> dict[str, str]:
     """Versions of what made a run."""
-    import wyner
-
     return {
-        "wyner": wyner.__version__,
+        "wyner": version("wyner"),
         "torch": torch.__version__,
         "python": platform.python_version(),
     }

@@ -2,9 +2,9 @@
 model by name.
 """
 
-from wyner.tasks.choice import abilities
 from wyner.tasks.information import common_information, rate_per_dimension
 from wyner.tasks.likelihood import Likelihood, log_likelihood
+from wyner.tasks.queries import abilities
 from wyner.tasks.redraw import redraw
 from wyner.tasks.retrieval import Hits, Index, index
 from wyner.tasks.sampling import encode, generate, reconstruct, restyle, translate

@@ -9,24 +9,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import torch
 
+from wyner.arrays import Array, parts_of
 from wyner.errors import TaskError
 from wyner.families import Distribution, kl
 from wyner.families.distributions import CLOSED_FORMS, Normal
-from wyner.laws import Planner, noise_for, run
-from wyner.objectives import RatioProgram
-from wyner.tasks.arrays import Array, asking, block_rows, given_values, parts_of
-from wyner.tasks.choice import heads, implicit, inference_law, must, show
-
-if TYPE_CHECKING:
-    from wyner.models.base import Model
+from wyner.laws import Planner, System, noise_for, run
+from wyner.objectives import Learner, RatioProgram
+from wyner.tasks.inputs import asking, block_rows, given_values
+from wyner.tasks.queries import heads, implicit, inference_law, must, show
 
 
 def common_information(
-    model: Model, given: Mapping[str, Array], *, limit: int = 10_000, seed: int | None = 0
+    model: Learner, given: Mapping[str, Array], *, limit: int = 10_000, seed: int | None = 0
 ) -> dict[str, float]:
     """Estimates of I_q(X,Y;Z) under q(x,y) q(z|x,y), each by name.
 
@@ -124,7 +121,7 @@ def common_information(
 
 
 def _by_ratio(
-    model: Model, values: Mapping[str, torch.Tensor], name: str, seed: int | None
+    model: Learner, values: Mapping[str, torch.Tensor], name: str, seed: int | None
 ) -> dict[str, float]:
     """E[T] under the law of each critic of I(X,Y;Z)."""
     terms = heads(model)
@@ -174,7 +171,7 @@ def _read(planner: Planner, dist: int) -> set[int]:
     )
 
 
-def _aggregate(model: Model, planner: Planner, drawn: Drawn, blocks: list[list], m: int) -> float:
+def _aggregate(model: System, planner: Planner, drawn: Drawn, blocks: list[list], m: int) -> float:
     """mean_i [ log q(z_i|i) - log (1/M) sum_m q(z_i|m) ] over the first m rows, in blocks of i.
 
     A common latent that is drawn from another one is scored at the draws of row i under the data of
@@ -208,7 +205,7 @@ def _aggregate(model: Model, planner: Planner, drawn: Drawn, blocks: list[list],
     return (own - total) / m
 
 
-def rate_per_dimension(model: Model, given: Mapping[str, Array]) -> dict[str, torch.Tensor]:
+def rate_per_dimension(model: System, given: Mapping[str, Array]) -> dict[str, torch.Tensor]:
     """Mean KL(q || p) of each coordinate of each latent, in nats: which dimensions are used.
     `{latent: (d,)}`, Gaussian latents.
     """

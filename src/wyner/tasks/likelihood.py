@@ -6,18 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from wyner.arrays import Array, like_input, parts_of
 from wyner.errors import TaskError
-from wyner.laws import Planner, noise_for, run
-from wyner.tasks.arrays import Array, asking, block_rows, given_values, like_input, parts_of
-from wyner.tasks.choice import implicit, likelihood_pair, show
-
-if TYPE_CHECKING:
-    from wyner.models.base import Model
+from wyner.laws import Planner, System, noise_for, run
+from wyner.tasks.inputs import asking, block_rows, given_values
+from wyner.tasks.queries import implicit, likelihood_pair, show
 
 CACHED = 4096
 """Draws that a CPU evaluates at a time."""
@@ -54,7 +52,7 @@ class Likelihood:
 
 
 def log_likelihood(
-    model: Model,
+    model: System,
     targets: Mapping[str, Array],
     *,
     given: Mapping[str, Array] | None = None,
@@ -120,7 +118,7 @@ def log_likelihood(
 
 
 def _estimate(
-    model: Model,
+    model: System,
     planner: Planner,
     where: str,
     values: Mapping[str, Tensor],
@@ -144,7 +142,7 @@ def _estimate(
 
 
 def _log_weights(
-    model: Model,
+    model: System,
     planner: Planner,
     where: str,
     values: Mapping[str, Tensor],
@@ -164,6 +162,6 @@ def _log_weights(
         own = [None if n is None else n[:, some] for n in noise]
         part = {name: v[some] for name, v in values.items()}
         results = run(planner.plan, model.factors, model.features, part, own, pointwise=True)
-        log_w: Tensor = -sum(results[s.op] for s in planner.plan.scores[where])  # type: ignore[assignment]
+        log_w: Tensor = -sum(results[s.op] for s in planner.plan.scores[where])
         parts.append(log_w.expand(k, len(next(iter(part.values())))))
     return torch.cat(parts, 1)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import torch
 
+from wyner.arrays import Array, like_input, parts_of
 from wyner.errors import TaskError
-from wyner.tasks.arrays import Array, asking, block_rows, given_values, like_input, parts_of
-from wyner.tasks.choice import generative_law, inference_law, must, show
+from wyner.laws import System
+from wyner.tasks.inputs import asking, block_rows, given_values
+from wyner.tasks.queries import generative_law, inference_law, must, show
 from wyner.tasks.sampling import _posterior, _sampled
-
-if TYPE_CHECKING:
-    from wyner.models.base import Model
 
 
 def redraw(
-    model: Model,
+    model: System,
     given: Mapping[str, Array],
     *,
     n: int = 10,

@@ -8,24 +8,21 @@ pictures); latents are draws unless `means=True`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from wyner.arrays import Array, like_input, parts_of
 from wyner.errors import TaskError
 from wyner.families import Distribution
 from wyner.families.distributions import draw_noise
-from wyner.laws import Law, Planner, is_data, noise_for, run
-from wyner.tasks.arrays import Array, asking, block_rows, given_values, like_input, parts_of
-from wyner.tasks.choice import generative_law, inferable, inference_law, must, show, style_latents
-
-if TYPE_CHECKING:
-    from wyner.models.base import Model
+from wyner.laws import Law, Planner, System, is_data, noise_for, run
+from wyner.tasks.inputs import asking, block_rows, given_values
+from wyner.tasks.queries import generative_law, inferable, inference_law, must, show, style_latents
 
 
 def generate(
-    model: Model,
+    model: System,
     n: int,
     *,
     like: Mapping[str, Array] | None = None,
@@ -87,7 +84,7 @@ def generate(
 
 
 def translate(
-    model: Model,
+    model: System,
     given: Mapping[str, Array],
     *,
     n: int = 1,
@@ -142,7 +139,7 @@ def translate(
 
 
 def restyle(
-    model: Model,
+    model: System,
     given: Mapping[str, Array],
     like: Mapping[str, Array],
     *,
@@ -205,7 +202,7 @@ def restyle(
 
 
 def reconstruct(
-    model: Model,
+    model: System,
     given: Mapping[str, Array],
     *,
     keep_style: bool = False,
@@ -253,7 +250,7 @@ def reconstruct(
 
 
 def encode(
-    model: Model, given: Mapping[str, Array], *, draws: bool = False, seed: int | None = None
+    model: System, given: Mapping[str, Array], *, draws: bool = False, seed: int | None = None
 ) -> dict[str, Distribution]:
     """Posteriors of the latents: q(z|x,y), q(u|z,x), ... for the modalities that are given.
 
@@ -283,7 +280,7 @@ def encode(
 
 
 def _posterior(
-    model: Model,
+    model: System,
     law: Law,
     where: str,
     values: Mapping[str, Tensor],
@@ -299,7 +296,7 @@ def _posterior(
 
 
 def _noise(
-    model: Model, planner: Planner, lead: tuple[int, ...], means: bool
+    model: System, planner: Planner, lead: tuple[int, ...], means: bool
 ) -> list[Tensor | None]:
     """Noise for the draws; none is taken from the caller's random state where means are used."""
     if means:
@@ -308,7 +305,7 @@ def _noise(
 
 
 def _styles(
-    model: Model, values: Mapping[str, Tensor], latents: Sequence[str], means: bool
+    model: System, values: Mapping[str, Tensor], latents: Sequence[str], means: bool
 ) -> dict[str, Tensor]:
     where, law = must(
         inference_law(model, values, latents),
@@ -320,7 +317,7 @@ def _styles(
 
 
 def _with_content(
-    model: Model, values: Mapping[str, Tensor], where: str, law: Law, everything: bool = False
+    model: System, values: Mapping[str, Tensor], where: str, law: Law, everything: bool = False
 ) -> tuple[str, Law]:
     """A generative law whose common latents (or all latents) are inferred from the data instead of
     drawn.
@@ -346,7 +343,7 @@ def _with_content(
     return where, Law(terms, " ".join(t.name for t in terms))
 
 
-def _target(model: Model, values: Mapping[str, Tensor], to: str | None) -> str:
+def _target(model: System, values: Mapping[str, Tensor], to: str | None) -> str:
     if to is not None:
         if to not in model.observed:
             raise TaskError(f"expected to= one of {', '.join(model.observed)}, got {to!r}")
@@ -360,7 +357,7 @@ def _target(model: Model, values: Mapping[str, Tensor], to: str | None) -> str:
 
 
 def _sampled(
-    model: Model,
+    model: System,
     law: Law,
     where: str,
     given: Mapping[str, Tensor],

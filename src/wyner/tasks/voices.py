@@ -9,24 +9,24 @@ what changes from frame to frame (what is said).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from wyner.arrays import Array, like_input, to_tensor
 from wyner.errors import TaskError
 from wyner.families.distributions import draw_noise
-from wyner.tasks.arrays import Array, asking, like_input, to_tensor
+from wyner.laws import System
+from wyner.tasks.inputs import asking
+from wyner.tasks.sampling import encode
 from wyner.variables import Sequence
-
-if TYPE_CHECKING:
-    from wyner.models.base import Model
 
 BLOCK = 512
 """Stretches that are encoded at a time."""
 
 
-def code(model: Model, recording: Array) -> dict[str, Any]:
+def code(model: System, recording: Array) -> dict[str, Any]:
     """Codes of one recording: the mean of q(z|x) over its stretches, `(dz,)`, and of q(s|x,z) over
     all frames, `(ds,)`.
 
@@ -45,7 +45,7 @@ def code(model: Model, recording: Array) -> dict[str, Any]:
         z, s = (like.new_zeros(n) for n in _latents(model))
         frames, stretches = 0, 0
         for x in _stretches(model, recording):
-            found = model.encode(x=x)
+            found = encode(model, {"x": x})
             steps = found["s"].mean
             there = ~torch.isnan(steps)
             z, s = z + found["z"].mean.sum(0), s + torch.where(there, steps, 0.0).sum((0, 1))
@@ -53,7 +53,7 @@ def code(model: Model, recording: Array) -> dict[str, Any]:
     return {"z": like_input(z / stretches, recording), "s": like_input(s / frames, recording)}
 
 
-def convert(model: Model, content: Array, voice: Array) -> Array:
+def convert(model: System, content: Array, voice: Array) -> Array:
     """What one recording says in the voice of another: means of p(x|s,z) at s of `content` and z of
     `voice`, `(t, d)`.
 
@@ -70,7 +70,7 @@ def convert(model: Model, content: Array, voice: Array) -> Array:
     return _decoded(model, content, lambda n: z.expand(n, -1))
 
 
-def any_voice(model: Model, content: Array, seed: int = 0) -> Array:
+def any_voice(model: System, content: Array, seed: int = 0) -> Array:
     """What a recording says in a voice that the model makes up: s is kept, one z ~ p(z) for all of
     it; `(t, d)`.
     """
@@ -80,7 +80,7 @@ def any_voice(model: Model, content: Array, seed: int = 0) -> Array:
     return _decoded(model, content, lambda n: z.expand(n, -1))
 
 
-def any_words(model: Model, voice: Array, steps: int | None = None, seed: int = 0) -> Array:
+def any_words(model: System, voice: Array, steps: int | None = None, seed: int = 0) -> Array:
     """Something in the voice of a recording that the model makes up: z is kept, s ~ p(s) for each
     stretch anew; `(steps, d)`.
 
@@ -104,18 +104,18 @@ def any_words(model: Model, voice: Array, steps: int | None = None, seed: int = 
     return like_input(torch.cat(parts)[:count], voice)
 
 
-def _decoded(model: Model, content: Array, voice: Any) -> Array:
+def _decoded(model: System, content: Array, voice: Any) -> Array:
     """Means of p(x|s,z) at s of a recording and z as `voice(number of stretches)` gives it."""
     with asking(model):
         like, parts = next(model.parameters()), []
         for x in _stretches(model, content):
-            s = model.encode(x=x)["s"].mean
+            s = encode(model, {"x": x})["s"].mean
             parts.append(_decoder(model)(s, voice(len(x)).to(like)).mean.flatten(0, 1))
     found = torch.cat(parts)
     return like_input(found[~torch.isnan(found[:, 0])], content)
 
 
-def _stretches(model: Model, recording: Array) -> Iterator[Tensor]:
+def _stretches(model: System, recording: Array) -> Iterator[Tensor]:
     """Blocks of stretches `(n, T, d)`, the last one filled up with NaN."""
     _latents(model)
     space, like = model.observed["x"], next(model.parameters())
@@ -130,11 +130,11 @@ def _stretches(model: Model, recording: Array) -> Iterator[Tensor]:
         yield filled.reshape(-1, space.steps, space.frame)
 
 
-def _decoder(model: Model) -> Any:
+def _decoder(model: System) -> Any:
     return model.factors["p(x|s,z)"]
 
 
-def _latents(model: Model) -> tuple[int, int]:
+def _latents(model: System) -> tuple[int, int]:
     """Sizes of z and of a step of s."""
     has = isinstance(model.observed.get("x"), Sequence) and isinstance(
         model.latent.get("s"), Sequence

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 
+from wyner.arrays import Array, like_input
 from wyner.errors import TaskError
-from wyner.tasks.arrays import Array, asking, given_values, like_input
-from wyner.tasks.choice import show
-from wyner.tasks.held import (
+from wyner.laws import System
+from wyner.tasks.conditioning import (
     chosen_latents,
     coordinates,
     data_values,
@@ -31,13 +30,12 @@ from wyner.tasks.held import (
     prior_of,
     spread,
 )
-
-if TYPE_CHECKING:
-    from wyner.models.base import Model
+from wyner.tasks.inputs import asking, given_values
+from wyner.tasks.queries import show
 
 
 def decode(
-    model: Model,
+    model: System,
     latents: Mapping[str, Array],
     *,
     given: Mapping[str, Array] | None = None,
@@ -75,7 +73,7 @@ def decode(
 
 
 def interpolate(
-    model: Model,
+    model: System,
     start: Mapping[str, Array],
     end: Mapping[str, Array],
     *,
@@ -152,7 +150,7 @@ class Traversal:
 
 
 def traverse(
-    model: Model,
+    model: System,
     given: Mapping[str, Array] | None = None,
     *,
     along: str | None = None,

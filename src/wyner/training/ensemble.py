@@ -22,7 +22,7 @@ from wyner.errors import Diverged
 from wyner.models.base import Model
 from wyner.runs import RunFolder
 from wyner.seeds import NOISE
-from wyner.training.groups import operations, scored, united
+from wyner.training.batching import operations, scored, united
 from wyner.training.loop import Loop
 from wyner.training.member import Member, Probe
 from wyner.training.optimiser import optimiser, under
@@ -42,7 +42,7 @@ class Stack:
         self.models = list(models)
         self.leaves: dict[str, Tensor] = {}
         self.buffers: dict[str, Tensor] = {}
-        tables: list[dict[str, Tensor]] = [dict(m.named_parameters()) for m in models]  # type: ignore[arg-type]
+        tables: list[dict[str, Tensor]] = [dict(m.named_parameters()) for m in models]
         for name in tables[0]:
             leaf = torch.stack([_turned(t[name].detach()) for t in tables])
             for i, table in enumerate(tables):
@@ -194,7 +194,7 @@ class Batch:
                     full[k] = value
                 own = full
             each.append(own)
-        return [torch.stack(draws) for draws in zip(*each, strict=True) if draws[0] is not None]  # type: ignore[arg-type]
+        return [torch.stack(draws) for draws in zip(*each, strict=True) if draws[0] is not None]
 
     def train(
         self, values: dict[str, Tensor], masks: dict[str, Tensor]

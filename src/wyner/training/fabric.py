@@ -29,7 +29,7 @@ def launch(settings: Settings, loggers: Sequence[Any] | None, folder: RunFolder 
             devices=settings.devices,
             strategy=settings.strategy,
             precision=settings.precision,  # type: ignore[arg-type]
-            loggers=list(loggers),  # type: ignore[arg-type]
+            loggers=list(loggers),
         )
         fabric.launch()
     return fabric

@@ -14,13 +14,13 @@ from torch import Tensor
 from wyner.errors import DataError, OptionError
 from wyner.models.base import Model
 from wyner.ragged import Ragged
-from wyner.runs import Run, RunFolder
+from wyner.runs import RunFolder
 from wyner.seeds import SPLIT, mix
-from wyner.tasks.choice import data_of
 from wyner.training.fabric import launch
 from wyner.training.loop import Loop
 from wyner.training.member import Member, Probe
 from wyner.training.rows import Rows, rows_of, warn_constant
+from wyner.training.run import Run, described
 from wyner.training.settings import Settings
 from wyner.training.start import Start, begin
 
@@ -176,7 +176,7 @@ def train(
         raise OptionError("resume: expected out= with the folder of the run to continue")
     fabric = launch(settings, loggers, folder)
     if folder is not None and fabric.is_global_zero:
-        folder.open(model, settings, fingerprint, job.about, job.resume)
+        folder.open(*described(model, settings, fingerprint, job.about), job.resume)
     fabric.barrier()
     if settings.batch_size % fabric.world_size:
         raise OptionError(
@@ -234,7 +234,7 @@ def rows_for(
         t.law for p in model.phases for t in p.objective.measured
     }  # their critics see draws of both laws
     laws = [law for t in terms for law in model.laws[t.law][: 2 if t.law in measured else 1]]
-    needs = tuple(sorted(frozenset().union(*(data_of(model, q) for q in laws))))
+    needs = tuple(sorted(frozenset().union(*(model.data_of(q) for q in laws))))
     rows = rows_of(model, arrays, needs)
     if measured and rows.masks is not None:
         raise DataError(

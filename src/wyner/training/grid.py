@@ -20,15 +20,16 @@ from wyner import config
 from wyner.errors import Diverged, OptionError, RunError, unknown
 from wyner.files import read_json, write_json
 from wyner.models.base import Model
-from wyner.runs import Run, RunFolder, command, load, read_history, versions
-from wyner.runs.folder import GRID, occupied
+from wyner.models.stored import load
+from wyner.runs import GRID, RunFolder, command, occupied, read_history, versions
+from wyner.training.batching import obstacle, size, together
 from wyner.training.ensemble import Ensemble
 from wyner.training.fabric import launch
 from wyner.training.fit import Job, rows_for, shares, split, train
-from wyner.training.groups import obstacle, size, together
+from wyner.training.grid_points import Grid, Point, Recipe, points_of
 from wyner.training.member import Member
-from wyner.training.points import Grid, Point, Recipe, points_of
 from wyner.training.rows import Rows
+from wyner.training.run import Run, described
 
 LAUNCHERS = ("auto", "batched", "sequential", "ray")
 SMALL = 5_000_000
@@ -281,7 +282,7 @@ class Runner:
             rows, held = self.rows.part(first), self.rows.part(second)
             fingerprint = rows.fingerprint()
         if folder is not None:
-            folder.open(model, settings, fingerprint, self.job.about, self.job.resume)
+            folder.open(*described(model, settings, fingerprint, self.job.about), self.job.resume)
         dtype = next(model.parameters()).dtype
         held = None if held is None else self._on(held, device, dtype)
         return Member(
@@ -337,10 +338,9 @@ class Runner:
             if about["state"] == "finished" and i not in self.runs:
                 folder = self.folder.folder(i)
                 assert folder is not None
-                folder.open(
-                    self.model(i), self.recipe.settings[i], "", self.job.about, True
-                )  # the same settings
-                model = load(folder.path, into=self.model(i))
+                model, settings = self.model(i), self.recipe.settings[i]
+                folder.open(*described(model, settings, "", self.job.about), True)
+                model = load(folder.path, into=model)
                 self.runs[i] = Run(
                     model, read_history(folder.path), folder.path, point=self.recipe.points[i]
                 )

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from wyner.errors import Diverged, RunError
+from wyner.objectives.phases import After, epochs_plan
 from wyner.runs import RunFolder
 from wyner.seeds import GLOBAL, TASK, mix
 from wyner.training.member import Member, Probe, forked
 from wyner.training.optimiser import under
-from wyner.training.phases import After, epochs_plan
 from wyner.training.show import progress as make_progress
 from wyner.training.trainer import Course, Trainer
 

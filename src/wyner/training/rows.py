@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from wyner.arrays import to_tensor
 from wyner.errors import DataError, unknown
 from wyner.ragged import Ragged, bucketed
-from wyner.tasks.arrays import to_tensor
 from wyner.variables import Real, Sequence, check_finite, unit
 
 if TYPE_CHECKING:

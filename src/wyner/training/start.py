@@ -10,7 +10,8 @@ import torch
 
 from wyner.errors import OptionError, unknown
 from wyner.models.base import Model
-from wyner.runs import Run
+from wyner.models.stored import load
+from wyner.training.run import Run
 
 Start = Model | Run | str | Path | Callable[[dict[str, Any]], "Model | Run | str | Path"]
 """A trained model, its run, its folder, or a function from a point of a grid to one of these."""
@@ -36,7 +37,7 @@ def adopt(
         OptionError: a name that one of the models lacks, other shapes, or nothing in common.
             RunError: no run in the folder.
     """
-    other = source if isinstance(source, Model) else _model_of(source)
+    other = _model_of(source)
     mine, theirs = _parts(model), _parts(other)
     for name in factors or ():
         for parts, title in ((mine, model.title), (theirs, f"{other.title} to start from")):
@@ -101,13 +102,13 @@ def _parts(model: Model) -> dict[str, torch.nn.Module]:
     return {**dict(model.factors.items()), **dict(model.features.items())}
 
 
-def _model_of(source: Run | str | Path) -> Model:
+def _model_of(source: Model | Run | str | Path) -> Model:
+    if isinstance(source, Model):
+        return source
     if isinstance(source, Run):
         return source.model
     if not isinstance(source, (str, Path)):
         raise OptionError(
             f"start: expected a model, a run or the folder of one, got {type(source).__name__}"
         )
-    from wyner.runs import load
-
     return load(source)

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from wyner.errors import Diverged, OptionError, unknown
 from wyner.objectives import RatioProgram
+from wyner.objectives.phases import Phase, TwoPlayer
 from wyner.schedules import learning_rate
 from wyner.seeds import HELD_NOISE, NOISE, RIVAL, mix
 from wyner.training.accumulation import backward_in_parts
 from wyner.training.average import Average
+from wyner.training.critic_trainer import Rival
 from wyner.training.optimiser import moments, optimiser, set_moments, under
-from wyner.training.phases import Phase, TwoPlayer
-from wyner.training.rival import Rival
 from wyner.training.settings import Settings
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 
 from wyner.errors import OptionError, unknown
+from wyner.estimation.estimate import Estimates, estimate, row_as_json
 from wyner.files import read_json, write_json
 from wyner.information import tasks as benchmark
-from wyner.information.estimate import Estimates, estimate, row_as_json
 from wyner.runs import command, device_name
 
 NAME = "common-information"

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wyner.canvas import FAINT, INK, LINES, dress, figure, legend
 from wyner.experiments.common_information.cells import Cell, Protocol
 from wyner.experiments.legacy.figures import save
 from wyner.information import tasks as benchmark
-from wyner.report.canvas import FAINT, INK, LINES, dress, figure, legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from wyner.canvas import DATA, LINES, dress, figure, legend, png, vector
 from wyner.experiments.dsae.table import Results
 from wyner.files import write_bytes
-from wyner.report.canvas import DATA, LINES, dress, figure, legend, png, vector
 
 SHOWN = {
     "beta": ("beta-VAE", LINES[0], "o"),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from wyner.data.corpus import Corpus, Recording, segments
-from wyner.information.shared import shared_information
+from wyner.estimation.shared import shared_information
 from wyner.metrics import (
     Verification,
     conversion_accuracy,

@@ -12,7 +12,8 @@ from wyner.data.corpus import Corpus
 from wyner.errors import RunError
 from wyner.experiments.dsae.plan import Protocol, Row
 from wyner.models import Model
-from wyner.runs import RunFolder, load, read_config, read_history
+from wyner.models.stored import load
+from wyner.runs import RunFolder, read_config, read_history
 from wyner.training.fit import fit
 
 MEASURED = "measured.json"

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from wyner.canvas import DATA, DPI, MODEL, dress, figure, vector
 from wyner.experiments.figures.files import Data, Files, files
 from wyner.experiments.results import Results
 from wyner.experiments.study import Row
-from wyner.report.canvas import DATA, DPI, MODEL, dress, figure, vector
 from wyner.report.looks import Halves
 from wyner.report.panel import Grid, draw
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from wyner.canvas import INK, dress, figure
 from wyner.experiments.figures.files import Data, Files, colours, dashes, files, key, line
 from wyner.experiments.results import Results
 from wyner.experiments.store import Cell
 from wyner.experiments.study import Row
-from wyner.report.canvas import INK, dress, figure
 
 TITLES = {"nll_joint": "joint nll", "nll_conditional": "conditional nll of y given x"}
 Curve = tuple[np.ndarray, np.ndarray, np.ndarray]

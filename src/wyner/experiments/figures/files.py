@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from wyner.canvas import INK, LINES, png, vector
 from wyner.data import Dataset
 from wyner.experiments.study import Row
-from wyner.report.canvas import INK, LINES, png, vector
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from wyner.canvas import DATA, LINES, MODEL, TRUTH, dress, figure
 from wyner.experiments.figures.files import Data, Files, files, key, line
 from wyner.experiments.results import Results
 from wyner.experiments.study import Row
-from wyner.report.canvas import DATA, LINES, MODEL, TRUTH, dress, figure
 
 PANELS = ("nll_joint", "nll_conditional", "I40", "accuracy", "variance", "attributes")
 BESIDE = {"accuracy": "accuracy_back", "variance": "variance_back", "nll_conditional": "nll_back"}

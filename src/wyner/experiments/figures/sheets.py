@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from wyner.canvas import png, vector
 from wyner.data import Dataset
 from wyner.errors import OptionError, TaskError, unknown
 from wyner.experiments.figures.files import Data, Files
@@ -17,7 +18,6 @@ from wyner.experiments.results import Results
 from wyner.experiments.study import Row
 from wyner.report import layouts
 from wyner.report.addition import described
-from wyner.report.canvas import png, vector
 from wyner.report.looks import Described, look
 from wyner.report.panel import Grid, sheet
 from wyner.report.subject import subject

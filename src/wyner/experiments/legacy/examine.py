@@ -329,7 +329,7 @@ class Frechet:
         for name, pictures in self.dataset.train.items():
             if name in self.dataset.spaces:
                 extract = features_of(np.asarray(pictures), epochs=self.epochs)
-                one[name] = extract(drawn[name])
+                one[name] = extract(torch.as_tensor(drawn[name]))
                 other[name] = extract(torch.from_numpy(np.asarray(pictures[: self.samples])))
         return {"frechet_joint": joint_frechet(one, other)} | {
             f"frechet_{k}": frechet(one[k], other[k]) for k in one

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wyner.canvas import DATA, DPI, INK, LINES, MODEL, dress, figure, png
 from wyner.data import Dataset
 from wyner.experiments.legacy import sheets
 from wyner.experiments.legacy.lambdas import lambda_curves
@@ -18,7 +19,6 @@ from wyner.experiments.legacy.measure import CURVES
 from wyner.experiments.legacy.plan import Protocol, Row
 from wyner.experiments.legacy.rows import Member
 from wyner.files import write_bytes
-from wyner.report.canvas import DATA, DPI, INK, LINES, MODEL, dress, figure, png
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

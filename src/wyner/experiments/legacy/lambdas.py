@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wyner.canvas import DATA, LINES, MODEL, TRUTH, dress, figure
 from wyner.experiments.legacy.columns import words
 from wyner.experiments.legacy.plan import Row
 from wyner.experiments.legacy.rows import Member
 from wyner.experiments.legacy.stats import spread
-from wyner.report.canvas import DATA, LINES, MODEL, TRUTH, dress, figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

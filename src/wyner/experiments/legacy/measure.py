@@ -14,7 +14,7 @@ from wyner.errors import TaskError
 from wyner.experiments.legacy.examine import Examiner, examiners
 from wyner.files import read_json, write_json
 from wyner.models import Model
-from wyner.runs import load
+from wyner.models.stored import load
 
 Metrics = dict[str, float]
 CURVES = ("nll_joint", "nll_conditional", "I41", "I40")

@@ -19,7 +19,8 @@ from wyner.experiments.legacy.measure import CURVES, Ruler, measured
 from wyner.experiments.legacy.plan import Protocol, Row
 from wyner.files import read_json, write_json
 from wyner.models import Model
-from wyner.runs import device_name, load, read_history
+from wyner.models.stored import load
+from wyner.runs import device_name, read_history
 from wyner.runs.folder import GRID
 from wyner.training.fit import fit
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wyner.canvas import png, vector
 from wyner.data import Dataset
 from wyner.errors import OptionError, TaskError, unknown
 from wyner.experiments.legacy.plan import Row
@@ -18,7 +19,6 @@ from wyner.experiments.legacy.rows import Member
 from wyner.files import write_bytes
 from wyner.report import layouts
 from wyner.report.addition import described
-from wyner.report.canvas import png, vector
 from wyner.report.looks import Described, Look, look
 from wyner.report.panel import Grid, sheet
 from wyner.report.subject import Subject, subject

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wyner.canvas import FAINT, INK, LINES, dress, figure, png, vector
 from wyner.data import Dataset
 from wyner.experiments.pixelcnn.plan import KINDS, SETS, Protocol, Row
 from wyner.experiments.pixelcnn.run import Result
 from wyner.files import write_bytes
 from wyner.metrics import balanced
-from wyner.report.canvas import FAINT, INK, LINES, dress, figure, png, vector
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -15,7 +15,8 @@ from wyner.experiments.legacy.measure import measured
 from wyner.experiments.pixelcnn.measure import measure
 from wyner.experiments.pixelcnn.plan import NAME, Protocol, Row
 from wyner.models import Model
-from wyner.runs import command, load, read_config, read_history
+from wyner.models.stored import load
+from wyner.runs import command, read_config, read_history
 from wyner.training.fit import fit
 
 MEASURED = "measured.json"

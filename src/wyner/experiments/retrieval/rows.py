@@ -26,7 +26,8 @@ from wyner.experiments.retrieval.scenes import Scene
 from wyner.files import read_json, write_json
 from wyner.metrics import retrieval_scores
 from wyner.models import Model
-from wyner.runs import device_name, load
+from wyner.models.stored import load
+from wyner.runs import device_name
 from wyner.tasks.retrieval import common_codes
 from wyner.training.fit import fit
 

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from wyner.arrays import Array
 from wyner.errors import DataError, ShapeError, TaskError, unknown
-from wyner.tasks.arrays import Array, block_rows
-from wyner.tasks.choice import comparable, inferable, inference_law
+from wyner.laws import System
+from wyner.tasks.inputs import block_rows
+from wyner.tasks.queries import comparable, inferable, inference_law
 from wyner.tasks.sampling import encode
-
-if TYPE_CHECKING:
-    from wyner.models.base import Model
 
 
 def common_codes(
-    model: Model, modality: str, rows: Array | Iterable[Array], block: int | None = None
+    model: System, modality: str, rows: Array | Iterable[Array], block: int | None = None
 ) -> Iterator[Tensor]:
     """Means of q(z|x), z the common latents of the model side by side, in blocks.
 
@@ -55,7 +54,7 @@ def common_codes(
             yield codes
 
 
-def searchable(model: Model, modality: str | None = None) -> list[str]:
+def searchable(model: System, modality: str | None = None) -> list[str]:
     """The modalities that can be searched with or for; checks one of them if it is named.
 
     Raises:
@@ -76,7 +75,7 @@ def searchable(model: Model, modality: str | None = None) -> list[str]:
     return able
 
 
-def one_modality(model: Model, given: dict[str, Any], what: str) -> tuple[str, Any]:
+def one_modality(model: System, given: dict[str, Any], what: str) -> tuple[str, Any]:
     """The single modality that was given, by name.
 
     Raises:
@@ -89,7 +88,7 @@ def one_modality(model: Model, given: dict[str, Any], what: str) -> tuple[str, A
     return next(iter(found.items()))
 
 
-def fingerprint(model: Model) -> str:
+def fingerprint(model: System) -> str:
     """A short hash of all weights, so that codes are not compared with those of another model."""
     h = hashlib.blake2b(digest_size=8)
     for name, tensor in sorted(model.state_dict().items()):

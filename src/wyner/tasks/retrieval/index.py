@@ -10,21 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from wyner.arrays import Array
 from wyner.errors import DataError, OptionError, RunError, unknown
 from wyner.files import read_json, write_json
-from wyner.tasks.arrays import Array
+from wyner.laws import System
 from wyner.tasks.retrieval.codes import common_codes, fingerprint, one_modality, searchable
 from wyner.tasks.retrieval.search import DISTANCES, Hits, named, nearest, unit_rows
 from wyner.tasks.retrieval.store import read_codes, write_codes
-
-if TYPE_CHECKING:
-    from wyner.models.base import Model
 
 FORMAT = 1
 ABOUT, CODES, NAMES = "index.json", "codes.safetensors", "names.json"
@@ -44,7 +42,7 @@ class Index:
         source: where the items lie, a folder or file; None if nobody said.
     """
 
-    model: Model
+    model: System
     modality: str
     codes: np.ndarray
     names: Sequence[str] | None = None
@@ -107,7 +105,7 @@ class Index:
         return folder
 
     @classmethod
-    def load(cls, folder: str | Path, model: Model, check: bool = True) -> Index:
+    def load(cls, folder: str | Path, model: System, check: bool = True) -> Index:
         """An index from disk; its codes stay there until they are searched.
 
         Args:
@@ -144,7 +142,7 @@ class Index:
 
 
 def index(
-    model: Model,
+    model: System,
     gallery: dict[str, Array | Iterable[Array]],
     *,
     names: Sequence[str] | None = None,
@@ -201,7 +199,7 @@ def _scaled(blocks: Iterable[Tensor], distance: str) -> Iterator[Tensor]:
 
 def _describe(
     folder: Path,
-    model: Model,
+    model: System,
     names: Sequence[str] | None,
     written: tuple[int, int, str],
     modality: str,

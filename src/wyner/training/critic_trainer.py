@@ -10,9 +10,9 @@ from torch import Tensor
 
 from wyner.errors import OptionError, TrainingWarning
 from wyner.objectives import RatioProgram
+from wyner.objectives.phases import TwoPlayer
 from wyner.objectives.ratio import LOG4
 from wyner.training.optimiser import moments, set_moments
-from wyner.training.phases import TwoPlayer
 
 SATURATED = 0.97
 """Share of 2 log 2 above which a critic separates its laws too well to say where they differ (our

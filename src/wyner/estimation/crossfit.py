@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wyner.information.estimators.critic import EPOCHS, PAIRS, Bound, bounds, inputs, train
-from wyner.information.estimators.samples import Sample
+from wyner.estimation.critic import EPOCHS, PAIRS, Bound, bounds, inputs, train
+from wyner.estimation.samples import Sample
 
 
 @dataclass(frozen=True)

@@ -5,38 +5,23 @@ is data in them.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from wyner.errors import TaskError
 from wyner.families.distributions import Delta
-from wyner.laws import Inner, Law, is_data
+from wyner.laws import Inner, Law, System, is_data
+from wyner.objectives import Learner
 from wyner.objectives.measures import Dependence
 from wyner.objectives.terms import Objective
 
-if TYPE_CHECKING:
-    from wyner.models.base import Model
 
-
-def data_of(model: Model, law: Law) -> frozenset[str]:
-    """Variables that a law takes from the data."""
-    return frozenset(v for t in law.terms if is_data(t, model.observed) for v in t.of)
-
-
-def outputs_of(model: Model, law: Law) -> frozenset[str]:
-    """Observed variables that a law draws with a factor of its own."""
-    return frozenset(
-        t.of[0] for t in law.terms if t.of[0] in model.observed and not is_data(t, model.observed)
-    )
-
-
-def scored(model: Model, q: Law, p: Law) -> frozenset[str]:
+def scored(model: System, q: Law, p: Law) -> frozenset[str]:
     """Observed variables whose density the importance weights p/q estimate: p draws them, q takes
     them from the data.
     """
-    return outputs_of(model, p) - outputs_of(model, q)
+    return model.outputs_of(p) - model.outputs_of(q)
 
 
-def implicit(model: Model, *laws: Law) -> list[str]:
+def implicit(model: System, *laws: Law) -> list[str]:
     """Factors without a density: they can be drawn, not scored. Those that stand in every one of
     several laws cancel.
     """
@@ -57,7 +42,7 @@ def show(names: Iterable[str]) -> str:
 
 
 def inference_law(
-    model: Model, given: Iterable[str], latents: Iterable[str] = ()
+    model: System, given: Iterable[str], latents: Iterable[str] = ()
 ) -> tuple[str, Law] | None:
     """The q-law whose data are exactly `given`, that draws `latents` and as many others as
     possible.
@@ -66,7 +51,7 @@ def inference_law(
     found = [
         (name, q)
         for name, (q, _) in model.laws.items()
-        if data_of(model, q) == given and wanted <= set(q.variables) and not outputs_of(model, q)
+        if model.data_of(q) == given and wanted <= set(q.variables) and not model.outputs_of(q)
     ]
     own = lambda law: sum(
         not isinstance(model.factors[t.name], Inner) for t in law.terms if t.name in model.factors
@@ -75,7 +60,7 @@ def inference_law(
 
 
 def generative_law(
-    model: Model, given: Iterable[str], targets: Iterable[str]
+    model: System, given: Iterable[str], targets: Iterable[str]
 ) -> tuple[str, Law] | None:
     """The p-law whose data are exactly `given` and that draws all `targets`, with as few other
     outputs as possible.
@@ -84,45 +69,45 @@ def generative_law(
     found = [
         (name, p)
         for name, (_, p) in model.laws.items()
-        if data_of(model, p) == given and targets <= outputs_of(model, p)
+        if model.data_of(p) == given and targets <= model.outputs_of(p)
     ]
-    return min(found, key=lambda item: len(outputs_of(model, item[1])), default=None)
+    return min(found, key=lambda item: len(model.outputs_of(item[1])), default=None)
 
 
-def likelihood_pair(model: Model, targets: Iterable[str], given: Iterable[str]) -> str | None:
+def likelihood_pair(model: System, targets: Iterable[str], given: Iterable[str]) -> str | None:
     """The pair of laws whose importance weights estimate log p(targets | given): p draws the
     targets, q has seen them.
     """
     targets, given = frozenset(targets), frozenset(given)
     for name, (q, p) in model.laws.items():
         if (
-            data_of(model, q) == targets | given
-            and data_of(model, p) == given
+            model.data_of(q) == targets | given
+            and model.data_of(p) == given
             and scored(model, q, p) == targets
         ):
             return name
     return None
 
 
-def must(found: tuple[str, Law] | None, model: Model, task: str, why: str) -> tuple[str, Law]:
+def must(found: tuple[str, Law] | None, model: System, task: str, why: str) -> tuple[str, Law]:
     """The law, or a clear refusal that says what the model lacks."""
     if found is None:
         raise TaskError(f"{model.title} cannot {task}: {why}")
     return found
 
 
-def inferable(model: Model) -> list[str]:
+def inferable(model: System) -> list[str]:
     """Subsets of the modalities that the model can encode."""
     return sorted(
         {
-            show(data_of(model, q))
+            show(model.data_of(q))
             for q, _ in model.laws.values()
-            if data_of(model, q) and not outputs_of(model, q)
+            if model.data_of(q) and not model.outputs_of(q)
         }
     )
 
 
-def comparable(model: Model) -> list[str]:
+def comparable(model: System) -> list[str]:
     """Modalities that the common latent can be read from alone, so that they can be searched by."""
     return [
         k
@@ -131,20 +116,20 @@ def comparable(model: Model) -> list[str]:
     ]
 
 
-def abilities(model: Model) -> dict[str, str]:
+def abilities(model: Learner) -> dict[str, str]:
     """What the model can be asked: a short answer per task, `-` where it has no law."""
     names = list(model.observed)
     translations = sorted(
         {
-            f"{show(data_of(model, p))}->{show(outputs_of(model, p))}"
+            f"{show(model.data_of(p))}->{show(model.outputs_of(p))}"
             for _, p in model.laws.values()
-            if data_of(model, p) and outputs_of(model, p)
+            if model.data_of(p) and model.outputs_of(p)
         }
     )
     scores = []
     for _, (q, p) in model.laws.items():
-        targets, given = scored(model, q, p), data_of(model, p)
-        if targets and data_of(model, q) == targets | given and not implicit(model, q, p):
+        targets, given = scored(model, q, p), model.data_of(p)
+        if targets and model.data_of(q) == targets | given and not implicit(model, q, p):
             scores.append(f"p({show(targets)}{'|' + show(given) if given else ''})")
     restyle = [t.split("->")[1] for t in translations if _styled(model, *t.split("->"))]
     return {
@@ -158,12 +143,12 @@ def abilities(model: Model) -> dict[str, str]:
     }
 
 
-def _measured(model: Model, names: Iterable[str]) -> bool:
+def _measured(model: Learner, names: Iterable[str]) -> bool:
     found = inference_law(model, names, model.common) if model.common else None
     return found is not None and (not implicit(model, found[1]) or bool(heads(model).terms))
 
 
-def heads(model: Model) -> Objective:
+def heads(model: Learner) -> Objective:
     """The dependences between all modalities and the common latents for which the model has
     critics.
     """
@@ -179,14 +164,14 @@ def heads(model: Model) -> Objective:
     return Objective(tuple(found))
 
 
-def style_latents(model: Model, law: Law) -> list[str]:
+def style_latents(model: System, law: Law) -> list[str]:
     """Latents that a conditional law draws from the model itself, not from what it is given: the
     style of its output.
     """
     return [t.of[0] for t in law.terms if t.of[0] not in model.observed and t.head != "q"]
 
 
-def _styled(model: Model, given: str, targets: str) -> bool:
+def _styled(model: System, given: str, targets: str) -> bool:
     found = generative_law(model, given.split(","), targets.split(","))
     if found is None:
         return False

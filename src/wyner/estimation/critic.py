@@ -31,7 +31,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wyner.information.estimators.samples import Sample
+from wyner.estimation.samples import Sample
 from wyner.networks import MLP
 from wyner.seeds import mix
 

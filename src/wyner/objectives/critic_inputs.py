@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from wyner.errors import LawError, unknown
-from wyner.laws import Law, Planner, is_data, read_term
+from wyner.laws import Law, Planner, is_data, read_conditional
 from wyner.objectives.measures import Dependence, Distance, Matching, Ratio
 from wyner.objectives.terms import Measured
 
@@ -109,7 +109,7 @@ def duel(term: Measured, laws: Laws, planner: Planner) -> Duel:
             raise LawError(
                 f"{term.name}: it needs the prior {measure.prior}, which no law of the model names"
             )
-        dist = planner.dist(read_term(measure.prior), {}, term.law)
+        dist = planner.dist(read_conditional(measure.prior), {}, term.law)
         second = {**first, measure.right[0]: planner.plan.add("draw", measure.right[0], dist)}
         moved = ()
     return Duel(

@@ -10,8 +10,7 @@ import torch
 from scipy import stats
 
 from wyner.errors import DataError, OptionError
-from wyner.information.discrete.table import total_correlation
-from wyner.information.estimators import (
+from wyner.estimation import (
     clusters,
     critic,
     crossfit,
@@ -21,10 +20,11 @@ from wyner.information.estimators import (
     relaxed,
     table,
 )
-from wyner.information.estimators.neural import Learned
-from wyner.information.estimators.rows import Estimate, around
-from wyner.information.estimators.samples import read
-from wyner.information.tasks import flips
+from wyner.estimation.neural import Learned
+from wyner.estimation.rows import Estimate, around
+from wyner.estimation.samples import read
+from wyner.estimation.tasks import flips
+from wyner.information.discrete.table import total_correlation
 
 BITS = math.log(2)
 

@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from wyner.errors import OptionError, unknown
-from wyner.information.estimators.crossfit import CrossFit, cross_fit
-from wyner.information.estimators.rows import Estimate
-from wyner.information.estimators.runners import (
+from wyner.estimation.crossfit import CrossFit, cross_fit
+from wyner.estimation.rows import Estimate
+from wyner.estimation.runners import (
     NAMES,
     WIDEST,
     by_codes,
@@ -33,7 +33,7 @@ from wyner.information.estimators.runners import (
     by_neural,
     by_plug_in,
 )
-from wyner.information.estimators.samples import Sample, read
+from wyner.estimation.samples import Sample, read
 
 CLOSE, SHARE = 0.03, 0.06
 """A description counts as complete if what it shows is within this many nats, or this share, of the

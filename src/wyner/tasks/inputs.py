@@ -6,54 +6,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from wyner.arrays import Array, to_tensor
 from wyner.errors import DataError, ShapeError, TaskError, unknown
+from wyner.laws import System
 from wyner.seeds import TASK, mix
-
-if TYPE_CHECKING:
-    from wyner.models.base import Model
-
-Array = Any
-"""A NumPy array or a PyTorch tensor."""
-
-
-def to_tensor(array: Array, name: str) -> Tensor:
-    """A tensor from a NumPy array, a tensor or nested lists of numbers; anything else is a
-    `DataError`.
-    """
-    if isinstance(array, Tensor):
-        return array
-    array = np.asarray(array)
-    if array.dtype.kind not in "buif":
-        kind = {
-            "O": "objects",
-            "U": "strings",
-            "S": "bytes",
-            "c": "complex numbers",
-            "M": "dates",
-        }.get(array.dtype.kind, str(array.dtype))
-        raise DataError(
-            f"{name}: expected an array of numbers, got {kind}; encode them as numbers first"
-        )
-    if array.dtype == np.uint16 or array.dtype == np.uint32 or array.dtype == np.uint64:
-        array = array.astype(np.int64)
-    return torch.from_numpy(np.ascontiguousarray(array))
-
-
-def like_input(value: Tensor, example: object) -> Any:
-    """The result as the caller's kind of array: NumPy unless a tensor came in (or nothing did)."""
-    if example is None or isinstance(example, Tensor):
-        return value
-    return value.detach().cpu().numpy()
 
 
 @contextmanager
-def asking(model: Model, seed: int | None = None) -> Iterator[torch.device]:
+def asking(model: System, seed: int | None = None) -> Iterator[torch.device]:
     """Evaluation mode, no gradients, and random numbers from `seed` that leave the caller's stream
     untouched.
     """
@@ -70,7 +34,7 @@ def asking(model: Model, seed: int | None = None) -> Iterator[torch.device]:
         model.train(training)
 
 
-def given_values(model: Model, arrays: Mapping[str, Array], what: str) -> dict[str, Tensor]:
+def given_values(model: System, arrays: Mapping[str, Array], what: str) -> dict[str, Tensor]:
     """The user's arrays by modality: checked against the spaces, on the model's device, with its
     type.
 
@@ -106,15 +70,9 @@ def given_values(model: Model, arrays: Mapping[str, Array], what: str) -> dict[s
     return out
 
 
-def block_rows(model: Model) -> int:
+def block_rows(model: System) -> int:
     """How many rows a task evaluates at a time, so that memory stays bounded (about 2^23 numbers in
     the widest layer).
     """
     largest = max(s.size for s in model.observed.values())
     return max(256, 2**23 // max(512, 16 * largest))
-
-
-def parts_of(values: Mapping[str, Tensor], rows: int) -> list[dict[str, Tensor]]:
-    """The same arrays in blocks of at most `rows` rows."""
-    total = len(next(iter(values.values())))
-    return [{k: v[i : i + rows] for k, v in values.items()} for i in range(0, total, rows)]

@@ -1,15 +1,18 @@
-"""Estimators of common information from pairs, one idea a file; `wyner.information.estimate` runs
-those that fit the data.
+"""Common information from samples: estimators, one idea a file, and tasks with exact answers.
 
 samples       what the two sides are: categories or columns of numbers
 table         counts without what could be chance; plug_in: I, J, C_GK of a table, exactly
 gaussian_fit  canonical correlations, tested; J of a Gaussian copula; density: entropies for the
-Gaussian lower bound
+              Gaussian lower bound
 critic        a separable critic and its bounds of I; crossfit: its features as a smaller pair with
               the same J
 neural        a Wyner VAE on these features
+estimate      runs those that fit the data
+tasks         pairs whose information is known
 """
 
-from wyner.information.estimators.rows import Estimate
+from wyner.estimation import tasks
+from wyner.estimation.estimate import Estimates, estimate
+from wyner.estimation.rows import Estimate
 
-__all__ = ["Estimate"]
+__all__ = ["Estimate", "Estimates", "estimate", "tasks"]

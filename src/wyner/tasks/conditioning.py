@@ -5,22 +5,19 @@ where the moving coordinates go.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from wyner.arrays import Array, parts_of, to_tensor
 from wyner.errors import ShapeError, TaskError, unknown
 from wyner.families import Distribution
 from wyner.families.distributions import Categorical, Normal
-from wyner.laws import Law, Term, run
-from wyner.tasks.arrays import Array, block_rows, parts_of, to_tensor
-from wyner.tasks.choice import data_of, generative_law, inference_law, must, outputs_of, show
+from wyner.laws import Conditional, Law, System, run
 from wyner.tasks.information import rate_per_dimension
+from wyner.tasks.inputs import block_rows
+from wyner.tasks.queries import generative_law, inference_law, must, show
 from wyner.tasks.sampling import _noise, _posterior, _sampled
-
-if TYPE_CHECKING:
-    from wyner.models.base import Model
 
 Values = Mapping[str, Tensor]
 MOST = 8
@@ -28,7 +25,7 @@ MOST = 8
 
 
 def law_of_outputs(
-    model: Model, values: Values, to: str | None, task: str
+    model: System, values: Values, to: str | None, task: str
 ) -> tuple[str, Law, list[str]]:
     """The p-law of the outputs: the joint one, else one that is conditioned on some of what is
     given.
@@ -41,8 +38,8 @@ def law_of_outputs(
     laws = [
         (name, p)
         for name, (_, p) in model.laws.items()
-        if data_of(model, p) <= set(values)
-        and (outputs := outputs_of(model, p))
+        if model.data_of(p) <= set(values)
+        and (outputs := model.outputs_of(p))
         and (to is None or to in outputs)
     ]
     why = f"no law draws {show(wanted)} from latents" + (
@@ -51,7 +48,7 @@ def law_of_outputs(
     name, law = must(
         max(laws, key=lambda item: len(item[1].variables), default=None), model, task, why
     )
-    return name, law, [to] if to else [k for k in model.observed if k in outputs_of(model, law)]
+    return name, law, [to] if to else [k for k in model.observed if k in model.outputs_of(law)]
 
 
 def draws(law: Law, name: str) -> bool:
@@ -60,7 +57,7 @@ def draws(law: Law, name: str) -> bool:
 
 
 def moving(
-    model: Model, law: Law, along: str | Sequence[str] | None, default: Sequence[str] | None
+    model: System, law: Law, along: str | Sequence[str] | None, default: Sequence[str] | None
 ) -> tuple[str, ...]:
     """Names of latents that move, checked."""
     drawn = [n for n in model.latent if draws(law, n)]
@@ -77,7 +74,7 @@ def moving(
     return names
 
 
-def chosen_latents(model: Model, latents: Mapping[str, Array]) -> dict[str, Tensor]:
+def chosen_latents(model: System, latents: Mapping[str, Array]) -> dict[str, Tensor]:
     """The user's values of latents: checked against the spaces, on the model's device, with its
     type.
 
@@ -107,13 +104,13 @@ def chosen_latents(model: Model, latents: Mapping[str, Array]) -> dict[str, Tens
     return out
 
 
-def data_values(model: Model, law: Law, values: Values) -> dict[str, Tensor]:
+def data_values(model: System, law: Law, values: Values) -> dict[str, Tensor]:
     """What the law is conditioned on."""
-    return {k: values[k] for k in data_of(model, law)}
+    return {k: values[k] for k in model.data_of(law)}
 
 
 def held(
-    model: Model, law: Law, where: str, values: Values, needed: Sequence[str], means: bool
+    model: System, law: Law, where: str, values: Values, needed: Sequence[str], means: bool
 ) -> dict[str, Tensor]:
     """Every latent that the law draws, and its data, by row: inferred as far as the model can, the
     others from the law itself.
@@ -130,7 +127,7 @@ def held(
         why = f"it has no law q of {show(needed or wanted)} given {show(values)}"
         name, q = must(at, model, f"infer {show(needed or wanted)} from {show(values)}", why)
         inferred = [n for n in wanted if draws(q, n)]
-        seen = {k: values[k] for k in data_of(model, q)}
+        seen = {k: values[k] for k in model.data_of(q)}
         found = {k: v for k, (_, v) in _posterior(model, q, name, seen, inferred, means).items()}
     known = {**data_values(model, law, values), **found}
     rows = len(next(iter(known.values()))) if known else 1
@@ -155,10 +152,10 @@ def held(
     return known
 
 
-def prior_of(model: Model, law: Law, where: str, name: str, base: Values) -> Distribution:
+def prior_of(model: System, law: Law, where: str, name: str, base: Values) -> Distribution:
     """p(z) if the model has one, else the factor of the law at the other values of the base."""
     if f"p({name})" in model.factors:
-        law, known = Law((Term("p", (name,), ()),), f"p({name})"), {}
+        law, known = Law((Conditional("p", (name,), ()),), f"p({name})"), {}
     else:
         known = {k: v for k, v in base.items() if k != name}
     planner = model.planner()
@@ -170,7 +167,7 @@ def prior_of(model: Model, law: Law, where: str, name: str, base: Values) -> Dis
 
 
 def coordinates(
-    model: Model, values: Values, name: str, prior: Distribution, dims: Sequence[int] | None
+    model: System, values: Values, name: str, prior: Distribution, dims: Sequence[int] | None
 ) -> list[int]:
     """Coordinates to move: those that were named, else those of the highest rates."""
     event = model.latent[name].event_shape
@@ -216,7 +213,7 @@ def moves(
 
 
 def decoded_path(
-    model: Model, law: Law, where: str, base: Values, moved: Values, targets: Sequence[str]
+    model: System, law: Law, where: str, base: Values, moved: Values, targets: Sequence[str]
 ) -> dict[str, Tensor]:
     """Decoder means along a path: `moved` holds `(S, B, *event)`, the rest of the base is equal in
     every step.
@@ -231,7 +228,7 @@ def decoded_path(
 
 
 def decoded(
-    model: Model,
+    model: System,
     law: Law,
     where: str,
     values: Values,

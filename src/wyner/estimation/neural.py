@@ -27,8 +27,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wyner.information.estimators.critic import Bound, bounds, train
-from wyner.information.estimators.crossfit import Fold
+from wyner.estimation.critic import Bound, bounds, train
+from wyner.estimation.crossfit import Fold
 from wyner.seeds import mix
 
 PRICE, STEPS, BATCH, HIDDEN, SEEDS = 0.05, 600, 150, (32, 32), 3

@@ -11,9 +11,9 @@ import pytest
 
 from wyner import information
 from wyner.errors import OptionError
+from wyner.estimation.estimate import fitting, interval_text
+from wyner.estimation.samples import read
 from wyner.information import Estimate, Estimates, tasks
-from wyner.information.estimate import fitting, interval_text
-from wyner.information.estimators.samples import read
 
 QUICK = ("plug-in", "copula", "gaussian-bound")
 

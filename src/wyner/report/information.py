@@ -1,4 +1,4 @@
-"""The pictures of docs/theory/common_information.md: python -m wyner.information.explain
+"""The pictures of docs/theory/common_information.md: python -m wyner.report.information
 docs/images.
 """
 
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wyner.canvas import DATA, INK, LINES, MODEL, TRUTH, dress, figure, legend
 from wyner.information.gaussian import gaussian
 from wyner.information.pictures import curve_panel, heat
 from wyner.information.pmf import pmf
-from wyner.report.canvas import DATA, INK, LINES, MODEL, TRUTH, dress, figure, legend
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -154,8 +154,8 @@ PICTURES = {"mutual": mutual, "gacs-korner": gacs_korner, "wyner": wyner, "gauss
 
 def main(folder: Path) -> None:
     """Draws every picture into a folder."""
+    from wyner.canvas import png
     from wyner.files import write_bytes
-    from wyner.report.canvas import png
 
     for name, draw in PICTURES.items():
         write_bytes(folder / f"information-{name}.png", png(draw()))

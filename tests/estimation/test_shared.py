@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from wyner.errors import ShapeError
-from wyner.information.shared import shared_information
+from wyner.estimation.shared import shared_information
 
 
 class _Quadratic(torch.nn.Module):

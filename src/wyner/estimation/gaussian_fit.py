@@ -21,8 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from wyner.information.estimators.critic import PAIRS, Bound, bounds
-from wyner.information.estimators.table import LEVEL, tail
+from wyner.estimation.critic import PAIRS, Bound, bounds
+from wyner.estimation.table import LEVEL, tail
 
 LARGEST = 1 - 1e-9
 

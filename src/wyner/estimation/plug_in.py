@@ -9,18 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wyner.estimation.clusters import centres, nearest, quantiles
+from wyner.estimation.crossfit import Fold
+from wyner.estimation.relaxed import bound
+from wyner.estimation.samples import Sample, Side
+from wyner.estimation.table import count, denoise, gacs_korner, information_with_error, merge
 from wyner.information.discrete.table import total_correlation
-from wyner.information.estimators.clusters import centres, nearest, quantiles
-from wyner.information.estimators.crossfit import Fold
-from wyner.information.estimators.relaxed import bound
-from wyner.information.estimators.samples import Sample, Side
-from wyner.information.estimators.table import (
-    count,
-    denoise,
-    gacs_korner,
-    information_with_error,
-    merge,
-)
 
 BINS, CODES, REPLICATES, SUBSET, SOLVED = 12, 12, 6, 3000, 6
 """Quantile bins of one column; clusters of several; tables that are drawn for an interval; rows

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from wyner.information.estimators import gaussian_fit, plug_in
-from wyner.information.estimators.crossfit import CrossFit, Fold
-from wyner.information.estimators.density import negentropy
-from wyner.information.estimators.neural import PRICE, Learned, learn
-from wyner.information.estimators.relaxed import bound
-from wyner.information.estimators.rows import Estimate, around
-from wyner.information.estimators.samples import Sample
-from wyner.information.estimators.table import RARE, merge
+from wyner.estimation import gaussian_fit, plug_in
+from wyner.estimation.crossfit import CrossFit, Fold
+from wyner.estimation.density import negentropy
+from wyner.estimation.neural import PRICE, Learned, learn
+from wyner.estimation.relaxed import bound
+from wyner.estimation.rows import Estimate, around
+from wyner.estimation.samples import Sample
+from wyner.estimation.table import RARE, merge
 
 NAMES = (
     "plug-in",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from wyner.errors import OptionError
-from wyner.objectives import Objective
+from wyner.objectives.terms import Objective
 
 
 @dataclass(frozen=True)

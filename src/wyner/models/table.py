@@ -1,0 +1,55 @@
+"""The table that lists all models."""
+
+from __future__ import annotations
+
+from wyner.models.adgm import ADGM
+from wyner.models.base import Model
+from wyner.models.bcde import BCDE
+from wyner.models.beta_vae import JointBetaVAE
+from wyner.models.cvae import CVAE
+from wyner.models.dmvae import DMVAE
+from wyner.models.dsae import DSAE
+from wyner.models.iiae import IIAE
+from wyner.models.jmvae import JMVAE
+from wyner.models.jvae import JVAE
+from wyner.models.mmvae import MMVAE
+from wyner.models.mmvae_plus import MMVAEPlus
+from wyner.models.mopoe import MoPoE
+from wyner.models.mvae import MVAE
+from wyner.models.mvtcae import MVTCAE
+from wyner.models.pixelcnn_vae import PixelCNNVAE
+from wyner.models.ssvae import SSVAE
+from wyner.models.variational_wyner import VariationalWyner
+from wyner.models.vcca_private import BiVCCAPrivate, VCCAPrivate
+from wyner.models.vib import VIB
+from wyner.models.w_vae import WVAE
+from wyner.models.wyner_vae import WynerVAE
+
+TABLE: dict[str, type[Model]] = {
+    kind.__name__: kind
+    for kind in (
+        WynerVAE,
+        JVAE,
+        JMVAE,
+        CVAE,
+        VCCAPrivate,
+        BiVCCAPrivate,
+        VIB,
+        JointBetaVAE,
+        SSVAE,
+        ADGM,
+        BCDE,
+        WVAE,
+        IIAE,
+        MVAE,
+        MMVAE,
+        MoPoE,
+        MVTCAE,
+        DMVAE,
+        MMVAEPlus,
+        VariationalWyner,
+        DSAE,
+        PixelCNNVAE,
+    )
+}
+"""Every model by the name that configurations and the command line use."""

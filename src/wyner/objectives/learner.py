@@ -1,0 +1,122 @@
+"""A learner: a system with an objective, the phases that train it, and the critics that they need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from wyner.errors import OptionError, unknown
+from wyner.laws import System, read_conditional
+from wyner.networks import Critics
+from wyner.objectives.critic_inputs import seen_by
+from wyner.objectives.critics import CriticSet
+from wyner.objectives.phases import Phase
+from wyner.objectives.program import Program
+from wyner.objectives.ratios import RatioProgram
+from wyner.objectives.terms import Objective
+from wyner.seeds import ROWS, mix
+
+
+class Learner(System):
+    """What a training needs of a model.
+
+    Args:
+        objective: a weighted sum of terms.
+        phases: how to train; by default one phase with the objective and every factor.
+        critics: makes the critics of terms that compare laws by their draws.
+        modules: a user's own networks by factor, own critics by the name of their term.
+        parts: of the system; see `wyner.laws.System`.
+    """
+
+    objective: Program | RatioProgram
+
+    def __init__(
+        self,
+        *,
+        objective: Objective,
+        phases: Sequence[Phase] = (),
+        critics: Critics | None = None,
+        modules: Mapping[str, nn.Module] | None = None,
+        **parts: Any,
+    ) -> None:
+        phases = tuple(phases) or (Phase("main", objective),)
+        measured = {
+            t.name: t for o in (objective, *(p.objective for p in phases)) for t in o.measured
+        }
+        modules = dict(modules or {})
+        own = {k: modules.pop(k) for k in tuple(modules) if k in measured}
+        super().__init__(modules=modules, **parts)
+        self.phases = phases
+        self._check_phases()
+        sees = {
+            k: seen_by(t, self.laws, list(self.variables), self.observed)
+            for k, t in measured.items()
+        }
+        sees = {k: v for k, v in sees.items() if v}
+        self._known(own, sees, "network")
+        self.critics: CriticSet | None = None
+        if sees:
+            self.critics = CriticSet(critics or Critics(), sees, self.variables, self.observed, own)
+        # not a submodule: it shares the factors, which would otherwise be stored twice
+        object.__setattr__(self, "objective", self.program(objective))
+
+    def _check_phases(self) -> None:
+        names = [p.name for p in self.phases]
+        if len(set(names)) < len(names):
+            raise OptionError(f"phases: expected different names, got {', '.join(names)}")
+        for phase in self.phases:
+            for name in (*(phase.train or ()), *phase.freeze):
+                if name not in self.factors:
+                    raise OptionError(
+                        f"phase {phase.name!r}: {unknown('factor', name, self.factors)}"
+                    )
+
+    def prepare(
+        self,
+        values: Mapping[str, Tensor],
+        masks: Mapping[str, Tensor] | None,
+        seed: int,
+        trained: bool,
+    ) -> None:
+        """Trains and freezes the parts that come before the model, if its networks have such parts
+        (`Builder.before`).
+
+        Args:
+            values: training rows by modality, `(N, *event)`, on the model's device.
+            masks: by modality, `(N,)`; rows without a modality are left out.
+            seed: of the order of the rows.
+            trained: whether the weights are there already, so that freezing is enough.
+        """
+        if self.critics is not None and not trained:
+            self.critics.measure(values)
+        for k, name in enumerate(self.observed):
+            if name in self.features:
+                decoders: list[Any] = [
+                    f.network
+                    for key, f in self.factors.items()
+                    if read_conditional(key).of == (name,)
+                ]
+                rows = lambda name=name: (
+                    values[name] if masks is None else values[name][masks[name] > 0]
+                )
+                generator = torch.Generator().manual_seed(mix(seed, ROWS, k))
+                self.networks.before(
+                    self.features[name], decoders, None if trained else rows, generator
+                )
+
+    def program(self, objective: Objective) -> Program | RatioProgram:
+        """An objective compiled over this model's laws and factors; it shares the parameters."""
+        if objective.measured:
+            return RatioProgram(
+                objective,
+                self.laws,
+                self.planner(),
+                self.factors,
+                self.features,
+                self.critics,
+                self.variables,
+            )
+        return Program(objective, self.laws, self.planner(), self.factors, self.features)

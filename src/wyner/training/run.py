@@ -1,0 +1,41 @@
+"""What a training leaves."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wyner.config import encode
+from wyner.models.base import Model
+from wyner.training.settings import Settings
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a training leaves: the trained `model`, the logged rows `history`, and the `folder`
+    (None if in memory).
+
+    Of a grid: the best member's, with all that finished in `members`; each member knows its `point`
+        of the grid.
+    """
+
+    model: Model
+    history: list[dict[str, Any]]
+    folder: Path | None
+    members: tuple[Run, ...] = ()
+    point: dict[str, Any] = field(default_factory=dict)
+
+
+def described(
+    model: Model, settings: Settings, fingerprint: str, about: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a run's configuration says of it, and the defaults of its settings; see `RunFolder.open`."""
+    found = {"model": model.config, "fit": _plain(settings), "fingerprint": fingerprint}
+    return {**found, "about": dict(about)}, _plain(Settings())
+
+
+def _plain(settings: Settings) -> dict[str, Any]:
+    return encode(dataclasses.asdict(settings) | {"schedule": settings.schedule})
