@@ -25,6 +25,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from wyner.errors import OptionError, unknown
@@ -66,11 +67,13 @@ def _files() -> list[str]:
 
 
 def read(name: str, protocol: str = "short") -> Study:
-    """A shipped study.
+    """A shipped study by name, or one of your own by the path of its TOML file.
 
     Raises:
         OptionError: an unknown name or protocol.
     """
+    if Path(name).suffix == ".toml" and Path(name).is_file():
+        return parse(Path(name).read_text(), Path(name).stem, protocol)
     if name not in names():
         raise OptionError(unknown("experiment", name, names()))
     if protocol not in protocols(name):

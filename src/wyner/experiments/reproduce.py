@@ -139,8 +139,12 @@ def redraw(name: str, protocol: str = "short", out: str | Path = "results") -> l
     made = []
     for study, which in wanted:
         for path in sorted((Path(out) / study).glob(f"{which}*.json")):
-            found = from_json(grammar.read(study, which), read_json(path))
-            made.append(_write(path.parent, found))
+            kept = read_json(path)
+            found = from_json(grammar.read(study, which), kept)
+            page = path.with_suffix(".md")
+            write_json(path, kept | {"claims": as_json(found)["claims"]})
+            write_bytes(page, markdown(found).encode())
+            made.append(page)
     if not made:
         raise RunError(f"{out} has no results of {name} to draw again; train them first")
     return made

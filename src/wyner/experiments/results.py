@@ -206,7 +206,7 @@ def as_json(found: Results) -> dict[str, Any]:
         "versions": dict(found.versions),
         "device": found.device,
         "wall_s": round(sum(60 * found.minutes(r.slug) for r in found.rows), 1),
-        "wall_s_by_row": {k: round(v, 1) for k, v in found.seconds.items()},
+        "wall_s_by_row": {k: round(v, 2) for k, v in found.seconds.items()},
         "data": sources[""] if one else sources,
         "evaluate": {k: likelihood[k] for k in ("samples", "rows") if likelihood.get(k)},
         "questions": asked,

@@ -9,7 +9,7 @@ from typing import Any
 
 from wyner.experiments.claims import RULE
 from wyner.experiments.markdown import filled
-from wyner.experiments.questions import NLL
+from wyner.experiments.questions import NLL, Likelihood
 from wyner.experiments.results import Results, Spread, spread, trimmed
 from wyner.experiments.study import Row, Value
 
@@ -30,10 +30,9 @@ def markdown(found: Results) -> str:
         kind = options["kind"]
         rest = {k: v for k, v in options.items() if k not in ("kind", "title")}
         if text := KINDS[kind](found, **rest):
-            title = options.get("title") or TITLES[kind]
-            if title == TITLES["numbers"] and "likelihood" not in study.questions:
-                title = "Numbers, all seeds"
-            parts += [f"## {title}", text]
+            scored = kind != "numbers" or "likelihood" in study.questions
+            usual = TITLES[kind] if scored else "Numbers, all seeds"
+            parts += [f"## {options.get('title', usual)}", text]
     if study.notes:
         parts += ["## Notes", "\n".join(f"* {n}" for n in study.notes)]
     v = ", ".join(f"{k} {x}" for k, x in found.versions.items())
@@ -191,7 +190,7 @@ def published(found: Results) -> str:
     if all(k in found.fact.truth for k in NLL):
         floors = [f"*{found.fact.truth[k] + shift[k]:.3f}*" for k in NLL]
         body.append(["*floor*", "", floors[0], "", "", "", floors[1], "", "", ""])
-    probe: Any = study.probe.questions.get("likelihood", likelihood)
+    probe: Any = study.probe.questions.get("likelihood", Likelihood(20, 500))
     text = (
         "“kept seeds”: the paper's rule, of ten runs the two best and two worst are dropped (of"
         " other numbers the same share). “best of the run”: the lowest value of the curve, as the"

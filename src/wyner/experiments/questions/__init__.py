@@ -15,4 +15,4 @@ QUESTIONS: dict[str, type[Question]] = {
 }
 """In the order of the columns of a table."""
 
-__all__ = ["NLL", "QUESTIONS", "Column", "Question", "held_out"]
+__all__ = ["NLL", "QUESTIONS", "Column", "Information", "Likelihood", "Question", "held_out"]
