@@ -32,8 +32,8 @@ def celeba(
 
     Needs `list_attr_celeba*.txt` and, beside it, the aligned pictures as a folder or zip archive
     `img_align_celeba*`. Faces are decoded once into the cache (12 KB each). The attributes are a
-    function of the face, so C_GK = I = J = H(X). Parts are in the
-    order of the list: training, validation, test; the same person may be in two of them.
+    function of the face, so C_GK = I = J = H(X). Parts are in the order of the list: training,
+    validation, test; the same person may be in two of them.
 
     Args:
         folder: with the two; by default `$WYNER_DATA_DIR/celeba`, or `celeba` in the cache.

@@ -133,7 +133,7 @@ def add1(
     pad, 28 + 2 pad)` in [0, 1].
 
     The pair shares only the label, which can be read from each side: C_GK = I = J = H(label),
-        nearly log 10 = 2.3026 nats.
+    nearly log 10 = 2.3026 nats.
 
     Args:
         full: all of MNIST (50,000 pairs by default) instead of the embedded digits (6,000).

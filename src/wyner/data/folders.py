@@ -34,10 +34,9 @@ def image_pairs(
     decoded once into the cache.
 
     Without a table, pictures with the same path but for its ending are a pair. A table is a CSV
-        file: with columns `x,y` it lists
-    the pairs; with columns `file,label` it gives the label of every picture of both folders, and
-    pairs share their label: x uniform, y uniform in its class. Each part has pictures of its own
-        where the table gives labels; listed pairs may share pictures.
+    file: with columns `x,y` it lists the pairs; with columns `file,label` it gives the label of
+    every picture of both folders, and pairs share their label: x uniform, y uniform in its class.
+    Each part has pictures of its own where the table gives labels; listed pairs may share pictures.
 
     Args:
         x, y: folders or archives; they may be the same one if a table is given.

@@ -32,9 +32,8 @@ def same(
     `Image(3, 32, 32)`, uint8.
 
     They share only the label: C_GK = I = J = H(label), nearly log 10 = 2.3026 nats. Wyner VAE
-        paper, section 9 of the
-    specification; pairs are drawn once from the seed: x uniform over the images, y uniform over its
-    class.
+    paper, section 9 of the specification; pairs are drawn once from the seed: x uniform over the
+    images, y uniform over its class.
 
     Args:
         train, validation, test: numbers of pairs; validation pairs are drawn from training pictures
@@ -81,8 +80,8 @@ def add1(
     every picture with m partners.
 
     The protocol of the variational Wyner paper (its code): at most 10,000 pictures a class to train
-        and 1,000 to test, each
-    with m random partners. Its pictures are scaled to [-1, 1]; ours stay in [0, 1].
+    and 1,000 to test, each with m random partners. Its pictures are scaled to [-1, 1]; ours stay in
+    [0, 1].
 
     Args:
         partners: m.

@@ -25,9 +25,8 @@ def mog(train: int = 50_000, validation: int = 5_000, test: int = 10_000, seed: 
                                                    uniform on five values
 
     Exact facts (specification, section 10): C_GK = I = J = h_b(1/5) = 0.500402 nats, not log 5: the
-        pair shares only
-    whether Z is the centre. With decoder variance 1/2 no model of the family has a lower nll than
-    the floors in `truth`.
+    pair shares only whether Z is the centre. With decoder variance 1/2 no model of the family has a
+    lower nll than the floors in `truth`.
     """
     rng = np.random.default_rng(mix(seed, DATA))
 
