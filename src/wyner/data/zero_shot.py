@@ -13,8 +13,6 @@ from wyner.data.pairing import in_rounds
 from wyner.errors import DataError, OptionError
 from wyner.seeds import DATA, mix
 
-PARTS = ("train", "validation", "test")
-
 
 @dataclass(frozen=True)
 class Sides:
