@@ -13,14 +13,14 @@ RELATIONS = {"below": (-1, -1), "above": (1, -1), "at most": (-1, 1), "at least"
 """Signs (a, b) by which a claim says that a (left - right) + b margin > 0."""
 HOLDS, FAILS, OPEN, MISSING = "holds", "does not hold", "undecided", "not measured"
 RULE = (
-    "Rows are compared seed by seed: a difference is the mean of left minus right over the seeds"
-    " that both have, its standard error s / sqrt(n), with s the deviation of the n differences; of"
-    " one common seed, that of the differences row by row where they are kept, else"
-    " sqrt(e1^2 + e2^2) of the two standard errors over rows. “Below” and “above” claim a difference"
-    " beyond the margin, “at most” and “at least” one that does not exceed it the other way. A"
-    " claim holds if what it says is exceeded by more than twice the standard error, does not hold"
-    " if it is missed by more than that, and is undecided else. A claim about several rows holds if"
-    " it holds against each, and fails if it fails against one."
+    "Rows are compared seed by seed. A difference is the mean of left minus right over the seeds"
+    " that both rows have; its standard error is s / sqrt(n), with s the standard deviation of the n"
+    " differences. With one common seed it is that of the differences row by row where these are"
+    " kept, else sqrt(e1^2 + e2^2) of the two standard errors over rows. “Below” and “above” say"
+    " that the difference is beyond the margin, “at most” and “at least” that it is not. A claim"
+    " holds if the numbers are on its side of the margin by more than twice the standard error, does"
+    " not hold if they are on the other side by more than that, and is undecided otherwise. Against"
+    " several rows it holds if it holds against each, and does not hold if it fails against one."
 )
 
 
@@ -38,7 +38,6 @@ class Claim:
         metric: by name.
         relation: from `RELATIONS`.
         margin: in units of the metric.
-        note: what else stands beside the numbers.
     """
 
     text: str

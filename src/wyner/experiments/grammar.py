@@ -124,23 +124,19 @@ def _study(found: Mapping[str, Any], name: str, protocol: str, where: str) -> St
         _choice(figure, options, FIGURES, "figure", where)
         for slug in options.get("rows", []):
             _one(slug, slugs, f"{where}: figure {figure}", "row")
+    plain = ("title", "source", "seeds", "figures", "digits", "caption")
     return Study(
         name,
         protocol,
-        found["title"],
-        found.get("source", ""),
-        rows,
-        found["seeds"],
-        sets,
-        questions,
-        Probe(**probe),
-        tuple(_claim(c, slugs, columns, where) for c in found.get("claims", [])),
-        found.get("figures", {}),
-        tables,
-        tuple(found.get("notes", [])),
-        tuple((o["label"], _published(o, columns, where)) for o in found.get("others", [])),
-        found.get("digits", {}),
-        found.get("caption", ""),
+        rows=rows,
+        data=sets,
+        questions=questions,
+        probe=Probe(**probe),
+        claims=tuple(_claim(c, slugs, columns, where) for c in found.get("claims", [])),
+        tables=tables,
+        notes=tuple(found.get("notes", [])),
+        others=tuple((o["label"], _published(o, columns, where)) for o in found.get("others", [])),
+        **{k: found[k] for k in plain if k in found},
     )
 
 
@@ -247,12 +243,7 @@ def _claim(found: Mapping[str, Any], slugs: list[str], columns: Any, where: str)
         _one(slug, slugs, f"{where}: claim", "row")
     _one(found["metric"], columns, f"{where}: claim", "metric")
     _one(found["relation"], RELATIONS, f"{where}: claim", "relation")
-    margin = float(found.get("margin", 0.0))
-    return Claim(found["text"], found["left"], tuple(right), *_plain(found), margin)
-
-
-def _plain(found: Mapping[str, Any]) -> tuple[str, str]:
-    return found["metric"], found["relation"]
+    return Claim(**{**found, "right": tuple(right)})
 
 
 def slug_of(label: str) -> str:

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from wyner.data import Dataset
 from wyner.errors import RunError
-from wyner.experiments.questions import Question
+from wyner.experiments.questions import Question, answer_of
 from wyner.experiments.study import Row, Study
 from wyner.experiments.trainers import TRAINERS, Job, Trainer
-from wyner.files import read_json, replacing, write_json
+from wyner.files import read_json, read_tensors, write_json, write_tensors
 from wyner.runs import device_name, read_history
 
 ABOUT, ANSWERS = "row.json", "answers.json"
@@ -161,18 +162,19 @@ def answers(
             if not ask:
                 return None
             asked = model() if asked is None else asked
-            found = question.answer(asked, dataset, part, seed)
+            found = answer_of(question, asked, dataset, part, seed)
             rows = {k: v for k, v in found.items() if isinstance(v, np.ndarray)}
-            if rows:
-                with replacing(folder / f"rows-{part}-{name}.npz") as file, file.open("wb") as f:
-                    np.savez(f, allow_pickle=False, **rows)
+            beside = f"rows-{part}-{name}.safetensors" if rows else ""
+            if beside:
+                write_tensors(
+                    folder / beside, {k: torch.from_numpy(v) for k, v in rows.items()}, {}
+                )
             plain = {k: v for k, v in found.items() if k not in rows}
-            kept[key] = {"how": how, "answers": plain, "rows": bool(rows)}
+            kept[key] = {"how": how, "answers": plain, "rows": beside}
             write_json(path, kept)
         out |= kept[key]["answers"]
-        if kept[key]["rows"]:
-            with np.load(folder / f"rows-{part}-{name}.npz") as arrays:
-                out |= dict(arrays)
+        if beside := kept[key]["rows"]:
+            out |= {k: v.numpy() for k, v in read_tensors(folder / beside)[0].items()}
     return out
 
 

@@ -93,11 +93,11 @@ class Study:
     name: str
     protocol: str
     title: str
-    source: str
     rows: tuple[Row, ...]
     seeds: int
     data: Mapping[str, tuple[Mapping[str, Any], ...]]
     questions: Mapping[str, Question]
+    source: str = ""
     probe: Probe = Probe()
     claims: tuple[Claim, ...] = ()
     figures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

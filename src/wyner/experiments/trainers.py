@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import torch
 
 from wyner.data import Dataset
+from wyner.experiments.questions import answer_of
 from wyner.experiments.study import Probe, Row
 from wyner.files import read_json
 from wyner.models.stored import load
@@ -136,13 +137,8 @@ class Fit(Trainer):
 
 def probed(model: Any, dataset: Dataset, probe: Probe) -> dict[str, float]:
     """The numbers of a probe, without their errors."""
-    found = {
-        k: v
-        for q in probe.questions.values()
-        for k, v in q.answer(model, dataset, probe.part).items()
-        if k in q.columns
-    }
-    return found
+    asked = [(q, answer_of(q, model, dataset, probe.part)) for q in probe.questions.values()]
+    return {k: v for q, found in asked for k, v in found.items() if k in q.columns}
 
 
 def best_of(history: Sequence[Mapping[str, Any]]) -> dict[str, float]:

@@ -16,10 +16,10 @@ from wyner.experiments import grammar
 from wyner.experiments.figures import draw_all, lambdas
 from wyner.experiments.figures.curves import curve
 from wyner.experiments.figures.lambdas import lambda_of
-from wyner.experiments.figures.sheets import layouts_of
 from wyner.experiments.results import Facts, Results, as_json
 from wyner.experiments.store import Cell
 from wyner.experiments.table import markdown
+from wyner.report.samples import sample_sheets
 from wyner.variables import Binary, Image
 
 
@@ -96,7 +96,7 @@ def test_sheets_of_attributes_and_faces(trained):
     found, data = trained
     shown = [r for r in found.rows if r.slug in ("jvae", "wyner-0", "cvae")]
     models = {r.label: found.cells[r.slug][0].model() for r in shown}
-    made = layouts_of(models, data, ["Male", "Pale"])
+    made = sample_sheets(models, data, ["Male", "Pale"])
     names = {"x-to-y", "y-to-x", "style-of-y", "reconstructions", "joint-style", "turned"}
     assert set(made) == names
     heads = {name: [h for *_, h in grid.heads] for name, grid in made.items()}
@@ -130,7 +130,7 @@ def test_sheets_of_attributes_and_faces(trained):
 def test_an_unknown_attribute_is_refused(trained):
     found, data = trained
     with pytest.raises(OptionError, match="did you mean 'Male'"):
-        layouts_of({"m": found.cells["wyner-0"][0].model()}, data, ["Mael"])
+        sample_sheets({"m": found.cells["wyner-0"][0].model()}, data, ["Mael"])
 
 
 def test_curves_over_lambda(trained, monkeypatch):

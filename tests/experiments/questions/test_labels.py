@@ -12,7 +12,7 @@ from wyner import Real
 from wyner.data import load
 from wyner.errors import OptionError, TaskError
 from wyner.experiments import grammar
-from wyner.experiments.questions import QUESTIONS, pictures
+from wyner.experiments.questions import QUESTIONS, answer_of, pictures
 from wyner.experiments.questions.pictures import Labels, Pairs
 from wyner.metrics import Classifier
 
@@ -131,7 +131,7 @@ def test_a_model_without_a_joint_law_has_no_error(plain):
             raise TaskError("no joint law")
 
     question = Pairs(("digits", "digits"), 1, 4)
-    assert question.answer(Conditional([0], [1]), spaces(), "test") == {}
+    assert answer_of(question, Conditional([0], [1]), spaces(), "test") == {}
 
 
 def test_labels_are_needed(plain):

@@ -9,7 +9,7 @@ import torch
 
 from wyner.data import load
 from wyner.errors import TaskError
-from wyner.experiments.questions import Information, Likelihood
+from wyner.experiments.questions import Information, Likelihood, answer_of
 from wyner.experiments.trainers import best_of
 
 
@@ -82,7 +82,7 @@ def test_a_model_without_densities_has_no_numbers(mog):
         common_information = log_likelihood
 
     assert Likelihood().answer(Mute(mog), mog, "test") == {}
-    assert Information().answer(Mute(mog), mog, "test") == {}
+    assert answer_of(Information(), Mute(mog), mog, "test") == {}
 
 
 def test_the_best_of_a_run_is_read_off_its_curve():

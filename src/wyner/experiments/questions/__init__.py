@@ -1,6 +1,6 @@
 """Questions by the name of their section in a study file; a new number is a class in this list."""
 
-from wyner.experiments.questions.base import Column, Question, held_out
+from wyner.experiments.questions.base import Column, Question, answer_of, held_out
 from wyner.experiments.questions.likelihood import NLL, Information, Likelihood
 from wyner.experiments.questions.pictures import Attributes, Frechet, Labels, Pairs, Probes
 
@@ -15,4 +15,13 @@ QUESTIONS: dict[str, type[Question]] = {
 }
 """In the order of the columns of a table."""
 
-__all__ = ["NLL", "QUESTIONS", "Column", "Information", "Likelihood", "Question", "held_out"]
+__all__ = [
+    "NLL",
+    "QUESTIONS",
+    "Column",
+    "Information",
+    "Likelihood",
+    "Question",
+    "answer_of",
+    "held_out",
+]

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from wyner.data import Dataset
+from wyner.errors import TaskError
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Question(ABC):
 
     @abstractmethod
     def answer(self, model: Any, data: Dataset, part: str, seed: int = 0) -> dict[str, Any]:
-        """Numbers by name; nothing where the model has no law that answers.
+        """Numbers by name, nothing (or a `TaskError`) where the model has no law that answers.
 
         Args:
             model: what the row's trainer loads.
@@ -69,6 +70,16 @@ class Question(ABC):
             (an array `(N,)` with one number a row, kept so that claims can pair rows), any other
             number, or texts and lists, which are kept in `Cell.about`.
         """
+
+
+def answer_of(
+    question: Question, model: Any, data: Dataset, part: str, seed: int = 0
+) -> dict[str, Any]:
+    """The answer to a question; nothing where the model has no law that answers."""
+    try:
+        return question.answer(model, data, part, seed)
+    except TaskError:
+        return {}
 
 
 def held_out(data: Dataset, part: str, rows: int | None, model: Any = None) -> dict[str, Tensor]:

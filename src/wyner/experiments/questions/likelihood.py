@@ -124,7 +124,4 @@ class Information(Question):
 
     def answer(self, model: Any, data: Dataset, part: str, seed: int = 0) -> dict[str, Any]:
         rows = held_out(data, part, self.rows, model)
-        try:
-            return model.common_information(**rows, limit=2000, seed=seed)
-        except TaskError:
-            return {}
+        return model.common_information(**rows, limit=2000, seed=seed)
