@@ -49,7 +49,7 @@ class Claim:
 
 
 class Measured(Protocol):
-    """One trained model with its numbers, as `store.Cell`."""
+    """A trained model with its numbers, as `store.Cell`."""
 
     @property
     def seed(self) -> int: ...
@@ -68,7 +68,7 @@ class Difference:
         left_mean, right_mean: over the common seeds.
         error: standard error of their difference; nan where nothing is known.
         seeds: how many are common.
-        by: "seeds", "rows" or "errors", where `error` comes from.
+        by: where the error comes from, "seeds", "rows" or "errors".
     """
 
     right: str
@@ -86,14 +86,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim with what became of it.
-
-    Attributes:
-        claim: the sentence.
-        word: holds, does not hold, undecided or not measured.
-        differences: what decided it, one for each row it was compared with.
-        numbers: the same as texts.
-    """
+    """A claim, the word for what became of it, and the differences that decided it, also as text."""
 
     claim: Claim
     word: str
@@ -115,19 +108,16 @@ def decide(
         labels: of the rows, for the texts.
         kept: differences by row that were found row by row before, of a table whose rows are gone.
     """
-    words, found = [], []
+    words, found, names = [], [], labels or {}
     for slug in claim.right:
         made = difference(cells.get(claim.left, ()), cells.get(slug, ()), claim.metric, slug)
-        if made is None:
-            words.append(MISSING)
-            continue
-        if made.by == "errors" and kept and slug in kept and kept[slug].by == "rows":
-            made = kept[slug]
-        words.append(word(claim, made))
-        found.append(made)
-    name = labels or {}
+        before = (kept or {}).get(slug)
+        if made is not None and made.by == "errors" and before is not None and before.by == "rows":
+            made = before
+        words.append(MISSING if made is None else word(claim, made))
+        found += [] if made is None else [made]
     numbers = tuple(
-        f"{d.left_mean:.3f} against {d.right_mean:.3f} ({name.get(d.right, d.right)}): difference"
+        f"{d.left_mean:.3f} against {d.right_mean:.3f} ({names.get(d.right, d.right)}): difference"
         f" {d.value:+.3f}, standard error {d.error:.3f}"
         for d in found
     )
@@ -152,23 +142,24 @@ def difference(
     if not (seeds := sorted(one.keys() & other.keys())):
         return None
     a, b = (np.array([side[s].metrics[metric] for s in seeds]) for side in (one, other))
-    n, by = len(seeds), "seeds"
-    if n > 1:
-        error = float(np.std(a - b, ddof=1)) / math.sqrt(n)
+    p, q = one[seeds[0]], other[seeds[0]]
+    x, y = (c.rows.get(f"{metric}_rows", np.zeros(0)).astype(np.float64) for c in (p, q))
+    if len(seeds) > 1:
+        by, error = "seeds", _error(a - b)
+    elif len(x) == len(y) > 1:
+        by, error = "rows", _error(x - y)
     else:
-        p, q = one[seeds[0]], other[seeds[0]]
-        x, y = p.rows.get(f"{metric}_rows"), q.rows.get(f"{metric}_rows")
-        if x is not None and y is not None and len(x) == len(y) > 1:
-            each = x.astype(np.float64) - y
-            by, error = "rows", float(np.std(each, ddof=1)) / math.sqrt(len(each))
-        else:
-            name = f"{metric}_se"
-            by = "errors"
-            error = math.hypot(p.metrics.get(name, math.nan), q.metrics.get(name, math.nan))
-    return Difference(slug, float(a.mean()), float(b.mean()), error, n, by)
+        each = (c.metrics.get(f"{metric}_se", math.nan) for c in (p, q))
+        by, error = "errors", math.hypot(*each)
+    return Difference(slug, float(a.mean()), float(b.mean()), error, len(seeds), by)
+
+
+def _error(values: np.ndarray) -> float:
+    """Standard error of a mean."""
+    return float(np.std(values, ddof=1)) / math.sqrt(len(values))
 
 
 def difference_of(found: Mapping[str, Any]) -> Difference:
-    """A difference as JSON holds it."""
+    """A difference as JSON holds it, with null for nan."""
     error = math.nan if found["error"] is None else found["error"]
     return Difference(**{**found, "error": error})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -135,19 +135,14 @@ class Pairs(Question):
     classifiers: tuple[str, str]
     shift: int = 0
     samples: int = 4000
-
-    @property
-    def columns(self) -> dict[str, Column]:
-        return {"joint_error": Column("digit error of pairs")}
+    COLUMNS: ClassVar = {"joint_error": Column("digit error of pairs")}
+    CAPTION = (
+        "Digit error of pairs: {samples} joint samples, share whose two labels do not belong"
+        " together. "
+    )
 
     def check(self, data: Dataset, part: str) -> None:
         _labelled("pairs", data, "train", *self.classifiers)
-
-    def caption(self, part: str, rows: int) -> str:
-        return (
-            f"Digit error of pairs: {self.samples} joint samples, share whose two labels do not"
-            " belong together. "
-        )
 
     def answer(self, model: Any, data: Dataset, part: str, seed: int = 0) -> dict[str, Any]:
         drawn = model.generate(self.samples, seed=seed)
@@ -169,14 +164,15 @@ class Attributes(Question):
 
     images: int = 500
     draws: int = 10
-
-    @property
-    def columns(self) -> dict[str, Column]:
-        return {
-            "variance": Column("variance of y given x", 4),
-            "attributes": Column("attribute accuracy given the face", short="attribute accuracy"),
-            "attributes_majority": Column("attribute accuracy, majority"),
-        }
+    COLUMNS: ClassVar = {
+        "variance": Column("variance of y given x", 4),
+        "attributes": Column("attribute accuracy given the face", short="attribute accuracy"),
+        "attributes_majority": Column("attribute accuracy, majority"),
+    }
+    CAPTION = (
+        "Attribute accuracy and variance of faces: {draws} samples for each of {images} {part}"
+        " rows. "
+    )
 
     def check(self, data: Dataset, part: str) -> None:
         first, *_, last = (data.spaces[k] for k in data.modalities)
@@ -185,12 +181,6 @@ class Attributes(Question):
                 f"{data.name} is no pair of attributes and a picture; leave out"
                 " [questions.attributes]"
             )
-
-    def caption(self, part: str, rows: int) -> str:
-        return (
-            f"Attribute accuracy and variance of faces: {self.draws} samples for each of"
-            f" {self.images} {part} rows. "
-        )
 
     def answer(self, model: Any, data: Dataset, part: str, seed: int = 0) -> dict[str, Any]:
         rows, found = held_out(data, part, self.images), dict[str, Any]()
@@ -222,17 +212,14 @@ class Probes(Question):
     """
 
     rows: int = 5000
-
-    @property
-    def columns(self) -> dict[str, Column]:
-        latents = {f"probe_{k}": Column(f"label read from {k}") for k in "zuvw"}
-        return latents | {"probe_majority": Column("most frequent label")}
-
-    def caption(self, part: str, rows: int) -> str:
-        return (
-            "Labels read from a latent: a linear probe of posterior means given the pair,"
-            f" {self.rows} training rows. "
-        )
+    COLUMNS: ClassVar = {
+        **{f"probe_{k}": Column(f"label read from {k}") for k in "zuvw"},
+        "probe_majority": Column("most frequent label"),
+    }
+    CAPTION = (
+        "Labels read from a latent: a linear probe of posterior means given the pair, {rows}"
+        " training rows. "
+    )
 
     def answer(self, model: Any, data: Dataset, part: str, seed: int = 0) -> dict[str, Any]:
         found = latent_probes(model, data, self.rows, part)
@@ -251,17 +238,14 @@ class Frechet(Question):
 
     samples: int = 4000
     epochs: int = 50
-
-    @property
-    def columns(self) -> dict[str, Column]:
-        of = {"joint": "pairs", "x": "x", "y": "y"}
-        return {f"frechet_{k}": Column(f"Frechet distance of {v}") for k, v in of.items()}
-
-    def caption(self, part: str, rows: int) -> str:
-        return (
-            f"Frechet distances: {self.samples} joint samples, features of an autoencoder of the"
-            " training pictures. "
-        )
+    COLUMNS: ClassVar = {
+        f"frechet_{k}": Column(f"Frechet distance of {v}")
+        for k, v in {"joint": "pairs", "x": "x", "y": "y"}.items()
+    }
+    CAPTION = (
+        "Frechet distances: {samples} joint samples, features of an autoencoder of the training"
+        " pictures. "
+    )
 
     def answer(self, model: Any, data: Dataset, part: str, seed: int = 0) -> dict[str, Any]:
         drawn, one, other = model.generate(self.samples, seed=seed), {}, {}
