@@ -171,4 +171,5 @@ def difference(
 
 def difference_of(found: Mapping[str, Any]) -> Difference:
     """A difference as JSON holds it."""
-    return Difference(**{k: math.nan if v is None else v for k, v in found.items()})
+    error = math.nan if found["error"] is None else found["error"]
+    return Difference(**{**found, "error": error})

@@ -79,11 +79,10 @@ class Store:
     def place(self, row: Row) -> Place:
         """The folder of a row."""
         dataset = self.data(row.data)
-        start = next((r for r in self.study.rows if r.slug == row.start), None)
         source = self._data[row.data][1]
-        return Place(
-            self.path / row.slug, row, dataset, source, start and self.place(start), self.study
-        )
+        start = [self.place(r) for r in self.study.rows if row.start and r.slug == row.start]
+        path = self.path / row.slug
+        return Place(path, row, dataset, source, start[0] if start else None, self.study)
 
     def there(self, row: Row) -> bool:
         """Whether something of a row is there; data are not loaded to know it."""
@@ -166,7 +165,7 @@ def answers(
             rows = {k: v for k, v in found.items() if isinstance(v, np.ndarray)}
             if rows:
                 with replacing(folder / f"rows-{part}-{name}.npz") as file, file.open("wb") as f:
-                    np.savez(f, **rows)
+                    np.savez(f, allow_pickle=False, **rows)
             plain = {k: v for k, v in found.items() if k not in rows}
             kept[key] = {"how": how, "answers": plain, "rows": bool(rows)}
             write_json(path, kept)

@@ -57,7 +57,8 @@ class Likelihood(Question):
         )
 
     def answer(self, model: Any, data: Dataset, part: str, seed: int = 0) -> dict[str, Any]:
-        rows, out = held_out(data, part, self.rows, model), {}
+        rows = held_out(data, part, self.rows, model)
+        out: dict[str, Any] = {}
         for name, (targets, given) in self.asked(rows).items():
             try:
                 found = model.log_likelihood(
