@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image as Pillow
+from wyner.experiments.legacy.lambdas import lambda_curves, lambda_of
+from wyner.experiments.legacy.rows import Member
+from wyner.experiments.legacy.table import Found, as_json, markdown
 
 from wyner.data.dataset import Dataset
 from wyner.errors import OptionError, TaskError
 from wyner.experiments.legacy import examine, plan, reproduce, sheets
 from wyner.experiments.legacy import judge as judges
-from wyner.experiments.legacy.lambdas import lambda_curves, lambda_of
 from wyner.experiments.legacy.measure import Ruler
-from wyner.experiments.legacy.rows import Member
-from wyner.experiments.legacy.table import Found, as_json, markdown
 from wyner.metrics import Classifier
 from wyner.runs import save_model
 from wyner.variables import Binary, Image

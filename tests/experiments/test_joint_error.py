@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from wyner.experiments.legacy.examine import Pairs, examiners
 
 from wyner import Real
 from wyner.errors import OptionError, TaskError
 from wyner.experiments.legacy import examine
-from wyner.experiments.legacy.examine import Pairs, examiners
 from wyner.experiments.legacy.plan import read
 
 

@@ -188,9 +188,10 @@ def test_bad_input_on_the_command_line_is_one_sentence_and_exit_code_2(
 
 
 def test_the_sheet_of_completions(here):
+    from wyner.experiments.legacy.rows import Member
+
     from wyner.data import load
     from wyner.experiments.legacy.figures import draw_all
-    from wyner.experiments.legacy.rows import Member
     from wyner.runs import save_model
 
     p = plan.read("halves", "short")

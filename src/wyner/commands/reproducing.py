@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wyner.errors import OptionError
-from wyner.experiments import common_information, dsae, grammar, pixelcnn, retrieval
+from wyner.experiments import common_information, dsae, grammar, pixelcnn
 from wyner.experiments.reproduce import redraw, reproduce
 
 MEANT = {"rows": "tasks", "samples": "pairs a task"}
@@ -65,7 +65,6 @@ def _runner(experiment: str) -> Callable[..., Path] | None:
         common_information.NAME: _common_information,
         dsae.NAME: _dsae,
         pixelcnn.NAME: _pixelcnn,
-        **dict.fromkeys(retrieval.names(), _retrieval),
     }
     return None if experiment in grammar.names() else special.get(experiment)
 
@@ -99,13 +98,4 @@ def _pixelcnn(
 ) -> Path:
     return pixelcnn.reproduce(
         pixelcnn.protocol(protocol).changed(seeds, epochs, test_rows), rows=rows or [], **where
-    )
-
-
-def _retrieval(
-    experiment: str, protocol: str, *, rows: Any, seeds: Any, epochs: Any, data: Any, **where: Any
-) -> Path:
-    plan = retrieval.read(experiment, protocol)
-    return retrieval.reproduce(
-        plan, rows=rows or [], seeds=seeds, epochs=epochs, data=data, **where
     )

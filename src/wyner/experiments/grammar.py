@@ -3,7 +3,7 @@
 title, source, notes        # of the table
 seeds = 10
 chosen_on = "..."           # on which rows the settings of all rows were chosen; or in each row
-caption, digits             # of the page, where they are not the usual ones
+caption, footer, digits     # of the page, where they are not the usual ones
 [[data]]                    # name and options; the first that can be loaded. set = "mnist": of the
                             # rows with data = "mnist"
 [model], [networks], [fit]  # of all rows, as in an experiment file
@@ -41,7 +41,18 @@ NEEDED = ("title", "seeds", "data", "rows")
 PROTOCOLS = ("short", "paper", "long")
 TOP = (
     *NEEDED,
-    *("source", "notes", "chosen_on", "caption", "digits", "model", "networks", "fit", "questions"),
+    *(
+        "source",
+        "notes",
+        "chosen_on",
+        "caption",
+        "footer",
+        "digits",
+        "model",
+        "networks",
+        "fit",
+        "questions",
+    ),
     *("probe", "others", "claims", "tables", "figures"),
 )
 ROW = tuple(f.name for f in fields(Row))
@@ -136,6 +147,7 @@ def parse(text: str, name: str, protocol: str = "short") -> Study:
         tuple((o["label"], _published(o, columns, where)) for o in found.get("others", [])),
         found.get("digits", {}),
         found.get("caption", ""),
+        found.get("footer", ""),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from wyner import data
@@ -87,7 +88,8 @@ class Study:
         tables: what the page shows, in order: options by `kind` (`table.KINDS`).
         figures: options by name (`figures.FIGURES`).
         digits: of numbers that are printed otherwise than usual.
-        caption: its text, with {source}, {data}, {questions}.
+        caption, footer: their texts, with {source}, {data}, {questions}, and with {command},
+            {device}, {minutes}, {versions}.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Study:
     others: tuple[tuple[str, Mapping[str, Value]], ...] = ()
     digits: Mapping[str, int] = field(default_factory=dict)
     caption: str = ""
+    footer: str = ""
 
     @property
     def columns(self) -> dict[str, Column]:
@@ -190,6 +193,8 @@ class Study:
         }
         if data is not None:
             lists = {k: tuple(d for d in v if d["name"] == data) for k, v in self.data.items()}
+            if Path(data).exists() and not all(lists.values()):  # files of the first set, elsewhere
+                lists = {k: ({**v[0], "folder": data},) for k, v in self.data.items()}
             if not all(lists.values()):
                 raise OptionError(
                     f"{self.name}: expected data from {', '.join(known)}, got {data!r}"

@@ -37,7 +37,9 @@ def markdown(found: Results) -> str:
         parts += ["## Notes", "\n".join(f"* {n}" for n in study.notes)]
     v = ", ".join(f"{k} {x}" for k, x in found.versions.items())
     minutes = sum(found.minutes(r.slug) for r in found.rows)
-    parts += [f"`{found.command}`; {found.device}; {minutes:.1f} minutes of training; {v}."]
+    footer = study.footer or "{command}; {device}; {minutes} minutes of training; {versions}."
+    made = {"command": f"`{found.command}`", "device": found.device, "versions": v}
+    parts += [footer.format(minutes=f"{minutes:.1f}", **made)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -129,8 +131,20 @@ SPECIAL: dict[str, Callable[[Results, Row], str]] = {
     "seeds": lambda f, r: str(len(f.cells.get(r.slug, ()))),
     "ess": _ess,
     "minutes": lambda f, r: f"{f.minutes(r.slug):.1f}",
+    "validation": lambda f, r: _ours(spread(_selected(f, r, "validation")), 3),
+    "epochs": lambda f, r: ", ".join(f"{v:g}" for v in sorted({*_selected(f, r, "best_epoch")})),
 }
-HEADS = {"name": "model", "ess": "effective samples (joint / conditional)"}
+HEADS = {
+    "name": "model",
+    "validation": "validation mAP",
+    "ess": "effective samples (joint / conditional)",
+}
+
+
+def _selected(found: Results, row: Row, key: str) -> list[float]:
+    """What the probe of every seed chose: its value, or its epoch."""
+    chosen = [c.about.get("selection", {}) for c in found.cells.get(row.slug, ())]
+    return [s[key] for s in chosen if key in s]
 
 
 def _reference(found: Results, names: Sequence[str], title: str) -> list[str]:
@@ -216,7 +230,15 @@ def others(found: Results) -> str:
     return columns(found, ["name", *names], cells="beside", digits=4) if names else ""
 
 
-def claims(found: Results, numbers: str = "numbers (proper scale)") -> str:
+def elsewhere(found: Results, columns: Sequence[str]) -> str:
+    """Published values as they are, of rows that are not trained here and of those that are."""
+    known, study = found.study.columns, found.study
+    rows = [*study.others, *((r.label, r.published) for r in study.rows if r.published)]
+    body = [[label, *(_known(v.get(k), 3) for k in columns)] for label, v in rows]
+    return filled(["published model", *(known[k].title for k in columns)], body)
+
+
+def claims(found: Results, numbers: str = "numbers (proper scale)", published: bool = True) -> str:
     """The paper's claims with what became of them; `numbers` is the head of their column."""
     rows, body = {r.slug: r for r in found.study.rows}, []
     for v in found.verdicts():
@@ -228,6 +250,7 @@ def claims(found: Results, numbers: str = "numbers (proper scale)") -> str:
         known = "; ".join(
             f"{a[0]:.{digits}f} against {b[0]:.{digits}f}" for a, b in pairs if a and b
         )
+        known = known if published else ""
         body.append([v.claim.text, f"**{v.word}**", "; ".join(v.numbers), known])
     head = ["claim", "ours", numbers, "published numbers"]
     return f"{filled(head, body)}\n\n{RULE}" if body else ""
@@ -256,6 +279,7 @@ KINDS: dict[str, Callable[..., str]] = {
     "others": others,
     "numbers": numbers,
     "columns": columns,
+    "elsewhere": elsewhere,
     "claims": claims,
     "chosen": chosen,
 }
@@ -264,6 +288,7 @@ TITLES = {
     "others": "Other published numbers",
     "numbers": "Proper densities, all seeds",
     "columns": "Numbers",
+    "elsewhere": "Published",
     "claims": "The paper's claims, one by one",
     "chosen": "What the settings were chosen on",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +12,12 @@ from typing import Any, ClassVar
 import torch
 
 from wyner.data import Dataset
+from wyner.errors import OptionError, unknown
+from wyner.experiments.cca import CCA, Linear, Principal, unit
 from wyner.experiments.study import Probe, Row
-from wyner.files import read_json
+from wyner.files import read_json, read_tensors, write_tensors
 from wyner.models.stored import load
-from wyner.runs import read_history
-from wyner.runs.folder import GRID
+from wyner.runs import GRID, read_config, read_history
 from wyner.training.fit import fit
 
 
@@ -92,9 +94,11 @@ class Fit(Trainer):
         base = row.experiment(data.source)
         options = {k: v for k, v in base.fit.items() if k != "seed"}
         start = job.start
+        if asked.keep:  # the probe chooses the weights, not the loss of validation rows
+            options["keep"] = asked.keep
         fit(
             lambda seed: base.changed(fit={"seed": seed}).build(data),
-            data,
+            {k: data.train[k] for k in data.spaces} if asked.keep else data,
             grid={"seed": list(job.seeds)},
             probe=(lambda model: probed(model, data, asked)) if asked.every else None,
             probe_every=asked.every,
@@ -117,8 +121,12 @@ class Fit(Trainer):
         return load(folder).to("cuda" if torch.cuda.is_available() else "cpu")
 
     def left(self, folder: Path) -> dict[str, Any]:
-        """The lowest nll's of the probe over a training (`_best`): how the papers choose."""
-        return best_of(read_history(folder))
+        """The lowest nll's of the probe over a training (`_best`): how the papers choose; and what
+        the weights were chosen by, if the probe chose them (`selection`).
+        """
+        history = read_history(folder)
+        keep = read_config(folder)["fit"].get("keep")
+        return best_of(history) | ({"selection": selection(history, keep)} if keep else {})
 
     def seconds(self, folder: Path) -> float:
         found = self._grid(folder)
@@ -152,5 +160,58 @@ def best_of(history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     return {f"{k}_best": min(look[k] for look in looks if k in look) for k in names}
 
 
-TRAINERS: dict[str, Trainer] = {"fit": Fit()}
+def selection(history: Sequence[Mapping[str, Any]], keep: str) -> dict[str, Any]:
+    """What the probe chose by: the best value, its epoch, and the curve."""
+    looks = [r for r in history if r.get("split") == "probe"]
+    curve = [r["terms"][keep] for r in looks]
+    best = max(range(len(curve)), key=curve.__getitem__)
+    epoch, rounded = round(looks[best]["epoch"]), [round(v, 5) for v in curve]
+    return {"validation": rounded[best], "best_epoch": epoch, "curve": rounded}
+
+
+class ByCCA(Trainer):
+    """CCA in closed form: directions and ridge that the probe finds best on the validation part."""
+
+    single = True
+
+    def check(self, row: Row, source: Mapping[str, Any]) -> None:
+        known = ("name", "size", "ridge", "components")
+        if other := sorted(set(row.model) - set(known)):
+            raise OptionError(f"{row.slug}: {unknown('option of CCA', other[0], known)}")
+
+    def settings(self, row: Row, dataset: Dataset, source: Mapping[str, Any]) -> dict[str, Any]:
+        return {"data": dict(dataset.source) or dict(source), "model": row.model}
+
+    def train(self, job: Job) -> None:
+        began, rows, options = time.monotonic(), job.dataset.train, job.row.model
+        parts = {k: Principal.of(unit(rows[k]), options.get("components", 512)) for k in ("x", "y")}
+        x, y = (parts[k](unit(rows[k])) for k in ("x", "y"))
+        best: tuple[float, Linear, dict[str, float]] | None = None
+        for ridge in options.get("ridge", [1.0]):
+            for size in options.get("size", [64]):
+                made = Linear(parts, CCA.of(x, y, rows["label"], size, ridge))
+                value = probed(made, job.dataset, job.probe)[job.probe.keep]
+                if best is None or value > best[0]:
+                    best = value, made, {"ridge": ridge, "size": size}
+        if best is None:
+            raise OptionError(f"{job.row.slug}: expected at least one ridge and one size")
+        about = {"validation": round(best[0], 5), "chosen": best[2]}
+        meta = {"selection": about, "seconds": round(time.monotonic() - began, 1)}
+        write_tensors(job.folder / CODES, best[1].tensors(), meta)
+
+    def runs(self, folder: Path) -> dict[int, Path]:
+        return {0: folder} if (folder / CODES).exists() else {}
+
+    def load(self, folder: Path) -> Linear:
+        return Linear.of(read_tensors(folder / CODES)[0])
+
+    def left(self, folder: Path) -> dict[str, Any]:
+        return {"selection": read_tensors(folder / CODES)[1]["selection"]}
+
+    def seconds(self, folder: Path) -> float:
+        return read_tensors(folder / CODES)[1]["seconds"] if (folder / CODES).exists() else 0.0
+
+
+CODES = "cca.safetensors"
+TRAINERS: dict[str, Trainer] = {"fit": Fit(), "cca": ByCCA()}
 """By name, as in `trainer` of a row."""

@@ -3,6 +3,7 @@
 from wyner.experiments.questions.base import Column, Question, held_out
 from wyner.experiments.questions.likelihood import NLL, Information, Likelihood
 from wyner.experiments.questions.pictures import Attributes, Frechet, Labels, Pairs, Probes
+from wyner.experiments.questions.retrieval import Retrieval
 
 QUESTIONS: dict[str, type[Question]] = {
     "likelihood": Likelihood,
@@ -12,6 +13,7 @@ QUESTIONS: dict[str, type[Question]] = {
     "attributes": Attributes,
     "probes": Probes,
     "frechet": Frechet,
+    "retrieval": Retrieval,
 }
 """In the order of the columns of a table."""
 

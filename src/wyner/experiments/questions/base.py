@@ -54,6 +54,10 @@ class Question(ABC):
         """How the numbers were found, for the caption of a table; `rows` are in the part."""
         return ""
 
+    def reference(self, data: Dataset, part: str) -> dict[str, float]:
+        """Numbers that the answers can be held against, such as those of chance."""
+        return {}
+
     @abstractmethod
     def answer(self, model: Any, data: Dataset, part: str, seed: int = 0) -> dict[str, Any]:
         """Numbers by name; nothing where the model has no law that answers.
