@@ -18,7 +18,7 @@ from wyner.data.embeddings import embedded, extractor
 from wyner.data.zero_shot import Sides
 from wyner.errors import DataError, OptionError, RunError, ShapeError
 from wyner.experiments import grammar
-from wyner.experiments.cca import CCA, Linear, Principal
+from wyner.experiments.linear import CCA, Linear, Principal
 from wyner.experiments.questions.retrieval import Retrieval, codes, scores
 from wyner.experiments.reproduce import reproduce
 from wyner.metrics import retrieval_scores

@@ -15,6 +15,8 @@ from wyner.experiments.claims import Claim
 from wyner.experiments.questions import Column, Question
 from wyner.experiments.spec import Experiment
 
+TASKS = "information-tasks"
+"""Name of the data of rows that draw their own samples (`wyner.estimation.tasks`)."""
 Value = tuple[float, float | None]
 """Mean and standard deviation over runs, None where it was not published."""
 
@@ -131,6 +133,9 @@ class Study:
             DataError: none is there; the reason is that of the last.
         """
         *others, last = self.data[name]
+        if last["name"] == TASKS:
+            text = f"{len(self.rows)} tasks with exact answers"
+            return Dataset(TASKS, {}, {}, {}, {}, about={"text": text}), dict(last)
         for options in others:
             try:
                 return data.load(**options), dict(options)
@@ -174,6 +179,7 @@ class Study:
         taken = {f for q in self.questions.values() for f in q.flags}
         taken |= {"epochs"} if any(r.fit for r in self.rows) else set()
         taken |= {"data"} if len(self.data) < 2 else set()
+        taken |= {"samples"} if any("sizes" in r.model for r in self.rows) else set()
         asked = {"epochs": epochs, "samples": samples, "test_rows": test_rows, "data": data}
         if refused := [k for k, v in asked.items() if v is not None and k not in taken]:
             has = ["rows", "seeds", *(k for k in asked if k in taken)]
@@ -186,6 +192,16 @@ class Study:
             )
             every = min(self.probe.every, epochs)
             changes["probe"] = dataclasses.replace(self.probe, every=every)
+        if samples is not None:  # of rows that draw their own
+            changes["rows"] = tuple(
+                dataclasses.replace(r, model={**r.model, "sizes": [samples]})
+                if "sizes" in r.model
+                else r
+                for r in changes.get("rows", self.rows)
+            )
+            tables = [{**t, "n": samples} if "n" in t else t for t in self.tables]
+            titled = [{k: v for k, v in t.items() if k != "title" or "n" not in t} for t in tables]
+            changes["tables"] = tuple(t for i, t in enumerate(titled) if t not in titled[:i])
         chosen = {k: v for k, v in asked.items() if v is not None}
         changes["questions"] = {
             name: dataclasses.replace(q, **{q.flags[k]: chosen[k] for k in chosen if k in q.flags})

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from wyner.experiments import estimates
 from wyner.experiments.claims import RULE
 from wyner.experiments.markdown import filled
 from wyner.experiments.questions import NLL, Likelihood
@@ -32,6 +33,7 @@ def markdown(found: Results) -> str:
         if text := KINDS[kind](found, **rest):
             scored = kind != "numbers" or "likelihood" in study.questions
             usual = TITLES[kind] if scored else "Numbers, all seeds"
+            usual = usual.format(**options)
             parts += [f"## {options.get('title', usual)}", text]
     if study.notes:
         parts += ["## Notes", "\n".join(f"* {n}" for n in study.notes)]
@@ -46,10 +48,12 @@ def markdown(found: Results) -> str:
 def _caption(found: Results) -> str:
     rows = found.fact.sizes.get(found.part, 0)
     asked = "".join(q.caption(found.part, rows) for q in found.study.questions.values())
-    data = " ".join(f"{f} {' '.join(f.notes)}" for f in found.facts.values())
-    text = (found.study.caption or CAPTION).format(
-        source=found.study.source, data=data, questions=asked
-    )
+    data = " ".join(" ".join([str(f), *f.notes]) for f in found.facts.values())
+    sizes = dict.fromkeys(n for r in found.study.rows for n in r.model.get("sizes", ()))
+    said = {"source": found.study.source, "data": data, "questions": asked}
+    said |= {"seeds": str(max(map(len, found.cells.values()), default=0))}
+    said |= {"sizes": ", ".join(map(str, sizes))}
+    text = (found.study.caption or CAPTION).format(**said)
     if any("nll_joint_plain" in c.metrics for cs in found.cells.values() for c in cs):
         text += LUCK
     return " ".join(text.split())
@@ -282,6 +286,10 @@ KINDS: dict[str, Callable[..., str]] = {
     "elsewhere": elsewhere,
     "claims": claims,
     "chosen": chosen,
+    "checks": estimates.checks,
+    "estimates": estimates.estimates,
+    "misses": estimates.misses,
+    "seconds": estimates.seconds,
 }
 TITLES = {
     "published": "Beside the published values",
@@ -291,6 +299,10 @@ TITLES = {
     "elsewhere": "Published",
     "claims": "The paper's claims, one by one",
     "chosen": "What the settings were chosen on",
+    "checks": "What it should show",
+    "estimates": "{quantity} from {n} pairs",
+    "misses": "Failures",
+    "seconds": "Seconds",
 }
 USUAL: tuple[Mapping[str, Any], ...] = tuple(
     {"kind": k} for k in ("published", "others", "numbers", "claims", "chosen")

@@ -12,6 +12,7 @@ from typing import Any
 from wyner.data import Dataset
 from wyner.experiments.figures.clouds import completions, scatter
 from wyner.experiments.figures.curves import crowded, curves
+from wyner.experiments.figures.estimates import estimates
 from wyner.experiments.figures.hits import hits
 from wyner.experiments.figures.lambdas import lambda_curves
 from wyner.experiments.figures.sheets import sheets
@@ -22,6 +23,7 @@ FIGURES: dict[str, Callable[..., Iterator[tuple[str, bytes]]]] = {
     "crowded": crowded,
     "scatter": scatter,
     "completions": completions,
+    "estimates": estimates,
     "hits": hits,
     "lambda": lambda_curves,
     "sheets": sheets,
