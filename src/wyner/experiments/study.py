@@ -178,7 +178,7 @@ class Study:
         known = list(dict.fromkeys(d["name"] for list_ in self.data.values() for d in list_))
         taken = {f for q in self.questions.values() for f in q.flags}
         taken |= {"epochs"} if any(r.fit for r in self.rows) else set()
-        taken |= {"data"} if len(self.data) < 2 else set()
+        taken |= {"data"} if len(self.data) < 2 and known != [TASKS] else set()
         taken |= {"samples"} if any("sizes" in r.model for r in self.rows) else set()
         asked = {"epochs": epochs, "samples": samples, "test_rows": test_rows, "data": data}
         if refused := [k for k, v in asked.items() if v is not None and k not in taken]:
