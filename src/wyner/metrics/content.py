@@ -11,7 +11,7 @@ import numpy as np
 
 from wyner.errors import DataError
 from wyner.metrics.checks import classes
-from wyner.metrics.probes import kernel_probe, linear_probe
+from wyner.metrics.probes import codes_of, kernel_probe, linear_probe
 
 if TYPE_CHECKING:
     from wyner.data.dataset import Dataset
@@ -43,18 +43,8 @@ def code_accuracy(
         DataError: a class with fewer training pictures, or codes that are not finite.
     """
     name, index = dataset.modalities[0], balanced(dataset.train["label"], each)
-    a, b = (
-        np.concatenate(
-            [
-                model.encode(**{name: pictures[i : i + BLOCK]})[latent]
-                .mean.detach()
-                .flatten(1)
-                .cpu()
-                for i in range(0, len(pictures), BLOCK)
-            ]
-        )
-        for pictures in (dataset.train[name][index], dataset.test[name][:rows])
-    )
+    train, test = dataset.train[name][index], dataset.test[name][:rows]
+    a, b = (codes_of(model, {name: part}, [latent], BLOCK)[latent] for part in (train, test))
     given = a, dataset.train["label"][index], b, dataset.test["label"][:rows]
     return {"AoLR": linear_probe(*given), "AoSVM": kernel_probe(*given)}
 

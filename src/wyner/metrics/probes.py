@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -165,15 +165,21 @@ def _sides(
     return found[0], found[1], found[2], found[3]
 
 
-def codes_of(model: Model, given: Mapping[str, np.ndarray], block: int = 1000) -> Codes:
-    """Means of every latent that the model infers from these modalities, `(N, d)`, float64."""
-    count = len(next(iter(given.values())))
-    parts = []
-    for i in range(0, count, block):
+def codes_of(
+    model: Model,
+    given: Mapping[str, np.ndarray],
+    latents: Sequence[str] | None = None,
+    block: int = 1000,
+) -> Codes:
+    """Means of the latents that the model infers from these modalities, `(N, d)`, float64."""
+    parts: list[dict[str, torch.Tensor]] = []
+    for i in range(0, len(next(iter(given.values()))), block):
         rows: dict[str, Any] = {
             k: torch.from_numpy(np.ascontiguousarray(v[i : i + block])) for k, v in given.items()
         }
         parts.append({k: d.mean.detach().flatten(1) for k, d in model.encode(**rows).items()})
-    if not parts or not (names := [k for k in parts[0] if k in model.latent]):
+    if latents is None:
+        latents = [k for k in parts[0] if k in model.latent] if parts else []
+    if not latents:
         raise TaskError(f"{model.title} infers no latent from {', '.join(given)}")
-    return {k: torch.cat([p[k] for p in parts]).double().cpu().numpy() for k in names}
+    return {k: torch.cat([p[k] for p in parts]).double().cpu().numpy() for k in latents}
