@@ -3,7 +3,7 @@
 title, source, notes        # of the table
 seeds = 10
 chosen_on = "..."           # on which rows the settings of all rows were chosen; or in each row
-caption, digits             # of the page, where they are not the usual ones
+caption, footer, digits     # of the page, where they are not the usual ones
 [[data]]                    # name and options; the first that can be loaded. set = "mnist": of the
                             # rows with data = "mnist"
 [model], [networks], [fit]  # of all rows, as in an experiment file
@@ -41,7 +41,8 @@ NEEDED = ("title", "seeds", "data", "rows")
 PROTOCOLS = ("short", "paper", "long")
 TOP = (
     *NEEDED,
-    *("source", "notes", "chosen_on", "caption", "digits", "model", "networks", "fit", "questions"),
+    *("source", "notes", "chosen_on", "caption", "footer", "digits", "model", "networks", "fit"),
+    "questions",
     *("probe", "others", "claims", "tables", "figures"),
 )
 ROW = tuple(f.name for f in fields(Row))
@@ -124,7 +125,7 @@ def _study(found: Mapping[str, Any], name: str, protocol: str, where: str) -> St
         _choice(figure, options, FIGURES, "figure", where)
         for slug in options.get("rows", []):
             _one(slug, slugs, f"{where}: figure {figure}", "row")
-    plain = ("title", "source", "seeds", "figures", "digits", "caption")
+    plain = ("title", "source", "seeds", "figures", "digits", "caption", "footer")
     return Study(
         name,
         protocol,

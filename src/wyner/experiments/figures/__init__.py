@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from wyner.data import Dataset
-from wyner.experiments.figures import clouds, curves, lambdas, sheets
+from wyner.experiments.figures import clouds, curves, estimates, hits, lambdas, sheets
 from wyner.experiments.results import Results
 
 FIGURES: dict[str, Callable[..., Iterator[tuple[str, bytes]]]] = {
@@ -18,6 +18,8 @@ FIGURES: dict[str, Callable[..., Iterator[tuple[str, bytes]]]] = {
     "crowded": curves.crowded,
     "scatter": clouds.scatter,
     "completions": clouds.completions,
+    "estimates": estimates.estimates,
+    "hits": hits.hits,
     "lambda": lambdas.lambda_curves,
     "sheets": sheets.sheets,
 }

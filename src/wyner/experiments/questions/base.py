@@ -60,6 +60,10 @@ class Question(ABC):
     def check(self, data: Dataset, part: str) -> None:  # noqa: B027 - most ask nothing of the data
         """Raises `OptionError` for data that lack what the question needs."""
 
+    def reference(self, data: Dataset, part: str) -> dict[str, float]:
+        """Numbers that the answers can be held against, such as those of chance."""
+        return {}
+
     @abstractmethod
     def answer(self, model: Any, data: Dataset, part: str, seed: int = 0) -> dict[str, Any]:
         """Numbers by name, nothing (or a `TaskError`) where the model has no law that answers.

@@ -10,9 +10,12 @@ Rows that share a label are all pairs of each other: C_xy is the covariance of t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from wyner.errors import DataError, OptionError
 
@@ -90,12 +93,41 @@ class CCA:
         u, s, v = np.linalg.svd(wa @ cross @ wb)
         return cls(mean_a, mean_b, wa @ u[:, :size], wb @ v[:size].T, s[:size])
 
-    def project(self, x: np.ndarray | None = None, y: np.ndarray | None = None) -> np.ndarray:
-        """Codes `(N, size)` of rows of one side."""
-        if x is not None:
-            return (x - self.x_mean) @ self.x_map
-        assert y is not None
-        return (y - self.y_mean) @ self.y_map
+    def codes(self, side: str, rows: np.ndarray) -> np.ndarray:
+        """Codes `(N, size)` of rows of "x" or "y"."""
+        mean, map_ = (self.x_mean, self.x_map) if side == "x" else (self.y_mean, self.y_map)
+        return (rows - mean) @ map_
+
+
+@dataclass(frozen=True)
+class Linear:
+    """CCA of the principal components of both sides: a model that can be searched by."""
+
+    parts: Mapping[str, Principal]
+    cca: CCA
+
+    def codes(self, side: str, rows: np.ndarray) -> np.ndarray:
+        """Codes `(N, size)` of rows of "x" or "y"; pictures uint8 are scaled to [0, 1]."""
+        return self.cca.codes(side, self.parts[side](unit(rows)))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that it is made of, by name."""
+        found = {f"{k}.{n}": v for k, p in self.parts.items() for n, v in vars(p).items()}
+        found |= {f"cca.{n}": v for n, v in vars(self.cca).items()}
+        return {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in found.items()}
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, Tensor]) -> Linear:
+        """The inverse of `tensors`."""
+        part = lambda name: {
+            k.removeprefix(f"{name}."): v.numpy() for k, v in tensors.items() if k.startswith(name)
+        }
+        return cls({k: Principal(**part(k)) for k in ("x", "y")}, CCA(**part("cca")))
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    """Pictures uint8 as float32 in [0, 1]; other rows as they are."""
+    return rows.astype(np.float32) / 255 if rows.dtype == np.uint8 else rows
 
 
 def _inverse_root(centred: np.ndarray, ridge: float) -> np.ndarray:

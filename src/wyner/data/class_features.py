@@ -1,11 +1,10 @@
-"""Features of 512 numbers for both sides of a zero-shot set, from training classes and at most an
-outside network.
-"""
+"""Features for both sides of a zero-shot set, from training classes and at most an outside network."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,14 +12,60 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wyner.data import sketchy
+from wyner.data.dataset import PARTS, Dataset
 from wyner.data.embeddings import Extractor, embedded, extractor
 from wyner.data.zero_shot import Sides
 from wyner.errors import DataError, OptionError
-from wyner.metrics.features import FeatureEncoder
 from wyner.seeds import INITIAL, mix
+from wyner.variables import Real
 
 OWN = "own"
 """Name of the network that is trained here, on the training classes."""
+
+
+def sketchy_features(
+    folder: str | None = None,
+    split: str = "1",
+    pixels: int = 96,
+    size: int = 512,
+    rounds: int = 8,
+    validation: float = 0.15,
+    invert: bool = True,
+    networks: Sequence[Mapping[str, Any]] = ({"network": OWN},),
+    seed: int = 0,
+) -> Dataset:
+    """Sketches x and photographs y as features, `Real(size)` each; relevant is the same class.
+
+    Args:
+        folder, split, rounds, validation, invert, seed: as of the data set `sketchy`.
+        pixels: of a side of the pictures that networks read.
+        size: of the features.
+        networks: in order of preference; see `features`.
+    """
+    every = sketchy.sides(sketchy.place(folder), pixels, invert)
+    chosen = sketchy.split_of(every.classes, split, validation, seed)
+    part = {name: chosen.indices(every.classes, name) for name in PARTS}
+    coded, how = features(every, part["train"], networks, size)
+    sides = {name: coded.of(part[name]) for name in PARTS}
+    plain = replace(every, x=255 - every.x) if invert else every
+    source = dict(name="sketchy-features", split=split, pixels=pixels, size=size, rounds=rounds)
+    source |= dict(validation=validation, invert=invert, seed=seed)
+    train, test = sides["train"], sides["test"]
+    text = (
+        f"{len(part['train'])} classes to train ({len(train.x)} sketches, {len(train.y)}"
+        f" photographs, every one with {rounds} random partners), {len(part['validation'])} held"
+        f" out of them to choose settings and epochs, {len(part['test'])} others to test"
+        f" ({len(test.x)} queries, a gallery of {len(test.y)})."
+    )
+    return Dataset.of(
+        source | {"networks": [dict(n) for n in networks]},
+        {"train": train.pairs(rounds, seed)},
+        {"x": Real(size), "y": Real(size)},
+        notes=(f"Features: {how}.", sketchy.CREDIT),
+        about={"text": text},
+        sides={**sides, "shown": plain.of(part["test"])},
+    )
 
 
 def features(
@@ -117,10 +162,13 @@ class Small(nn.Module):
 
     def __init__(self, pixels: int, width: int, size: int) -> None:
         super().__init__()
-        flat = 8 * width * (pixels // 16) ** 2
-        self.body = nn.Sequential(
-            FeatureEncoder(3, width), nn.Dropout(0.5), nn.Linear(flat, size), nn.ReLU()
-        )
+        sizes = [3, width, 2 * width, 4 * width, 8 * width]
+        layers: list[nn.Module] = []
+        for i, o in pairwise(sizes):
+            layers += [nn.Conv2d(i, o, 5, 2, 2), nn.BatchNorm2d(o), nn.LeakyReLU(0.2)]
+        flat = sizes[-1] * (pixels // 16) ** 2
+        last = (nn.Flatten(), nn.Dropout(0.5), nn.Linear(flat, size), nn.ReLU())
+        self.body = nn.Sequential(*layers, *last)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.body(x)
