@@ -1,20 +1,18 @@
-"""A model: variables, factors, named pairs of laws, an objective. Everything a user can ask follows
-from the laws.
-"""
+"""A model: variables, factors, named pairs of laws, an objective. Tasks follow from the laws."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, TypeVar, Unpack, cast, get_args
 
 from torch import nn
 
-from wyner import tasks
+from wyner import codec, tasks
 from wyner.arrays import Array
-from wyner.config import encode as to_json
+from wyner.errors import OptionError, unknown
 from wyner.families import Combination, Distribution, Family
 from wyner.networks import Builder, Critics
 from wyner.objectives import Learner, Objective
@@ -23,25 +21,98 @@ from wyner.runs import save_model
 from wyner.tasks import Likelihood, Traversal
 from wyner.variables import Space
 
+Init = TypeVar("Init", bound=Callable[..., None])
 
-def remembering(init: Any) -> Any:
+
+class ModelOptions(TypedDict, total=False):
+    """What every model takes besides its own arguments, `**options: Unpack[ModelOptions]`.
+
+    Keys:
+        networks: makes the default networks.
+        families: families by variable (`"x"`) or by factor (`"q(z|x)"`); a factor may be a product
+            or mixture of others.
+        modules: a user's own networks by factor (`"q(z|x,y)"`), called with the parents in the
+            order written and returning `(..., m * event[0], *event[1:])`; or own critics by the
+            name of their term (`"SKL(joint)"`), called with the values that they see and returning
+            `(N,)`.
+    """
+
+    networks: Builder | None
+    families: Mapping[str, Family | Combination] | None
+    modules: Mapping[str, nn.Module] | None
+
+
+class CriticOptions(ModelOptions, total=False):
+    """The same for models whose objectives compare laws by their draws.
+
+    Keys:
+        critics: makes the critics of these terms, and says how much noise they see.
+    """
+
+    critics: Critics | None
+
+
+def chosen(
+    options: Mapping[str, Any],
+    families: Mapping[str, Family | Combination] | None = None,
+    networks: Builder | None = None,
+    critics: Critics | None = None,
+) -> CriticOptions:
+    """The options for `Model` among those of a model, with the model's own choices below them."""
+    found: dict[str, Any] = {"networks": networks, "critics": critics}
+    for name in CriticOptions.__annotations__:
+        if options.get(name) is not None:
+            found[name] = options[name]
+    found["families"] = {**(families or {}), **(options.get("families") or {})}
+    return cast(CriticOptions, found)
+
+
+def remembering(init: Init, owner: type | None = None) -> Init:
     """A constructor that keeps its arguments as JSON in `config`, so that the model can be built
     again; that of the outermost class counts.
+
+    Options of a typed dictionary stand in its signature one by one, without defaults. Arguments are
+    taken under old names, with a warning; unknown ones are refused by name.
     """
-    signature = inspect.signature(init)
+    signature = _opened(inspect.signature(init), init.__globals__)
+    names = [p.name for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    rest = [k for k in signature.parameters if k not in names]
 
     @functools.wraps(init)
     def remembered(self: Model, *args: Any, **kwargs: Any) -> None:
+        kind = type(self) if owner is None else owner
+        kwargs = codec.renamed(kind, kwargs, warn=True)
+        for name in kwargs if not rest else ():
+            if name not in names:
+                raise OptionError(f"{kind.__name__}: {unknown('argument', name, names[1:])}")
         if "config" not in self.__dict__:
-            bound = signature.bind(self, *args, **kwargs)
-            arguments = {k: v for k, v in list(bound.arguments.items())[1:] if v is not None}
-            config = {"name": type(self).__name__, "arguments": to_json(arguments)}
+            given = dict(list(signature.bind(self, *args, **kwargs).arguments.items())[1:])
+            for name in rest:
+                given |= given.pop(name, {})
+            arguments = codec.encode({k: v for k, v in given.items() if v is not None})
+            config = {"name": codec.name_of(type(self)), "arguments": arguments}
             object.__setattr__(self, "config", config)
         init(self, *args, **kwargs)
 
-    return remembered
+    remembered.__signature__ = signature  # type: ignore[attr-defined]
+    return cast(Init, remembered)
 
 
+def _opened(signature: inspect.Signature, names: dict[str, Any]) -> inspect.Signature:
+    """A signature with the keys of `**options: Unpack[...]` in place of `options`."""
+    found = []
+    for p in signature.parameters.values():
+        annotation = p.annotation
+        if p.kind is p.VAR_KEYWORD and "Unpack[" in str(annotation):
+            annotation = eval(annotation, names) if isinstance(annotation, str) else annotation
+            for key, kind in get_args(annotation)[0].__annotations__.items():
+                found.append(inspect.Parameter(key, p.KEYWORD_ONLY, default=..., annotation=kind))
+        else:
+            found.append(p)
+    return signature.replace(parameters=found)
+
+
+@codec.stored("model")
 class Model(Learner):
     """Variables, laws and an objective; networks are made for every factor that the laws name.
 
@@ -52,16 +123,10 @@ class Model(Learner):
         objective: a weighted sum of `KL(name)` terms.
         common: latents that all modalities share; what `common_information` measures and
             `reconstruct` infers.
-        networks: makes the default networks.
-        families: families by variable (`"x"`) or by factor (`"q(z|x)"`); a factor may be a product
-            or mixture of others.
-        modules: a user's own networks by factor (`"q(z|x,y)"`), called with the parents in the
-            order written and returning `(..., m * event[0], *event[1:])`; or own critics by the
-            name of their term (`"SKL(joint)"`), called with the values that they see and returning
-            `(N,)`.
+        phases: how to train; by default one phase with the objective and every factor.
         critics: makes the critics of terms that compare laws by their draws, and says how much
             noise they see.
-        phases: how to train; by default one phase with the objective and every factor.
+        options: `networks`, `families` and `modules`; see `ModelOptions`.
 
     Raises:
         LawError: malformed laws. ShapeError: a network of the wrong output. OptionError: an unknown
@@ -83,7 +148,7 @@ class Model(Learner):
         """Every model remembers the arguments it was built with."""
         super().__init_subclass__(**kwargs)
         if "__init__" in cls.__dict__:
-            cls.__init__ = remembering(cls.__init__)  # type: ignore[method-assign]
+            cls.__init__ = remembering(cls.__init__, cls)  # type: ignore[method-assign]
 
     @remembering
     def __init__(
@@ -94,11 +159,9 @@ class Model(Learner):
         laws: Mapping[str, Sequence[str]],
         objective: Objective,
         common: Sequence[str] = (),
-        networks: Builder | None = None,
-        families: Mapping[str, Family | Combination] | None = None,
-        modules: Mapping[str, nn.Module] | None = None,
         phases: Sequence[Phase] = (),
         critics: Critics | None = None,
+        **options: Unpack[ModelOptions],
     ) -> None:
         super().__init__(
             observed=observed,
@@ -106,11 +169,9 @@ class Model(Learner):
             laws=laws,
             objective=objective,
             common=common,
-            networks=networks,
-            families=families,
-            modules=modules,
             phases=phases,
             critics=critics,
+            **options,
         )
 
     # What users ask. Each is one line: the work is in `wyner.tasks`, the same for every model.

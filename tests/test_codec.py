@@ -8,7 +8,7 @@ import inspect
 import pytest
 
 import wyner
-from wyner import Image, config, families, networks
+from wyner import Image, codec, families, networks
 from wyner.families import Family
 from wyner.models import VariationalWyner
 from wyner.networks import Builder, Critics, Strided
@@ -41,11 +41,11 @@ def test_there_are_parts_with_defaults_of_each_package():
 
 @pytest.mark.parametrize("kind", PLAIN, ids=lambda k: k.__name__)
 def test_what_a_package_exports_comes_back_as_it_was(kind):
-    assert config.decode(config.encode(kind())) == kind()
+    assert codec.decode(codec.encode(kind())) == kind()
 
 
 def test_no_two_kinds_have_one_name():
-    kinds = config._kinds()
+    kinds = codec.known()
     assert len(set(kinds.values())) == len(kinds)
     assert {*PARTS} <= set(kinds.values())
 
