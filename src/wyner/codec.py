@@ -37,7 +37,80 @@ _EXTENDABLE: list[type] = []
 
 OLD: dict[str, str] = dict(
     pair.split("=")
-    for pair in ["variables.Real=real", "variables.Image=image", "variables.Binary=binary", "variables.Sequence=sequence", "variables.Categorical=categorical", "schedules.Constant=constant", "schedules.Linear=linear", "schedules.Exponential=exponential", "schedules.Decay=decay", "schedules.Path=path", "schedules.Cosine=cosine", "schedules.OneCycle=one-cycle", "schedules.Warmup=warmup", "phases.Jointly=jointly", "phases.After=after", "phases.Alternating=alternating", "phases.Phase=phase", "phases.TwoPlayer=two-player", "heads.Fixed=fixed", "heads.Trainable=trainable", "heads.Predicted=predicted", "heads.Gaussian=gaussian", "heads.Bernoulli=bernoulli", "heads.Categorical=categorical-family", "heads.Deterministic=deterministic", "autoregressive.Autoregressive=autoregressive", "autoregressive.FeatureOf=feature-of", "experts.Product=product", "experts.Mixture=mixture", "sequences.StepGaussian=step-gaussian", "sequences.Recurrent=recurrent", "builders.MLPs=mlps", "builders.Upsampled=upsampled", "builders.Convolutional=convolutional", "autoencoder.Autoencoded=autoencoded", "residual.ResNets=resnets", "sequences.Sequences=sequences", "strided.Strided=strided", "trunks.Trunks=trunks", "critics.Critics=critics", "image_critic.ImageCritics=image-critics", "sequence_critic.SequenceCritics=sequence-critics", "measures.Ratio=ratio", "measures.Matching=matching", "measures.Dependence=dependence", "measures.Distance=distance", "terms.Weighted=weighted", "terms.Measured=measured", "terms.Objective=objective", "Model=model", "WynerVAE=wyner-vae", "JVAE=jvae", "JMVAE=jmvae", "CVAE=cvae", "VCCAPrivate=vcca-private", "BiVCCAPrivate=bi-vcca-private", "VIB=vib", "JointBetaVAE=joint-beta-vae", "SSVAE=ssvae", "ADGM=adgm", "BCDE=bcde", "WVAE=w-vae", "IIAE=iiae", "MVAE=mvae", "MMVAE=mmvae", "MoPoE=mopoe", "MVTCAE=mvtcae", "DMVAE=dmvae", "MMVAEPlus=mmvae-plus", "VariationalWyner=variational-wyner", "DSAE=dsae", "PixelCNNVAE=pixelcnn-vae"]
+    for pair in [
+        "variables.Real=real",
+        "variables.Image=image",
+        "variables.Binary=binary",
+        "variables.Sequence=sequence",
+        "variables.Categorical=categorical",
+        "schedules.Constant=constant",
+        "schedules.Linear=linear",
+        "schedules.Exponential=exponential",
+        "schedules.Decay=decay",
+        "schedules.Path=path",
+        "schedules.Cosine=cosine",
+        "schedules.OneCycle=one-cycle",
+        "schedules.Warmup=warmup",
+        "phases.Jointly=jointly",
+        "phases.After=after",
+        "phases.Alternating=alternating",
+        "phases.Phase=phase",
+        "phases.TwoPlayer=two-player",
+        "heads.Fixed=fixed",
+        "heads.Trainable=trainable",
+        "heads.Predicted=predicted",
+        "heads.Gaussian=gaussian",
+        "heads.Bernoulli=bernoulli",
+        "heads.Categorical=categorical-family",
+        "heads.Deterministic=deterministic",
+        "autoregressive.Autoregressive=autoregressive",
+        "autoregressive.FeatureOf=feature-of",
+        "experts.Product=product",
+        "experts.Mixture=mixture",
+        "sequences.StepGaussian=step-gaussian",
+        "sequences.Recurrent=recurrent",
+        "builders.MLPs=mlps",
+        "builders.Upsampled=upsampled",
+        "builders.Convolutional=convolutional",
+        "autoencoder.Autoencoded=autoencoded",
+        "residual.ResNets=resnets",
+        "sequences.Sequences=sequences",
+        "strided.Strided=strided",
+        "trunks.Trunks=trunks",
+        "critics.Critics=critics",
+        "image_critic.ImageCritics=image-critics",
+        "sequence_critic.SequenceCritics=sequence-critics",
+        "measures.Ratio=ratio",
+        "measures.Matching=matching",
+        "measures.Dependence=dependence",
+        "measures.Distance=distance",
+        "terms.Weighted=weighted",
+        "terms.Measured=measured",
+        "terms.Objective=objective",
+        "Model=model",
+        "WynerVAE=wyner-vae",
+        "JVAE=jvae",
+        "JMVAE=jmvae",
+        "CVAE=cvae",
+        "VCCAPrivate=vcca-private",
+        "BiVCCAPrivate=bi-vcca-private",
+        "VIB=vib",
+        "JointBetaVAE=joint-beta-vae",
+        "SSVAE=ssvae",
+        "ADGM=adgm",
+        "BCDE=bcde",
+        "WVAE=w-vae",
+        "IIAE=iiae",
+        "MVAE=mvae",
+        "MMVAE=mmvae",
+        "MoPoE=mopoe",
+        "MVTCAE=mvtcae",
+        "DMVAE=dmvae",
+        "MMVAEPlus=mmvae-plus",
+        "VariationalWyner=variational-wyner",
+        "DSAE=dsae",
+        "PixelCNNVAE=pixelcnn-vae",
+    ]
 )
 """Names of version 0.1.0, in run folders: a module and a class, or the class of a model."""
 
@@ -89,7 +162,8 @@ def named(name: Any, base: type | None = None, what: str = "kind") -> Any:
     for cls in found.values():
         if cls.__name__ == name:
             return cls
-    raise OptionError(unknown(what, str(name), found))
+    names = found if str(name) == str(name).lower() else [k.__name__ for k in found.values()]
+    raise OptionError(unknown(what, str(name), names))
 
 
 def renamed(cls: type, arguments: Mapping[str, Any], warn: bool = False) -> dict[str, Any]:

@@ -83,8 +83,8 @@ class RunFolder:
     ) -> None:
         """Refuses other settings. What counts is what they mean, not how a version spells it."""
         models = [codec.current_model(k.get("model") or {}) for k in (old, new)]
-        if models[0]["name"] == models[1]["name"]:
-            models = [m["arguments"] for m in models]
+        same = models[0]["name"] == models[1]["name"]
+        models = [m["arguments"] if same else {"model": m["name"]} for m in models]
         fits = [codec.current(k.get("fit") or {}) for k in (old, new)]
         # settings that are younger than the run had their defaults
         fits[0] = {**{k: v for k, v in defaults.items() if k in fits[1]}, **fits[0]}
