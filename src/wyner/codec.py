@@ -268,11 +268,12 @@ def _made(kind: Any, fields: Mapping[str, Any]) -> Any:
     names = [f.name for f in dataclasses.fields(cls)]
     for name in fields:
         if name not in names:
-            raise OptionError(f"{name_of(cls)}: {unknown('argument', name, names)}")
+            text = unknown("argument", name, names)
+            raise OptionError(f"cannot read {name_of(cls)}: {text}")
     try:
         return cls(*fields.pop(_listed(cls), ()), **fields)
     except TypeError as e:
-        raise OptionError(f"{name_of(cls)}: cannot read {dict(fields)!r}: {e}") from e
+        raise OptionError(f"cannot read {name_of(cls)}: {fields!r}: {e}") from e
 
 
 def _listed(cls: Any) -> str:
