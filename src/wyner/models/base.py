@@ -11,14 +11,12 @@ from typing import Any, TypedDict, TypeVar, Unpack, cast, get_args
 from torch import nn
 
 from wyner import codec, tasks
-from wyner.arrays import Array
 from wyner.errors import OptionError, unknown
-from wyner.families import Combination, Distribution, Family
+from wyner.families import Combination, Family
 from wyner.networks import Builder, Critics
 from wyner.objectives import Learner, Objective
 from wyner.objectives.phases import Phase
 from wyner.runs import save_model
-from wyner.tasks import Likelihood, Traversal
 from wyner.variables import Space
 
 Init = TypeVar("Init", bound=Callable[..., None])
@@ -174,170 +172,21 @@ class Model(Learner):
             **options,
         )
 
-    # What users ask. Each is one line: the work is in `wyner.tasks`, the same for every model.
-
-    def generate(self, n: int, **options: Any) -> dict[str, Array]:
-        """Pairs from the model, `{modality: (n, *event)}`; see `wyner.tasks.generate`."""
-        return tasks.generate(self, n, **options)
-
-    def translate(
-        self,
-        *,
-        n: int = 1,
-        to: str | None = None,
-        sample: bool = False,
-        means: bool = False,
-        seed: int | None = None,
-        **given: Array,
-    ) -> Array:
-        """Draws of one modality given others, `(n, B, *event)`; see `wyner.tasks.translate`."""
-        return tasks.translate(self, given, n=n, to=to, sample=sample, means=means, seed=seed)
-
-    def restyle(
-        self,
-        *,
-        like: Mapping[str, Array],
-        to: str | None = None,
-        sample: bool = False,
-        means: bool = True,
-        seed: int | None = None,
-        **given: Array,
-    ) -> Array:
-        """Content of the given rows, style of the rows in `like`, `(B, *event)`; see
-        `wyner.tasks.restyle`.
-        """
-        return tasks.restyle(self, given, like, to=to, sample=sample, means=means, seed=seed)
-
-    def reconstruct(
-        self,
-        *,
-        keep_style: bool = False,
-        sample: bool = False,
-        means: bool = False,
-        seed: int | None = None,
-        **given: Array,
-    ) -> dict[str, Array]:
-        """Joint stochastic reconstruction, `{modality: (B, *event)}`; see
-        `wyner.tasks.reconstruct`.
-        """
-        return tasks.reconstruct(
-            self, given, keep_style=keep_style, sample=sample, means=means, seed=seed
-        )
-
-    def redraw(
-        self, *, n: int = 10, means: bool = True, seed: int | None = None, **given: Array
-    ) -> dict[str, Array]:
-        """Fresh draws of the given modalities that share the rows' common latents, `{modality: (n,
-        B, *event)}`; see `wyner.tasks.redraw`.
-        """
-        return tasks.redraw(self, given, n=n, means=means, seed=seed)
-
-    def encode(
-        self, *, draws: bool = False, seed: int | None = None, **given: Array
-    ) -> dict[str, Distribution]:
-        """Posteriors of the latents given any subset that the model can take; see
-        `wyner.tasks.encode`.
-        """
-        return tasks.encode(self, given, draws=draws, seed=seed)
-
-    def decode(
-        self,
-        latents: Mapping[str, Array],
-        *,
-        given: Mapping[str, Array] | None = None,
-        to: str | None = None,
-        sample: bool = False,
-        means: bool = False,
-        seed: int | None = None,
-    ) -> dict[str, Array]:
-        """Outputs at chosen values of latents, `{modality: (B, *event)}`; see
-        `wyner.tasks.decode`.
-        """
-        return tasks.decode(
-            self, latents, given=given, to=to, sample=sample, means=means, seed=seed
-        )
-
-    def interpolate(
-        self,
-        start: Mapping[str, Array],
-        end: Mapping[str, Array],
-        *,
-        along: str | Sequence[str] | None = None,
-        steps: int = 8,
-        to: str | None = None,
-        means: bool = True,
-        seed: int | None = None,
-    ) -> dict[str, Array]:
-        """Outputs on the path between the latents of two rows, `{modality: (S, B, *event)}`; see
-        `wyner.tasks.interpolate`.
-        """
-        return tasks.interpolate(
-            self, start, end, along=along, steps=steps, to=to, means=means, seed=seed
-        )
-
-    def traverse(
-        self,
-        *,
-        along: str | None = None,
-        dims: Sequence[int] | None = None,
-        steps: int = 7,
-        span: float = 3.0,
-        to: str | None = None,
-        means: bool = True,
-        seed: int | None = None,
-        **given: Array,
-    ) -> Traversal:
-        """One coordinate of a latent moved, the rest held: outputs `(D, S, B, *event)`; see
-        `wyner.tasks.traverse`.
-        """
-        return tasks.traverse(
-            self,
-            given or None,
-            along=along,
-            dims=dims,
-            steps=steps,
-            span=span,
-            to=to,
-            means=means,
-            seed=seed,
-        )
-
-    def log_likelihood(
-        self,
-        *,
-        given: Mapping[str, Array] | None = None,
-        samples: int = 100,
-        seed: int | None = None,
-        **targets: Array,
-    ) -> Likelihood:
-        """Importance-sampled log p in nats per row, with effective sample sizes; see
-        `wyner.tasks.log_likelihood`.
-        """
-        return tasks.log_likelihood(self, targets, given=given, samples=samples, seed=seed)
-
-    def common_information(
-        self, *, limit: int = 10_000, seed: int | None = 0, **given: Array
-    ) -> dict[str, float]:
-        """Estimates of I(X,Y;Z) in nats, each by name; see `wyner.tasks.common_information`."""
-        return tasks.common_information(self, given, limit=limit, seed=seed)
-
-    def index(self, **gallery: Any) -> tasks.Index:
-        """A gallery of one modality, encoded once, to be searched by any: `y=rows` and options; see
-        `wyner.tasks.index`.
-        """
-        options = {
-            k: gallery.pop(k)
-            for k in ("names", "distance", "block", "out", "source")
-            if k in gallery
-        }
-        return tasks.index(self, gallery, **options)
-
-    def abilities(self) -> dict[str, str]:
-        """What this model can be asked, by task."""
-        return tasks.abilities(self)
+    # What users ask: functions of the laws, the same for every model.
+    generate = tasks.generate
+    translate = tasks.translate
+    restyle = tasks.restyle
+    reconstruct = tasks.reconstruct
+    redraw = tasks.redraw
+    encode = tasks.encode
+    decode = tasks.decode
+    interpolate = tasks.interpolate
+    traverse = tasks.traverse
+    log_likelihood = tasks.log_likelihood
+    common_information = tasks.common_information
+    index = tasks.index
+    abilities = tasks.abilities
 
     def save(self, folder: str | Path) -> Path:
-        """Writes `model.safetensors` and `config.json` into a folder; `wyner.load` reads them
-        back.
-        """
+        """Writes `model.safetensors` and `config.json` into a folder for `wyner.load`."""
         return save_model(self, self.config, Path(folder))
