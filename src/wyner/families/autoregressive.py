@@ -17,6 +17,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from wyner.codec import stored
 from wyner.errors import LawError, OptionError
 from wyner.families import distributions as D
 from wyner.families.heads import Deterministic, Family, Head
@@ -109,6 +110,7 @@ def inner_of(network: PixelCNN, value: Tensor) -> tuple[Tensor, ...]:
     return tuple(f.reshape(*lead, *f.shape[1:]) for f in found)
 
 
+@stored("autoregressive")
 @dataclass(frozen=True)
 class Autoregressive(Family):
     """Binary pictures by a PixelCNN; the factor's network only maps z to `maps` pictures, which the
@@ -163,6 +165,7 @@ class _Pixels(Head):
         return Pixels(self.network, raw, self.event)
 
 
+@stored("feature-of")
 @dataclass(frozen=True)
 class FeatureOf(Deterministic):
     """A function of a variable that another factor computes before it reads its own parents: s

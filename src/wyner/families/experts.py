@@ -15,10 +15,12 @@ from typing import ClassVar
 
 import torch
 
+from wyner.codec import extendable, stored
 from wyner.errors import LawError, OptionError
 from wyner.families import distributions as D
 
 
+@extendable
 @dataclass(frozen=True, init=False)
 class Combination(ABC):
     """A distribution made of the distributions of other factors. Abstract: use `Product` or
@@ -53,6 +55,7 @@ class Combination(ABC):
         """The distribution made of these."""
 
 
+@stored("product")
 @dataclass(frozen=True, init=False)
 class Product(Combination):
     """Product of Gaussian experts, normalised: N(m, s^2) with 1/s^2 = sum_i 1/s_i^2 and m = s^2
@@ -79,6 +82,7 @@ class Product(Combination):
         return D.Normal(loc / precision, -0.5 * torch.log(precision), normals[0].event)
 
 
+@stored("mixture")
 @dataclass(frozen=True, init=False)
 class Mixture(Combination):
     """Equal mixture of experts, (1/M) sum_m q_m(z|.): the posterior of MMVAE (Shi et al. 2019), and

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from wyner.codec import stored
 from wyner.errors import ShapeError
 from wyner.networks.builders import Builder, Chain, is_image
 from wyner.networks.mlp import MLP
@@ -78,6 +79,7 @@ class CodeDecoder(nn.Module):
         return torch.sigmoid(raw) if self.sigmoid else raw
 
 
+@stored("autoencoded")
 @dataclass(frozen=True)
 class Autoencoded(Builder):
     """MLPs on the codes of an autoencoder that `wyner.fit` trains first and then freezes, one for

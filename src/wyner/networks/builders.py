@@ -15,11 +15,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from wyner.codec import extendable, stored
 from wyner.networks.conv import OuterDecoder, OuterEncoder, UpsampledDecoder
 from wyner.networks.mlp import MLP, PerValue, is_value
 from wyner.variables import Binary, Image, Space
 
 
+@extendable
 class Builder(ABC):
     """How default networks are made."""
 
@@ -55,6 +57,7 @@ class Builder(ABC):
         return
 
 
+@stored("mlps")
 @dataclass(frozen=True)
 class MLPs(Builder):
     """Fully connected networks everywhere, one per factor. `hidden=()` makes all of them affine.
@@ -87,6 +90,7 @@ class MLPs(Builder):
         return made(parents, output, hidden, self.activation)
 
 
+@stored("upsampled")
 @dataclass(frozen=True)
 class Upsampled(MLPs):
     """Fully connected networks, but decoders of pictures: one layer over the latents, then
@@ -115,6 +119,7 @@ class Upsampled(MLPs):
         return Chain(made(parents, outer.input, self.decoders or (), self.activation), outer)
 
 
+@stored("convolutional")
 @dataclass(frozen=True)
 class Convolutional(Builder):
     """Outer convolutional encoders and decoders for images, MLP cores between them (Tables 8 and 10

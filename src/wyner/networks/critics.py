@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from wyner.codec import extendable, stored
 from wyner.errors import OptionError
 from wyner.networks.builders import is_image
 from wyner.networks.mlp import activation
@@ -24,6 +25,8 @@ from wyner.networks.start import dense, xavier
 from wyner.variables import Space
 
 
+@extendable
+@stored("critics")
 @dataclass(frozen=True)
 class Critics:
     """How critics are made, and the instance noise at their inputs. A subclass may make other

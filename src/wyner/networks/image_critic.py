@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from wyner.codec import stored
 from wyner.errors import ShapeError
 from wyner.networks.critics import Critics
 from wyner.variables import Space
@@ -21,6 +22,7 @@ SMALLEST = 8
 """Side of the smallest maps that three convolutions of stride 2 can read."""
 
 
+@stored("image-critics")
 @dataclass(frozen=True)
 class ImageCritics(Critics):
     """Critics of a vector and feature maps, T(z,s) = <e(s), z>; of anything else as in `Critics`,

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from wyner import variables
+from wyner.codec import stored
 from wyner.errors import OptionError, ShapeError
 from wyner.math import filled, padded, present
 from wyner.networks.builders import Builder
@@ -25,6 +26,7 @@ from wyner.networks.start import xavier
 from wyner.variables import Space
 
 
+@stored("sequences")
 @dataclass(frozen=True)
 class Sequences(Builder):
     """Networks for a global latent vector and local latent sequences (DSAE).

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from wyner.codec import stored
 from wyner.errors import OptionError, ShapeError
 from wyner.networks.builders import Builder, is_image
 from wyner.networks.mlp import LEAKY_SLOPE, MLP
@@ -30,6 +31,7 @@ from wyner.networks.start import dense, xavier
 from wyner.variables import Space
 
 
+@stored("strided")
 @dataclass(frozen=True)
 class Strided(Builder):
     """Shared trunks of pictures, linear encoders, transposed convolutions as decoders.

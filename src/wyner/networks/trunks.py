@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from wyner.codec import stored
 from wyner.errors import OptionError
 from wyner.networks.builders import Builder
 from wyner.networks.mlp import LEAKY_SLOPE, MLP
@@ -24,6 +25,7 @@ from wyner.networks.start import dense
 from wyner.variables import Space
 
 
+@stored("trunks")
 @dataclass(frozen=True)
 class Trunks(Builder):
     """Shared trunks, linear encoders, decoders with one hidden layer.

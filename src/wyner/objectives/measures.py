@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from wyner.codec import stored
 from wyner.errors import LawError, OptionError, unknown
 
 BOUNDS = ("js", "dv", "nwj", "ls")
@@ -13,6 +14,7 @@ NORMS = ("l1", "l2", "log")
 PLUGS = ("symmetric", "forward", "reverse", "js", "bound")
 
 
+@stored("ratio")
 @dataclass(frozen=True)
 class Ratio:
     """How T = log P/Q is learned from draws, and what the model minimises with T held fixed; see
@@ -37,6 +39,7 @@ class Ratio:
             )
 
 
+@stored("matching")
 @dataclass(frozen=True)
 class Matching:
     """The two laws of a pair, P = q against Q = p."""
@@ -53,6 +56,7 @@ class Matching:
         return f"{symbol.get(self.ratio.minimise, self.ratio.train)}({law}{': ' + ','.join(self.sees) if self.sees else ''})"
 
 
+@stored("dependence")
 @dataclass(frozen=True)
 class Dependence:
     """One law, P, against the same law with `right` independent of `left`, Q: moved to other rows,
@@ -81,6 +85,7 @@ class Dependence:
         )
 
 
+@stored("distance")
 @dataclass(frozen=True)
 class Distance:
     """A variable and its reconstruction."""

@@ -13,11 +13,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from wyner.codec import stored
 from wyner.errors import LawError
 from wyner.objectives.measures import Dependence, Distance, Matching, Ratio
 from wyner.schedules import Schedule, at
 
 
+@stored("weighted")
 @dataclass(frozen=True)
 class Weighted:
     """A divergence with its weight."""
@@ -41,6 +43,7 @@ class Weighted:
         return self.zero
 
 
+@stored("measured")
 @dataclass(frozen=True)
 class Measured(Weighted):
     """A term that is computed from draws of the laws, not from their densities."""
@@ -59,6 +62,7 @@ class Measured(Weighted):
         return self.zero and not isinstance(self.measure, Dependence)
 
 
+@stored("objective")
 @dataclass(frozen=True)
 class Objective:
     """A sum of weighted divergences; add them with `+`, scale them with `*`."""

@@ -23,7 +23,12 @@ from wyner.tasks.queries import heads, implicit, inference_law, must, show
 
 
 def common_information(
-    model: Learner, given: Mapping[str, Array], *, limit: int = 10_000, seed: int | None = 0
+    model: Learner,
+    given: Mapping[str, Array] | None = None,
+    *,
+    limit: int = 10_000,
+    seed: int | None = 0,
+    **arrays: Array,
 ) -> dict[str, float]:
     """Estimates of I_q(X,Y;Z) under q(x,y) q(z|x,y), each by name.
 
@@ -44,6 +49,7 @@ def common_information(
         given: all modalities, `{name: (B, *event)}`.
         limit: M, rows used by the aggregate estimate, which needs M^2 densities.
         seed: for the draws z_i.
+        arrays: more of `given`, by keyword: `x=...`.
 
     Returns:
         `{"I41": nats, "I40": nats, "aggregate": nats}`; I40 only for Gaussian latents.
@@ -51,6 +57,7 @@ def common_information(
     Raises:
         TaskError: the model has no common latent or cannot encode all modalities.
     """
+    given = {**(given or {}), **arrays}
     values = given_values(model, given, "common_information")
     why = (
         f"it needs an encoder of its common latent from ({show(model.observed)}), and all"
