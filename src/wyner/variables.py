@@ -106,9 +106,7 @@ class Image(Space):
 
 
 class Binary(Space):
-    """Arrays of zeros and ones, or of probabilities between them: `Binary(40)`, `Binary(28,
-    14)`.
-    """
+    """Arrays of zeros and ones, or of probabilities between them: `Binary(40)`, `Binary(28, 14)`."""
 
     def prepare(self, value: Tensor, name: str = "value") -> Tensor:
         value = super().prepare(value, name)
@@ -164,10 +162,9 @@ class Sequence(Space):
     value has shape `(T, 201)`.
 
     Values may have fewer steps, `(*leading, t, d)` with t <= T. Rows of different lengths stand in
-    one array, filled up at their
-    ends with NaN: such steps do not exist, count nothing in any density, KL or statistic, and no
-        gradient passes them.
-    `wyner.ragged.Ragged` keeps such rows without padding.
+    one array, filled up at their ends with NaN: such steps do not exist, count nothing in any
+    density, KL or statistic, and no gradient passes them. `wyner.ragged.Ragged` keeps such rows
+    without padding.
     """
 
     def __init__(self, steps: int, frame: int | Real) -> None:

@@ -2,8 +2,7 @@
 units are nats.
 
 They are thinner than `torch.distributions`: no validation at every call, noise is an argument (so
-    that a compiled step
-draws none), and events of any rank are summed inside.
+that a compiled step draws none), and events of any rank are summed inside.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Posteriors made of other factors: products and mixtures of experts.
 
 A combination has no network. It names the factors that it is made of, each over the same variable
-and some of the same
-parents: `families={"q(z|x,y)": Product("e(z|x)", "e(z|y)", "p(z)")}`. Members may be combinations
-    themselves.
+and some of the same parents: `families={"q(z|x,y)": Product("e(z|x)", "e(z|y)", "p(z)")}`. Members
+may be combinations themselves.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 A family with m parameters per coordinate reads a network output of shape `(*leading, m * event[0],
 *event[1:])`: the parameters are stacked along the first axis of the event. So a Gaussian over `(3,
-32, 32)` with predicted variance reads
-`(..., 6, 32, 32)`: three channels of means, then three of log scales.
+32, 32)` with predicted variance reads `(..., 6, 32, 32)`: three channels of means, then three of
+log scales.
 """
 
 from __future__ import annotations
@@ -52,12 +52,11 @@ class Trainable:
     Args:
         variance: where it starts. Below a floor that falls, it is the floor until that has come
             down to it: a log scale moves by at most a learning rate a step, which from 1 to 0.01
-                can be the whole training.
+            can be the whole training.
         per: "channel" (the first axis of the event), "coordinate", or "event" (one number).
         floor: smallest variance; without one a likelihood of discrete or degenerate data is
-            unbounded. A schedule that ends low
-            goes from coarse to fine: what is common is found while errors are cheap, and the
-                variance is its own in the end.
+            unbounded. A schedule that ends low goes from coarse to fine: what is common is found
+            while errors are cheap, and the variance is its own in the end.
     """
 
     variance: float = 1.0
@@ -352,10 +351,9 @@ def default(space: Space, observed: bool) -> Family:
     """The family of a variable where the user names none.
 
     Latent: Gaussian with predicted variance, or categorical. Observed: `Real` a Gaussian of fixed
-        variance 1/2 (so that
-    -log p is the squared error plus a constant), `Image` a Gaussian with one trained variance per
-    channel, `Binary` Bernoulli.
-    Sequences: the same step by step, an observed one with one trained variance per coordinate.
+    variance 1/2 (so that -log p is the squared error plus a constant), `Image` a Gaussian with one
+    trained variance per channel, `Binary` Bernoulli. Sequences: the same step by step, an observed
+    one with one trained variance per coordinate.
     """
     if isinstance(space, variables.Sequence):
         from wyner.families.sequences import StepGaussian

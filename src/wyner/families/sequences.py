@@ -93,7 +93,7 @@ class StepPrior(D.Distribution):
     """p(s) = prod_t N(s_t; m(s_<t), diag v(s_<t)): each step Gaussian given those before it.
 
     Its mean has no closed form: `.mean` is the path of conditional means, each step taken for what
-        comes next.
+    comes next.
 
     Args:
         past: module with `conditional(value)` `(N, t, d)` to the parameters of every step, and
@@ -160,9 +160,9 @@ CELLS: dict[str, Any] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 class Past(nn.Module):
     """Mean and log scale of a step from the steps before it, zeros standing before the first.
 
-    cell "lstm", "gru" or "rnn": a recurrent network over the whole past, then a linear layer.
-    cell "markov": a linear layer of the last step alone, so that p(s) is a linear Gaussian process
-    s_t = A s_{t-1} + b + noise, the noise's variance log-linear in s_{t-1}.
+    cell "lstm", "gru" or "rnn": a recurrent network over the whole past, then a linear layer. cell
+    "markov": a linear layer of the last step alone, so that p(s) is a linear Gaussian process s_t =
+    A s_{t-1} + b + noise, the noise's variance log-linear in s_{t-1}.
     """
 
     def __init__(self, frame: int, width: int, cell: str) -> None:

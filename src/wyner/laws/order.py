@@ -2,9 +2,8 @@
 one call.
 
 Several divergences decode different draws by one p(x|z,u). One call on all their rows costs less
-    than a call on each: the
-products are larger, and the gradients of the weights come out of one product in place of a sum over
-calls.
+than a call on each: the products are larger, and the gradients of the weights come out of one
+product in place of a sum over calls.
 """
 
 from __future__ import annotations

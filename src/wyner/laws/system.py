@@ -1,5 +1,5 @@
-"""A system: variables, laws over them and a factor for every conditional. All that a task needs of a
-model, and nothing of training.
+"""A system: variables, laws over them and a factor for every conditional. All that a task needs of
+a model, and nothing of training.
 """
 
 from __future__ import annotations

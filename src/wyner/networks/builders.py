@@ -1,9 +1,8 @@
 """Default networks for the factors of a model, built from the spaces of the variables.
 
 A builder answers two questions: which features of an observed variable all its encoders share
-    (`features`), and which
-network maps the parents of a factor to its parameters (`factor`). Any answer can be replaced by a
-user's `nn.Module`.
+(`features`), and which network maps the parents of a factor to its parameters (`factor`). Any
+answer can be replaced by a user's `nn.Module`.
 """
 
 from __future__ import annotations
@@ -93,8 +92,7 @@ class Upsampled(MLPs):
     transposed convolutions from a quarter of the size.
 
     Such a decoder is smoother than a fully connected one: fewer nats in private latents for the
-        same error, and fewer places in the prior
-    that no training picture has visited.
+    same error, and fewer places in the prior that no training picture has visited.
 
     Args:
         hidden, activation, per_value, decoders: as in `MLPs`; `decoders` are hidden layers before
@@ -126,7 +124,7 @@ class Convolutional(Builder):
         blocks: residual blocks; 4 in the paper.
         vectors: widths of the outer networks of observed vectors that stand beside pictures, the
             last one that of their features: (512, 512) for the attributes of Table 10; none for no
-                outer networks.
+            outer networks.
         output_norm: whether decoders of pictures end in a BatchNorm before the sigmoid; see
             `OuterDecoder`.
 
@@ -183,9 +181,7 @@ def is_image(space: Space) -> bool:
 
 
 class Chain(nn.Module):
-    """A core over the parents, then an outer network that takes one array with a single batch
-    axis.
-    """
+    """A core over the parents, then an outer network that takes one array with a single batch axis."""
 
     any_leading = True
 

@@ -120,8 +120,7 @@ class OuterDecoder(nn.Module):
     Gaussian means; a Bernoulli decoder takes the logits as they are.
 
     Read to the letter, the tables have a BatchNorm before the sigmoid too (`norm`). By default
-        there is none (our choice): it
-    would tie the brightness of one picture to those beside it.
+    there is none (our choice): it would tie the brightness of one picture to those beside it.
     """
 
     any_leading = False

@@ -2,8 +2,7 @@
 Wyner model, section 3.
 
 All critics that see the same observed variables share one feature map h(x,y) of them; each has a
-branch for its latents and a
-head of its own:
+branch for its latents and a head of its own:
 
     T(x,y,z) = head[ h(x,y), LeakyReLU(A z + a) ],   head = Linear, LeakyReLU, Linear -> 1
 """

@@ -2,8 +2,7 @@
 section 3.4.
 
 The listing of [CMI] has the picture as the input of the convolutions, its text the features s. s is
-    right: with x as the input no
-gradient could push information out of s.
+right: with x as the input no gradient could push information out of s.
 """
 
 from __future__ import annotations

@@ -45,8 +45,7 @@ class MLP(nn.Module):
     Weights start as Xavier-uniform, biases at 0 (our choice; docs/decisions.md compares).
 
     Parents may have different leading shapes that broadcast, `(K, B, dz)` with `(B, dx)`: then the
-        first layer is applied
-    to each parent by itself, so that the smaller one is not copied K times.
+    first layer is applied to each parent by itself, so that the smaller one is not copied K times.
     """
 
     any_leading = True
@@ -110,7 +109,7 @@ class PerValue(MLP):
         h = W z kron [1, a] + b,    z one-hot (1, k), a the other parents side by side
 
     What z says can then not be overruled by the other parents: the weights that read a are chosen
-        by z. Relaxed values mix them.
+    by z. Relaxed values mix them.
 
     Args: as of `MLP`; one parent at least must have an event of shape (1, k).
 

@@ -2,9 +2,8 @@
 single frames.
 
 Sequences are `(N, t, d)` with t up to T; steps that do not exist are NaN at the end of a row and
-stay NaN in what is returned.
-Sizes: DSAE (Li and Mandt 2018) gives none for speech; specification of sequence models, 2.2, "our
-    choice".
+stay NaN in what is returned. Sizes: DSAE (Li and Mandt 2018) gives none for speech; specification
+of sequence models, 2.2, "our choice".
 """
 
 from __future__ import annotations
@@ -162,9 +161,7 @@ class Contextual(nn.Module):
 
 
 class Framewise(nn.Module):
-    """Parameters of every step from the parents at that step: linear layers with ReLU between
-    them.
-    """
+    """Parameters of every step from the parents at that step: linear layers with ReLU between them."""
 
     any_leading = False
 

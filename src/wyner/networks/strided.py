@@ -10,9 +10,8 @@ channels with BatchNorm and
          LeakyReLU; one to the picture's channels, then a sigmoid
 
 The public code has a third trunk of both pictures at once for q(z|x,y); here that encoder reads the
-two trunks side by side (our
-choice: features are shared by all encoders of a variable). Its pictures are in [-1, 1] with a tanh;
-    ours in [0, 1] with a sigmoid.
+two trunks side by side (our choice: features are shared by all encoders of a variable). Its
+pictures are in [-1, 1] with a tanh; ours in [0, 1] with a sigmoid.
 """
 
 from __future__ import annotations

@@ -50,8 +50,7 @@ def seen_by(
     reconstruction.
 
     For a matching: the variables of both laws, without those that the ratio cannot depend on,
-        because both laws draw them last
-    and with the same factor.
+    because both laws draw them last and with the same factor.
 
     Raises:
         LawError: no such law or variable.

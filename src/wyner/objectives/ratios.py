@@ -386,9 +386,7 @@ class RatioProgram(nn.Module):
 
 
 def _cycle(uniform: Tensor) -> Tensor:
-    """For each row another one: the rows in the order of random numbers, each followed by the
-    next.
-    """
+    """For each row another one: the rows in the order of random numbers, each followed by the next."""
     order = uniform.argsort()
     return torch.empty_like(order).scatter_(0, order, order.roll(1))
 

@@ -128,9 +128,8 @@ def SymmetricKL(law: str, ratio: Ratio = Ratio(), sees: Sequence[str] = ()) -> O
         law: name of the pair.
         ratio: how T is trained and what is minimised.
         sees: variables that T reads; by default those of both laws, less what a shared last factor
-            draws, whose ratio is 1.
-            One latent matches aggregates: the pair `("q(x) q(z|x)", "p(z)")` compares qbar(z) with
-                p(z).
+            draws, whose ratio is 1. One latent matches aggregates: the pair `("q(x) q(z|x)",
+            "p(z)")` compares qbar(z) with p(z).
     """
     return Objective((Measured(law, 1.0, Matching(ratio, tuple(sees))),))
 
@@ -151,8 +150,7 @@ def Information(
     """The term I(A; B) under a law, in nats, by density ratio: E[T], T = log P(a,b) / P(a) P(b).
 
     Draws of the product are those of the law with B moved to other rows of the batch. With weight 0
-        the term is watched: its
-    critic is trained and its value logged.
+    the term is watched: its critic is trained and its value logged.
 
     Args:
         between: the two sides, `"x,y;z"`; what stands behind the semicolon is moved.
@@ -195,8 +193,7 @@ def Reconstruction(variable: str, under: str, norm: str | None = None) -> Object
     other law of the pair.
 
     An observed variable: E_q d( p's mean of it at the latents of q, the data ). A latent: E_p d(
-        what q makes of p's outputs, the
-    latent of p ).
+    what q makes of p's outputs, the latent of p ).
 
     Args:
         variable: what is compared.
