@@ -1,6 +1,4 @@
-"""Numbers that change over training: functions of the share of it that is done, in [0, 1]. They
-hold no state.
-"""
+"""Numbers that change over training: functions of the share of it that is done, in [0, 1]."""
 
 from __future__ import annotations
 
@@ -12,9 +10,7 @@ from wyner.errors import OptionError, unknown
 
 
 class Schedule(ABC):
-    """A function from progress in [0, 1] to a number. Used for weights, learning-rate factors and
-    temperatures.
-    """
+    """A function, without state, from progress in [0, 1] to a weight, a rate or a temperature."""
 
     @abstractmethod
     def __call__(self, progress: float) -> float: ...
@@ -45,9 +41,7 @@ class Linear(Schedule):
 
 @dataclass(frozen=True)
 class Exponential(Schedule):
-    """start * exp(-rate * progress), never below `floor` (the Gumbel-softmax schedule of Jang et
-    al. 2017).
-    """
+    """start * exp(-rate * progress), never below `floor` (for Gumbel-softmax: Jang et al. 2017)."""
 
     start: float = 1.0
     rate: float = 1.0
@@ -59,9 +53,7 @@ class Exponential(Schedule):
 
 @dataclass(frozen=True)
 class Decay(Schedule):
-    """end + (start - end) exp(-rate * progress): from `start` towards `end`, with a time constant
-    of 1/rate of the training.
-    """
+    """end + (start - end) exp(-rate * progress), the time constant 1/rate of the training."""
 
     start: float = 1.0
     end: float = 0.0
@@ -73,9 +65,7 @@ class Decay(Schedule):
 
 @dataclass(frozen=True)
 class Path(Schedule):
-    """Straight lines through knots (share of the training, value), constant before the first and
-    after the last.
-    """
+    """Straight lines through knots (share of the training, value), constant outside them."""
 
     knots: tuple[tuple[float, float], ...]
 
@@ -108,16 +98,13 @@ class Cosine(Schedule):
     end: float = 0.0
 
     def __call__(self, progress: float) -> float:
-        return self.end + (self.start - self.end) * 0.5 * (
-            1 + math.cos(math.pi * min(1.0, progress))
-        )
+        half = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+        return self.end + (self.start - self.end) * half
 
 
 @dataclass(frozen=True)
 class OneCycle(Schedule):
-    """Cosine from 1/`divide` up to 1 over the first `warm` of the training, then cosine down to
-    1/`final` (Smith 2018).
-    """
+    """Cosine from 1/`divide` up to 1 over the share `warm`, then down to 1/`final` (Smith 2018)."""
 
     warm: float = 0.3
     divide: float = 25.0

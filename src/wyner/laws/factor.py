@@ -103,6 +103,7 @@ class Combined(nn.Module):
     """
 
     network = None
+    inner_shape = None
 
     def __init__(
         self,
@@ -151,7 +152,7 @@ class Inner(nn.Module):
 
     def __init__(self, name: str, of: str, variable: str, head: Head, owner: Head) -> None:
         super().__init__()
-        if not hasattr(owner, "inner_shape"):
+        if owner.inner_shape is None:
             raise LawError(
                 f"{name}: {of} computes no feature that it could be; its family must be"
                 " Autoregressive"

@@ -278,7 +278,7 @@ class Planner:
 
     def _has_inner(self, term: Conditional) -> bool:
         """Whether a density begins with something that others may read as well."""
-        return hasattr(self.factors[term.name].head, "inner")
+        return self.factors[term.name].head.inner_shape is not None
 
     def _scorable(self, term: Conditional, where: str) -> None:
         if self._family(term) is Delta:

@@ -199,7 +199,7 @@ class System(nn.Module):
         events: list[tuple[int, ...]] = [self._seen(g) for g in term.given]
         network = module or networks.factor(space, events, head.raw_shape, name in self.observed)
         if module is None and isinstance(network, MLP):
-            head.settle(network.last)
+            head.init_last(network.last)
         factor = Factor(term.name, head, network, [len(e) for e in events])
         factor.probe(events, torch.zeros(()))
         return factor
