@@ -82,9 +82,8 @@ class Product(Combination):
 class Mixture(Combination):
     """Equal mixture of experts, (1/M) sum_m q_m(z|.).
 
-    The posterior of MMVAE (Shi et al. 2019), and over products that of MoPoE.
-    A KL of a mixture is written as a sum over its members, each drawn in a law of its own and
-    scored under the mixture.
+    The posterior of MMVAE (Shi et al. 2019), and over products that of MoPoE. A KL of a mixture is
+    written as a sum over its members, each drawn in a law of its own and scored under the mixture.
     """
 
     distribution: ClassVar[type[D.Distribution]] = D.Mixture

@@ -52,8 +52,8 @@ class Trainable:
             down to it: a log scale moves by at most a learning rate a step, which from 1 to 0.01
             can be the whole training.
         per: "channel" (the first axis of the event), "coordinate", or "event" (one number).
-        floor: smallest variance, without which a likelihood of degenerate data is unbounded; with
-            a schedule what is common is found first, while errors are cheap.
+        floor: smallest variance, without which a likelihood of degenerate data is unbounded; with a
+            schedule what is common is found first, while errors are cheap.
     """
 
     variance: float = 1.0

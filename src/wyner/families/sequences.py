@@ -138,8 +138,8 @@ class Past(nn.Module):
     """Mean and log scale of a step from the steps before it, zeros standing before the first.
 
     A cell "lstm", "gru" or "rnn" is a recurrent network over the whole past, then a linear layer;
-    "markov" a linear layer of the last step alone, so that p(s) is a linear Gaussian process
-    s_t = A s_{t-1} + b + noise, the noise's variance log-linear in s_{t-1}.
+    "markov" a linear layer of the last step alone, so that p(s) is a linear Gaussian process s_t =
+    A s_{t-1} + b + noise, the noise's variance log-linear in s_{t-1}.
     """
 
     def __init__(self, frame: int, width: int, cell: str) -> None:
