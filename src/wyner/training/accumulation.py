@@ -22,8 +22,7 @@ def backward_in_parts(
     masks: dict[str, Tensor] | None,
     parts: int,
 ) -> tuple[Tensor, Tensor]:
-    """Adds the gradient of the mean of a loss over equal parts of a batch, with the noise of the
-    whole.
+    """Adds the gradient of the mean loss over parts of a batch, with the noise of the whole.
 
         grad L = 1/n sum_k grad L_k
 
@@ -32,8 +31,7 @@ def backward_in_parts(
         module: the program, from `(values, noise, weights, masks)` to loss and terms.
         drawn: kind and event of each noise, as `Program.drawn`.
         values, noise, weights, masks: as `Program.forward` takes them, of the whole batch.
-        parts: n, which divides the number of rows, or else the parts are as equal as they can be
-            and weighted by their rows.
+        parts: n; where it does not divide the rows, parts are weighted by theirs.
 
     Returns:
         Loss and terms, in nats per row, averaged over the parts.
@@ -48,27 +46,21 @@ def backward_in_parts(
         own = [
             _noise(e, kind, len(event), a, b) for e, (kind, event) in zip(noise, drawn, strict=True)
         ]
-        with _synchronised(fabric, module, k + 1 == len(places)):
+        # several processes exchange gradients once a batch, after its last part
+        alone = k + 1 == len(places) or fabric.world_size == 1
+        with nullcontext() if alone else fabric.no_backward_sync(module):
             piece, each = module(pick(values), own, weights, pick(masks))
             fabric.backward(share * piece)
         piece, each = share * piece.detach(), share * each.detach()
-        loss, terms = (
-            (piece, each) if loss is None or terms is None else (loss + piece, terms + each)
-        )
+        loss = piece if loss is None else loss + piece
+        terms = each if terms is None else terms + each
     if loss is None or terms is None:
         raise Diverged("a batch without rows has no loss")
     return loss, terms
 
 
 def _noise(noise: Tensor | None, kind: str | None, rank: int, a: int, b: int) -> Tensor | None:
-    """Noise `(*leading, B, *event)` of some rows; values that are summed over are the same for
-    every row.
-    """
+    """Noise `(*leading, B, *event)` of some rows; values that are summed over serve all rows."""
     if noise is None or kind == "values":
         return noise
     return noise.narrow(noise.ndim - rank - 1, a, b - a)
-
-
-def _synchronised(fabric: Any, module: Any, last: bool) -> Any:
-    """Several processes exchange gradients once a batch, after its last part."""
-    return nullcontext() if last or fabric.world_size == 1 else fabric.no_backward_sync(module)

@@ -1,21 +1,21 @@
-"""Exponential averages of weights: what an adversarial model is judged and kept by."""
+"""Exponential averages of weights: what an adversarial model is evaluated and kept by."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import final
 
 import torch
 from torch import Tensor
 
 
+@final
 class Average:
-    """a <- decay a + (1 - decay) w after every step, for parameters and running statistics; starts
-    at the first weights.
+    """a <- decay a + (1 - decay) w after every step, from a = the first weights.
 
     Args:
-        tensors: parameters and floating-point buffers by name; they are averaged in place of being
-            copied.
+        tensors: parameters and running statistics by name; they are not copied.
         decay: 0.999 remembers about a thousand steps.
     """
 
@@ -25,36 +25,34 @@ class Average:
 
     @torch.no_grad()
     def update(self) -> None:
-        """After a step."""
-        torch._foreach_lerp_(
-            list(self.mean.values()), [t.detach() for t in self.live.values()], 1 - self.decay
-        )
+        """Takes in the weights after a step."""
+        live = [t.detach() for t in self.live.values()]
+        torch._foreach_lerp_(list(self.mean.values()), live, 1 - self.decay)
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Gives the model the averaged weights meanwhile."""
+        self._exchange()
+        try:
+            yield
+        finally:
+            self._exchange()
 
     @torch.no_grad()
-    def exchange(self) -> None:
-        """Swaps the model's weights with their averages; a second call swaps them back."""
+    def _exchange(self) -> None:
         for k, t in self.live.items():
             kept = t.detach().clone()
             t.copy_(self.mean[k])
             self.mean[k].copy_(kept)
 
-    @contextmanager
-    def inside(self) -> Iterator[None]:
-        """The model has the averaged weights meanwhile."""
-        self.exchange()
-        try:
-            yield
-        finally:
-            self.exchange()
-
     @torch.no_grad()
-    def settle(self) -> None:
+    def apply_average(self) -> None:
         """Leaves the averages in the model."""
         for k, t in self.live.items():
             t.copy_(self.mean[k])
 
     @torch.no_grad()
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """The averages of a checkpoint."""
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Takes the averages of a checkpoint."""
         for k, t in self.mean.items():
             t.copy_(tensors[k])

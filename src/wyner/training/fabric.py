@@ -5,42 +5,43 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import Any
 
+from wyner.runs import RunFolder
 from wyner.training.settings import Settings
-
-if TYPE_CHECKING:
-    from wyner.runs import RunFolder
 
 
 def launch(settings: Settings, loggers: Sequence[Any] | None, folder: RunFolder | None) -> Any:
     """A launched Fabric with the run's loggers."""
-    try:
-        from lightning_fabric import Fabric
-    except ImportError:  # the full Lightning package carries the same class
-        from lightning.fabric import Fabric  # type: ignore[no-redef]
+    fabric = _lightning("fabric")
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     if loggers is None:
         loggers = [] if folder is None else _tensorboard(folder)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        fabric = Fabric(
+        made = fabric.Fabric(
             accelerator=settings.accelerator,
             devices=settings.devices,
             strategy=settings.strategy,
-            precision=settings.precision,  # type: ignore[arg-type]
+            precision=settings.precision,
             loggers=list(loggers),
         )
-        fabric.launch()
-    return fabric
+        made.launch()
+    return made
+
+
+def _lightning(name: str) -> Any:
+    """A module of Lightning Fabric; the full Lightning package carries the same."""
+    try:
+        return import_module(f"lightning_fabric.{name}")
+    except ImportError:
+        return import_module(f"lightning.fabric.{name}")
 
 
 def _tensorboard(folder: RunFolder) -> list[Any]:
     try:
-        try:
-            from lightning_fabric.loggers import TensorBoardLogger
-        except ImportError:
-            from lightning.fabric.loggers import TensorBoardLogger  # type: ignore[no-redef]
-        return [TensorBoardLogger(root_dir=folder.path, name="tensorboard", version="")]
+        logger = _lightning("loggers").TensorBoardLogger
+        return [logger(root_dir=folder.path, name="tensorboard", version="")]
     except ImportError:
         return []

@@ -47,9 +47,7 @@ def set_moments(
 
 
 def _laid_out(value: Tensor, like: Tensor) -> Tensor:
-    """A copy on the parameter's device and in its layout in memory, which fused optimisers want;
-    counts of steps have none.
-    """
+    """A copy on the parameter's device, in its layout in memory (counts of steps have none)."""
     if value.shape != like.shape:
         return value.to(like.device).clone()
     return torch.empty_like(like, dtype=value.dtype).copy_(value)

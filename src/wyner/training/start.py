@@ -13,15 +13,14 @@ from wyner.models.base import Model
 from wyner.models.stored import load
 from wyner.training.run import Run
 
-Start = Model | Run | str | Path | Callable[[dict[str, Any]], "Model | Run | str | Path"]
+Source = Model | Run | str | Path
+"""A trained model, its run, or its folder."""
+Start = Source | Callable[[dict[str, Any]], Source]
 """A trained model, its run, its folder, or a function from a point of a grid to one of these."""
 
 
-def adopt(
-    model: Model, source: Model | Run | str | Path, factors: Sequence[str] | None = None
-) -> list[str]:
-    """Copies weights of another model into the factors of the same name; what the other lacks stays
-    as it is.
+def adopt(model: Model, source: Source, factors: Sequence[str] | None = None) -> list[str]:
+    """Copies weights of another model into the factors of the same name; the others stay.
 
     Args:
         model: changes in place.
@@ -35,7 +34,7 @@ def adopt(
 
     Raises:
         OptionError: a name that one of the models lacks, other shapes, or nothing in common.
-            RunError: no run in the folder.
+        RunError: no run in the folder.
     """
     other = _model_of(source)
     mine, theirs = _parts(model), _parts(other)
@@ -66,14 +65,22 @@ def adopt(
 def begin(
     model: Model, start: Start, freeze: Sequence[str], point: dict[str, Any] | None = None
 ) -> None:
-    """`adopt` of everything that fits, for a training that keeps some of it; `point` is that of a
-    grid.
+    """Copies everything that fits, for a training that may keep some of it as it is.
+
+    Args:
+        model: changes in place.
+        start: what to copy from.
+        freeze: factors that will not be trained.
+        point: of a grid, for a `start` that depends on it.
 
     Raises:
-        OptionError: as `adopt`; or what is to be kept was not copied.
+        OptionError: as `adopt`; or a frozen factor was not copied.
     """
-    of_points = callable(start) and not isinstance(start, Model)  # a model is callable as well
-    copied = adopt(model, start(point) if of_points and point is not None else start)  # type: ignore[operator, arg-type]
+    if callable(start) and not isinstance(start, Model):  # a model is callable as well
+        if point is None:
+            raise OptionError("start: a function of the point is for a grid; pass a model")
+        start = start(point)
+    copied = adopt(model, start)
     if missed := [name for name in freeze if name not in copied]:
         raise OptionError(
             f"freeze: {', '.join(missed)} would stay as it was made, because the model to start"
@@ -87,12 +94,9 @@ def _shapes(part: torch.nn.Module) -> dict[str, torch.Size]:
 
 @torch.no_grad()
 def _copy(mine: torch.nn.Module, theirs: torch.nn.Module) -> None:
-    """Parameters and running statistics of networks; what a head keeps of its schedule
-    (temperature, floor) is its own.
-    """
-    found = dict(theirs.named_parameters()) | {
-        k: b for k, b in theirs.named_buffers() if not k.startswith("head.")
-    }
+    """Copies parameters and running statistics, but not where the schedules of heads stand."""
+    buffers = {k: b for k, b in theirs.named_buffers() if not k.startswith("head.")}
+    found = dict(theirs.named_parameters()) | buffers
     for name, value in [*mine.named_parameters(), *mine.named_buffers()]:
         if name in found and found[name].shape == value.shape:
             value.copy_(found[name])
@@ -102,7 +106,7 @@ def _parts(model: Model) -> dict[str, torch.nn.Module]:
     return {**dict(model.factors.items()), **dict(model.features.items())}
 
 
-def _model_of(source: Model | Run | str | Path) -> Model:
+def _model_of(source: Source) -> Model:
     if isinstance(source, Model):
         return source
     if isinstance(source, Run):

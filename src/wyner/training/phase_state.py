@@ -1,0 +1,174 @@
+"""One phase of one model in training: what is computed, from which noise, with which weights.
+
+A step is a function of (seed, step) alone.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, final
+
+import torch
+from torch import Tensor
+
+from wyner.errors import Diverged, OptionError, unknown
+from wyner.objectives.phases import Phase
+from wyner.schedules import learning_rate
+from wyner.seeds import HELD_NOISE, mix
+from wyner.training.average import Average
+from wyner.training.settings import Settings
+
+if TYPE_CHECKING:
+    from wyner.models.base import Model
+    from wyner.training.rows import Rows
+
+
+@final
+class PhaseState:
+    """Program, noise, schedules and sums of a phase; how its parameters move is another's affair.
+
+    Args:
+        fabric: a launched Lightning Fabric.
+        model: whose factors are trained, already on its device.
+        phase: what is minimised, over which factors.
+        index: of the phase; part of the noise's seed.
+        total: steps that this phase will take in the whole training.
+    """
+
+    def __init__(
+        self, fabric: Any, model: Model, phase: Phase, index: int, total: int, settings: Settings
+    ) -> None:
+        self.fabric, self.model, self.phase = fabric, model, phase
+        self.index, self.total, self.settings = index, max(1, total), settings
+        self.program = model.program(phase.objective).to(fabric.device)
+        # pairs of laws that critics tell apart, and whether the loss says how good the model is
+        self.pairs: tuple[Any, ...] = tuple(getattr(self.program, "duels", ()))
+        self.judged = bool(getattr(self.program, "judged", True))
+        self.critics = model.critics if self.pairs else None
+        self.trained = self._trained()
+        self.names = ["loss", *self.program.names]
+        frozen = {
+            id(p) for m in model.modules() if getattr(m, "frozen", False) for p in m.parameters()
+        }
+        self.parameters = {
+            f"{part}.{name}.{k}": p
+            for part, name in self.trained
+            for k, p in getattr(model, part)[name].named_parameters()
+            if id(p) not in frozen
+        }
+        if not self.parameters:
+            raise OptionError(f"phase {phase.name!r} trains no parameter")
+        self.schedule = learning_rate(settings.schedule)
+        self.fixed = all(isinstance(t.weight, (int, float)) for t in phase.objective.terms)
+        # factors that are not trained keep their temperatures and variances: the phase before has
+        # brought them to their ends
+        heads: list[Any] = [
+            model.factors[name].head for part, name in self.trained if part == "factors"
+        ]
+        self.annealed = [h for h in heads if hasattr(h, "anneal")]
+        self.generator = torch.Generator(fabric.device)
+        self.step, self.count = 0, 0
+        self.sum = torch.zeros(len(self.names), device=fabric.device)
+        self.average: Average | None = None
+
+    def _trained(self) -> list[tuple[str, str]]:
+        """Factors and features that this phase trains, as (part of the model, name)."""
+        model, phase, freeze = self.model, self.phase, self.settings.freeze
+        for name in freeze:
+            if name not in model.factors and name not in model.features:
+                known = [*model.factors, *model.features]
+                raise OptionError(f"freeze: {unknown('factor', name, known)}")
+        if phase.train is not None:
+            return [("factors", f) for f in phase.train if f not in freeze]
+        used = [f for f in self.program.used if f not in (*phase.freeze, *freeze)]
+        parents = {op.name for op in self.program.plan.ops if op.kind == "feature"} - set(freeze)
+        features = [f for f in model.features if f in parents]
+        return [("factors", f) for f in used] + [("features", f) for f in features]
+
+    @property
+    def plain(self) -> bool:
+        """Whether one process computes in float32, without anything of Fabric's."""
+        s = self.settings
+        return (self.fabric.world_size, s.precision, s.strategy) == (1, "32-true", "auto")
+
+    @property
+    def lead(self) -> tuple[int, ...]:
+        """Leading shape of the noise before the rows."""
+        return () if self.settings.samples == 1 else (self.settings.samples,)
+
+    def averaged(self) -> dict[str, Tensor]:
+        """Parameters and running statistics of what this phase trains, by name."""
+        buffers = {
+            f"{part}.{name}.{k}": b
+            for part, name in self.trained
+            for k, b in getattr(self.model, part)[name].named_buffers()
+            if b.is_floating_point()
+        }
+        return {**self.parameters, **buffers}
+
+    def activate(self) -> None:
+        """Lets gradients reach this phase's factors and no others, which keep their statistics."""
+        own = {id(p) for p in self.parameters.values()}
+        for p in self.model.parameters():
+            p.requires_grad_(id(p) in own)
+        self.model.eval()
+        self.program.training = True
+        for part, name in self.trained:
+            getattr(self.model, part)[name].train()
+        if self.critics is not None:
+            self.critics.train()
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step."""
+        return self.settings.lr * self.schedule(step / self.total)
+
+    def weights(self, progress: float) -> Tensor:
+        """Weights of the divergences, `(D,)`, at a share of the training."""
+        return torch.tensor(self.phase.objective.weights(progress), device=self.fabric.device)
+
+    def anneal(self, progress: float) -> None:
+        """Sets scheduled temperatures and variances for a share of the training."""
+        for head in self.annealed:
+            head.anneal(progress)
+
+    def noise(self, rows: int, *seed: int) -> list[Tensor | None]:
+        """Noise for a batch: a function of the seed, the process and the numbers given."""
+        self.generator.manual_seed(
+            mix(self.settings.seed, self.fabric.global_rank, self.index, *seed)
+        )
+        like = next(iter(self.parameters.values()))
+        return self.program.noise((*self.lead, rows), like, self.generator)
+
+    def means(self) -> dict[str, float]:
+        """Mean loss and terms since the last call, over all processes; starts anew."""
+        mean = self.fabric.all_reduce(self.sum / max(1, self.count), reduce_op="mean")
+        self.sum.zero_()
+        self.count = 0
+        return dict(zip(self.names, mean.tolist(), strict=True))
+
+    @torch.no_grad()
+    def evaluate(self, rows: Rows, block: int = 1000) -> dict[str, float]:
+        """Mean loss and terms over validation rows, with final weights and always the same noise."""
+        self.model.eval()
+        self.anneal(1.0)
+        weights = self.weights(1.0)
+        total = torch.zeros(len(self.names), dtype=torch.float64)
+        for i, start in enumerate(range(0, rows.count, block)):
+            index = torch.arange(start, min(start + block, rows.count), device=self.fabric.device)
+            values, masks = rows.take(index)
+            noise = self.noise(len(index), HELD_NOISE, i)
+            loss, terms = self.program(values, noise, weights, masks)
+            total += torch.cat([loss[None], terms]).double().cpu() * len(index)
+        self.activate()
+        return dict(zip(self.names, (total / rows.count).tolist(), strict=True))
+
+    def check(self, means: dict[str, float]) -> None:
+        """Raises `Diverged` with the terms that are no number, if there are any."""
+        bad = [k for k, v in means.items() if not math.isfinite(v)]
+        if bad:
+            terms = [k for k in bad if k != "loss"] or bad
+            shown = "; ".join(f"{k} = {means[k]}" for k in terms[:3])
+            raise Diverged(
+                f"phase {self.phase.name!r}, step {self.step}: the loss is not a number any more:"
+                f" {shown}. Try a smaller learning rate (lr) or a limit on gradients (clip=1.0)"
+            )

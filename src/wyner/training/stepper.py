@@ -1,0 +1,89 @@
+"""How the members of a training take their steps: the protocol, and the steps of one model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol, final
+
+import torch
+from torch import Tensor
+
+from wyner.training.member import GridMember
+from wyner.training.optimiser import under
+from wyner.training.phase_state import PhaseState
+from wyner.training.timetable import Timetable
+from wyner.training.trainer import Trainer
+
+Means = list[tuple[GridMember, PhaseState, dict[str, float]]]
+
+
+class Stepper(Protocol):
+    """What the loop asks of whatever moves the parameters."""
+
+    def begin(self, entry: tuple[int, ...], number: int, running: Sequence[GridMember]) -> None:
+        """Gets ready for an epoch of some phases, the `number`-th of the first of them."""
+
+    def step(self, b: int) -> Tensor:
+        """One step of every phase of the epoch on its b-th batch; returns a loss to show."""
+
+    def means(self) -> Means:
+        """Mean loss and terms since the last call, by member and phase of the epoch."""
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Members and optimisers, for a checkpoint."""
+
+    def load(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+        """The inverse of `state`."""
+
+    def release(self) -> None:
+        """Leaves the models with tensors of their own."""
+
+
+@final
+class Single:
+    """Steps of one model."""
+
+    def __init__(self, fabric: Any, members: Sequence[GridMember], timetable: Timetable) -> None:
+        (self.member,) = members
+        self.fabric, self.timetable = fabric, timetable
+        self.trainers = [Trainer(state) for state in self.member.phases]
+        self.entry: tuple[int, ...] = ()
+        self.order = torch.empty(0, dtype=torch.long)
+
+    def begin(self, entry: tuple[int, ...], number: int, running: Sequence[GridMember]) -> None:
+        order = self.member.order(entry[0], number, self.timetable.batch)
+        self.entry, self.order = entry, order.to(self.fabric.device)
+        self.trainers[entry[0]].state.activate()
+
+    def step(self, b: int) -> Tensor:
+        index = self.order[b * self.timetable.batch : (b + 1) * self.timetable.batch]
+        if (world := self.fabric.world_size) > 1:
+            index = index[self.fabric.global_rank :: world]
+        values, masks = self.member.rows.take(index)
+        for i in self.entry:
+            if len(self.entry) > 1:
+                self.trainers[i].state.activate()
+            loss = self.trainers[i].train(values, masks)
+        return loss
+
+    def means(self) -> Means:
+        trainers = [self.trainers[i] for i in self.entry]
+        return [(self.member, t.state, t.means()) for t in trainers]
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        tensors, meta = self.member.dump()
+        trainers = {}
+        for t in self.trainers:
+            name = t.state.phase.name
+            found, trainers[name] = t.dump()
+            tensors |= {f"phase.{name}.{k}": v for k, v in found.items()}
+        return tensors, {**meta, "trainers": trainers}
+
+    def load(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+        self.member.load(tensors, meta)
+        for t in self.trainers:
+            name = t.state.phase.name
+            t.load(under(tensors, f"phase.{name}."), meta["trainers"][name])
+
+    def release(self) -> None:
+        """Nothing: the model never gave its tensors away."""
