@@ -85,7 +85,7 @@ def trainer_of(
 
     def step() -> Tensor:
         index = torch.randperm(rows.count)[: settings.batch_size].to(fabric.device)
-        return trainer.train(*rows.take(index))
+        return trainer.train(rows.take(index))
 
     return trainer, step, model
 

@@ -169,9 +169,9 @@ def ours(trainer: Trainer, rows: Any) -> Callable[[int], float]:
                 order = torch.randperm(
                     rows.count, generator=torch.Generator().manual_seed(mix(0, ROWS, epoch))
                 )
-            values, masks = rows.take(order[at : at + BATCH])
+            batch = rows.take(order[at : at + BATCH])
             at += BATCH
-            trainer.train(values, masks)  # looks at the loss and adds up the terms for the log
+            trainer.train(batch)  # looks at the loss and adds up the terms for the log
             now = time.monotonic()
             if now - last > 0.25:
                 last = now

@@ -20,38 +20,30 @@ class Average:
     """
 
     def __init__(self, tensors: Mapping[str, Tensor], decay: float) -> None:
-        self.live, self.decay = dict(tensors), decay
-        self.mean = {k: t.detach().clone() for k, t in self.live.items()}
+        self.live = {k: t.detach() for k, t in tensors.items()}
+        self.mean, self.decay = {k: t.clone() for k, t in self.live.items()}, decay
 
-    @torch.no_grad()
     def update(self) -> None:
         """Takes in the weights after a step."""
-        live = [t.detach() for t in self.live.values()]
-        torch._foreach_lerp_(list(self.mean.values()), live, 1 - self.decay)
+        mean, live = list(self.mean.values()), list(self.live.values())
+        torch._foreach_lerp_(mean, live, 1 - self.decay)
 
     @contextmanager
     def inside(self) -> Iterator[None]:
         """Gives the model the averaged weights meanwhile."""
-        self._exchange()
+        kept = {k: t.clone() for k, t in self.live.items()}
+        self.apply_average()
         try:
             yield
         finally:
-            self._exchange()
+            for k, t in self.live.items():
+                t.copy_(kept[k])
 
-    @torch.no_grad()
-    def _exchange(self) -> None:
-        for k, t in self.live.items():
-            kept = t.detach().clone()
-            t.copy_(self.mean[k])
-            self.mean[k].copy_(kept)
-
-    @torch.no_grad()
     def apply_average(self) -> None:
         """Leaves the averages in the model."""
         for k, t in self.live.items():
             t.copy_(self.mean[k])
 
-    @torch.no_grad()
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Takes the averages of a checkpoint."""
         for k, t in self.mean.items():

@@ -7,19 +7,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from wyner.errors import Diverged, OptionError
 from wyner.training.grid_points import ModelFactory
 from wyner.training.single import Job, train
 
-Trained = tuple[dict[str, np.ndarray], list[dict[str, Any]], str]
-"""Weights and history of a point, or why it diverged."""
 
+def on_cluster(
+    factory: ModelFactory, job: Job, outs: Mapping[int, Path | None]
+) -> Iterator[tuple[int, dict[str, Any], list[dict[str, Any]], str]]:
+    """Trains points in their folders; gives number, weights, history and reason of each that ends.
 
-def ray_module() -> Any:
-    """The module of Ray.
+    The reason is why a point diverged, empty if it did not.
 
     Raises:
         OptionError: Ray is not installed.
@@ -30,27 +30,22 @@ def ray_module() -> Any:
         raise OptionError(
             "launcher='ray' needs Ray: pip install 'wyner[ray]'; or use 'batched' or 'sequential'"
         ) from None
-    return ray
-
-
-def on_cluster(
-    ray: Any, factory: ModelFactory, job: Job, outs: Mapping[int, Path | None]
-) -> Iterator[tuple[int, Trained]]:
-    """Trains points in their folders; gives each as it ends."""
+    if not outs:
+        return
     if not ray.is_initialized():
         ray.init(log_to_driver=False)
-    task = ray.remote(num_gpus=1 if torch.cuda.is_available() else 0)(_task)
-    quiet = ray.put(dataclasses.replace(job, progress=False))
-    waiting = {
-        task.remote(factory, quiet, i, None if out is None else out.absolute()): i
-        for i, out in outs.items()
-    }
+    task: Any = ray.remote(num_gpus=1 if torch.cuda.is_available() else 0)(_task)
+    shared = ray.put(dataclasses.replace(job, progress=False))
+    places = {i: None if out is None else out.absolute() for i, out in outs.items()}
+    waiting = {task.remote(factory, shared, i, out): i for i, out in places.items()}
     while waiting:
         (ready, *_), _ = ray.wait(list(waiting))
-        yield waiting.pop(ready), ray.get(ready)
+        yield waiting.pop(ready), *ray.get(ready)
 
 
-def _task(factory: ModelFactory, job: Job, i: int, out: Path | None) -> Trained:
+def _task(
+    factory: ModelFactory, job: Job, i: int, out: Path | None
+) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
     try:
         run = train(factory.build(i), job, factory.settings[i], out, (), factory.points[i])
     except Diverged as e:

@@ -12,7 +12,7 @@ from wyner.errors import OptionError, TrainingWarning
 from wyner.objectives.critics import CriticSet
 from wyner.objectives.phases import TwoPlayer
 from wyner.objectives.ratio import LOG4
-from wyner.training.optimiser import moments, optimiser, set_moments
+from wyner.training.optimiser import Dump, Tensors, moments, optimiser, set_moments
 from wyner.training.phase_state import PhaseState
 
 SATURATED = 0.97
@@ -57,56 +57,42 @@ class CriticTrainer:
             )
         self.phase, self.critics, self.clip = TwoPlayer.of(state.phase), critics, settings.clip
         self.terms = [p.name for p in state.pairs]
-        self.parameters = critics.parameters_of(self.terms)
+        self.parameters: Tensors = dict(critics.parameters_of(self.terms))
         if not self.parameters:
             raise OptionError(f"phase {name!r}: its critics have no parameter")
         lr, betas, device = self.phase.critic_lr, self.phase.critic_betas, state.fabric.device
         self.share = 1.0 if lr is None else lr / settings.lr
-        self.adam = optimiser(list(self.parameters.values()), settings, device, betas)
-        self.loss: Any = getattr(state.program, "contest")  # noqa: B009 - only some programs have it
+        self.adam = optimiser(self.parameters, settings, device, betas)
+        self.loss: Any = getattr(state.program, "contest")  # noqa: B009 - some programs lack it
         if settings.compile:
             self.loss = torch.compile(self.loss, dynamic=False)
         self.sum, self.count = torch.zeros(len(self.terms), 2, device=device), 0
         self.said: dict[str, str] = {}
 
-    def _open(self, on: bool) -> None:
-        """Lets gradients reach the critics, in their own steps only."""
-        for p in self.parameters.values():
-            p.requires_grad_(on)
-
     def n_steps(self, step: int) -> tuple[int, int]:
         """Steps of the critics and of the model on the batch of a step."""
-        phase = self.phase
-        if not phase.fresh:
-            return phase.critic, phase.model
-        critic = step % (phase.critic + phase.model) < phase.critic
-        return int(critic), int(not critic)
+        critic, model = self.phase.critic, self.phase.model
+        if not self.phase.fresh:
+            return critic, model
+        turn = step % (critic + model) < critic
+        return int(turn), int(not turn)
 
-    def learn(self, given: dict[str, Tensor], noise: list[Tensor | None], lr: float) -> None:
-        """One step of the critics; `lr` is the model's."""
+    def learn(self, given: Tensors, noise: list[Tensor | None], lr: float) -> None:
+        """One step of the critics, which gradients reach only meanwhile; `lr` is the model's."""
         for group in self.adam.param_groups:
             group["lr"] = lr * self.share
-        self._open(True)
+        for p in self.parameters.values():
+            p.requires_grad_(True)
         loss, stand = self.loss(given, noise)
         self.adam.zero_grad()
         loss.backward()
         if self.clip is not None:
             torch.nn.utils.clip_grad_norm_(list(self.parameters.values()), self.clip)
         self.adam.step()
-        self._open(False)
+        for p in self.parameters.values():
+            p.requires_grad_(False)
         self.sum += stand.detach()
         self.count += 1
-
-    def dump(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Optimiser state and accumulated means, for a checkpoint."""
-        tensors = {"sum": self.sum, **moments(self.adam, self.parameters)}
-        return tensors, {"count": self.count, "said": self.said}
-
-    def load(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
-        """The inverse of `dump`."""
-        set_moments(self.adam, self.parameters, tensors)
-        self.sum.copy_(tensors["sum"])
-        self.count, self.said = meta["count"], dict(meta["said"])
 
     def means(self) -> dict[str, float]:
         """How far each critic can tell its laws apart since the last call, in nats from 0 to 1.386.
@@ -115,15 +101,26 @@ class CriticTrainer:
         """
         if not self.count:
             return {}
-        stand = (self.sum / self.count).tolist()
+        stand = dict(zip(self.terms, (self.sum / self.count).tolist(), strict=True))
         self.sum.zero_()
         self.count = 0
-        for term, (bound, spread) in zip(self.terms, stand, strict=True):
-            failing = bound > SATURATED * LOG4, spread < COLLAPSED
-            state = "saturated" if failing[0] else "collapsed" if failing[1] else ""
-            if state and self.said.get(term) != state:
-                text = SAYINGS[state].format(bound=bound, most=LOG4, spread=spread)
+        for term, (bound, spread) in stand.items():
+            failing = "collapsed" if spread < COLLAPSED else ""
+            failing = "saturated" if bound > SATURATED * LOG4 else failing
+            if failing and self.said.get(term) != failing:
+                text = SAYINGS[failing].format(bound=bound, most=LOG4, spread=spread)
                 text = f"phase {self.phase.name!r}: the critic of {term} {text}"
                 warnings.warn(text, TrainingWarning, stacklevel=2)
-            self.said[term] = state
-        return {f"critic of {t}": bound for t, (bound, _) in zip(self.terms, stand, strict=True)}
+            self.said[term] = failing
+        return {f"critic of {term}": bound for term, (bound, _) in stand.items()}
+
+    def dump(self) -> Dump:
+        """Optimiser state and accumulated means, for a checkpoint."""
+        tensors = {"sum": self.sum, **moments(self.adam, self.parameters)}
+        return tensors, {"count": self.count, "said": self.said}
+
+    def load(self, tensors: Tensors, meta: dict[str, Any]) -> None:
+        """The inverse of `dump`."""
+        set_moments(self.adam, self.parameters, tensors)
+        self.sum.copy_(tensors["sum"])
+        self.count, self.said = meta["count"], dict(meta["said"])

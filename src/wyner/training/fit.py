@@ -53,13 +53,13 @@ def fit(
         grid: `{"seed": range(10), "lam": [0.0, 0.05]}` (all combinations) or a list of points
             `[{"seed": 0, "lam": 0.1}, ...]`; the names are settings or arguments of the model. Each
             point gets a model of its own with fresh weights, made from `model`'s arguments or by
-            `model(**point)` if that is a function. A member of a grid equals the single run of its
-            point, but for rounding in float32.
+            `model(**point)` if that is a function, and equals the single run of its point, but for
+            rounding in float32.
         probe: `probe(model) -> {name: number}`, called every `probe_every` epochs of the main phase
             and at its end, without gradients, on the model in evaluation mode; the numbers become
             rows of the history with `split` "probe". With `keep="name"` (the highest is best) or
-            `keep="-name"` (the lowest is) the main phase ends with the weights of the best one,
-            and the last of these rows is theirs.
+            `keep="-name"` (the lowest) the main phase ends with the weights of the best of them,
+            and so does the list of these rows.
         start: a trained model, its run or its folder; factors of equal names, parameters and shapes
             start from its weights (of a grid also a function from the point to one of these). With
             `freeze=("q(z|x,y)", ...)` they keep them: what is common is learned first, then what is
@@ -68,16 +68,14 @@ def fit(
             folder with `grid.json` and an ordinary run in a folder of its own for every point.
         resume: continue the run in `out` from its checkpoint, exactly; a finished run is returned
             as it is.
-        **options: `epochs`, `batch_size`, `lr`, `seed` and all other fields of
-            `wyner.training.Settings`, and:
-            probe_every: epochs between calls of the probe; 0 for the one at the end.
-            launcher: for a grid: "batched" (small models as one program), "sequential", "auto"
-            (batched where it can be), or "ray" (one task a point, on the machines of a Ray cluster
-            that share the file system; needs `wyner[ray]`).
-            progress: show a bar, or lines where there is no terminal; on by default.
-            loggers: Lightning Fabric loggers; by default TensorBoard in the run's folder, if it is
-            installed.
-            about: anything to keep in the run's configuration.
+        **options: `epochs`, `batch_size`, `lr`, `seed` and the other fields of
+            `wyner.training.Settings`; `probe_every`, epochs between calls of the probe (0 for the
+            one at the end); `progress`, whether to show a bar, or lines where there is no terminal;
+            `loggers` of Lightning Fabric (by default TensorBoard in the run's folder, if it is
+            installed); `about`, anything to keep in the run's configuration; and for a grid
+            `launcher`: "batched" (small models as one program), "sequential", "auto" (batched where
+            it can be) or "ray" (one task a point, on the machines of a Ray cluster that share the
+            file system; needs `wyner[ray]`).
 
     Returns:
         A `Run` with `.model`, `.history` (logged rows) and `.folder`. Of a grid: those of the

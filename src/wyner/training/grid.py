@@ -15,7 +15,7 @@ from wyner.models.base import Model
 from wyner.models.stored import load
 from wyner.runs import RunFolder, read_history
 from wyner.training.batching import obstacle, size, together
-from wyner.training.cluster import on_cluster, ray_module
+from wyner.training.cluster import on_cluster
 from wyner.training.fabric import launch
 from wyner.training.grid_folder import GridFolder
 from wyner.training.grid_points import Grid, ModelFactory, points_of
@@ -107,37 +107,43 @@ class GridRunner:
         """Trains what is not trained yet."""
         left = [b for b in self.folder.batches if self.folder.waiting(b)]
         if launcher == "ray":
-            self._cluster([b[0] for b in left if len(b) == 1])
+            alone = {b[0]: self.folder.out(b[0]) for b in left if len(b) == 1}
+            self.folder.mark(alone, "training")
+            for i, weights, history, reason in on_cluster(self.factory, self.job, alone):
+                if not reason:
+                    found = {k: torch.tensor(v) for k, v in weights.items()}
+                    self.model(i).load_state_dict(found)
+                    self._run(i, self.model(i).eval(), history)
+                self._ended(i, reason)
             left = [b for b in left if len(b) > 1]
         for batch in left:
             self.folder.mark(batch, "training")
-            if len(batch) == 1:
-                self._alone(batch[0])
-            else:
+            if len(batch) > 1:
                 self._batch(batch)
+                continue
+            (i,), reason = batch, ""
+            settings, point, out = (
+                self.factory.settings[i],
+                self.factory.points[i],
+                self.folder.out(i),
+            )
+            try:
+                self.runs[i] = train(self.model(i), self.job, settings, out, (), point)
+            except Diverged as e:
+                reason = str(e)
+            self._ended(i, reason)
 
-    def _out(self, i: int) -> Path | None:
-        folder = self.folder.run(i)
-        return None if folder is None else folder.path
+    def _run(self, i: int, model: Model, history: list[dict[str, Any]]) -> None:
+        self.runs[i] = Run(model, history, self.folder.out(i), point=self.factory.points[i])
 
-    def _alone(self, i: int) -> None:
-        settings, point = self.factory.settings[i], self.factory.points[i]
-        try:
-            self.runs[i] = train(self.model(i), self.job, settings, self._out(i), (), point)
-        except Diverged as e:
-            self._diverged(i, str(e))
-        else:
-            self._finished(i)
-
-    def _finished(self, i: int) -> None:
-        self.folder.mark([i], "finished")
-        if (folder := self.folder.run(i)) is not None:
+    def _ended(self, i: int, reason: str) -> None:
+        """Notes that a point that trained by itself is finished, or why it diverged."""
+        self.folder.mark([i], "diverged" if reason else "finished", reason)
+        if reason:
+            shown = ", ".join(f"{k}={v}" for k, v in self.factory.points[i].items())
+            warnings.warn(f"member {shown} is left out: {reason}", stacklevel=2)
+        elif (folder := self.folder.run(i)) is not None:
             folder.drop_checkpoint()
-
-    def _diverged(self, i: int, reason: str) -> None:
-        self.folder.mark([i], "diverged", reason)
-        shown = ", ".join(f"{k}={v}" for k, v in self.factory.points[i].items())
-        warnings.warn(f"member {shown} is left out: {reason}", stacklevel=2)
 
     def _batch(self, batch: list[int]) -> None:
         fabric = launch(self.factory.settings[batch[0]], (), None)
@@ -146,20 +152,18 @@ class GridRunner:
         old = keep is not None and keep.has_checkpoint and keep.read_checkpoint()[1]
         if keep is not None and old and old.get("numbers") != batch:
             keep.drop_checkpoint()  # of the batch before, whose members are finished
-        loop = Loop(
-            fabric, members, Stacked, keep, self.fingerprint, self.job.progress, self.job.probe
-        )
+        show, probe = self.job.progress, self.job.probe
+        loop = Loop(fabric, members, Stacked, keep, self.fingerprint, show, probe)
         try:
             loop.run()
         except Diverged:
             if not all(m.lost for m in members):
                 raise
         for i, m in zip(batch, members, strict=True):
-            if m.lost:
-                self.folder.members[i] |= {"state": "diverged", "reason": m.lost}
-            else:
-                self.folder.members[i] |= {"state": "finished"}
-                self.runs[i] = Run(m.model, m.history, self._out(i), point=m.point)
+            state = "diverged" if m.lost else "finished"
+            self.folder.members[i] |= {"state": state, "reason": m.lost}
+            if not m.lost:
+                self._run(i, m.model, m.history)
         self.folder.write()
         if keep is not None:
             keep.drop_checkpoint()
@@ -187,22 +191,6 @@ class GridRunner:
         moved = self.moved[key]
         return moved if rows.index is None else moved.part(rows.index.to(device))
 
-    def _cluster(self, alone: list[int]) -> None:
-        """Trains points on a Ray cluster."""
-        ray = ray_module()
-        if not alone:
-            return
-        self.folder.mark(alone, "training")
-        outs = {i: self._out(i) for i in alone}
-        for i, (weights, history, reason) in on_cluster(ray, self.factory, self.job, outs):
-            if reason:
-                self._diverged(i, reason)
-                continue
-            model = self.model(i)
-            model.load_state_dict({k: torch.tensor(v) for k, v in weights.items()})
-            self.runs[i] = Run(model.eval(), history, outs[i], point=self.factory.points[i])
-            self._finished(i)
-
     def result(self) -> Run:
         """The best member's run, with all members.
 
@@ -214,8 +202,7 @@ class GridRunner:
             if about["state"] == "finished" and i not in self.runs and folder is not None:
                 model, settings = self.model(i), self.factory.settings[i]
                 folder.open(*described(model, settings, "", self.job.about), True)
-                model, history = load(folder.path, into=model), read_history(folder.path)
-                self.runs[i] = Run(model, history, folder.path, point=self.factory.points[i])
+                self._run(i, load(folder.path, into=model), read_history(folder.path))
         members = tuple(self.runs[i] for i in sorted(self.runs))
         if not members:
             raise Diverged(f"every member diverged; the first: {self.folder.members[0]['reason']}")

@@ -62,10 +62,8 @@ class GridFolder:
             raise RunError(
                 f"{self.path} is not empty; continue it with resume=True, or choose another folder"
             )
-        old = read_json(self.path / GRID)
-        if [m["point"] for m in old["members"]] != json.loads(
-            json.dumps([m["point"] for m in self.members])
-        ):
+        old, new = read_json(self.path / GRID), json.loads(json.dumps(self.members))
+        if [m["point"] for m in old["members"]] != [m["point"] for m in new]:
             raise RunError(
                 f"{self.path} holds a grid of other points; use the old ones or another folder"
             )
@@ -92,6 +90,10 @@ class GridFolder:
     def run(self, i: int) -> RunFolder | None:
         """The run of a member."""
         return None if self.path is None else RunFolder(self.path / self.members[i]["folder"])
+
+    def out(self, i: int) -> Path | None:
+        """The folder of a member."""
+        return None if self.path is None else self.path / self.members[i]["folder"]
 
     def waiting(self, indices: Iterable[int]) -> bool:
         """Whether some of these members are not at their end."""

@@ -14,10 +14,10 @@ from torch import Tensor
 from wyner.errors import Diverged, RunError
 from wyner.runs import RunFolder
 from wyner.seeds import GLOBAL, TASK, mix
-from wyner.training.member import GridMember, lose
+from wyner.training.member import GridMember, Numbers, lose
 from wyner.training.phase_state import PhaseState
 from wyner.training.probe import Probe, forked
-from wyner.training.show import Display, Interrupt, Silent, progress
+from wyner.training.show import Advance, interruptible, progress, silent
 from wyner.training.stepper import Stepper
 from wyner.training.timetable import Timetable
 
@@ -50,41 +50,29 @@ class Loop:
     ) -> None:
         self.fabric, self.members, self.folder = fabric, list(members), folder
         self.fingerprint, self.show, self.probe = fingerprint, show, probe
-        first = self.members[0]
-        self.settings = first.settings
-        self.timetable = Timetable.of(
-            first.model.phases, first.settings, first.rows.count, fabric.world_size
-        )
+        model, rows, self.settings = members[0].model, members[0].rows, members[0].settings
+        self.table = Timetable.of(model.phases, self.settings, rows.count, fabric.world_size)
         there = folder is not None and folder.has_checkpoint
-        for m in self.members:  # before the phases are made: they leave out what is frozen
+        for m in members:  # before the phases are made: they leave out what is frozen
             m.model.prepare(m.rows.values, m.rows.masks, m.settings.seed, there)
-        for m in self.members:
-            m.begin(fabric, self.timetable)
-        self.stepper = stepper(fabric, self.members, self.timetable)
+        for m in members:
+            m.begin(fabric, self.table)
+        self.stepper = stepper(fabric, self.members, self.table)
         self.state: dict[str, Any] = {"entry": 0, "batch": 0, "seconds": 0.0, "finished": False}
         self.rng: Tensor | None = None
-        self.display: Display = Silent()
-        self.interrupt = Interrupt()
+        self.advance: Advance = silent
+        self.asked: Callable[[], bool] = lambda: False
         self.clock = self.saved = self.shown = 0.0
-
-    # where it stands
 
     @property
     def entry(self) -> tuple[int, ...]:
         """The phases of this epoch."""
-        return self.timetable.entries[self.state["entry"]]
+        return self.table.entries[self.state["entry"]]
 
     @property
     def stretch(self) -> int:
         """The stretch of phases that this epoch belongs to."""
-        return self.timetable.stretch(self.entry[0])
-
-    @property
-    def done(self) -> int:
-        """Steps so far."""
-        at = self.state["entry"]
-        width = len(self.entry) if at < len(self.timetable.entries) else 0
-        return self.timetable.before(at) + self.state["batch"] * width
+        return self.table.stretch(self.entry[0])
 
     @property
     def running(self) -> list[GridMember]:
@@ -92,10 +80,8 @@ class Loop:
         stretch = self.stretch
         return [m for m in self.members if not m.lost and stretch not in m.state["stopped"]]
 
-    # the walk
-
     def run(self) -> list[GridMember]:
-        """Trains to the end, from the checkpoint if there is one; returns the members that are left.
+        """Trains to the end, from the checkpoint if there is one; returns the members left.
 
         Raises:
             Diverged: none is left.
@@ -107,9 +93,7 @@ class Loop:
                 m.history = [] if m.folder is None else m.folder.cut(0)
         trained = not self.state["finished"]
         if trained:
-            with forked(mix(self.settings.seed, GLOBAL)), self.interrupt.noted():
-                if self.rng is not None:
-                    torch.random.set_rng_state(self.rng)
+            with forked(mix(self.settings.seed, GLOBAL)):
                 self._train()
         for m in self.members:
             write = trained or (m.folder is not None and not m.folder.has_weights)
@@ -117,124 +101,124 @@ class Loop:
         return [m for m in self.members if not m.lost]
 
     def _train(self) -> None:
-        state, last = self.state, len(self.timetable.entries)
-        on = self.show and self.fabric.is_global_zero
-        self.display = progress(on, self.timetable.before(last), self.done)
+        if self.rng is not None:
+            torch.random.set_rng_state(self.rng)
+        on, total = self.show and self.fabric.is_global_zero, self.table.steps()
+        first = self.table.steps(self.state["entry"], self.state["batch"])
         self.clock = self.saved = time.monotonic()
         try:
-            while state["entry"] < last:
-                if self.running:
-                    self._epoch()
-                    self._after_epoch()
-                ends = self.timetable.ends(state["entry"])
-                if ends:
-                    self._end()
-                state["entry"], state["batch"] = state["entry"] + 1, 0
-                if ends or time.monotonic() - self.saved > self.settings.checkpoint_seconds:
-                    self._save()
-            state["finished"] = True
-            self._save()
+            with interruptible() as self.asked, progress(on, total, first) as self.advance:
+                self._walk()
         except Diverged as e:
-            raise self._where(e) from None
+            if self.folder is None or not self.folder.has_checkpoint:
+                raise e from None
+            good = f"The last good checkpoint is in {self.folder.path}"
+            raise Diverged(f"{e}. {good}") from None
         finally:
             self.stepper.release()
-            self.display.close()
+
+    def _walk(self) -> None:
+        """All epochs that are left."""
+        state = self.state
+        while state["entry"] < len(self.table.entries):
+            if self.running:
+                self._epoch()
+                self._after_epoch()
+            ends = self.table.ends(state["entry"])
+            if ends:
+                self._end()
+            state["entry"], state["batch"] = state["entry"] + 1, 0
+            if ends or time.monotonic() - self.saved > self.settings.checkpoint_seconds:
+                self._save()
+        state["finished"] = True
+        self._save()
 
     def _epoch(self) -> None:
-        state, settings, per_epoch = self.state, self.settings, self.timetable.per_epoch
-        entry, number = self.entry, self.timetable.number(state["entry"])
-        text = f"{self.timetable.phases[entry[0]].name} epoch {number}"
+        state, settings, table, entry = self.state, self.settings, self.table, self.entry
+        number, at = table.number(state["entry"]), state["entry"]
+        text = f"{table.phases[entry[0]].name} epoch {number}"
         self.stepper.begin(entry, number, self.running)
-        for b in range(state["batch"], per_epoch):
-            loss = self.stepper.step(b)
-            state["batch"] = b + 1
+        for b in range(state["batch"] + 1, table.per_epoch + 1):
+            loss = self.stepper.step(b - 1)
+            state["batch"] = b
             now = time.monotonic()
             if now - self.shown > 0.25:
                 self.shown = now
-                self.display.advance(self.done, float(loss), text)
-            if settings.log_every and ((number - 1) * per_epoch + b + 1) % settings.log_every == 0:
+                self.advance(table.steps(at, b), float(loss), text)
+            if (
+                settings.log_every
+                and ((number - 1) * table.per_epoch + b) % settings.log_every == 0
+            ):
                 self._log()
-            if self.interrupt.asked:
+            if self.asked():
                 self._save()
-                raise KeyboardInterrupt(self._interrupted())
+                raise KeyboardInterrupt(
+                    "interrupted; nothing was saved because no folder (out=) was given"
+                    if self.folder is None
+                    else "interrupted and saved; continue with resume=True, or: wyner train"
+                    f" --resume {self.folder.path}"
+                )
             if now - self.saved > settings.checkpoint_seconds:
                 self._save()
 
     def _after_epoch(self) -> None:
-        entry, stretch = self.entry, self.stretch
+        """Logs, validates, probes between epochs of the main phase, and loses patience."""
+        entry, stretch, number = self.entry, self.stretch, self.table.number(self.state["entry"])
         if any(m.phases[i].count for m in self.running for i in entry):
             self._log()
+        every = 0 if self.probe is None or entry[0] else self.probe.every
+        asked = every and number % every == 0 and not self.table.last(self.state["entry"])
         for m in self.running:
             with self._guard(m), m.averaged():
                 if m.validation is not None:
                     phases = [m.phases[i] for i in entry]
                     results = [c.evaluate(m.validation) for c in phases]
                     for c, result in zip(phases, results, strict=True):
-                        self._write(m, c, "validation", result)
+                        self._write(m, c, "validation", result, c.step)
                     if entry[0] == stretch and phases[0].judged:
-                        if not math.isfinite(results[0]["loss"]):
+                        loss = results[0]["loss"]
+                        if not math.isfinite(loss):
                             phases[0].check(results[0])
-                        m.evaluate(stretch, results[0]["loss"])
-                self._probe_between(m)
-
-    def _probe_between(self, m: GridMember) -> None:
-        """Asks the probe between epochs of the main phase; its end has the row of final weights."""
-        if self.probe is None or not self.probe.every or self.entry[0] or 0 in m.state["stopped"]:
-            return
-        number = self.timetable.number(self.state["entry"])
-        last = self.timetable.total(0) // self.timetable.per_epoch
-        if number % self.probe.every == 0 and number < last:
-            self._ask(m, self.probe)
+                        m.evaluate(stretch, loss)
+                if asked and stretch not in m.state["stopped"]:
+                    self._ask(m)
 
     def _end(self) -> None:
         """Ends a stretch with the average weights or the best ones."""
         stretch = self.stretch
-        for m in self.members:
-            if m.lost:
-                continue
+        for m in (m for m in self.members if not m.lost):
             for i, c in enumerate(m.phases):
-                if c.average is not None and self.timetable.stretch(i) == stretch:
+                if c.average is not None and self.table.stretch(i) == stretch:
                     c.average.apply_average()
-            if self.probe is None or stretch:
-                m.end(stretch)
-            elif m.settings.keep is None:
-                m.end(stretch)
-                self._ask(m, self.probe)
-            else:  # the last weights may be the best; the last row is that of the weights kept
-                self._ask(m, self.probe)
-                m.end(stretch)
-                kept = m.state["kept"]
-                if kept is not None and kept["step"] < m.phases[0].step:
-                    self._write(m, m.phases[0], "probe", kept["found"], kept["step"])
+            if stretch == 0 and m.settings.keep is not None:
+                self._ask(m)  # the last weights may be the best
+            m.end(stretch)
+            kept = m.state["kept"]
+            if stretch == 0 and m.settings.keep is None:
+                self._ask(m)
+            elif stretch == 0 and kept is not None and kept["step"] < m.phases[0].step:
+                self._write(m, m.phases[0], "probe", kept["found"], kept["step"])
 
-    def _ask(self, m: GridMember, probe: Probe) -> None:
-        step = m.phases[0].step
-        found = probe(m.model, mix(m.settings.seed, TASK, step))
-        self._write(m, m.phases[0], "probe", found, step)
-        m.choose(found, step)
-
-    # what is written
+    def _ask(self, m: GridMember) -> None:
+        """A row of the probe's numbers, if there is a probe."""
+        if self.probe is not None:
+            step = m.phases[0].step
+            found = self.probe(m.model, mix(m.settings.seed, TASK, step))
+            self._write(m, m.phases[0], "probe", found, step)
+            m.choose(found, step)
 
     def _log(self) -> None:
         for m, c, means in self.stepper.means():
             if not m.lost:
                 with self._guard(m):
                     c.check(means)
-                    self._write(m, c, "train", means)
+                    self._write(m, c, "train", means, c.step)
 
-    def _write(
-        self,
-        m: GridMember,
-        c: PhaseState,
-        split: str,
-        means: dict[str, float],
-        step: int | None = None,
-    ) -> None:
-        step = c.step if step is None else step
+    def _write(self, m: GridMember, c: PhaseState, split: str, means: Numbers, step: int) -> None:
         row = {
             "phase": c.phase.name,
             "split": split,
-            "epoch": step / self.timetable.per_epoch,
+            "epoch": step / self.table.per_epoch,
             "step": step,
             **({"loss": means["loss"]} if "loss" in means else {}),
             "lr": c.rate(max(0, step - 1)),
@@ -254,10 +238,9 @@ class Loop:
     def _save(self) -> None:
         if self.folder is None or not self.fabric.is_global_zero:
             return
-        for m in self.members:
-            if not m.lost:
-                with self._guard(m):
-                    m.finite()
+        for m in (m for m in self.members if not m.lost):
+            with self._guard(m):
+                m.finite()
         tensors, meta = self.stepper.state()
         meta |= {**self.state, "seconds": self._seconds(), "fingerprint": self.fingerprint}
         self.folder.save_checkpoint({**tensors, "rng": torch.random.get_rng_state()}, meta)
@@ -273,8 +256,6 @@ class Loop:
         self.stepper.load(tensors, meta)
         self.state, self.rng = {k: meta[k] for k in self.state}, tensors["rng"]
 
-    # ways to stop
-
     @contextmanager
     def _guard(self, m: GridMember) -> Iterator[None]:
         """Leaves a member out whose loss stops being a number; with one model the training ends."""
@@ -282,16 +263,3 @@ class Loop:
             yield
         except Diverged as e:
             lose(self.members, m, e)
-
-    def _where(self, e: Diverged) -> Diverged:
-        if self.folder is None or not self.folder.has_checkpoint:
-            return e
-        return Diverged(f"{e}. The last good checkpoint is in {self.folder.path}")
-
-    def _interrupted(self) -> str:
-        if self.folder is None:
-            return "interrupted; nothing was saved because no folder (out=) was given"
-        return (
-            "interrupted and saved; continue with resume=True, or: wyner train --resume"
-            f" {self.folder.path}"
-        )

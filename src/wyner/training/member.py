@@ -15,14 +15,16 @@ from wyner.errors import Diverged, OptionError, unknown
 from wyner.models.base import Model
 from wyner.runs import RunFolder
 from wyner.seeds import ROWS, mix
-from wyner.training.optimiser import under
+from wyner.training.optimiser import Dump, Tensors, under
 from wyner.training.phase_state import PhaseState
 from wyner.training.probe import forked
 from wyner.training.rows import Rows
 from wyner.training.settings import Settings
 from wyner.training.timetable import Timetable
 
-__all__ = ["GridMember", "forked", "lose"]
+__all__ = ["GridMember", "Numbers", "forked", "lose"]
+
+Numbers = dict[str, float]
 
 
 @final
@@ -52,22 +54,17 @@ class GridMember:
         self.phases: list[PhaseState] = []
         self.history: list[dict[str, Any]] = []
         self.state: dict[str, Any] = {"best": {}, "waited": {}, "stopped": [], "kept": None}
-        self.best: dict[str, dict[str, Tensor]] = {}
+        self.best: dict[str, Tensors] = {}
         self.lost = ""
         """Why this member was dropped from the training; empty while it is in it."""
 
-    def begin(self, fabric: Any, timetable: Timetable) -> None:
+    def begin(self, fabric: Any, table: Timetable) -> None:
         """Makes what each phase computes."""
-        self.phases = [
-            PhaseState(fabric, self.model, p, i, timetable.total(i), self.settings)
-            for i, p in enumerate(self.model.phases)
-        ]
+        make = lambda i, p: PhaseState(fabric, self.model, p, i, table.total(i), self.settings)
+        self.phases = [make(i, p) for i, p in enumerate(self.model.phases)]
 
     def order(self, phase: int, number: int, batch: int) -> Tensor:
-        """Order of the rows in an epoch, `(N,)`.
-
-        A function of the seed, the phase, the number of the epoch and the rows per batch.
-        """
+        """Order of the rows in an epoch, `(N,)`: a function of the seed and these numbers."""
         generator = torch.Generator().manual_seed(mix(self.settings.seed, ROWS, phase, number))
         order = torch.randperm(self.rows.count, generator=generator)
         return self.rows.turn(order, batch, generator)
@@ -83,32 +80,31 @@ class GridMember:
 
     def evaluate(self, stretch: int, loss: float) -> None:
         """Keeps the weights if their validation loss is the lowest so far, or loses patience."""
-        key, state = str(stretch), self.state
+        key, state, patience = str(stretch), self.state, self.settings.patience
         if loss < state["best"].get(key, math.inf):
             state["best"][key], state["waited"][key] = loss, 0
             if self.settings.keep_best and (stretch or self.settings.keep is None):
                 self._keep(stretch)
             return
         state["waited"][key] = state["waited"].get(key, 0) + 1
-        if self.settings.patience is not None and state["waited"][key] >= self.settings.patience:
+        if patience is not None and state["waited"][key] >= patience:
             state["stopped"].append(stretch)
 
-    def choose(self, found: dict[str, float], step: int) -> None:
+    def choose(self, found: Numbers, step: int) -> None:
         """Keeps the weights if the probe's number that `settings.keep` names is the best so far.
 
         Raises:
             OptionError: the probe has no number of that name.
         """
-        if self.settings.keep is None:
+        if (name := self.settings.keep) is None:
             return
-        name, sign = self.settings.keep, 1
+        sign = 1
         if name not in found and name.startswith("-"):
             name, sign = name[1:], -1
         if name not in found:
             raise OptionError(f"keep: {unknown('number of the probe', name, found)}")
         kept = self.state["kept"]
-        best = -math.inf if kept is None else sign * kept["found"][name]
-        if sign * found[name] > best:
+        if sign * found[name] > (-math.inf if kept is None else sign * kept["found"][name]):
             self.state["kept"] = {"found": found, "step": step}
             self._keep(0)
 
@@ -137,7 +133,7 @@ class GridMember:
                 " smaller lr or clip=1.0"
             )
 
-    def dump(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def dump(self) -> Dump:
         """Weights, best weights, patience and length of the log, for a checkpoint."""
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         for key, weights in self.best.items():
@@ -145,7 +141,7 @@ class GridMember:
         logged = 0 if self.folder is None else self.folder.logged
         return tensors, {**self.state, "lost": self.lost, "metrics_bytes": logged}
 
-    def load(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+    def load(self, tensors: Tensors, meta: dict[str, Any]) -> None:
         """The inverse of `dump`; rows that were logged after it are cut off."""
         self.state, self.lost = {k: meta.get(k) for k in self.state}, meta.get("lost", "")
         if self.folder is not None:

@@ -6,21 +6,20 @@ A step is a function of (seed, step) alone.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from wyner.errors import Diverged, OptionError, unknown
+from wyner.models.base import Model
 from wyner.objectives.phases import Phase
 from wyner.schedules import learning_rate
 from wyner.seeds import HELD_NOISE, mix
 from wyner.training.average import Average
+from wyner.training.optimiser import Tensors
+from wyner.training.rows import Rows
 from wyner.training.settings import Settings
-
-if TYPE_CHECKING:
-    from wyner.models.base import Model
-    from wyner.training.rows import Rows
 
 
 @final
@@ -45,45 +44,37 @@ class PhaseState:
         self.pairs: tuple[Any, ...] = tuple(getattr(self.program, "duels", ()))
         self.judged = bool(getattr(self.program, "judged", True))
         self.critics = model.critics if self.pairs else None
-        self.trained = self._trained()
         self.names = ["loss", *self.program.names]
-        frozen = {
-            id(p) for m in model.modules() if getattr(m, "frozen", False) for p in m.parameters()
-        }
-        self.parameters = {
-            f"{part}.{name}.{k}": p
-            for part, name in self.trained
-            for k, p in getattr(model, part)[name].named_parameters()
-            if id(p) not in frozen
-        }
+        self.modules = self._trained()
+        frozen = {id(p) for m in model.modules() if getattr(m, "frozen", 0) for p in m.parameters()}
+        own = ((f"{n}.{k}", p) for n, m in self.modules.items() for k, p in m.named_parameters())
+        self.parameters: Tensors = {k: p for k, p in own if id(p) not in frozen}
         if not self.parameters:
             raise OptionError(f"phase {phase.name!r} trains no parameter")
         self.schedule = learning_rate(settings.schedule)
         self.fixed = all(isinstance(t.weight, (int, float)) for t in phase.objective.terms)
         # factors that are not trained keep their temperatures and variances: the phase before has
         # brought them to their ends
-        heads: list[Any] = [
-            model.factors[name].head for part, name in self.trained if part == "factors"
-        ]
+        heads: list[Any] = [m.head for n, m in self.modules.items() if n.startswith("factors.")]
         self.annealed = [h for h in heads if hasattr(h, "anneal")]
         self.generator = torch.Generator(fabric.device)
         self.step, self.count = 0, 0
         self.sum = torch.zeros(len(self.names), device=fabric.device)
         self.average: Average | None = None
 
-    def _trained(self) -> list[tuple[str, str]]:
-        """Factors and features that this phase trains, as (part of the model, name)."""
+    def _trained(self) -> dict[str, nn.Module]:
+        """Factors and features that this phase trains, by name."""
         model, phase, freeze = self.model, self.phase, self.settings.freeze
-        for name in freeze:
-            if name not in model.factors and name not in model.features:
-                known = [*model.factors, *model.features]
-                raise OptionError(f"freeze: {unknown('factor', name, known)}")
-        if phase.train is not None:
-            return [("factors", f) for f in phase.train if f not in freeze]
-        used = [f for f in self.program.used if f not in (*phase.freeze, *freeze)]
-        parents = {op.name for op in self.program.plan.ops if op.kind == "feature"} - set(freeze)
-        features = [f for f in model.features if f in parents]
-        return [("factors", f) for f in used] + [("features", f) for f in features]
+        known = [*model.factors, *model.features]
+        if unheard := [name for name in freeze if name not in known]:
+            raise OptionError(f"freeze: {unknown('factor', unheard[0], known)}")
+        factors, features = phase.train or (), list[str]()
+        if phase.train is None:
+            factors = tuple(f for f in self.program.used if f not in phase.freeze)
+            parents = {op.name for op in self.program.plan.ops if op.kind == "feature"}
+            features = [f for f in model.features if f in parents and f not in freeze]
+        trained = {f"factors.{f}": model.factors[f] for f in factors if f not in freeze}
+        return {**trained, **{f"features.{f}": model.features[f] for f in features}}
 
     @property
     def plain(self) -> bool:
@@ -96,15 +87,11 @@ class PhaseState:
         """Leading shape of the noise before the rows."""
         return () if self.settings.samples == 1 else (self.settings.samples,)
 
-    def averaged(self) -> dict[str, Tensor]:
-        """Parameters and running statistics of what this phase trains, by name."""
-        buffers = {
-            f"{part}.{name}.{k}": b
-            for part, name in self.trained
-            for k, b in getattr(self.model, part)[name].named_buffers()
-            if b.is_floating_point()
-        }
-        return {**self.parameters, **buffers}
+    def averaged(self) -> Average:
+        """An average of the parameters and running statistics that this phase trains."""
+        own = ((f"{n}.{k}", b) for n, m in self.modules.items() for k, b in m.named_buffers())
+        buffers = {k: b for k, b in own if b.is_floating_point()}
+        return Average({**self.parameters, **buffers}, self.settings.ema or 0.0)
 
     def activate(self) -> None:
         """Lets gradients reach this phase's factors and no others, which keep their statistics."""
@@ -113,8 +100,8 @@ class PhaseState:
             p.requires_grad_(id(p) in own)
         self.model.eval()
         self.program.training = True
-        for part, name in self.trained:
-            getattr(self.model, part)[name].train()
+        for m in self.modules.values():
+            m.train()
         if self.critics is not None:
             self.critics.train()
 
@@ -133,9 +120,8 @@ class PhaseState:
 
     def noise(self, rows: int, *seed: int) -> list[Tensor | None]:
         """Noise for a batch: a function of the seed, the process and the numbers given."""
-        self.generator.manual_seed(
-            mix(self.settings.seed, self.fabric.global_rank, self.index, *seed)
-        )
+        rank = self.fabric.global_rank
+        self.generator.manual_seed(mix(self.settings.seed, rank, self.index, *seed))
         like = next(iter(self.parameters.values()))
         return self.program.noise((*self.lead, rows), like, self.generator)
 
@@ -164,8 +150,7 @@ class PhaseState:
 
     def check(self, means: dict[str, float]) -> None:
         """Raises `Diverged` with the terms that are no number, if there are any."""
-        bad = [k for k, v in means.items() if not math.isfinite(v)]
-        if bad:
+        if bad := [k for k, v in means.items() if not math.isfinite(v)]:
             terms = [k for k in bad if k != "loss"] or bad
             shown = "; ".join(f"{k} = {means[k]}" for k in terms[:3])
             raise Diverged(

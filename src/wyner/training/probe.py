@@ -1,4 +1,4 @@
-"""Numbers of the user's own, measured while a model trains."""
+"""Numbers of the user's own, measured while a model trains, in a random state of their own."""
 
 from __future__ import annotations
 

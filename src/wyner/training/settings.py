@@ -43,30 +43,26 @@ class SettingsDict(TypedDict, total=False):
     checkpoint_seconds: float
 
 
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _count(v: Any) -> bool:
+    return isinstance(v, int) and not isinstance(v, bool) and v >= 1
 
 
-Check = tuple[tuple[str, ...], Callable[[Any], bool], str]
+def _name(v: Any) -> bool:
+    return v is None or (isinstance(v, str) and v.strip("-") != "")
+
+
+Check = tuple[str, Callable[[Any], bool], str]
 CHECKS: tuple[Check, ...] = (
-    (
-        ("epochs", "batch_size", "samples", "accumulate", "devices"),
-        lambda v: _whole(v) and v >= 1,
-        "a positive whole number",
-    ),
-    (("steps",), lambda v: v is None or v >= 1, "a positive whole number or None"),
-    (("lr",), lambda v: v > 0, "a positive number"),
-    (("clip",), lambda v: v is None or v > 0, "a positive number or None"),
-    (("patience",), lambda v: v is None or v >= 1, "a positive number of epochs or None"),
-    (("ema",), lambda v: v is None or 0 < v < 1, "a decay between 0 and 1 or None"),
-    (("seed",), lambda v: isinstance(v, int) and v >= 0, "a whole number from 0 up"),
-    (
-        ("keep",),
-        lambda v: v is None or (isinstance(v, str) and v.strip("-") != ""),
-        "the name of a number of the probe (with - before it if lower is better) or None",
-    ),
+    ("epochs batch_size samples accumulate devices", _count, "a positive whole number"),
+    ("steps", lambda v: v is None or v >= 1, "a positive whole number or None"),
+    ("lr", lambda v: v > 0, "a positive number"),
+    ("clip", lambda v: v is None or v > 0, "a positive number or None"),
+    ("patience", lambda v: v is None or v >= 1, "a positive number of epochs or None"),
+    ("ema", lambda v: v is None or 0 < v < 1, "a decay between 0 and 1 or None"),
+    ("seed", lambda v: isinstance(v, int) and v >= 0, "a whole number from 0 up"),
+    ("keep", _name, "the name of a number of the probe (after a - if lower is better) or None"),
 )
-"""Names of settings, what must hold of them, and how to say it."""
+"""Settings by name, what must hold of them, and how to say it."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +134,7 @@ class Settings:
         object.__setattr__(self, "freeze", freeze)
         object.__setattr__(self, "betas", tuple(self.betas))
         for names, holds, expected in CHECKS:
-            for name in names:
+            for name in names.split():
                 if not holds(value := getattr(self, name)):
                     raise OptionError(f"{name}: expected {expected}, got {value!r}")
         if self.batch_size % self.accumulate:

@@ -19,7 +19,7 @@ from wyner.models.base import Model
 from wyner.seeds import NOISE
 from wyner.training.batching import operations, scored, united
 from wyner.training.member import GridMember, lose
-from wyner.training.optimiser import optimiser, under
+from wyner.training.optimiser import Dump, Tensors, optimiser, under
 from wyner.training.phase_state import PhaseState
 from wyner.training.stepper import Means
 from wyner.training.timetable import Timetable
@@ -37,9 +37,9 @@ class Stack:
 
     def __init__(self, models: Sequence[Model]) -> None:
         self.models = list(models)
-        self.leaves: dict[str, Tensor] = {}
-        self.buffers: dict[str, Tensor] = {}
-        tables: list[dict[str, Tensor]] = [dict(m.named_parameters()) for m in models]
+        self.leaves: Tensors = {}
+        self.buffers: Tensors = {}
+        tables: list[Tensors] = [dict(m.named_parameters()) for m in models]
         for name in tables[0]:
             leaf = torch.stack([_turned(t[name].detach()) for t in tables])
             for i, table in enumerate(tables):
@@ -97,28 +97,23 @@ class StackedPhase:
         call: Any = vmap(self._one)
         self.call = torch.compile(call, dynamic=False) if self.settings.compile else call
         self.active: list[int] = []
-        self.moments: dict[str, dict[str, Tensor]] = {}
+        self.moments: dict[str, Tensors] = {}
 
     def _one(
-        self,
-        state: dict[str, Tensor],
-        values: dict[str, Tensor],
-        masks: dict[str, Tensor],
-        noise: list[Tensor],
-        weights: Tensor,
+        self, tensors: Tensors, batch: tuple[Tensors, Tensors], noise: list[Tensor], weights: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Loss and terms of one member."""
         left = iter(noise)
         drawn = [next(left) if given else None for given in self.given]
-        return functional_call(self.program, state, (values, drawn, weights, masks or None))
+        given = batch[0], drawn, weights, batch[1] or None
+        return functional_call(self.program, tensors, given)
 
     def weights(self, active: Sequence[int], progress: float) -> Tensor:
         """Weights of the united divergences, `(M, D)`; 0 for those that a member leaves out."""
         table = torch.zeros(len(active), len(self.program.divergences))
         for row, i in zip(table, active, strict=True):
-            row[self.divergences[i]] = torch.tensor(
-                self.states[i].phase.objective.weights(progress)
-            )
+            own = self.states[i].phase.objective.weights(progress)
+            row[self.divergences[i]] = torch.tensor(own)
         return table.to(self.fabric.device)
 
 
@@ -137,7 +132,7 @@ class StackedSteps:
         tensors = {**frozen, **self.leaves, **stack.buffers}
         self.tensors = {n: t for n, t in tensors.items() if n in phase.used}
         self.turned = [n for n, t in self.tensors.items() if n in stack.leaves and t.ndim == 3]
-        self.adam = optimiser(list(self.leaves.values()), self.settings, device)
+        self.adam = optimiser(self.leaves, self.settings, device)
         places = _places(active, phase.active) if phase.active else []
         keep = torch.tensor(places, dtype=torch.long, device=device)
         for name, found in phase.moments.items():
@@ -176,13 +171,11 @@ class StackedSteps:
             each.append(own)
         return [torch.stack(draws) for draws in zip(*each, strict=True) if draws[0] is not None]
 
-    def train(
-        self, values: dict[str, Tensor], masks: dict[str, Tensor]
-    ) -> tuple[Tensor, dict[int, Diverged]]:
+    def train(self, batch: tuple[Tensors, Tensors]) -> tuple[Tensor, dict[int, Diverged]]:
         """One step for all members, unless the loss of one stopped being a number.
 
         Args:
-            values, masks: `(M, B, *event)` and `(M, B)` by modality.
+            batch: values `(M, B, *event)` and masks, if any, `(M, B)` by modality.
 
         Returns:
             The losses, `(M,)`, in nats per row, and what happened to the members whose loss is no
@@ -196,8 +189,8 @@ class StackedSteps:
         for c in self.running:
             c.anneal(first.step / max(1, first.total - 1))
         tensors = {**self.tensors, **{n: self.tensors[n].mT for n in self.turned}}
-        noise = self.noise(next(iter(values.values())).shape[1])
-        losses, terms = self.phase.call(tensors, values, masks, noise, self.weights)
+        noise = self.noise(next(iter(batch[0].values())).shape[1])
+        losses, terms = self.phase.call(tensors, batch, noise, self.weights)
         results = torch.cat([losses.detach()[:, None], terms.detach()], 1)
         if bad := self._check(results):
             return results[:, 0], bad
@@ -241,30 +234,28 @@ class StackedSteps:
 class Stacked:
     """Steps of many members at once; a member that diverges leaves them with a warning."""
 
-    def __init__(self, fabric: Any, members: Sequence[GridMember], timetable: Timetable) -> None:
-        self.fabric, self.members, self.timetable = fabric, list(members), timetable
+    def __init__(self, fabric: Any, members: Sequence[GridMember], table: Timetable) -> None:
+        self.fabric, self.members, self.table = fabric, list(members), table
         self.phases = [StackedPhase(states) for states in zip(*(m.phases for m in members))]
         self.stack: Stack | None = None
         self.steps: dict[int, StackedSteps] = {}
         self.attached: tuple[int, list[int]] = (-1, [])
-        self.entry: tuple[int, ...] = ()
-        self.number = 0
-        self.running: list[GridMember] = []
+        self.entry, self.number, self.running = tuple[int, ...](), 0, list[GridMember]()
         self.order = torch.empty(0, 0, dtype=torch.long)
 
     def begin(self, entry: tuple[int, ...], number: int, running: Sequence[GridMember]) -> None:
         """Puts the members side by side that learn in this epoch; the others stay as they are."""
         self.entry, self.number, self.running = entry, number, list(running)
-        stretch, active = self.timetable.stretch(entry[0]), [self.members.index(m) for m in running]
+        stretch, active = self.table.stretch(entry[0]), [self.members.index(m) for m in running]
         if self.stack is None or self.attached != (stretch, active):
             self.release()
             self.attached, self.stack = (stretch, active), Stack([m.model for m in running])
             self.steps = {
                 i: StackedSteps(phase, self.stack, active)
                 for i, phase in enumerate(self.phases)
-                if self.timetable.stretch(i) == stretch
+                if self.table.stretch(i) == stretch
             }
-        orders = [m.order(entry[0], number, self.timetable.batch) for m in running]
+        orders = [m.order(entry[0], number, self.table.batch) for m in running]
         self.order = torch.stack(
             [m.rows.where(o.to(self.fabric.device)) for m, o in zip(running, orders, strict=True)]
         )
@@ -275,25 +266,20 @@ class Stacked:
         self.phases[i].states[0].activate()
 
     def step(self, b: int) -> Tensor:
-        values, masks = self._take(b)
+        rows, place = self.members[0].rows, slice(b * self.table.batch, (b + 1) * self.table.batch)
+        batch = rows.batches(self.order[:, place])
         for i in self.entry:
             if len(self.entry) > 1:
                 self._activate(i)
-            losses, bad = self.steps[i].train(values, masks)
+            losses, bad = self.steps[i].train(batch)
             while bad:
                 for k, e in bad.items():
                     lose(self.members, self.members[k], e)
-                left = [m for m in self.running if not m.lost]
-                self.begin(self.entry, self.number, left)
-                values, masks = self._take(b)
+                self.begin(self.entry, self.number, [m for m in self.running if not m.lost])
+                batch = rows.batches(self.order[:, place])
                 self._activate(i)
-                losses, bad = self.steps[i].train(values, masks)
+                losses, bad = self.steps[i].train(batch)
         return losses.mean()
-
-    def _take(self, b: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Values and masks of a batch of every member, `(M, B, *event)` and `(M, B)`."""
-        size = self.timetable.batch
-        return self.members[0].rows.batches(self.order[:, b * size : (b + 1) * size])
 
     def means(self) -> Means:
         for steps in self.steps.values():
@@ -304,10 +290,10 @@ class Stacked:
             self.steps[i].sum.zero_()
         return found
 
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def state(self) -> Dump:
         for steps in self.steps.values():
             steps.sync()
-        tensors: dict[str, Tensor] = {}
+        tensors: Tensors = {}
         meta: dict[str, Any] = {"numbers": [m.number for m in self.members]}
         meta |= {"members": [], "active": {p.name: p.active for p in self.phases}}
         for k, m in enumerate(self.members):
@@ -321,7 +307,7 @@ class Stacked:
                 tensors |= {f"phase.{p.name}.adam.{name}.{k}": v for k, v in moments.items()}
         return tensors, meta
 
-    def load(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+    def load(self, tensors: Tensors, meta: dict[str, Any]) -> None:
         for k, (m, about) in enumerate(zip(self.members, meta["members"], strict=True)):
             found = under(tensors, f"member.{k}.")
             m.load(found, about)

@@ -42,23 +42,21 @@ def adopt(model: Model, source: Source, factors: Sequence[str] | None = None) ->
         for parts, title in ((mine, model.title), (theirs, f"{other.title} to start from")):
             if name not in parts:
                 raise OptionError(f"start: {unknown(f'factor of {title}', name, parts)}")
-    copied = []
-    for name in mine if factors is None else factors:
-        if name not in theirs:
-            continue
-        if _shapes(mine[name]) == _shapes(theirs[name]):
-            _copy(mine[name], theirs[name])
-            copied.append(name)
-        elif factors is not None:
-            raise OptionError(
-                f"start: {name} has other networks in the two models, so its weights cannot be"
-                " copied"
-            )
+    shapes = lambda part: {k: p.shape for k, p in part.named_parameters()}
+    both = [name for name in (mine if factors is None else factors) if name in theirs]
+    copied = [name for name in both if shapes(mine[name]) == shapes(theirs[name])]
+    if factors and (other_ones := [name for name in factors if name not in copied]):
+        raise OptionError(
+            f"start: {other_ones[0]} has other networks in the two models, so its weights cannot"
+            " be copied"
+        )
     if not copied:
         raise OptionError(
             f"start: {model.title} and the {other.title} to start from have no factor in common;"
             " expected equal names and networks"
         )
+    for name in copied:
+        _copy(mine[name], theirs[name])
     return copied
 
 
@@ -86,10 +84,6 @@ def begin(
             f"freeze: {', '.join(missed)} would stay as it was made, because the model to start"
             f" from has other networks for it; copied were {', '.join(copied)}"
         )
-
-
-def _shapes(part: torch.nn.Module) -> dict[str, torch.Size]:
-    return {k: p.shape for k, p in part.named_parameters()}
 
 
 @torch.no_grad()

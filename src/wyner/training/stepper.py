@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from wyner.training.member import GridMember
-from wyner.training.optimiser import under
+from wyner.training.optimiser import Dump, Tensors, under
 from wyner.training.phase_state import PhaseState
 from wyner.training.timetable import Timetable
 from wyner.training.trainer import Trainer
@@ -29,10 +29,10 @@ class Stepper(Protocol):
     def means(self) -> Means:
         """Mean loss and terms since the last call, by member and phase of the epoch."""
 
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def state(self) -> Dump:
         """Members and optimisers, for a checkpoint."""
 
-    def load(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+    def load(self, tensors: Tensors, meta: dict[str, Any]) -> None:
         """The inverse of `state`."""
 
     def release(self) -> None:
@@ -43,43 +43,41 @@ class Stepper(Protocol):
 class Single:
     """Steps of one model."""
 
-    def __init__(self, fabric: Any, members: Sequence[GridMember], timetable: Timetable) -> None:
+    def __init__(self, fabric: Any, members: Sequence[GridMember], table: Timetable) -> None:
         (self.member,) = members
-        self.fabric, self.timetable = fabric, timetable
+        self.fabric, self.table, self.entry = fabric, table, tuple[int, ...]()
         self.trainers = [Trainer(state) for state in self.member.phases]
-        self.entry: tuple[int, ...] = ()
         self.order = torch.empty(0, dtype=torch.long)
 
     def begin(self, entry: tuple[int, ...], number: int, running: Sequence[GridMember]) -> None:
-        order = self.member.order(entry[0], number, self.timetable.batch)
+        order = self.member.order(entry[0], number, self.table.batch)
         self.entry, self.order = entry, order.to(self.fabric.device)
         self.trainers[entry[0]].state.activate()
 
     def step(self, b: int) -> Tensor:
-        index = self.order[b * self.timetable.batch : (b + 1) * self.timetable.batch]
+        index = self.order[b * self.table.batch : (b + 1) * self.table.batch]
         if (world := self.fabric.world_size) > 1:
             index = index[self.fabric.global_rank :: world]
-        values, masks = self.member.rows.take(index)
+        batch = self.member.rows.take(index)
         for i in self.entry:
             if len(self.entry) > 1:
                 self.trainers[i].state.activate()
-            loss = self.trainers[i].train(values, masks)
+            loss = self.trainers[i].train(batch)
         return loss
 
     def means(self) -> Means:
-        trainers = [self.trainers[i] for i in self.entry]
-        return [(self.member, t.state, t.means()) for t in trainers]
+        return [(self.member, t.state, t.means()) for t in (self.trainers[i] for i in self.entry)]
 
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def state(self) -> Dump:
         tensors, meta = self.member.dump()
-        trainers = {}
+        meta["trainers"] = {}
         for t in self.trainers:
             name = t.state.phase.name
-            found, trainers[name] = t.dump()
+            found, meta["trainers"][name] = t.dump()
             tensors |= {f"phase.{name}.{k}": v for k, v in found.items()}
-        return tensors, {**meta, "trainers": trainers}
+        return tensors, meta
 
-    def load(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+    def load(self, tensors: Tensors, meta: dict[str, Any]) -> None:
         self.member.load(tensors, meta)
         for t in self.trainers:
             name = t.state.phase.name

@@ -10,10 +10,17 @@ from torch import Tensor
 
 from wyner.errors import OptionError
 from wyner.seeds import NOISE, RIVAL
-from wyner.training.accumulation import backward_in_parts
-from wyner.training.average import Average
 from wyner.training.critic_trainer import CriticTrainer
-from wyner.training.optimiser import moments, optimiser, set_moments, under
+from wyner.training.optimiser import (
+    Batch,
+    Dump,
+    Tensors,
+    backward_in_parts,
+    moments,
+    optimiser,
+    set_moments,
+    under,
+)
 from wyner.training.phase_state import PhaseState
 
 CHECK_EVERY = 20
@@ -31,21 +38,19 @@ class Trainer:
     def __init__(self, state: PhaseState) -> None:
         self.state, settings, fabric = state, state.settings, state.fabric
         state.activate()
-        adam = optimiser(list(state.parameters.values()), settings, fabric.device)
+        adam = optimiser(state.parameters, settings, fabric.device)
         # Fabric recognises the compiled module inside its wrapper, so that precision and
         # distribution stay outside it
         module: Any = state.program
         if settings.compile:
             module = torch.compile(module, dynamic=False)
         # one process in float32 needs nothing of Fabric's wrapper, which costs 0.1 to 0.2 ms a step
-        wrapped = (module, adam) if state.plain else fabric.setup(module, adam)
-        self.module: Any = wrapped[0]
-        self.adam: Any = wrapped[1]
+        wrapped: Any = (module, adam) if state.plain else fabric.setup(module, adam)
+        self.module, self.adam = wrapped
         self.weights = state.weights(0.0)
         self.recent: list[tuple[Tensor, Tensor]] = []
         self.last = torch.zeros((), device=fabric.device)
-        if settings.ema is not None:
-            state.average = Average(state.averaged(), settings.ema)
+        state.average = None if settings.ema is None else state.averaged()
         if not state.judged and settings.patience is not None:
             raise OptionError(
                 f"patience: the loss of phase {state.phase.name!r} says nothing of progress,"
@@ -54,9 +59,9 @@ class Trainer:
         self.critic = None if state.critics is None else CriticTrainer(state, state.critics)
         state.activate()
 
-    def train(self, values: dict[str, Tensor], masks: dict[str, Tensor] | None) -> Tensor:
+    def train(self, batch: Batch) -> Tensor:
         """One step of the optimiser; returns the loss, in nats per row."""
-        state, step, rows = self.state, self.state.step, len(next(iter(values.values())))
+        state, step, rows = self.state, self.state.step, len(next(iter(batch[0].values())))
         for group in self.adam.param_groups:
             group["lr"] = state.rate(step)
         if not state.fixed:
@@ -64,30 +69,28 @@ class Trainer:
         # the last step is taken at the end of the schedule
         state.anneal(step / max(1, state.total - 1))
         if self.critic is None:
-            self._descend(values, masks, state.noise(rows, NOISE, step))
+            self._descend(batch, state.noise(rows, NOISE, step))
         else:
             critic, model = self.critic.n_steps(step)
             for k in range(critic):
-                self.critic.learn(values, state.noise(rows, RIVAL, step, k), state.rate(step))
+                self.critic.learn(batch[0], state.noise(rows, RIVAL, step, k), state.rate(step))
             for k in range(model):
-                self._descend(values, masks, state.noise(rows, NOISE, step, k))
+                self._descend(batch, state.noise(rows, NOISE, step, k))
         state.step += 1
         return self.last
 
-    def _descend(
-        self, values: dict[str, Tensor], masks: dict[str, Tensor] | None, noise: list[Tensor | None]
-    ) -> None:
+    def _descend(self, batch: Batch, noise: list[Tensor | None]) -> None:
         """One step of Adam for the model."""
         state, settings, fabric = self.state, self.state.settings, self.state.fabric
         if (parts := settings.accumulate) > 1:
             self.adam.zero_grad()
             drawn = state.program.drawn
             loss, terms = backward_in_parts(
-                fabric, self.module, drawn, values, noise, self.weights, masks, parts
+                fabric, self.module, drawn, batch, noise, self.weights, parts
             )
             self._check(loss, terms)
         else:
-            whole, means = self.module(values, noise, self.weights, masks)
+            whole, means = self.module(batch[0], noise, self.weights, batch[1])
             loss, terms = whole.detach(), means.detach()
             self._check(loss, terms)
             self.adam.zero_grad()
@@ -119,10 +122,9 @@ class Trainer:
         if self.critic is None:
             return self.state.means()
         # with fresh batches only the critics may have had their turn
-        found = self.state.means() if self.state.count else {}
-        return {**found, **self.critic.means()}
+        return {**(self.state.means() if self.state.count else {}), **self.critic.means()}
 
-    def dump(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def dump(self) -> Dump:
         """Optimiser state and accumulated means, for a checkpoint."""
         state = self.state
         tensors = {"sum": state.sum, **moments(self.adam, state.parameters)}
@@ -134,7 +136,7 @@ class Trainer:
             tensors |= {f"rival.{k}": v for k, v in own.items()}
         return tensors, meta
 
-    def load(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+    def load(self, tensors: Tensors, meta: dict[str, Any]) -> None:
         """The inverse of `dump`."""
         state = self.state
         state.step, state.count = meta["step"], meta["count"]
