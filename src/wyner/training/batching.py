@@ -11,14 +11,14 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.func import functional_call, vmap
 
 from wyner.models.base import Model
 from wyner.objectives import Objective, Program, Weighted
 from wyner.ragged import Ragged
 from wyner.training.probe import forked
-from wyner.training.rows import Rows
+from wyner.training.rows import Rows, Tensors
 from wyner.training.settings import Settings
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
@@ -147,15 +147,15 @@ def obstacle(model: Model, settings: Settings, rows: Rows) -> str:
         return "its networks have hooks"
     if any(isinstance(v, Ragged) for v in rows.values.values()):
         return "its rows are sequences that are cut anew in every epoch"
-    values, masks = rows.take(torch.arange(2))
+    batch = rows.take(torch.arange(2))
     for k, phase in enumerate(model.phases):
         with forked(0):
-            if reason := _tried(copy.deepcopy(model), k, values, masks):
+            if reason := _tried(copy.deepcopy(model), k, *batch):
                 return f"phase {phase.name!r}: {reason}"
     return ""
 
 
-def _tried(model: Model, k: int, values: dict[str, Tensor], masks: dict[str, Tensor] | None) -> str:
+def _tried(model: Model, k: int, values: Tensors, masks: Tensors | None) -> str:
     program = model.program(model.phases[k].objective)
     like = next(model.parameters())
     values = {n: v.to(like) for n, v in values.items()}
@@ -166,7 +166,7 @@ def _tried(model: Model, k: int, values: dict[str, Tensor], masks: dict[str, Ten
         program(values, noise, weights, masks)
     if changed := [n for n, b in model.named_buffers() if not torch.equal(b, before[n])]:
         return f"its networks keep running statistics ({changed[0]})"
-    state: dict[str, Tensor] = {n: p.detach()[None] for n, p in program.named_parameters()}
+    state: Tensors = {n: p.detach()[None] for n, p in program.named_parameters()}
     try:
         vmap(lambda s: functional_call(program, s, (values, noise, weights, masks)))(state)
     except (RuntimeError, ValueError) as e:  # what vmap cannot batch

@@ -12,8 +12,9 @@ from wyner.errors import OptionError, TrainingWarning
 from wyner.objectives.critics import CriticSet
 from wyner.objectives.phases import TwoPlayer
 from wyner.objectives.ratio import LOG4
-from wyner.training.optimiser import Dump, Tensors, moments, optimiser, set_moments
+from wyner.training.optimiser import Dump, moments, optimiser, set_moments
 from wyner.training.phase_state import PhaseState
+from wyner.training.rows import Tensors
 
 SATURATED = 0.97
 """Share of 2 log 2 above which a critic separates its laws too well to say where they differ (our

@@ -14,34 +14,26 @@ from wyner.training.settings import Settings
 
 def launch(settings: Settings, loggers: Sequence[Any] | None, folder: RunFolder | None) -> Any:
     """A launched Fabric with the run's loggers."""
-    fabric = _lightning("fabric")
+    lightning: Any = import_module("lightning_fabric")  # takes a second, and has types of its own
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     if loggers is None:
         loggers = [] if folder is None else _tensorboard(folder)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        made = fabric.Fabric(
+        fabric = lightning.Fabric(
             accelerator=settings.accelerator,
             devices=settings.devices,
             strategy=settings.strategy,
             precision=settings.precision,
             loggers=list(loggers),
         )
-        made.launch()
-    return made
-
-
-def _lightning(name: str) -> Any:
-    """A module of Lightning Fabric; the full Lightning package carries the same."""
-    try:
-        return import_module(f"lightning_fabric.{name}")
-    except ImportError:
-        return import_module(f"lightning.fabric.{name}")
+        fabric.launch()
+    return fabric
 
 
 def _tensorboard(folder: RunFolder) -> list[Any]:
+    logger: Any = import_module("lightning_fabric.loggers").TensorBoardLogger
     try:
-        logger = _lightning("loggers").TensorBoardLogger
         return [logger(root_dir=folder.path, name="tensorboard", version="")]
     except ImportError:
         return []

@@ -9,7 +9,7 @@ from typing import Any, Unpack
 from wyner.errors import OptionError
 from wyner.models.base import Model
 from wyner.training.grid import fit_grid
-from wyner.training.grid_points import Grid
+from wyner.training.grid_points import Grid, ModelFactory, points_of
 from wyner.training.probe import Probe
 from wyner.training.run import Run
 from wyner.training.settings import Settings, SettingsDict
@@ -114,7 +114,8 @@ def fit(
                 "loggers: a grid has no loggers; read metrics.jsonl of its members, or train the"
                 " points singly"
             )
-        return fit_grid(model, job, grid, given, launcher, folder, start)
+        factory = ModelFactory.of(model, points_of(grid), given, start)
+        return fit_grid(factory, job, launcher, folder)
     if not isinstance(model, Model):
         raise OptionError(
             f"model: expected a wyner.Model (or a function, with grid=), got {type(model).__name__}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, final
 
@@ -18,7 +18,7 @@ from wyner.training.batching import obstacle, size, together
 from wyner.training.cluster import on_cluster
 from wyner.training.fabric import launch
 from wyner.training.grid_folder import GridFolder
-from wyner.training.grid_points import Grid, ModelFactory, points_of
+from wyner.training.grid_points import ModelFactory
 from wyner.training.loop import Loop
 from wyner.training.member import GridMember
 from wyner.training.probe import check_keep
@@ -26,7 +26,6 @@ from wyner.training.rows import Rows
 from wyner.training.run import Run, described
 from wyner.training.single import Job, rows_for, shares, split, train
 from wyner.training.stacked import Stacked
-from wyner.training.start import Start
 
 LAUNCHERS = ("auto", "batched", "sequential", "ray")
 SMALL = 5_000_000
@@ -35,19 +34,10 @@ STACKED = 50_000_000
 """Most parameters in one batched program; a larger group becomes several."""
 
 
-def fit_grid(
-    model: Model | Callable[..., Model],
-    job: Job,
-    grid: Grid,
-    options: dict[str, Any],
-    launcher: str,
-    out: Path | None,
-    start: Start | None = None,
-) -> Run:
+def fit_grid(factory: ModelFactory, job: Job, launcher: str, out: Path | None) -> Run:
     """Trains a model for every point of a grid; arguments and errors are those of `wyner.fit`."""
     if launcher not in LAUNCHERS:
         raise OptionError(unknown("launcher", launcher, LAUNCHERS))
-    factory = ModelFactory.of(model, points_of(grid), options, start)
     runner = GridRunner(factory, job, GridFolder(out, factory.points))
     runner.plan(launcher)
     runner.train(launcher)

@@ -89,7 +89,7 @@ class GridFolder:
 
     def run(self, i: int) -> RunFolder | None:
         """The run of a member."""
-        return None if self.path is None else RunFolder(self.path / self.members[i]["folder"])
+        return None if (path := self.out(i)) is None else RunFolder(path)
 
     def out(self, i: int) -> Path | None:
         """The folder of a member."""

@@ -54,7 +54,7 @@ class Loop:
         self.table = Timetable.of(model.phases, self.settings, rows.count, fabric.world_size)
         there = folder is not None and folder.has_checkpoint
         for m in members:  # before the phases are made: they leave out what is frozen
-            m.model.prepare(m.rows.values, m.rows.masks, m.settings.seed, there)
+            m.model.prepare(*m.rows.own(), m.settings.seed, there)
         for m in members:
             m.begin(fabric, self.table)
         self.stepper = stepper(fabric, self.members, self.table)

@@ -6,7 +6,8 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, final
+from dataclasses import dataclass, field
+from typing import Any, Protocol, final
 
 import torch
 from torch import Tensor
@@ -15,10 +16,10 @@ from wyner.errors import Diverged, OptionError, unknown
 from wyner.models.base import Model
 from wyner.runs import RunFolder
 from wyner.seeds import ROWS, mix
-from wyner.training.optimiser import Dump, Tensors, under
+from wyner.training.optimiser import Dump, under
 from wyner.training.phase_state import PhaseState
 from wyner.training.probe import forked
-from wyner.training.rows import Rows
+from wyner.training.rows import Rows, Tensors
 from wyner.training.settings import Settings
 from wyner.training.timetable import Timetable
 
@@ -27,7 +28,16 @@ __all__ = ["GridMember", "Numbers", "forked", "lose"]
 Numbers = dict[str, float]
 
 
+class Dumped(Protocol):
+    """Steps of a phase that a checkpoint keeps."""
+
+    def dump(self) -> Dump: ...
+
+    def load(self, tensors: Tensors, meta: dict[str, Any]) -> None: ...
+
+
 @final
+@dataclass(eq=False)
 class GridMember:
     """One model in training: its rows, its log, its best weights and its patience.
 
@@ -37,26 +47,23 @@ class GridMember:
         settings: its own; members of one training differ in the seed only.
         folder: of its run; None to keep everything in memory.
         point: where it stands in a grid, as the `number`-th of it.
+        lost: why it was dropped from the training; empty while it is in it.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        rows: Rows,
-        validation: Rows | None,
-        settings: Settings,
-        folder: RunFolder | None = None,
-        point: dict[str, Any] | None = None,
-        number: int = 0,
-    ) -> None:
-        self.model, self.rows, self.validation = model, rows, validation
-        self.settings, self.folder, self.point, self.number = settings, folder, point or {}, number
-        self.phases: list[PhaseState] = []
-        self.history: list[dict[str, Any]] = []
-        self.state: dict[str, Any] = {"best": {}, "waited": {}, "stopped": [], "kept": None}
-        self.best: dict[str, Tensors] = {}
-        self.lost = ""
-        """Why this member was dropped from the training; empty while it is in it."""
+    model: Model
+    rows: Rows
+    validation: Rows | None
+    settings: Settings
+    folder: RunFolder | None = None
+    point: dict[str, Any] = field(default_factory=dict)
+    number: int = 0
+    lost: str = ""
+    phases: list[PhaseState] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best: dict[str, Tensors] = field(default_factory=dict)
+    state: dict[str, Any] = field(
+        default_factory=lambda: {"best": {}, "waited": {}, "stopped": [], "kept": None}
+    )
 
     def begin(self, fabric: Any, table: Timetable) -> None:
         """Makes what each phase computes."""
@@ -133,15 +140,21 @@ class GridMember:
                 " smaller lr or clip=1.0"
             )
 
-    def dump(self) -> Dump:
-        """Weights, best weights, patience and length of the log, for a checkpoint."""
+    def dump(self, parts: Sequence[Dumped]) -> Dump:
+        """Weights, best weights, patience, length of the log and what each phase has, for a
+        checkpoint.
+        """
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         for key, weights in self.best.items():
             tensors |= {f"best.{key}.{k}": v for k, v in weights.items()}
         logged = 0 if self.folder is None else self.folder.logged
-        return tensors, {**self.state, "lost": self.lost, "metrics_bytes": logged}
+        meta = {**self.state, "lost": self.lost, "metrics_bytes": logged, "trainers": {}}
+        for phase, part in zip(self.model.phases, parts, strict=True):
+            found, meta["trainers"][phase.name] = part.dump()
+            tensors |= {f"phase.{phase.name}.{k}": v for k, v in found.items()}
+        return tensors, meta
 
-    def load(self, tensors: Tensors, meta: dict[str, Any]) -> None:
+    def load(self, parts: Sequence[Dumped], tensors: Tensors, meta: dict[str, Any]) -> None:
         """The inverse of `dump`; rows that were logged after it are cut off."""
         self.state, self.lost = {k: meta.get(k) for k in self.state}, meta.get("lost", "")
         if self.folder is not None:
@@ -153,6 +166,8 @@ class GridMember:
         for name, value in under(tensors, "best.").items():
             key, _, rest = name.partition(".")
             self.best.setdefault(key, {})[rest] = value.to(device)
+        for phase, part in zip(self.model.phases, parts, strict=True):
+            part.load(under(tensors, f"phase.{phase.name}."), meta["trainers"][phase.name])
 
 
 def lose(members: Sequence[GridMember], m: GridMember, e: Diverged) -> None:

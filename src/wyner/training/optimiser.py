@@ -9,13 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from wyner.training.rows import Batch, Tensors
 from wyner.training.settings import Settings
 
-Tensors = dict[str, Tensor]
 Dump = tuple[Tensors, dict[str, Any]]
 """Tensors by name and JSON values: what a part of a training adds to a checkpoint."""
-Batch = tuple[Tensors, Tensors | None]
-"""Values `(B, *event)` and masks `(B,)` by modality; no masks if all rows are complete."""
 
 
 def optimiser(

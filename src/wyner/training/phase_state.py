@@ -17,8 +17,8 @@ from wyner.objectives.phases import Phase
 from wyner.schedules import learning_rate
 from wyner.seeds import HELD_NOISE, mix
 from wyner.training.average import Average
-from wyner.training.optimiser import Tensors
-from wyner.training.rows import Rows
+from wyner.training.optimiser import Dump, under
+from wyner.training.rows import Rows, Tensors
 from wyner.training.settings import Settings
 
 
@@ -61,6 +61,8 @@ class PhaseState:
         self.step, self.count = 0, 0
         self.sum = torch.zeros(len(self.names), device=fabric.device)
         self.average: Average | None = None
+        self.moments: Tensors = {}
+        """Of Adam, as they were when they were last asked for."""
 
     def _trained(self) -> dict[str, nn.Module]:
         """Factors and features that this phase trains, by name."""
@@ -147,6 +149,20 @@ class PhaseState:
             total += torch.cat([loss[None], terms]).double().cpu() * len(index)
         self.activate()
         return dict(zip(self.names, (total / rows.count).tolist(), strict=True))
+
+    def dump(self) -> Dump:
+        """Steps, sums, averages and moments of Adam, for a checkpoint."""
+        means = {} if self.average is None else self.average.mean
+        tensors = {"sum": self.sum, **{f"average.{k}": v for k, v in means.items()}}
+        return {**tensors, **self.moments}, {"step": self.step, "count": self.count}
+
+    def load(self, tensors: Tensors, meta: dict[str, Any]) -> None:
+        """The inverse of `dump`."""
+        self.step, self.count = meta["step"], meta["count"]
+        self.sum.copy_(tensors["sum"])
+        self.moments = {k: v for k, v in tensors.items() if k.startswith("adam.")}
+        if self.average is not None:
+            self.average.load(under(tensors, "average."))
 
     def check(self, means: dict[str, float]) -> None:
         """Raises `Diverged` with the terms that are no number, if there are any."""

@@ -19,6 +19,9 @@ from wyner.variables import Real, Sequence, check_finite, unit
 if TYPE_CHECKING:
     from wyner.models.base import Model
 
+Tensors = dict[str, Tensor]
+Batch = tuple[Tensors, Tensors | None]
+"""Values `(B, *event)` and masks `(B,)` by modality; no masks if all rows are complete."""
 EXTRA = ("label", "labels")
 """Arrays that may stand beside the modalities and are not trained on."""
 
@@ -33,7 +36,7 @@ class Rows:
     """
 
     values: dict[str, Any]
-    masks: dict[str, Tensor] | None
+    masks: Tensors | None
     count: int
     index: Tensor | None = None
     """The rows that count, if not all; several parts share their values."""
@@ -43,6 +46,13 @@ class Rows:
     def part(self, index: Tensor) -> Rows:
         """Some of the rows, without a copy of them."""
         return Rows(self.values, self.masks, len(index), self.where(index), self.dtype)
+
+    def own(self) -> Batch:
+        """The values and masks of these rows, as they are stored."""
+        if self.index is None:
+            return self.values, self.masks
+        pick = lambda d: {k: v.index_select(0, self.index) for k, v in d.items()}
+        return pick(self.values), None if self.masks is None else pick(self.masks)
 
     def where(self, index: Tensor) -> Tensor:
         """Places of rows in the values."""
@@ -59,16 +69,16 @@ class Rows:
         index = None if self.index is None else self.index.to(device)
         return Rows(moved(self.values), masks, self.count, index, dtype)
 
-    def take(self, index: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor] | None]:
+    def take(self, index: Tensor) -> Batch:
         """Values and masks of some rows."""
         index = self.where(index)
         masks = None if self.masks is None else self._gather(self.masks, index)
         return self._gather(self.values, index), masks
 
-    def _gather(self, part: Mapping[str, Tensor], index: Tensor) -> dict[str, Tensor]:
+    def _gather(self, part: Mapping[str, Tensor], index: Tensor) -> Tensors:
         return {k: unit(v.index_select(0, index), self.dtype) for k, v in part.items()}
 
-    def batches(self, index: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def batches(self, index: Tensor) -> tuple[Tensors, Tensors]:
         """Values `(..., *event)` and masks `(...,)`, if any, of rows by their places, `(...)`."""
         flat, shape = index.reshape(-1), index.shape
         gather = lambda d: {k: v.unflatten(0, shape) for k, v in self._gather(d, flat).items()}
@@ -192,7 +202,7 @@ def warn_constant(model: Model, rows: Rows) -> list[str]:
 
 def _masks(
     data: Mapping[str, Any], arrays: Mapping[str, Tensor], count: int, what: str
-) -> dict[str, Tensor] | None:
+) -> Tensors | None:
     masks = {}
     for name in arrays:
         mask = data.get(f"{name}_mask")

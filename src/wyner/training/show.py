@@ -50,15 +50,9 @@ def _bar(total: int, first: int) -> Iterator[Advance]:
     from rich import progress as rich
     from rich.console import Console
 
-    columns = (
-        rich.TextColumn("{task.description}"),
-        rich.BarColumn(),
-        rich.MofNCompleteColumn(),
-        rich.TextColumn("loss {task.fields[loss]}"),
-        rich.TimeElapsedColumn(),
-        rich.TextColumn("left"),
-        rich.TimeRemainingColumn(),
-    )
+    left: Any = ("{task.description}", rich.BarColumn(), rich.MofNCompleteColumn())
+    right: Any = (rich.TimeElapsedColumn(), "left", rich.TimeRemainingColumn())
+    columns = (*left, "loss {task.fields[loss]}", *right)
     with rich.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("training", total=total, completed=first, loss="")
         yield lambda done, loss, text: bar.update(

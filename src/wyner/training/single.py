@@ -72,7 +72,7 @@ def train(
     like = next(model.parameters())
     rows = rows.to(fabric.device, like.dtype)
     held = None if held is None else held.to(fabric.device, like.dtype)
-    member = GridMember(model, rows, held, settings, folder, point)
+    member = GridMember(model, rows, held, settings, folder, point or {})
     Loop(fabric, [member], Single, folder, fingerprint, job.progress, job.probe).run()
     if settings.channels_last:
         _lay_out(model, torch.contiguous_format)

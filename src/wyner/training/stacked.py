@@ -19,8 +19,9 @@ from wyner.models.base import Model
 from wyner.seeds import NOISE
 from wyner.training.batching import operations, scored, united
 from wyner.training.member import GridMember, lose
-from wyner.training.optimiser import Dump, Tensors, optimiser, under
+from wyner.training.optimiser import Dump, moments, optimiser, under
 from wyner.training.phase_state import PhaseState
+from wyner.training.rows import Tensors
 from wyner.training.stepper import Means
 from wyner.training.timetable import Timetable
 from wyner.training.trainer import CHECK_EVERY
@@ -72,7 +73,7 @@ def _turned(tensor: Tensor) -> Tensor:
 
 @final
 class StackedPhase:
-    """One phase of all members as one program, and the state of its optimiser.
+    """One phase of all members as one program.
 
     Args:
         states: this phase of every member.
@@ -96,8 +97,6 @@ class StackedPhase:
         self.fixed = all(c.fixed for c in states)
         call: Any = vmap(self._one)
         self.call = torch.compile(call, dynamic=False) if self.settings.compile else call
-        self.active: list[int] = []
-        self.moments: dict[str, Tensors] = {}
 
     def _one(
         self, tensors: Tensors, batch: tuple[Tensors, Tensors], noise: list[Tensor], weights: Tensor
@@ -133,15 +132,12 @@ class StackedSteps:
         self.tensors = {n: t for n, t in tensors.items() if n in phase.used}
         self.turned = [n for n, t in self.tensors.items() if n in stack.leaves and t.ndim == 3]
         self.adam = optimiser(self.leaves, self.settings, device)
-        places = _places(active, phase.active) if phase.active else []
-        keep = torch.tensor(places, dtype=torch.long, device=device)
-        for name, found in phase.moments.items():
-            self.adam.state[self.leaves[name]] = {
-                k: v.to(device).clone() if k == "step" else v.to(device)[keep]
-                for k, v in found.items()
-            }
-        self.active = phase.active = list(active)
-        self.running = [phase.states[i] for i in active]
+        self.active, self.running = list(active), [phase.states[i] for i in active]
+        for key, first in self.running[0].moments.items():
+            name, _, kind = key.removeprefix("adam.").rpartition(".")
+            each = [_turned(c.moments[key].to(device)) for c in self.running]
+            whole = first.to(device).clone() if kind == "step" else torch.stack(each)
+            self.adam.state[self.leaves[name]][kind] = whole
         self.sum = torch.zeros(len(active), 1 + len(phase.program.ops), device=device)
         for row, i, c in zip(self.sum, active, self.running, strict=True):
             row[phase.terms[i]] = c.sum
@@ -150,12 +146,11 @@ class StackedSteps:
         self.extra = any(len(phase.draws[i]) < len(phase.given) for i in active)
 
     def sync(self) -> None:
-        """Brings sums to the members, and the optimiser's moments to where checkpoints find them."""
-        for row, i, c in zip(self.sum, self.active, self.running, strict=True):
-            c.sum.copy_(row[self.phase.terms[i]])
-        self.phase.moments = {
-            n: dict(self.adam.state[p]) for n, p in self.leaves.items() if p in self.adam.state
-        }
+        """Brings sums and the optimiser's moments to the members."""
+        found = moments(self.adam, self.leaves)
+        for k, (i, c) in enumerate(zip(self.active, self.running, strict=True)):
+            c.sum.copy_(self.sum[k, self.phase.terms[i]])
+            c.moments = {n: v if n.endswith(".step") else _turned(v[k]) for n, v in found.items()}
 
     def noise(self, rows: int) -> list[Tensor]:
         """Every member's own noise, `(M, ..., B, *event)` for each draw of the united program."""
@@ -294,31 +289,16 @@ class Stacked:
         for steps in self.steps.values():
             steps.sync()
         tensors: Tensors = {}
-        meta: dict[str, Any] = {"numbers": [m.number for m in self.members]}
-        meta |= {"members": [], "active": {p.name: p.active for p in self.phases}}
+        meta: dict[str, Any] = {"numbers": [m.number for m in self.members], "members": []}
         for k, m in enumerate(self.members):
-            found, about = m.dump()
+            found, about = m.dump(m.phases)
+            meta["members"].append(about)
             tensors |= {} if m.lost else {f"member.{k}.{n}": t for n, t in found.items()}
-            tensors |= {f"member.{k}.sum.{c.phase.name}": c.sum for c in m.phases}
-            taken = {c.phase.name: [c.step, c.count] for c in m.phases}
-            meta["members"].append({**about, "steps": taken})
-        for p in self.phases:
-            for name, moments in p.moments.items():
-                tensors |= {f"phase.{p.name}.adam.{name}.{k}": v for k, v in moments.items()}
         return tensors, meta
 
     def load(self, tensors: Tensors, meta: dict[str, Any]) -> None:
         for k, (m, about) in enumerate(zip(self.members, meta["members"], strict=True)):
-            found = under(tensors, f"member.{k}.")
-            m.load(found, about)
-            for c in m.phases:
-                c.step, c.count = about["steps"][c.phase.name]
-                c.sum.copy_(found[f"sum.{c.phase.name}"])
-        for p in self.phases:
-            p.active, p.moments = meta["active"][p.name], {}
-            for key, value in under(tensors, f"phase.{p.name}.adam.").items():
-                name, _, kind = key.rpartition(".")
-                p.moments.setdefault(name, {})[kind] = value
+            m.load(m.phases, under(tensors, f"member.{k}."), about)
 
     def release(self) -> None:
         if self.stack is not None:

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from wyner.training.member import GridMember
-from wyner.training.optimiser import Dump, Tensors, under
+from wyner.training.optimiser import Dump
 from wyner.training.phase_state import PhaseState
+from wyner.training.rows import Tensors
 from wyner.training.timetable import Timetable
 from wyner.training.trainer import Trainer
 
@@ -69,19 +70,10 @@ class Single:
         return [(self.member, t.state, t.means()) for t in (self.trainers[i] for i in self.entry)]
 
     def state(self) -> Dump:
-        tensors, meta = self.member.dump()
-        meta["trainers"] = {}
-        for t in self.trainers:
-            name = t.state.phase.name
-            found, meta["trainers"][name] = t.dump()
-            tensors |= {f"phase.{name}.{k}": v for k, v in found.items()}
-        return tensors, meta
+        return self.member.dump(self.trainers)
 
     def load(self, tensors: Tensors, meta: dict[str, Any]) -> None:
-        self.member.load(tensors, meta)
-        for t in self.trainers:
-            name = t.state.phase.name
-            t.load(under(tensors, f"phase.{name}."), meta["trainers"][name])
+        self.member.load(self.trainers, tensors, meta)
 
     def release(self) -> None:
         """Nothing: the model never gave its tensors away."""

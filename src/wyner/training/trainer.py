@@ -11,17 +11,9 @@ from torch import Tensor
 from wyner.errors import OptionError
 from wyner.seeds import NOISE, RIVAL
 from wyner.training.critic_trainer import CriticTrainer
-from wyner.training.optimiser import (
-    Batch,
-    Dump,
-    Tensors,
-    backward_in_parts,
-    moments,
-    optimiser,
-    set_moments,
-    under,
-)
+from wyner.training.optimiser import Dump, backward_in_parts, moments, optimiser, set_moments, under
 from wyner.training.phase_state import PhaseState
+from wyner.training.rows import Batch, Tensors
 
 CHECK_EVERY = 20
 """Steps between looks at the loss on devices that would have to wait for it."""
@@ -125,12 +117,9 @@ class Trainer:
         return {**(self.state.means() if self.state.count else {}), **self.critic.means()}
 
     def dump(self) -> Dump:
-        """Optimiser state and accumulated means, for a checkpoint."""
-        state = self.state
-        tensors = {"sum": state.sum, **moments(self.adam, state.parameters)}
-        meta: dict[str, Any] = {"step": state.step, "count": state.count}
-        if state.average is not None:
-            tensors |= {f"average.{k}": v for k, v in state.average.mean.items()}
+        """Steps, sums, averages and states of the optimisers, for a checkpoint."""
+        self.state.moments = moments(self.adam, self.state.parameters)
+        tensors, meta = self.state.dump()
         if self.critic is not None:
             own, meta["rival"] = self.critic.dump()
             tensors |= {f"rival.{k}": v for k, v in own.items()}
@@ -138,11 +127,7 @@ class Trainer:
 
     def load(self, tensors: Tensors, meta: dict[str, Any]) -> None:
         """The inverse of `dump`."""
-        state = self.state
-        state.step, state.count = meta["step"], meta["count"]
-        state.sum.copy_(tensors["sum"])
-        set_moments(self.adam, state.parameters, tensors)
-        if state.average is not None:
-            state.average.load(under(tensors, "average."))
+        self.state.load(tensors, meta)
+        set_moments(self.adam, self.state.parameters, tensors)
         if self.critic is not None:
             self.critic.load(under(tensors, "rival."), meta["rival"])
