@@ -22,7 +22,7 @@ from wyner.files import read_tensors
 from wyner.models import WynerVAE
 from wyner.networks import MLPs
 from wyner.training.fit import fit
-from wyner.training.grid import points_of
+from wyner.training.grid_points import points_of
 
 
 def pair(n: int = 120, seed: int = 0) -> dict[str, torch.Tensor]:
