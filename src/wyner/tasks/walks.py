@@ -87,7 +87,7 @@ def interpolate(
     1/(S-1), ..., 1.
 
     Latents off the path stay as they are at the start: along z the style is fixed, along u or v the
-        content.
+    content.
 
     Args:
         model: a model that infers the latents from what is given.
