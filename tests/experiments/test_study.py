@@ -95,7 +95,9 @@ def test_validation_rows_are_asked_as_well(here):
     cells = Store(study, here / "runs/reproduce/two-short").trained(study.rows[0], [0])
     kept = json.loads((cells[0].folder / "answers.json").read_text())
     assert list(kept) == [
-        f"{part} {name}" for part in ("test", "validation") for name in ("likelihood", "information")
+        f"{part} {name}"
+        for part in ("test", "validation")
+        for name in ("likelihood", "information")
     ]
 
 

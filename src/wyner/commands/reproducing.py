@@ -10,11 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from wyner.errors import OptionError
-from wyner.experiments import common_information, dsae, grammar, pixelcnn, retrieval
+from wyner.experiments import dsae, grammar, pixelcnn
 from wyner.experiments.reproduce import redraw, reproduce
-
-MEANT = {"rows": "tasks", "samples": "pairs a task"}
-"""What options of common-information mean."""
 
 
 def reproduced(
@@ -40,10 +37,7 @@ def reproduced(
         return reproduce(grammar.read(experiment, protocol), on=on, **given, **where)
     taken = [n for n in inspect.signature(runner).parameters if n in asked]
     if refused := [n for n, value in asked.items() if value is not None and n not in taken]:
-        words = MEANT if runner is _common_information else {}
-        raise OptionError(
-            f"{experiment} takes {_flags(taken, words)}; leave out {_flags(refused, {})}"
-        )
+        raise OptionError(f"{experiment} takes {_flags(taken)}; leave out {_flags(refused)}")
     return runner(experiment, protocol, **{n: asked[n] for n in taken}, **where) / f"{protocol}.md"
 
 
@@ -52,31 +46,15 @@ def redrawn(experiment: str, protocol: str, out: Path) -> list[Path]:
     return redraw(experiment, protocol, out)
 
 
-def _flags(names: list[str], words: Mapping[str, str]) -> str:
-    *most, last = [
-        "--" + n.replace("_", "-") + (f" ({words[n]})" if n in words else "") for n in names
-    ]
+def _flags(names: list[str]) -> str:
+    *most, last = ["--" + n.replace("_", "-") for n in names]
     return f"{', '.join(most)} and {last}" if most else last
 
 
 def _runner(experiment: str) -> Callable[..., Path] | None:
     """What trains an experiment that is no study yet."""
-    special: dict[str, Callable[..., Path]] = {
-        common_information.NAME: _common_information,
-        dsae.NAME: _dsae,
-        pixelcnn.NAME: _pixelcnn,
-        **dict.fromkeys(retrieval.names(), _retrieval),
-    }
+    special: dict[str, Callable[..., Path]] = {dsae.NAME: _dsae, pixelcnn.NAME: _pixelcnn}
     return None if experiment in grammar.names() else special.get(experiment)
-
-
-def _common_information(
-    experiment: str, protocol: str, *, rows: Any, seeds: Any, samples: Any, **where: Any
-) -> Path:
-    plan = common_information.protocol(
-        protocol, rows or [], None if samples is None else [samples], seeds
-    )
-    return common_information.reproduce(plan, **where)
 
 
 def _dsae(
@@ -99,13 +77,4 @@ def _pixelcnn(
 ) -> Path:
     return pixelcnn.reproduce(
         pixelcnn.protocol(protocol).changed(seeds, epochs, test_rows), rows=rows or [], **where
-    )
-
-
-def _retrieval(
-    experiment: str, protocol: str, *, rows: Any, seeds: Any, epochs: Any, data: Any, **where: Any
-) -> Path:
-    plan = retrieval.read(experiment, protocol)
-    return retrieval.reproduce(
-        plan, rows=rows or [], seeds=seeds, epochs=epochs, data=data, **where
     )

@@ -13,14 +13,14 @@ RELATIONS = {"below": (-1, -1), "above": (1, -1), "at most": (-1, 1), "at least"
 """Signs (a, b) by which a claim says that a (left - right) + b margin > 0."""
 HOLDS, FAILS, OPEN, MISSING = "holds", "does not hold", "undecided", "not measured"
 RULE = (
-    "Rows are compared seed by seed: a difference is the mean of left minus right over the seeds"
-    " that both have, its standard error s / sqrt(n), with s the deviation of the n differences; of"
-    " one common seed, that of the differences row by row where they are kept, else"
-    " sqrt(e1^2 + e2^2) of the two standard errors over rows. “Below” and “above” claim a difference"
-    " beyond the margin, “at most” and “at least” one that does not exceed it the other way. A"
-    " claim holds if what it says is exceeded by more than twice the standard error, does not hold"
-    " if it is missed by more than that, and is undecided else. A claim about several rows holds if"
-    " it holds against each, and fails if it fails against one."
+    "Rows are compared seed by seed. A difference is the mean of left minus right over the seeds"
+    " that both rows have; its standard error is s / sqrt(n), with s the standard deviation of the n"
+    " differences. With one common seed it is that of the differences row by row where these are"
+    " kept, else sqrt(e1^2 + e2^2) of the two standard errors over rows. “Below” and “above” say"
+    " that the difference is beyond the margin, “at most” and “at least” that it is not. A claim"
+    " holds if the numbers are on its side of the margin by more than twice the standard error, does"
+    " not hold if they are on the other side by more than that, and is undecided otherwise. Against"
+    " several rows it holds if it holds against each, and does not hold if it fails against one."
 )
 
 
@@ -38,7 +38,6 @@ class Claim:
         metric: by name.
         relation: from `RELATIONS`.
         margin: in units of the metric.
-        note: what else stands beside the numbers.
     """
 
     text: str
@@ -50,7 +49,7 @@ class Claim:
 
 
 class Measured(Protocol):
-    """One trained model with its numbers, as `store.Cell`."""
+    """A trained model with its numbers, as `store.Cell`."""
 
     @property
     def seed(self) -> int: ...
@@ -69,7 +68,7 @@ class Difference:
         left_mean, right_mean: over the common seeds.
         error: standard error of their difference; nan where nothing is known.
         seeds: how many are common.
-        by: "seeds", "rows" or "errors", where `error` comes from.
+        by: where the error comes from, "seeds", "rows" or "errors".
     """
 
     right: str
@@ -87,14 +86,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim with what became of it.
-
-    Attributes:
-        claim: the sentence.
-        word: holds, does not hold, undecided or not measured.
-        differences: what decided it, one for each row it was compared with.
-        numbers: the same as texts.
-    """
+    """A claim, the word for what became of it, and the differences that decided it, also as text."""
 
     claim: Claim
     word: str
@@ -116,19 +108,16 @@ def decide(
         labels: of the rows, for the texts.
         kept: differences by row that were found row by row before, of a table whose rows are gone.
     """
-    words, found = [], []
+    words, found, names = [], [], labels or {}
     for slug in claim.right:
         made = difference(cells.get(claim.left, ()), cells.get(slug, ()), claim.metric, slug)
-        if made is None:
-            words.append(MISSING)
-            continue
-        if made.by == "errors" and kept and slug in kept and kept[slug].by == "rows":
-            made = kept[slug]
-        words.append(word(claim, made))
-        found.append(made)
-    name = labels or {}
+        before = (kept or {}).get(slug)
+        if made is not None and made.by == "errors" and before is not None and before.by == "rows":
+            made = before
+        words.append(MISSING if made is None else word(claim, made))
+        found += [] if made is None else [made]
     numbers = tuple(
-        f"{d.left_mean:.3f} against {d.right_mean:.3f} ({name.get(d.right, d.right)}): difference"
+        f"{d.left_mean:.3f} against {d.right_mean:.3f} ({names.get(d.right, d.right)}): difference"
         f" {d.value:+.3f}, standard error {d.error:.3f}"
         for d in found
     )
@@ -153,22 +142,24 @@ def difference(
     if not (seeds := sorted(one.keys() & other.keys())):
         return None
     a, b = (np.array([side[s].metrics[metric] for s in seeds]) for side in (one, other))
-    n, by = len(seeds), "seeds"
-    if n > 1:
-        error = float(np.std(a - b, ddof=1)) / math.sqrt(n)
+    p, q = one[seeds[0]], other[seeds[0]]
+    x, y = (c.rows.get(f"{metric}_rows", np.zeros(0)).astype(np.float64) for c in (p, q))
+    if len(seeds) > 1:
+        by, error = "seeds", _error(a - b)
+    elif len(x) == len(y) > 1:
+        by, error = "rows", _error(x - y)
     else:
-        p, q = one[seeds[0]], other[seeds[0]]
-        x, y = p.rows.get(f"{metric}_rows"), q.rows.get(f"{metric}_rows")
-        if x is not None and y is not None and len(x) == len(y) > 1:
-            each = x.astype(np.float64) - y
-            by, error = "rows", float(np.std(each, ddof=1)) / math.sqrt(len(each))
-        else:
-            name = f"{metric}_se"
-            by = "errors"
-            error = math.hypot(p.metrics.get(name, math.nan), q.metrics.get(name, math.nan))
-    return Difference(slug, float(a.mean()), float(b.mean()), error, n, by)
+        each = (c.metrics.get(f"{metric}_se", math.nan) for c in (p, q))
+        by, error = "errors", math.hypot(*each)
+    return Difference(slug, float(a.mean()), float(b.mean()), error, len(seeds), by)
+
+
+def _error(values: np.ndarray) -> float:
+    """Standard error of a mean."""
+    return float(np.std(values, ddof=1)) / math.sqrt(len(values))
 
 
 def difference_of(found: Mapping[str, Any]) -> Difference:
-    """A difference as JSON holds it."""
-    return Difference(**{k: math.nan if v is None else v for k, v in found.items()})
+    """A difference as JSON holds it, with null for nan."""
+    error = math.nan if found["error"] is None else found["error"]
+    return Difference(**{**found, "error": error})

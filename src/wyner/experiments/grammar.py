@@ -3,7 +3,7 @@
 title, source, notes        # of the table
 seeds = 10
 chosen_on = "..."           # on which rows the settings of all rows were chosen; or in each row
-caption, digits             # of the page, where they are not the usual ones
+caption, footer, digits     # of the page, where they are not the usual ones
 [[data]]                    # name and options; the first that can be loaded. set = "mnist": of the
                             # rows with data = "mnist"
 [model], [networks], [fit]  # of all rows, as in an experiment file
@@ -41,7 +41,8 @@ NEEDED = ("title", "seeds", "data", "rows")
 PROTOCOLS = ("short", "paper", "long")
 TOP = (
     *NEEDED,
-    *("source", "notes", "chosen_on", "caption", "digits", "model", "networks", "fit", "questions"),
+    *("source", "notes", "chosen_on", "caption", "footer", "digits", "model", "networks", "fit"),
+    "questions",
     *("probe", "others", "claims", "tables", "figures"),
 )
 ROW = tuple(f.name for f in fields(Row))
@@ -91,10 +92,15 @@ def parse(text: str, name: str, protocol: str = "short") -> Study:
     """
     where = f"{name}-{protocol}"
     try:
-        found = tomllib.loads(text)
+        return _study(tomllib.loads(text), name, protocol, where)
     except tomllib.TOMLDecodeError as e:
         raise OptionError(f"{where} is not TOML: {e}") from e
-    known(found, TOP, f"{where}: key")
+    except (AttributeError, KeyError, TypeError) as e:
+        raise OptionError(f"{where}: a value is of the wrong type, or missing: {e}") from e
+
+
+def _study(found: Mapping[str, Any], name: str, protocol: str, where: str) -> Study:
+    known(found, TOP, where, "key")
     if missing := [k for k in NEEDED if k not in found]:
         raise OptionError(f"{where}: expected {', '.join(missing)}")
     sets: dict[str, tuple[Mapping[str, Any], ...]] = {}
@@ -110,7 +116,7 @@ def parse(text: str, name: str, protocol: str = "short") -> Study:
     for row in rows:
         _check(row, slugs[: slugs.index(row.slug)], sets, where)
     probe = dict(found.get("probe", {}))
-    known(probe, [f.name for f in fields(Probe)], f"{where}: key of [probe]")
+    known(probe, [f.name for f in fields(Probe)], where, "key of [probe]")
     probe["questions"] = _questions(probe.get("questions", {}), where)
     tables = tuple(found.get("tables", USUAL))
     for options in tables:
@@ -118,54 +124,50 @@ def parse(text: str, name: str, protocol: str = "short") -> Study:
     for figure, options in found.get("figures", {}).items():
         _choice(figure, options, FIGURES, "figure", where)
         for slug in options.get("rows", []):
-            _one(slug, slugs, f"{where}: figure {figure}: row")
+            _one(slug, slugs, f"{where}: figure {figure}", "row")
+    plain = ("title", "source", "seeds", "figures", "digits", "caption", "footer")
     return Study(
         name,
         protocol,
-        found["title"],
-        found.get("source", ""),
-        rows,
-        found["seeds"],
-        sets,
-        questions,
-        Probe(**probe),
-        tuple(_claim(c, slugs, columns, where) for c in found.get("claims", [])),
-        found.get("figures", {}),
-        tables,
-        tuple(found.get("notes", [])),
-        tuple((o["label"], _published(o, columns, where)) for o in found.get("others", [])),
-        found.get("digits", {}),
-        found.get("caption", ""),
+        rows=rows,
+        data=sets,
+        questions=questions,
+        probe=Probe(**probe),
+        claims=tuple(_claim(c, slugs, columns, where) for c in found.get("claims", [])),
+        tables=tables,
+        notes=tuple(found.get("notes", [])),
+        others=tuple((o["label"], _published(o, columns, where)) for o in found.get("others", [])),
+        **{k: found[k] for k in plain if k in found},
     )
 
 
-def known(found: Mapping[str, Any], keys: Iterable[str], what: str) -> None:
+def known(found: Mapping[str, Any], keys: Iterable[str], where: str, what: str) -> None:
     """Raises `OptionError` for the first key that is not known, with the nearest one that is."""
     for key in found:
-        _one(key, list(keys), what)
+        _one(key, list(keys), where, what)
 
 
-def _one(name: str, names: Iterable[str], what: str) -> None:
+def _one(name: str, names: Iterable[str], where: str, what: str) -> None:
     if name not in names:
-        raise OptionError(unknown(what, name, names))
+        raise OptionError(f"{where}: {unknown(what, name, names)}")
 
 
 def _choice(
     name: str, options: Mapping[str, Any], choices: Mapping[str, Any], what: str, where: str
 ) -> None:
     """Refuses unknown figures and tables, and options that they do not take."""
-    _one(name, choices, f"{where}: {what}")
+    _one(name, choices, where, what)
     takes = list(inspect.signature(choices[name]).parameters)[1:]
-    known(options, [*takes, "kind", "title"], f"{where}: option of {what} {name}")
+    known(options, [*takes, "kind", "title"], where, f"option of {what} {name}")
 
 
 def _questions(found: Mapping[str, Any], where: str) -> dict[str, Question]:
-    known(found, QUESTIONS, f"{where}: question")
+    known(found, QUESTIONS, where, "question")
     made = {}
     for name, kind in QUESTIONS.items():
         if name in found:
             takes = [f.name for f in fields(kind)]
-            known(found[name], takes, f"{where}: option of [questions.{name}]")
+            known(found[name], takes, where, f"option of [questions.{name}]")
             plain = {k: tuple(v) if isinstance(v, list) else v for k, v in found[name].items()}
             try:
                 made[name] = kind(**plain)
@@ -175,7 +177,7 @@ def _questions(found: Mapping[str, Any], where: str) -> dict[str, Question]:
 
 
 def _row(found: Mapping[str, Any], top: Mapping[str, Any], columns: Any, where: str) -> Row:
-    known(found, ROW, f"{where}: key of a row")
+    known(found, ROW, where, "key of a row")
     if not {"label", "model"} <= set(found):
         raise OptionError(
             f"{where}: expected label and model in every row, got {', '.join(sorted(found))}"
@@ -210,8 +212,8 @@ def _row(found: Mapping[str, Any], top: Mapping[str, Any], columns: Any, where: 
 
 def _check(row: Row, before: list[str], sets: Mapping[str, Any], where: str) -> None:
     """What a row names must exist: its trainer, model, networks and settings, data and start."""
-    _one(row.trainer, TRAINERS, f"{where}: {row.slug}: trainer")
-    _one(row.data, sets, f"{where}: {row.slug}: data")
+    _one(row.trainer, TRAINERS, f"{where}: {row.slug}", "trainer")
+    _one(row.data, sets, f"{where}: {row.slug}", "data")
     TRAINERS[row.trainer].check(row, sets[row.data][0])
     if row.start and row.start not in before:
         raise OptionError(
@@ -221,7 +223,7 @@ def _check(row: Row, before: list[str], sets: Mapping[str, Any], where: str) -> 
 
 
 def _published(found: Mapping[str, Any], columns: Any, where: str) -> dict[str, Value]:
-    known(found.get("published", {}), columns, f"{where}: published metric")
+    known(found.get("published", {}), columns, where, "published metric")
     made: dict[str, Value] = {}
     for name, value in found.get("published", {}).items():
         numbers = value if isinstance(value, list) else [value]
@@ -234,20 +236,15 @@ def _published(found: Mapping[str, Any], columns: Any, where: str) -> dict[str, 
 
 
 def _claim(found: Mapping[str, Any], slugs: list[str], columns: Any, where: str) -> Claim:
-    known(found, [f.name for f in fields(Claim)], f"{where}: key of a claim")
+    known(found, [f.name for f in fields(Claim)], where, "key of a claim")
     if missing := {"text", "left", "right", "metric", "relation"} - set(found):
         raise OptionError(f"{where}: claim: expected {', '.join(sorted(missing))}")
     right = found["right"] if isinstance(found["right"], list) else [found["right"]]
     for slug in (found["left"], *right):
-        _one(slug, slugs, f"{where}: claim: row")
-    _one(found["metric"], columns, f"{where}: claim: metric")
-    _one(found["relation"], RELATIONS, f"{where}: claim: relation")
-    margin = float(found.get("margin", 0.0))
-    return Claim(found["text"], found["left"], tuple(right), *_plain(found), margin)
-
-
-def _plain(found: Mapping[str, Any]) -> tuple[str, str]:
-    return found["metric"], found["relation"]
+        _one(slug, slugs, f"{where}: claim", "row")
+    _one(found["metric"], columns, f"{where}: claim", "metric")
+    _one(found["relation"], RELATIONS, f"{where}: claim", "relation")
+    return Claim(**{**found, "right": tuple(right)})
 
 
 def slug_of(label: str) -> str:

@@ -104,7 +104,7 @@ def _results(store: Store, cells: dict[str, list[Cell]], on: str) -> Results:
     return Results(
         store.study,
         cells,
-        {name: Facts.of(store.data(name)) for name in dict.fromkeys(r.data for r in there)},
+        {n: Facts.of(store.data(n), store.study, on) for n in dict.fromkeys(r.data for r in there)},
         on,
         command(),
         ", ".join(dict.fromkeys(p.device for p in places.values())),

@@ -83,8 +83,11 @@ class Facts:
     text: str = ""
 
     @classmethod
-    def of(cls, data: Dataset) -> Facts:
-        """The facts of a data set."""
+    def of(cls, data: Dataset, study: Study, part: str) -> Facts:
+        """The facts of a data set, and what the questions of a study say of it."""
+        truth = {k: float(v) for k, v in data.truth.items() if isinstance(v, (int, float))}
+        for question in study.questions.values():
+            truth |= question.reference(data, part)
         parts = {"training": data.train, "validation": data.validation, "test": data.test}
         return cls(
             data.name,
@@ -92,7 +95,7 @@ class Facts:
             {k: len(next(iter(v.values()))) for k, v in parts.items() if v},
             tuple(data.notes),
             {k: s.size for k, s in data.spaces.items()},
-            {k: float(v) for k, v in data.truth.items() if isinstance(v, (int, float))},
+            truth,
             str(data.about.get("text", "")),
         )
 

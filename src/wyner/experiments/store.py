@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from wyner.data import Dataset
 from wyner.errors import RunError
-from wyner.experiments.questions import Question
+from wyner.experiments.questions import Question, answer_of
 from wyner.experiments.study import Row, Study
-from wyner.experiments.trainers import TRAINERS, Job, Trainer
-from wyner.files import read_json, replacing, write_json
+from wyner.experiments.trainers import TRAINERS, Job
+from wyner.files import read_json, read_tensors, write_json, write_tensors
 from wyner.runs import device_name, read_history
 
 ABOUT, ANSWERS = "row.json", "answers.json"
@@ -68,22 +69,17 @@ class Store:
 
     def __init__(self, study: Study, path: Path, progress: bool = True) -> None:
         self.study, self.path, self.progress = study, path, progress
-        self._data: dict[str, tuple[Dataset, dict[str, Any]]] = {}
+        self.loaded: dict[str, tuple[Dataset, dict[str, Any]]] = {}
 
     def data(self, name: str = "") -> Dataset:
         """A data set of the study, loaded once."""
-        if name not in self._data:
-            self._data[name] = self.study.load(name)
-        return self._data[name][0]
+        if name not in self.loaded:
+            self.loaded[name] = self.study.load(name)
+        return self.loaded[name][0]
 
     def place(self, row: Row) -> Place:
         """The folder of a row."""
-        dataset = self.data(row.data)
-        start = next((r for r in self.study.rows if r.slug == row.start), None)
-        source = self._data[row.data][1]
-        return Place(
-            self.path / row.slug, row, dataset, source, start and self.place(start), self.study
-        )
+        return Place(self, row)
 
     def there(self, row: Row) -> bool:
         """Whether something of a row is there; data are not loaded to know it."""
@@ -162,18 +158,19 @@ def answers(
             if not ask:
                 return None
             asked = model() if asked is None else asked
-            found = question.answer(asked, dataset, part, seed)
+            found = answer_of(question, asked, dataset, part, seed)
             rows = {k: v for k, v in found.items() if isinstance(v, np.ndarray)}
-            if rows:
-                with replacing(folder / f"rows-{part}-{name}.npz") as file, file.open("wb") as f:
-                    np.savez(f, **rows)
+            beside = f"rows-{part}-{name}.safetensors" if rows else ""
+            if beside:
+                write_tensors(
+                    folder / beside, {k: torch.from_numpy(v) for k, v in rows.items()}, {}
+                )
             plain = {k: v for k, v in found.items() if k not in rows}
-            kept[key] = {"how": how, "answers": plain, "rows": bool(rows)}
+            kept[key] = {"how": how, "answers": plain, "rows": beside}
             write_json(path, kept)
         out |= kept[key]["answers"]
-        if kept[key]["rows"]:
-            with np.load(folder / f"rows-{part}-{name}.npz") as arrays:
-                out |= dict(arrays)
+        if beside := kept[key]["rows"]:
+            out |= {k: v.numpy() for k, v in read_tensors(folder / beside)[0].items()}
     return out
 
 
@@ -200,26 +197,20 @@ def _plain(value: Any) -> Any:
 class Place:
     """The folder of a row: its settings, and groups of seeds that were trained together."""
 
-    def __init__(
-        self,
-        path: Path,
-        row: Row,
-        dataset: Dataset,
-        source: Mapping[str, Any],
-        start: Place | None,
-        study: Study,
-    ) -> None:
-        self.path, self.row, self.dataset, self.start, self.study = path, row, dataset, start, study
-        self.trainer: Trainer = TRAINERS[row.trainer]
-        self.settings = _plain(self.trainer.settings(row, dataset, source))
-        if start is not None:
-            self.settings["start"] = {"row": row.start, **start.settings["fit"]}
+    def __init__(self, store: Store, row: Row) -> None:
+        self.path, self.row, self.probe = store.path / row.slug, row, store.study.probe
+        self.dataset, self.trainer = store.data(row.data), TRAINERS[row.trainer]
+        before = [r for r in store.study.rows if row.start and r.slug == row.start]
+        self.start = store.place(before[0]) if before else None
+        source = store.loaded[row.data][1]
+        self.settings = _plain(self.trainer.settings(row, self.dataset, source))
+        if self.start is not None:
+            self.settings["start"] = {"row": row.start, **self.start.settings["fit"]}
         self.groups: list[dict[str, Any]] = []
         self.differs = ""
-        if (path / ABOUT).exists():
-            old = read_json(path / ABOUT)
-            self.groups = old["groups"]
-            self.differs = difference(old["settings"], self.settings)
+        if (self.path / ABOUT).exists():
+            old = read_json(self.path / ABOUT)
+            self.groups, self.differs = old["groups"], difference(old["settings"], self.settings)
 
     def train(self, seeds: Sequence[int], progress: bool) -> None:
         """Trains the seeds that are not trained yet; `Store.train` says how."""
@@ -251,9 +242,9 @@ class Place:
                 f"{self.row.label} starts from the row {self.row.start}, which has no finished run"
                 f" of seed {', '.join(map(str, lost))}; leave these seeds out"
             )
-        seeds, folder = group["seeds"], self.path / group["folder"]
-        probe = self.study.probe
-        self.trainer.train(Job(self.row, self.dataset, seeds, folder, probe, start, progress))
+        folder, probe = self.path / group["folder"], self.probe
+        made = Job(self.row, self.dataset, group["seeds"], folder, probe, start, progress)
+        self.trainer.train(made)
 
     def _write(self) -> None:
         write_json(self.path / ABOUT, {"settings": self.settings, "groups": self.groups})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from wyner import data
@@ -14,6 +15,8 @@ from wyner.experiments.claims import Claim
 from wyner.experiments.questions import Column, Question
 from wyner.experiments.spec import Experiment
 
+TASKS = "information-tasks"
+"""Name of the data of rows that draw their own samples (`wyner.estimation.tasks`)."""
 Value = tuple[float, float | None]
 """Mean and standard deviation over runs, None where it was not published."""
 
@@ -87,17 +90,18 @@ class Study:
         tables: what the page shows, in order: options by `kind` (`table.KINDS`).
         figures: options by name (`figures.FIGURES`).
         digits: of numbers that are printed otherwise than usual.
-        caption: its text, with {source}, {data}, {questions}.
+        caption, footer: their texts, with {source}, {data}, {questions}, and with {command},
+            {device}, {minutes}, {versions}.
     """
 
     name: str
     protocol: str
     title: str
-    source: str
     rows: tuple[Row, ...]
     seeds: int
     data: Mapping[str, tuple[Mapping[str, Any], ...]]
     questions: Mapping[str, Question]
+    source: str = ""
     probe: Probe = Probe()
     claims: tuple[Claim, ...] = ()
     figures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -106,6 +110,7 @@ class Study:
     others: tuple[tuple[str, Mapping[str, Value]], ...] = ()
     digits: Mapping[str, int] = field(default_factory=dict)
     caption: str = ""
+    footer: str = ""
 
     @property
     def columns(self) -> dict[str, Column]:
@@ -128,6 +133,9 @@ class Study:
             DataError: none is there; the reason is that of the last.
         """
         *others, last = self.data[name]
+        if last["name"] == TASKS:
+            text = f"{len(self.rows)} tasks with exact answers"
+            return Dataset(TASKS, {}, {}, {}, {}, about={"text": text}), dict(last)
         for options in others:
             try:
                 return data.load(**options), dict(options)
@@ -170,7 +178,8 @@ class Study:
         known = list(dict.fromkeys(d["name"] for list_ in self.data.values() for d in list_))
         taken = {f for q in self.questions.values() for f in q.flags}
         taken |= {"epochs"} if any(r.fit for r in self.rows) else set()
-        taken |= {"data"} if len(self.data) < 2 else set()
+        taken |= {"data"} if len(self.data) < 2 and known != [TASKS] else set()
+        taken |= {"samples"} if any("sizes" in r.model for r in self.rows) else set()
         asked = {"epochs": epochs, "samples": samples, "test_rows": test_rows, "data": data}
         if refused := [k for k, v in asked.items() if v is not None and k not in taken]:
             has = ["rows", "seeds", *(k for k in asked if k in taken)]
@@ -183,6 +192,16 @@ class Study:
             )
             every = min(self.probe.every, epochs)
             changes["probe"] = dataclasses.replace(self.probe, every=every)
+        if samples is not None:  # of rows that draw their own
+            changes["rows"] = tuple(
+                dataclasses.replace(r, model={**r.model, "sizes": [samples]})
+                if "sizes" in r.model
+                else r
+                for r in changes.get("rows", self.rows)
+            )
+            tables = [{**t, "n": samples} if "n" in t else t for t in self.tables]
+            titled = [{k: v for k, v in t.items() if k != "title" or "n" not in t} for t in tables]
+            changes["tables"] = tuple(t for i, t in enumerate(titled) if t not in titled[:i])
         chosen = {k: v for k, v in asked.items() if v is not None}
         changes["questions"] = {
             name: dataclasses.replace(q, **{q.flags[k]: chosen[k] for k in chosen if k in q.flags})
@@ -190,6 +209,8 @@ class Study:
         }
         if data is not None:
             lists = {k: tuple(d for d in v if d["name"] == data) for k, v in self.data.items()}
+            if Path(data).exists() and not all(lists.values()):  # files of the first set, elsewhere
+                lists = {k: ({**v[0], "folder": data},) for k, v in self.data.items()}
             if not all(lists.values()):
                 raise OptionError(
                     f"{self.name}: expected data from {', '.join(known)}, got {data!r}"

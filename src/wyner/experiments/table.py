@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from wyner.experiments import estimates
 from wyner.experiments.claims import RULE
 from wyner.experiments.markdown import filled
 from wyner.experiments.questions import NLL, Likelihood
@@ -32,22 +33,27 @@ def markdown(found: Results) -> str:
         if text := KINDS[kind](found, **rest):
             scored = kind != "numbers" or "likelihood" in study.questions
             usual = TITLES[kind] if scored else "Numbers, all seeds"
+            usual = usual.format(**options)
             parts += [f"## {options.get('title', usual)}", text]
     if study.notes:
         parts += ["## Notes", "\n".join(f"* {n}" for n in study.notes)]
     v = ", ".join(f"{k} {x}" for k, x in found.versions.items())
     minutes = sum(found.minutes(r.slug) for r in found.rows)
-    parts += [f"`{found.command}`; {found.device}; {minutes:.1f} minutes of training; {v}."]
+    footer = study.footer or "{command}; {device}; {minutes} minutes of training; {versions}."
+    made = {"command": f"`{found.command}`", "device": found.device, "versions": v}
+    parts += [footer.format(minutes=f"{minutes:.1f}", **made)]
     return "\n\n".join(parts) + "\n"
 
 
 def _caption(found: Results) -> str:
     rows = found.fact.sizes.get(found.part, 0)
     asked = "".join(q.caption(found.part, rows) for q in found.study.questions.values())
-    data = " ".join(f"{f} {' '.join(f.notes)}" for f in found.facts.values())
-    text = (found.study.caption or CAPTION).format(
-        source=found.study.source, data=data, questions=asked
-    )
+    data = " ".join(" ".join([str(f), *f.notes]) for f in found.facts.values())
+    sizes = dict.fromkeys(n for r in found.study.rows for n in r.model.get("sizes", ()))
+    said = {"source": found.study.source, "data": data, "questions": asked}
+    said |= {"seeds": str(max(map(len, found.cells.values()), default=0))}
+    said |= {"sizes": ", ".join(map(str, sizes))}
+    text = (found.study.caption or CAPTION).format(**said)
     if any("nll_joint_plain" in c.metrics for cs in found.cells.values() for c in cs):
         text += LUCK
     return " ".join(text.split())
@@ -129,8 +135,20 @@ SPECIAL: dict[str, Callable[[Results, Row], str]] = {
     "seeds": lambda f, r: str(len(f.cells.get(r.slug, ()))),
     "ess": _ess,
     "minutes": lambda f, r: f"{f.minutes(r.slug):.1f}",
+    "validation": lambda f, r: _ours(spread(_selected(f, r, "validation")), 3),
+    "epochs": lambda f, r: ", ".join(f"{v:g}" for v in sorted({*_selected(f, r, "best_epoch")})),
 }
-HEADS = {"name": "model", "ess": "effective samples (joint / conditional)"}
+HEADS = {
+    "name": "model",
+    "validation": "validation mAP",
+    "ess": "effective samples (joint / conditional)",
+}
+
+
+def _selected(found: Results, row: Row, key: str) -> list[float]:
+    """What the probe of every seed chose: its value, or its epoch."""
+    chosen = [c.about.get("selection", {}) for c in found.cells.get(row.slug, ())]
+    return [s[key] for s in chosen if key in s]
 
 
 def _reference(found: Results, names: Sequence[str], title: str) -> list[str]:
@@ -216,7 +234,15 @@ def others(found: Results) -> str:
     return columns(found, ["name", *names], cells="beside", digits=4) if names else ""
 
 
-def claims(found: Results, numbers: str = "numbers (proper scale)") -> str:
+def elsewhere(found: Results, columns: Sequence[str]) -> str:
+    """Published values as they are, of rows that are not trained here and of those that are."""
+    known, study = found.study.columns, found.study
+    rows = [*study.others, *((r.label, r.published) for r in study.rows if r.published)]
+    body = [[label, *(_known(v.get(k), 3) for k in columns)] for label, v in rows]
+    return filled(["published model", *(known[k].title for k in columns)], body)
+
+
+def claims(found: Results, numbers: str = "numbers (proper scale)", published: bool = True) -> str:
     """The paper's claims with what became of them; `numbers` is the head of their column."""
     rows, body = {r.slug: r for r in found.study.rows}, []
     for v in found.verdicts():
@@ -228,6 +254,7 @@ def claims(found: Results, numbers: str = "numbers (proper scale)") -> str:
         known = "; ".join(
             f"{a[0]:.{digits}f} against {b[0]:.{digits}f}" for a, b in pairs if a and b
         )
+        known = known if published else ""
         body.append([v.claim.text, f"**{v.word}**", "; ".join(v.numbers), known])
     head = ["claim", "ours", numbers, "published numbers"]
     return f"{filled(head, body)}\n\n{RULE}" if body else ""
@@ -256,16 +283,26 @@ KINDS: dict[str, Callable[..., str]] = {
     "others": others,
     "numbers": numbers,
     "columns": columns,
+    "elsewhere": elsewhere,
     "claims": claims,
     "chosen": chosen,
+    "checks": estimates.checks,
+    "estimates": estimates.estimates,
+    "misses": estimates.misses,
+    "seconds": estimates.seconds,
 }
 TITLES = {
     "published": "Beside the published values",
     "others": "Other published numbers",
     "numbers": "Proper densities, all seeds",
     "columns": "Numbers",
+    "elsewhere": "Published",
     "claims": "The paper's claims, one by one",
     "chosen": "What the settings were chosen on",
+    "checks": "What it should show",
+    "estimates": "{quantity} from {n} pairs",
+    "misses": "Failures",
+    "seconds": "Seconds",
 }
 USUAL: tuple[Mapping[str, Any], ...] = tuple(
     {"kind": k} for k in ("published", "others", "numbers", "claims", "chosen")

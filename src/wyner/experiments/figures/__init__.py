@@ -10,19 +10,18 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from wyner.data import Dataset
-from wyner.experiments.figures.clouds import completions, scatter
-from wyner.experiments.figures.curves import crowded, curves
-from wyner.experiments.figures.lambdas import lambda_curves
-from wyner.experiments.figures.sheets import sheets
+from wyner.experiments.figures import clouds, curves, estimates, hits, lambdas, sheets
 from wyner.experiments.results import Results
 
 FIGURES: dict[str, Callable[..., Iterator[tuple[str, bytes]]]] = {
-    "curves": curves,
-    "crowded": crowded,
-    "scatter": scatter,
-    "completions": completions,
-    "lambda": lambda_curves,
-    "sheets": sheets,
+    "curves": curves.curves,
+    "crowded": curves.crowded,
+    "scatter": clouds.scatter,
+    "completions": clouds.completions,
+    "estimates": estimates.estimates,
+    "hits": hits.hits,
+    "lambda": lambdas.lambda_curves,
+    "sheets": sheets.sheets,
 }
 
 

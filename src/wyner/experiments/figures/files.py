@@ -19,10 +19,11 @@ STYLES = ("solid", (0, (5, 1.2)), (0, (1.2, 1)), (0, (6, 1.2, 1.2, 1.2)))
 
 
 def files(name: str, made: Figure | None) -> Files:
-    """A figure as PNG and PDF; equal figures give equal bytes."""
+    """A figure as PNG and PDF, called after the protocol and `-name`; equal figures, equal bytes."""
     if made is not None:
-        yield f"-{name}.png", png(made)
-        yield f"-{name}.pdf", vector(made, "pdf")
+        stem = f"-{name}" if name else ""
+        yield f"{stem}.png", png(made)
+        yield f"{stem}.pdf", vector(made, "pdf")
 
 
 def key(made: Figure, handles: Sequence[Any]) -> None:

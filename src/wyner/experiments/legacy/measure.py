@@ -11,7 +11,6 @@ import torch
 
 from wyner.data import Dataset
 from wyner.errors import TaskError
-from wyner.experiments.legacy.examine import Examiner, examiners
 from wyner.files import read_json, write_json
 from wyner.models import Model
 from wyner.models.stored import load
@@ -37,9 +36,6 @@ class Ruler:
     With `samples = 0` nothing is scored: a decoder that is nearly deterministic has no useful
         density.
 
-    Examiners ask the rest: labels and variance of conditional samples, probes, attributes
-        (`wyner.experiments.legacy.examine`).
-
     With more than two modalities the conditional is that of the last given the others.
 
     Args:
@@ -47,7 +43,6 @@ class Ruler:
         samples: S.
         offset: nats a coordinate that lead to the published scale; 0 for none.
         coordinates: of each modality.
-        examiners: ask further questions.
         both: score the first modality given the last as well (`nll_back`).
     """
 
@@ -57,7 +52,6 @@ class Ruler:
     coordinates: Mapping[str, int] | None = None
     seed: int = 0
     truth: Mapping[str, Any] = field(default_factory=dict)
-    examiners: tuple[Examiner, ...] = ()
     both: bool = False
 
     @classmethod
@@ -74,16 +68,7 @@ class Ruler:
         sizes = {k: s.size for k, s in dataset.spaces.items()}
         pairs = {k: torch.from_numpy(v) for k, v in dataset.pairs(part, rows).items()}
         asked = judge or {}
-        chosen = examiners(dataset, part, asked)
-        return cls(
-            pairs,
-            samples,
-            offset,
-            sizes,
-            truth=dataset.truth,
-            examiners=chosen,
-            both="back" in asked,
-        )
+        return cls(pairs, samples, offset, sizes, truth=dataset.truth, both="back" in asked)
 
     def questions(self, model: Model) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
         """What is scored and what is given, by metric."""
@@ -128,8 +113,6 @@ class Ruler:
                 out[f"{name}_published"] = out[name] + self.offset * sum(
                     self.coordinates[k] for k in targets
                 )
-        for examiner in self.examiners:
-            out |= examiner.measure(model, self.seed)
         return out | self._information(model)
 
     def _best(self, targets: Mapping[str, Any], given: Mapping[str, Any]) -> torch.Tensor | None:

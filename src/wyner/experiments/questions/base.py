@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from wyner.data import Dataset
+from wyner.errors import TaskError
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Question(ABC):
-    """A question as the fields of its section in a study file: `[questions.NAME]`.
+    """A question as the fields of its section in a study file, `[questions.NAME]`.
 
-    `flags` says which field a flag of the command line sets: "samples", "test_rows".
+    Attributes:
+        COLUMNS: the numbers that tables show and claims are about, in order.
+        CAPTION: how they were found, with {part} and {FIELD}, for the caption of a table.
+        flags: which field a flag of the command line sets: "samples", "test_rows".
     """
 
+    COLUMNS: ClassVar[Mapping[str, Column]] = {}
+    CAPTION: ClassVar[str] = ""
     flags: ClassVar[Mapping[str, str]] = {}
 
     @property
@@ -43,32 +49,45 @@ class Question(ABC):
         return dataclasses.asdict(self)
 
     @property
-    @abstractmethod
     def columns(self) -> Mapping[str, Column]:
-        """The numbers that tables show and claims are about, in order."""
+        """The numbers, where they depend on the fields."""
+        return self.COLUMNS
+
+    def caption(self, part: str, rows: int) -> str:
+        """The caption, where it depends on more than the fields; `rows` are in the part."""
+        return self.CAPTION.format(part=part, **self.how)
 
     def check(self, data: Dataset, part: str) -> None:  # noqa: B027 - most ask nothing of the data
         """Raises `OptionError` for data that lack what the question needs."""
 
-    def caption(self, part: str, rows: int) -> str:
-        """How the numbers were found, for the caption of a table; `rows` are in the part."""
-        return ""
+    def reference(self, data: Dataset, part: str) -> dict[str, float]:
+        """Numbers that the answers can be held against, such as those of chance."""
+        return {}
 
     @abstractmethod
     def answer(self, model: Any, data: Dataset, part: str, seed: int = 0) -> dict[str, Any]:
-        """Numbers by name; nothing where the model has no law that answers.
+        """Numbers by name, nothing (or a `TaskError`) where the model has no law that answers.
 
         Args:
             model: what the row's trainer loads.
-            data: the row's data set.
-            part: "test" or "validation".
+            data, part: held-out rows: "test" or "validation".
             seed: of what is drawn.
 
         Returns:
-            A number for each column, and besides: `NAME_se` (standard error over rows), `NAME_rows`
-            (an array `(N,)` with one number a row, kept so that claims can pair rows), any other
+            A number for each column; besides `NAME_se` (standard error over rows), `NAME_rows` (an
+            array `(N,)` with one number a row, kept so that claims can pair rows), any other
             number, or texts and lists, which are kept in `Cell.about`.
         """
+
+
+def answer_of(
+    question: Question, model: Any, data: Dataset, part: str, seed: int = 0
+) -> dict[str, Any]:
+    """The answer to a question; nothing where the model has no law that answers."""
+    try:
+        return question.answer(model, data, part, seed)
+    except TaskError:
+        return {}
 
 
 def held_out(data: Dataset, part: str, rows: int | None, model: Any = None) -> dict[str, Tensor]:

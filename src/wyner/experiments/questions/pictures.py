@@ -1,15 +1,14 @@
-"""What classifiers, probes and features say of what a model draws. Specification of metrics,
-section 2.
-"""
+"""What classifiers, probes and features say of what a model draws. Specification of metrics, 2."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from wyner.data import Dataset
 from wyner.errors import OptionError, TaskError, unknown
@@ -39,7 +38,7 @@ CLASSIFIERS: dict[str, Callable[[], Classifier]] = {
 
 def _labelled(question: str, data: Dataset, part: str, *classifiers: str) -> None:
     for name in classifiers:
-        if name not in CLASSIFIERS:
+        if name and name not in CLASSIFIERS:
             raise OptionError(unknown("classifier", name, CLASSIFIERS))
     if "label" not in getattr(data, part) or "label" not in data.train:
         raise OptionError(
@@ -50,6 +49,14 @@ def _labelled(question: str, data: Dataset, part: str, *classifiers: str) -> Non
 
 def _classes(data: Dataset) -> int:
     return int(np.asarray(data.train["label"]).max()) + 1
+
+
+def _drawn(model: Any, given: Mapping[str, Any], to: str, n: int, seed: int) -> Tensor | None:
+    """Samples `(n, N, *event)` of one modality given others; None where no law gives them."""
+    try:
+        return torch.as_tensor(model.translate(**given, to=to, n=n, seed=seed))
+    except TaskError:
+        return None
 
 
 @dataclass(frozen=True)
@@ -78,11 +85,10 @@ class Labels(Question):
             f"accuracy{end}": Column(f"label accuracy of {words}", short="label accuracy"),
             f"variance{end}": Column(f"variance of {words}", 4),
         }
-        back = one("_back", "x given y") if self.back else {}
-        return one("", "y given x") | back
+        return one("", "y given x") | (one("_back", "x given y") if self.back else {})
 
     def check(self, data: Dataset, part: str) -> None:
-        _labelled("labels", data, part, self.classifier, *([self.back] if self.back else []))
+        _labelled("labels", data, part, self.classifier, self.back)
 
     def caption(self, part: str, rows: int) -> str:
         back = f" (of x given y: `{self.back}`)" if self.back else ""
@@ -92,48 +98,33 @@ class Labels(Question):
         )
 
     def answer(self, model: Any, data: Dataset, part: str, seed: int = 0) -> dict[str, Any]:
-        """Accuracy in [0, 1], its standard error over rows, variance in squared units of the data."""
+        """Accuracy in [0, 1] with its error over rows, variance in squared units of the data."""
         rows = held_out(data, part, self.images)
         first, *_, last = rows
         label = torch.as_tensor(getattr(data, part)["label"][: self.images]).long()
-        found = self._side(
-            model, rows, first, last, (label + self.shift) % _classes(data), self.classifier, seed
-        )
+        sides = [("", first, last, (label + self.shift) % _classes(data), self.classifier)]
         if self.back:
-            found |= self._side(model, rows, last, first, label, self.back, seed, "_back")
-        return found
-
-    def _side(
-        self,
-        model: Any,
-        rows: Mapping[str, torch.Tensor],
-        given: str,
-        target: str,
-        labels: torch.Tensor,
-        classifier: str,
-        seed: int,
-        end: str = "",
-    ) -> dict[str, Any]:
-        try:
-            drawn = torch.as_tensor(
-                model.translate(**{given: rows[given]}, to=target, n=self.draws, seed=seed)
-            )
-        except TaskError:
-            return {}
-        inner = slice(0 if end else self.border, -self.border or None if not end else None)
-        judge = CLASSIFIERS[classifier]()
-        share = label_accuracy(drawn, labels, judge)
-        return {
-            f"accuracy{end}": share,
-            f"accuracy{end}_se": (share * (1 - share) / len(labels)) ** 0.5,
-            f"variance{end}": sample_variance(drawn[..., inner, inner]),
-            f"judge_accuracy{end}": judge.accuracy,
-        }
+            sides += [("_back", last, first, label, self.back)]
+        out: dict[str, Any] = {}
+        for end, given, target, labels, classifier in sides:
+            drawn = _drawn(model, {given: rows[given]}, target, self.draws, seed)
+            if drawn is None:
+                continue
+            border = 0 if end else self.border
+            inner, judge = slice(border, -border or None), CLASSIFIERS[classifier]()
+            share = label_accuracy(drawn, labels, judge)
+            out |= {
+                f"accuracy{end}": share,
+                f"accuracy{end}_se": (share * (1 - share) / len(labels)) ** 0.5,
+                f"variance{end}": sample_variance(drawn[..., inner, inner]),
+                f"judge_accuracy{end}": judge.accuracy,
+            }
+        return out
 
 
 @dataclass(frozen=True)
 class Pairs(Question):
-    """Share of joint samples whose two labels do not belong together.
+    """Share of joint samples whose two labels do not belong together: label(x) + shift, label(y).
 
     Args:
         classifiers: of the first and of the last modality, by name.
@@ -144,39 +135,28 @@ class Pairs(Question):
     classifiers: tuple[str, str]
     shift: int = 0
     samples: int = 4000
-
-    @property
-    def columns(self) -> dict[str, Column]:
-        return {"joint_error": Column("digit error of pairs")}
+    COLUMNS: ClassVar = {"joint_error": Column("digit error of pairs")}
+    CAPTION = (
+        "Digit error of pairs: {samples} joint samples, share whose two labels do not belong"
+        " together. "
+    )
 
     def check(self, data: Dataset, part: str) -> None:
         _labelled("pairs", data, "train", *self.classifiers)
 
-    def caption(self, part: str, rows: int) -> str:
-        return (
-            f"Digit error of pairs: {self.samples} joint samples, share whose two labels do not"
-            " belong together. "
-        )
-
     def answer(self, model: Any, data: Dataset, part: str, seed: int = 0) -> dict[str, Any]:
-        """`joint_error` in [0, 1]: label(x) + shift is not label(y)."""
-        try:
-            drawn = model.generate(self.samples, seed=seed)
-        except TaskError:
-            return {}
-        first, *_, last = data.modalities
-        x, y = (
-            CLASSIFIERS[c]()(torch.as_tensor(drawn[n]))
-            for c, n in zip(self.classifiers, (first, last), strict=True)
-        )
+        drawn = model.generate(self.samples, seed=seed)
+        names = (data.modalities[0], data.modalities[-1])
+        both = zip(self.classifiers, names, strict=True)
+        x, y = (CLASSIFIERS[c]()(torch.as_tensor(drawn[n])) for c, n in both)
         error = float(((x + self.shift) % _classes(data) != y).double().mean())
         return {"joint_error": error, "joint_error_se": (error * (1 - error) / self.samples) ** 0.5}
 
 
 @dataclass(frozen=True)
 class Attributes(Question):
-    """Of attributes x and pictures y: share of right attributes given the picture, beside what the
-    majority gets right; variance of pictures given attributes.
+    """Share of right attributes x given the picture y, beside what the majority gets right, in
+    [0, 1]; variance of pictures given attributes, in squared units of the pictures.
 
     Args:
         images, draws: rows, and samples for each; an attribute is predicted by each sample.
@@ -184,82 +164,65 @@ class Attributes(Question):
 
     images: int = 500
     draws: int = 10
-
-    @property
-    def columns(self) -> dict[str, Column]:
-        return {
-            "variance": Column("variance of y given x", 4),
-            "attributes": Column("attribute accuracy given the face", short="attribute accuracy"),
-            "attributes_majority": Column("attribute accuracy, majority"),
-        }
+    COLUMNS: ClassVar = {
+        "variance": Column("variance of y given x", 4),
+        "attributes": Column("attribute accuracy given the face", short="attribute accuracy"),
+        "attributes_majority": Column("attribute accuracy, majority"),
+    }
+    CAPTION = (
+        "Attribute accuracy and variance of faces: {draws} samples for each of {images} {part}"
+        " rows. "
+    )
 
     def check(self, data: Dataset, part: str) -> None:
-        first, *_, last = data.modalities
-        if not (isinstance(data.spaces[first], Binary) and isinstance(data.spaces[last], Image)):
+        first, *_, last = (data.spaces[k] for k in data.modalities)
+        if not (isinstance(first, Binary) and isinstance(last, Image)):
             raise OptionError(
                 f"{data.name} is no pair of attributes and a picture; leave out"
                 " [questions.attributes]"
             )
 
-    def caption(self, part: str, rows: int) -> str:
-        return (
-            f"Attribute accuracy and variance of faces: {self.draws} samples for each of"
-            f" {self.images} {part} rows. "
-        )
-
     def answer(self, model: Any, data: Dataset, part: str, seed: int = 0) -> dict[str, Any]:
-        """`attributes`, `attributes_majority` in [0, 1], `variance` in squared units of y."""
-        rows = held_out(data, part, self.images)
+        rows, found = held_out(data, part, self.images), dict[str, Any]()
         first, *_, last = rows
-        bits, train = rows[first], torch.from_numpy(np.asarray(data.train[first]))
-        found: dict[str, Any] = {"attributes_majority": attribute_majority(train, bits)}
-        for target, given in ((first, last), (last, first)):
-            try:
-                drawn = torch.as_tensor(
-                    model.translate(**{given: rows[given]}, to=target, n=self.draws, seed=seed)
-                ).cpu()
-            except TaskError:
-                continue
-            if target == last:
-                found["variance"] = sample_variance(drawn)
-            else:
-                right = ((drawn > 0.5) == (bits > 0.5)).double().mean((0, 2))
-                found |= {
-                    "attributes": attribute_accuracy(drawn, bits),
-                    "attributes_se": float(right.std()) / len(right) ** 0.5,
-                    "attributes_rows": right.float().numpy(),
-                }
-        return found if len(found) > 1 else {}
+        bits = rows[first]
+        told = _drawn(model, {last: rows[last]}, first, self.draws, seed)
+        shown = _drawn(model, {first: bits}, last, self.draws, seed)
+        if told is not None:
+            told = told.cpu()
+            right = ((told > 0.5) == (bits > 0.5)).double().mean((0, 2))
+            found |= {
+                "attributes": attribute_accuracy(told, bits),
+                "attributes_se": float(right.std()) / len(right) ** 0.5,
+                "attributes_rows": right.float().numpy(),
+            }
+        if shown is not None:
+            found["variance"] = sample_variance(shown.cpu())
+        train = torch.from_numpy(np.asarray(data.train[first]))
+        return {"attributes_majority": attribute_majority(train, bits), **found} if found else {}
 
 
 @dataclass(frozen=True)
 class Probes(Question):
-    """A linear probe of the label from the posterior means of every latent given the pair: it
-    should be readable from z, not from u and v.
+    """A linear probe of the label from the posterior means of every latent given the pair, in
+    [0, 1]: it should be readable from z, not from u and v.
 
     Args:
         rows: training rows that a probe learns from, and rows that it is scored on, at most.
     """
 
     rows: int = 5000
-
-    @property
-    def columns(self) -> dict[str, Column]:
-        latents = {f"probe_{k}": Column(f"label read from {k}") for k in "zuvw"}
-        return latents | {"probe_majority": Column("most frequent label")}
-
-    def caption(self, part: str, rows: int) -> str:
-        return (
-            "Labels read from a latent: a linear probe of posterior means given the pair,"
-            f" {self.rows} training rows. "
-        )
+    COLUMNS: ClassVar = {
+        **{f"probe_{k}": Column(f"label read from {k}") for k in "zuvw"},
+        "probe_majority": Column("most frequent label"),
+    }
+    CAPTION = (
+        "Labels read from a latent: a linear probe of posterior means given the pair, {rows}"
+        " training rows. "
+    )
 
     def answer(self, model: Any, data: Dataset, part: str, seed: int = 0) -> dict[str, Any]:
-        """`probe_z`, ... and `probe_majority` in [0, 1]."""
-        try:
-            found = latent_probes(model, data, self.rows, part)
-        except TaskError:
-            return {}
+        found = latent_probes(model, data, self.rows, part)
         return {f"probe_{k}": v for k, v in found.items()}
 
 
@@ -275,29 +238,21 @@ class Frechet(Question):
 
     samples: int = 4000
     epochs: int = 50
-
-    @property
-    def columns(self) -> dict[str, Column]:
-        of = {"joint": "pairs", "x": "x", "y": "y"}
-        return {f"frechet_{k}": Column(f"Frechet distance of {v}") for k, v in of.items()}
-
-    def caption(self, part: str, rows: int) -> str:
-        return (
-            f"Frechet distances: {self.samples} joint samples, features of an autoencoder of the"
-            " training pictures. "
-        )
+    COLUMNS: ClassVar = {
+        f"frechet_{k}": Column(f"Frechet distance of {v}")
+        for k, v in {"joint": "pairs", "x": "x", "y": "y"}.items()
+    }
+    CAPTION = (
+        "Frechet distances: {samples} joint samples, features of an autoencoder of the training"
+        " pictures. "
+    )
 
     def answer(self, model: Any, data: Dataset, part: str, seed: int = 0) -> dict[str, Any]:
-        try:
-            drawn = model.generate(self.samples, seed=seed)
-        except TaskError:
-            return {}
-        one, other = {}, {}
+        drawn, one, other = model.generate(self.samples, seed=seed), {}, {}
         for name in data.modalities:
             pictures = np.asarray(data.train[name])
             extract = features_of(pictures, epochs=self.epochs)
             one[name] = extract(drawn[name])
             other[name] = extract(torch.from_numpy(pictures[: self.samples]))
-        return {"frechet_joint": joint_frechet(one, other)} | {
-            f"frechet_{k}": frechet(one[k], other[k]) for k in one
-        }
+        each = {f"frechet_{k}": frechet(one[k], other[k]) for k in one}
+        return {"frechet_joint": joint_frechet(one, other), **each}
