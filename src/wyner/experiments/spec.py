@@ -141,7 +141,8 @@ class Experiment:
             )
         given = dict(dataset.spaces) if named else {"modalities": dataset.spaces}
         options = {k: decoded(v, f"{kind.__name__}: {k}") for k, v in options.items()}
-        families = {**dataset.families, **_families(options.pop("families", {}))}
+        chosen = _families(options.pop("families", {}), dataset.spaces)
+        families = {**dataset.families, **chosen}
         with torch.random.fork_rng([]):
             torch.manual_seed(mix(int(self.fit.get("seed", 0)), INITIAL))
             return kind(**given, **options, networks=self._builder(dataset), families=families)
@@ -238,14 +239,14 @@ def _sizes(dataset: Dataset, kind: type[Model]) -> dict[str, int]:
     return {k: v for k, v in found.items() if k in plain}
 
 
-def _families(chosen: Mapping[str, Any]) -> dict[str, Any]:
+def _families(chosen: Mapping[str, Any], spaces: Mapping[str, Space]) -> dict[str, Any]:
     """Families from `{variable: choice}` or `{factor: choice}`: a number or a path for a fixed
     variance, `{floor, variance, per}` for a trained one above a floor, which may be a path;
     "trained" for one per coordinate, "predicted" by the network, "deterministic" for none, "summed"
     for a categorical latent that is summed over in training, "relaxed" or `{temperature}`, a number
     or a path, for one that is drawn; both with a trained prior.
     """
-    from wyner.families import Categorical, Deterministic, Fixed, Gaussian, Trainable
+    from wyner.families import Categorical, Deterministic, Fixed, Gaussian, StepGaussian, Trainable
 
     named = {
         "trained": Gaussian(Trainable(per="coordinate")),
@@ -269,16 +270,15 @@ def _families(chosen: Mapping[str, Any]) -> dict[str, Any]:
                     " variance"
                 )
 
-    def made(v: Any) -> Any:
+    def made(k: str, v: Any) -> Any:
         if isinstance(v, str):
             return named[v]
-        if isinstance(v, dict):
-            return (
-                Categorical(trained=True, **v) if "temperature" in v else Gaussian(Trainable(**v))
-            )
-        return Gaussian(Fixed(v))
+        if isinstance(v, dict) and "temperature" in v:
+            return Categorical(trained=True, **v)
+        gaussian = StepGaussian if isinstance(spaces.get(k), Sequence) else Gaussian
+        return gaussian(Trainable(**v) if isinstance(v, dict) else Fixed(v))
 
-    return {k: made(v) for k, v in chosen.items()}
+    return {k: made(k, v) for k, v in chosen.items()}
 
 
 def read(path: str | Path) -> Experiment:
