@@ -12,6 +12,7 @@ from wyner.experiments.figures import draw_all
 from wyner.experiments.results import Facts, Results, as_json, from_json
 from wyner.experiments.store import Cell, Store
 from wyner.experiments.study import Row, Study
+from wyner.experiments.sweep import page as sweep_page
 from wyner.experiments.table import markdown
 from wyner.files import read_json, write_bytes, write_json
 from wyner.runs import command
@@ -101,10 +102,11 @@ def _row(store: Store, row: Row, seeds: Sequence[int], on: str) -> list[Cell]:
 def _results(store: Store, cells: dict[str, list[Cell]], on: str) -> Results:
     there = [r for r in store.study.rows if cells[r.slug]]
     places = {r.slug: store.place(r) for r in there}
+    asked = store.study.questions.values()
     return Results(
         store.study,
         cells,
-        {n: Facts.of(store.data(n), store.study, on) for n in dict.fromkeys(r.data for r in there)},
+        {n: Facts.of(store.data(n), asked, on) for n in dict.fromkeys(r.data for r in there)},
         on,
         command(),
         ", ".join(dict.fromkeys(p.device for p in places.values())),
@@ -134,9 +136,10 @@ def redraw(name: str, protocol: str = "short", out: str | Path = "results") -> l
         OptionError: an unknown study. RunError: no results.
     """
     wanted = [(n, p) for n in grammar.names() for p in grammar.protocols(n)]
+    others = REDRAWN if name == "all" else {k: f for k, f in REDRAWN.items() if k == name}
+    made = [page for draw in others.values() for page in draw(Path(out))]
     if name != "all":
-        wanted = [(grammar.read(name, protocol).name, protocol)]
-    made = []
+        wanted = [] if others else [(grammar.read(name, protocol).name, protocol)]
     for study, which in wanted:
         for path in sorted((Path(out) / study).glob(f"{which}*.json")):
             kept = read_json(path)
@@ -150,5 +153,5 @@ def redraw(name: str, protocol: str = "short", out: str | Path = "results") -> l
     return made
 
 
-REDRAWN: dict[str, Callable[[Path], list[Path]]] = {}
+REDRAWN: dict[str, Callable[[Path], list[Path]]] = {"sweep": sweep_page.redraw}
 """Results that are no studies, by name: how their pages are drawn again below a folder."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from wyner.data import Dataset
 from wyner.errors import RunError
 from wyner.experiments.claims import Difference, Verdict, decide, difference_of
-from wyner.experiments.questions import QUESTIONS
+from wyner.experiments.questions import QUESTIONS, Question
 from wyner.experiments.store import Cell
 from wyner.experiments.study import Row, Study
 from wyner.runs import versions
@@ -83,10 +83,10 @@ class Facts:
     text: str = ""
 
     @classmethod
-    def of(cls, data: Dataset, study: Study, part: str) -> Facts:
-        """The facts of a data set, and what the questions of a study say of it."""
+    def of(cls, data: Dataset, questions: Iterable[Question] = (), part: str = "test") -> Facts:
+        """The facts of a data set, and what questions say of it."""
         truth = {k: float(v) for k, v in data.truth.items() if isinstance(v, (int, float))}
-        for question in study.questions.values():
+        for question in questions:
             truth |= question.reference(data, part)
         parts = {"training": data.train, "validation": data.validation, "test": data.test}
         return cls(

@@ -57,6 +57,14 @@ class Cell:
             raise RunError(f"{self.row.slug}: the model is not there, only its numbers")
         return TRAINERS[self.row.trainer].load(self.folder)
 
+    def told(self, found: Mapping[str, Any]) -> Cell:
+        """The same cell with more numbers, rows and words."""
+        kinds: dict[str, dict[str, Any]] = {"metrics": {}, "rows": {}, "about": {}}
+        for k, v in found.items():
+            plain = "metrics" if isinstance(v, (int, float)) else "about"
+            kinds["rows" if isinstance(v, np.ndarray) else plain][k] = v
+        return dataclasses.replace(self, **{k: getattr(self, k) | v for k, v in kinds.items()})
+
 
 class Store:
     """The trained rows of a study below one folder.
@@ -81,10 +89,6 @@ class Store:
         """The folder of a row."""
         return Place(self, row)
 
-    def there(self, row: Row) -> bool:
-        """Whether something of a row is there; data are not loaded to know it."""
-        return (self.path / row.slug / ABOUT).exists()
-
     def train(self, row: Row, seeds: Sequence[int]) -> list[Cell]:
         """Trains the seeds that are not trained yet, as one grid, and goes on with interrupted ones.
 
@@ -96,10 +100,10 @@ class Store:
 
     def trained(self, row: Row, seeds: Sequence[int]) -> list[Cell]:
         """The finished models of these seeds, without their numbers."""
-        if not self.there(row) or (place := self.place(row)).differs:
+        if not (self.path / row.slug / ABOUT).exists() or (place := self.place(row)).differs:
             return []
-        found, trainer = sorted(place.runs().items()), TRAINERS[row.trainer]
-        return [_with(Cell(row, s, f), trainer.left(f)) for s, f in found if s in seeds]
+        found, left = sorted(place.runs().items()), TRAINERS[row.trainer].left
+        return [Cell(row, s, f).told(left(f)) for s, f in found if s in seeds]
 
     def measure(
         self,
@@ -108,18 +112,12 @@ class Store:
         part: str = "test",
         ask: bool = True,
     ) -> Cell | None:
-        """A cell with its answers, each asked once and kept in the run's folder.
-
-        Args:
-            cell: a trained model.
-            questions: by name; the study's by default.
-            part: "test" or "validation".
-            ask: what is not there yet; otherwise the answer is None.
-        """
-        assert cell.folder is not None
+        """A cell with its answers to the study's questions, or others; as `answers`."""
+        if cell.folder is None:
+            raise RunError(f"{cell.row.slug}: the model is not there, only its numbers")
         asked = self.study.questions if questions is None else questions
         found = answers(cell.folder, asked, part, self.data(cell.row.data), cell.model, ask)
-        return None if found is None else _with(cell, found)
+        return None if found is None else cell.told(found)
 
     def cells(
         self, row: Row, seeds: Sequence[int], part: str = "test", ask: bool = False
@@ -159,12 +157,10 @@ def answers(
                 return None
             asked = model() if asked is None else asked
             found = answer_of(question, asked, dataset, part, seed)
-            rows = {k: v for k, v in found.items() if isinstance(v, np.ndarray)}
+            rows = {k: torch.from_numpy(v) for k, v in found.items() if isinstance(v, np.ndarray)}
             beside = f"rows-{part}-{name}.safetensors" if rows else ""
-            if beside:
-                write_tensors(
-                    folder / beside, {k: torch.from_numpy(v) for k, v in rows.items()}, {}
-                )
+            if rows:
+                write_tensors(folder / beside, rows, {})
             plain = {k: v for k, v in found.items() if k not in rows}
             kept[key] = {"how": how, "answers": plain, "rows": beside}
             write_json(path, kept)
@@ -172,19 +168,6 @@ def answers(
         if beside := kept[key]["rows"]:
             out |= {k: v.numpy() for k, v in read_tensors(folder / beside)[0].items()}
     return out
-
-
-def _with(cell: Cell, found: Mapping[str, Any]) -> Cell:
-    """A cell with more numbers, rows and words."""
-    rows = {k: v for k, v in found.items() if isinstance(v, np.ndarray)}
-    numbers = {k: v for k, v in found.items() if isinstance(v, (int, float)) and k not in rows}
-    words = {k: v for k, v in found.items() if k not in rows and k not in numbers}
-    return dataclasses.replace(
-        cell,
-        metrics={**cell.metrics, **numbers},
-        rows={**cell.rows, **rows},
-        about={**cell.about, **words},
-    )
 
 
 def _plain(value: Any) -> Any:
@@ -225,9 +208,8 @@ class Place:
         known = {s for g in self.groups for s in g["seeds"]}
         if new := [s for s in seeds if s not in known]:
             name = f"seeds-{new[0]}-{new[-1]}" if len(new) > 1 else f"seeds-{new[0]}"
-            self.groups.append(
-                {"folder": name, "seeds": new, "finished": False, "device": device_name()}
-            )
+            about = {"folder": name, "seeds": new, "finished": False, "device": device_name()}
+            self.groups.append(about)
             self._write()
         for group in self.groups:
             if not group["finished"] and set(group["seeds"]) & set(seeds):
@@ -243,28 +225,30 @@ class Place:
                 f" of seed {', '.join(map(str, lost))}; leave these seeds out"
             )
         folder, probe = self.path / group["folder"], self.probe
-        made = Job(self.row, self.dataset, group["seeds"], folder, probe, start, progress)
-        self.trainer.train(made)
+        job = Job(self.row, self.dataset, group["seeds"], folder, probe, start, progress)
+        self.trainer.train(job)
 
     def _write(self) -> None:
         write_json(self.path / ABOUT, {"settings": self.settings, "groups": self.groups})
 
+    @property
+    def folders(self) -> list[Path]:
+        """Of the groups of seeds."""
+        return [self.path / g["folder"] for g in self.groups]
+
     def runs(self) -> dict[int, Path]:
         """Folders of the finished models by seed."""
-        found: dict[int, Path] = {}
-        for group in self.groups:
-            found |= self.trainer.runs(self.path / group["folder"])
-        return found
+        return {s: run for f in self.folders for s, run in self.trainer.runs(f).items()}
 
     @property
     def seconds(self) -> float:
         """Wall time of the training of all seeds."""
-        return sum(self.trainer.seconds(self.path / g["folder"]) for g in self.groups)
+        return sum(map(self.trainer.seconds, self.folders))
 
     @property
     def lost(self) -> int:
         """How many seeds diverged."""
-        return sum(self.trainer.lost(self.path / g["folder"]) for g in self.groups)
+        return sum(map(self.trainer.lost, self.folders))
 
     @property
     def device(self) -> str:
@@ -274,12 +258,11 @@ class Place:
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     """The first settings that differ, as text; empty if none does."""
-    found = []
-    for section in new:
-        a, b = old.get(section, {}), new[section]
-        found += [
-            f"{section}.{k} was {a.get(k)!r} and is now {b.get(k)!r}"
-            for k in sorted({*a, *b})
-            if a.get(k) != b.get(k)
-        ]
+    found = [
+        f"{section}.{k} was {a.get(k)!r} and is now {b.get(k)!r}"
+        for section, b in new.items()
+        for a in [old.get(section, {})]
+        for k in sorted({*a, *b})
+        if a.get(k) != b.get(k)
+    ]
     return ", ".join(found[:3])

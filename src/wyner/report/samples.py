@@ -12,12 +12,12 @@ from wyner.data import Dataset
 from wyner.errors import OptionError, TaskError, unknown
 from wyner.report import layouts
 from wyner.report.addition import described
-from wyner.report.looks import Described, look
+from wyner.report.looks import Described, Halves, look
 from wyner.report.panel import Grid
 from wyner.report.subject import subject
 
-GIVEN, STYLES, DRAWS = 6, 4, 4
-"""Given rows, references of style, and draws of a model."""
+GIVEN, STYLES, DRAWS, DIGITS = 6, 4, 4, 8
+"""Given rows, references of style, draws of a model, and given halves of digits."""
 STRENGTH = 4.0
 """How far attributes are turned on; 1 is the model's own change of the posterior mean, which is
 small where attributes say little."""
@@ -106,3 +106,20 @@ def _sides(known: Sequence[str], rows: np.ndarray, turned: Sequence[str]) -> lis
     chosen = [(name, known.index(name)) for name in turned if name in known]
     has = [[n.replace("_", " ").lower() for n, k in chosen if row[k] > 0.5] for row in rows]
     return ["\n".join(names) or "-" for names in has] if chosen else []
+
+
+def completed(models: Mapping[str, Any], data: Dataset) -> Grid:
+    """Given halves of test pictures, completed several times by each model (decoders' means)."""
+    pairs = data.pairs("test")
+    a, b = list(pairs)[:2]
+    at = np.linspace(0, len(pairs[a]) - 1, DIGITS).round().astype(int)
+    values = {k: v[at] for k, v in pairs.items()}
+    one = Halves((a, b), {a: (0.0, 1.0), b: (0.0, 1.0)}, {k: v[:1] for k, v in values.items()}, "")
+    columns = [one.pair(values), one.alone(a, values[a])]
+    heads, after = [(0, 0, "true"), (1, 1, "given")], [1]
+    for label, model in models.items():
+        drawn = np.asarray(model.translate(**{a: values[a]}, to=b, n=DRAWS, seed=0))
+        heads.append((len(columns), len(columns) + DRAWS - 1, label))
+        columns += [one.answer(a, values[a], b, d) for d in drawn]
+        after.append(len(columns) - 1)
+    return Grid([[c[i] for c in columns] for i in range(DIGITS)], heads, after_columns=after[:-1])

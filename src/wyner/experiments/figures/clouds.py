@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from wyner.canvas import DATA, DPI, MODEL, dress, figure, vector
+from wyner.canvas import DATA, MODEL, dress, figure
 from wyner.experiments.figures.files import Data, Files, files
 from wyner.experiments.results import Results
 from wyner.experiments.study import Row
-from wyner.report.looks import Halves
-from wyner.report.panel import Grid, draw
+from wyner.report.panel import sheet
+from wyner.report.samples import completed
 
-SHOWN, DIGITS, DRAWS = 2000, 8, 4
-"""Points of a cloud; given halves and draws of the sheet of completions."""
+SHOWN = 2000
+"""Points of a cloud."""
 
 
 def scatter(found: Results, data: Data, rows: Sequence[Row]) -> Files:
@@ -55,25 +54,6 @@ def scatter(found: Results, data: Data, rows: Sequence[Row]) -> Files:
 
 def completions(found: Results, data: Data, rows: Sequence[Row]) -> Files:
     """Given left halves, completed several times by each model (the decoder's means)."""
-    from matplotlib.image import imread
-
-    pairs = data(rows[0].data).pairs("test")
-    a, b = list(pairs)[:2]
-    at = np.linspace(0, len(pairs[a]) - 1, DIGITS).round().astype(int)
-    values = {k: v[at] for k, v in pairs.items()}
-    look = Halves((a, b), {a: (0.0, 1.0), b: (0.0, 1.0)}, {k: v[:1] for k, v in values.items()}, "")
-    columns = [look.pair(values), look.alone(a, values[a])]
-    heads, after = [(0, 0, "true"), (1, 1, "given")], [1]
-    for r in rows:
-        given: dict[str, Any] = {a: values[a]}
-        drawn = np.asarray(found.cells[r.slug][0].model().translate(**given, to=b, n=DRAWS, seed=0))
-        heads.append((len(columns), len(columns) + DRAWS - 1, r.label))
-        columns += [look.answer(a, values[a], b, d) for d in drawn]
-        after.append(len(columns) - 1)
-    grid = Grid([[c[i] for c in columns] for i in range(DIGITS)], heads, after_columns=after[:-1])
-    sheet = draw(grid, 112)
-    pixels = imread(io.BytesIO(sheet))
-    page = figure(pixels.shape[1] / DPI, pixels.shape[0] / DPI)
-    page.figimage(pixels)
-    yield "-completions.png", sheet
-    yield "-completions.pdf", vector(page, "pdf")
+    models = {r.label: found.cells[r.slug][0].model() for r in rows}
+    made = sheet(completed(models, data(rows[0].data)), 112)
+    yield from files("completions", made)

@@ -5,14 +5,14 @@ with lambda.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from wyner.canvas import DATA, LINES, MODEL, TRUTH, dress, figure
-from wyner.experiments.figures.files import Data, Files, files, key, line
+from wyner.canvas import DATA, LINES, MODEL, TRUTH
+from wyner.experiments.figures.files import Data, Files, files
 from wyner.experiments.results import Results
 from wyner.experiments.study import Row
+from wyner.report.charts import Chart, Level, Line, charts
 
 PANELS = ("nll_joint", "nll_conditional", "I40", "accuracy", "variance", "attributes")
 BESIDE = {"accuracy": "accuracy_back", "variance": "variance_back", "nll_conditional": "nll_back"}
@@ -35,63 +35,35 @@ def lambda_curves(
     """
     rows = sorted(rows, key=lambda_of)
     has = [p for p in PANELS if sum(bool(found.values(r.slug, p)) for r in rows) > 1]
-    if len(rows) < 2 or not has:
-        return
-    value = data(rows[0].data).truth.get("common_information")
-    truth = float(value) if isinstance(value, (int, float)) else None
-    beside = {r.slug: r for r in found.rows}
-    others = [(beside[s], LINES[(k + 2) % len(LINES)]) for k, s in enumerate(flat) if s in beside]
-    across = min(3, len(has))
-    down = -(-len(has) // across)
-    made = figure(3.5 * across, 2.75 * down + 0.5)
-    axes = made.subplots(down, across, squeeze=False).ravel()
-    shown: set[str] = set()
-    for ax, name in zip(axes, has, strict=False):
-        shown |= _panel(ax, found, name, rows, truth)
-        for row, colour in others:
-            if (s := found.spread(row.slug, name)) is not None:
-                ax.axhline(s.mean, color=colour, linewidth=1.1, linestyle=(0, (4, 2)))
-                shown.add(row.slug)
-        unit = "nats" if name.startswith(("nll", "I4")) else ""
-        dress(ax, "lambda", unit, found.study.columns[name].axis)
-    for ax in axes[len(has) :]:
-        ax.set_visible(False)
-    handles = {
-        "there": line("Wyner VAE, y given x", MODEL, marker="o", markersize=4),
-        "back": line("x given y", DATA, marker="s", markersize=4),
-        "published": line("published", TRUTH, marker="x", markersize=5, linewidth=0),
-        "truth": line("true J", TRUTH, linewidth=0.9),
-        **{r.slug: line(r.label, c, linewidth=1.1, linestyle=(0, (4, 2))) for r, c in others},
-    }
-    key(made, [h for k, h in handles.items() if k in shown])
-    yield from files("lambda", made)
+    if len(rows) > 1 and has:
+        truth = data(rows[0].data).truth.get("common_information")
+        shown = [_chart(found, name, rows, flat, truth) for name in has]
+        yield from files("lambda", charts(shown, min(3, len(has)), 3.5, 2.75))
 
 
-def _panel(
-    ax: Any, found: Results, name: str, rows: Sequence[Row], truth: float | None
-) -> set[str]:
-    """Draws the points of a number and says what it has drawn, for the key."""
-    shown = set()
-    for what, metric, colour, marker in (
-        ("there", name, MODEL, "o"),
-        ("back", BESIDE.get(name, ""), DATA, "s"),
+def _chart(
+    found: Results, name: str, rows: Sequence[Row], flat: Sequence[str], truth: float | None
+) -> Chart:
+    lines, levels = [], []
+    for metric, colour, marker, label in (
+        (name, MODEL, "o", "Wyner VAE, y given x"),
+        (BESIDE.get(name, ""), DATA, "s", "x given y"),
     ):
-        points = [
-            (lambda_of(r), s.mean, s.std or 0.0)
-            for r in rows
-            if (s := found.spread(r.slug, metric)) is not None
-        ]
-        if points:
-            shown.add(what)
-            lam, mean, std = np.array(points).T
-            error = std if std.any() else None
-            style = {"marker": marker, "markersize": 4, "linewidth": 1.4, "capsize": 2}
-            ax.errorbar(lam, mean, yerr=error, color=colour, **style)
+        each = [(lambda_of(r), s) for r in rows if (s := found.spread(r.slug, metric)) is not None]
+        if each:
+            lam, mean, std = np.array([(x, s.mean, s.std or 0.0) for x, s in each]).T
+            style = {"marker": marker, "markersize": 4}
+            lines.append(Line(lam, mean, colour, label, bars=std, style=style))
     known = [(lambda_of(r), r.published[name][0]) for r in rows if name in r.published]
     if known and not name.startswith("nll"):  # published likelihoods are on other scales
-        ax.plot(*np.array(known).T, "x", color=TRUTH, markersize=5)
-        shown.add("published")
+        cross = {"marker": "x", "markersize": 5, "linewidth": 0}
+        lam, values = np.array(known).T
+        lines.append(Line(lam, values, TRUTH, "published", style=cross))
     if name.startswith("I4") and truth is not None:
-        ax.axhline(truth, color=TRUTH, linewidth=0.9)
-        shown.add("truth")
-    return shown
+        levels.append(Level(truth, TRUTH, label="true J", style={"linestyle": "solid"}))
+    for k, slug in enumerate(flat):
+        if (s := found.spread(slug, name)) is not None:
+            label, colour = found.study.labels[slug], LINES[(k + 2) % len(LINES)]
+            levels.append(Level(s.mean, colour, label=label, style={"linewidth": 1.1}))
+    unit = "nats" if name.startswith(("nll", "I4")) else ""
+    return Chart(lines, levels, found.study.columns[name].axis, "lambda", unit)

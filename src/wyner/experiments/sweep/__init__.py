@@ -1,17 +1,5 @@
 """Choice of lambda, or of any argument, on validation data: a grid with several seeds, hopeless
-values dropped on the way.
-
-Rules, stated in the result:
-
-    rungs    after a quarter and after half of the epochs a value is dropped if its mean conditional
-             nll on the validation rows exceeds that of the best value by more than twice the
-             standard error of the difference over seeds, and also what the best value had at half
-             of these epochs
-    best     the value with the lowest mean conditional nll on the validation rows
-    chosen   of the values within one standard error of the best: the largest lambda; for other
-             arguments the lowest rate I41
-
-Test rows are never looked at.
+values dropped on the way. Test rows are never looked at; `RULES` says how it is chosen.
 """
 
 from __future__ import annotations
@@ -19,29 +7,25 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from wyner.data import Dataset
 from wyner.errors import DataError, OptionError
 from wyner.experiments.spec import Experiment
-from wyner.experiments.sweep_runs import CRITERION, Plan, Standing
+from wyner.experiments.sweep.page import Outcome, write
+from wyner.experiments.sweep.runs import CRITERION, ArmResult, Plan
 from wyner.runs import command, device_name, versions
 
 LAMBDAS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
-SWEEP = "sweep.json"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a sweep found: every value, the best and the chosen one, the folder."""
-
-    standings: list[Standing]
-    best: Standing
-    chosen: Standing
-    folder: Path
-    about: dict[str, Any]
+RULES = (
+    "rungs: after a quarter and after half of the epochs a value is dropped if its mean conditional"
+    " nll on the validation rows exceeds that of the best value by more than twice the standard"
+    " error of the difference over seeds, and also what the best value had at half of these epochs",
+    "best: the value with the lowest mean conditional nll on the validation rows",
+    "chosen: of the values within one standard error of the best: the largest lambda; for other"
+    " arguments the lowest rate I41",
+)
 
 
 def parse_values(text: str) -> tuple[str, list[Any]]:
@@ -95,8 +79,7 @@ def sweep(
 
     Raises:
         OptionError: nothing to sweep. DataError: no validation rows. RunError: the folder holds
-            another sweep.
-        KeyboardInterrupt: after saving. Diverged: no value is left.
+            another sweep. KeyboardInterrupt: after saving. Diverged: no value is left.
     """
     if seeds < 1 or not over or not all(over.values()):
         raise OptionError(
@@ -109,67 +92,40 @@ def sweep(
             f"{dataset.name} has no validation rows, and a sweep chooses on them; set some aside"
             " (validation = ...)"
         )
-    plan = Plan(
-        base, {k: list(v) for k, v in over.items()}, seeds, Path(out), dataset, samples, rows
-    )
+    chosen_from = {k: list(v) for k, v in over.items()}
+    plan = Plan(base, chosen_from, seeds, Path(out), dataset, samples, rows)
     plan.check()
     try:
         plan.train(prune, progress)
-        standings = plan.standings()
+        arms = plan.results()
     except KeyboardInterrupt:
         raise KeyboardInterrupt("interrupted and saved; go on with the same command") from None
-    left = [s for s in standings if s.state == "finished" and CRITERION in s.spreads]
+    left = [a for a in arms if a.state == "finished" and CRITERION in a.spreads]
     if not left:
         raise OptionError(
             f"{base.model.get('name', 'WynerVAE')} has no conditional likelihood of y given x to"
             " choose by"
         )
-    best, chosen = choose(left, tuple(over))
-    about = {
-        "data": dataset.source,
-        "model": base.model,
-        "fit": base.fit,
-        "networks": base.networks,
-        "over": plan.over,
-        "seeds": seeds,
-        "samples": samples,
-        "rows": plan.ruler_rows,
-        "prune": prune,
-        "rules": rules(prune),
-        "device": device_name(),
-        "versions": versions(),
-        "command": command(),
-    }
-    outcome = Outcome(standings, best, chosen, plan.out, about)
-    from wyner.experiments.sweep_report import write_sweep
-
-    write_sweep(outcome, figures)
+    about: dict[str, Any] = dict(
+        data=dataset.source, model=base.model, fit=base.fit, networks=base.networks
+    )
+    about |= dict(over=plan.over, seeds=seeds, samples=samples, prune=prune)
+    about["validation_rows"] = plan.rows
+    about |= dict(rules=list(RULES if prune else RULES[1:]), device=device_name())
+    about |= dict(versions=versions(), command=command())
+    outcome = Outcome(arms, *choose(left, tuple(over)), plan.out, about)
+    write(outcome, figures)
     return outcome
 
 
-def rules(prune: bool) -> list[str]:
-    """The rules of a sweep in words."""
-    text = (__doc__ or "").split("stated in the result:")[1].split("Test rows")[0]
-    found = [" ".join(part.split()) for part in text.split("\n    ") if part.strip()]
-    joined: list[str] = []
-    for part in found:
-        if part.split()[0] in ("rungs", "best", "chosen"):
-            joined.append(part.replace(" ", ": ", 1))
-        else:
-            joined[-1] += " " + part
-    return joined if prune else joined[1:]
-
-
-def choose(left: Sequence[Standing], keys: Sequence[str]) -> tuple[Standing, Standing]:
-    """The best value, and the one to take: the most succinct within one standard error of the
-    best.
-    """
-    best = min(left, key=lambda s: s.spreads[CRITERION].mean)
+def choose(left: Sequence[ArmResult], keys: Sequence[str]) -> tuple[ArmResult, ArmResult]:
+    """The best value, and the one to take: the most succinct within one standard error of it."""
+    best = min(left, key=lambda a: a.spreads[CRITERION].mean)
     error = best.spreads[CRITERION].error
     reach = best.spreads[CRITERION].mean + (error if math.isfinite(error) else 0.0)
-    near = [s for s in left if s.spreads[CRITERION].mean <= reach]
-    if tuple(keys) == ("lam",) and all(isinstance(s.values["lam"], (int, float)) for s in near):
-        return best, max(near, key=lambda s: s.values["lam"])
-    if all("I41" in s.spreads for s in near):
-        return best, min(near, key=lambda s: s.spreads["I41"].mean)
+    near = [a for a in left if a.spreads[CRITERION].mean <= reach]
+    if tuple(keys) == ("lam",) and all(isinstance(a.values["lam"], (int, float)) for a in near):
+        return best, max(near, key=lambda a: a.values["lam"])
+    if all("I41" in a.spreads for a in near):
+        return best, min(near, key=lambda a: a.spreads["I41"].mean)
     return best, best

@@ -4,6 +4,7 @@ validation rows.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import math
@@ -14,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from wyner.data import Dataset
-from wyner.errors import Diverged, RunError
-from wyner.experiments.legacy.measure import Ruler, measured
-from wyner.experiments.legacy.stats import Spread, spread
-from wyner.experiments.probes import label_accuracy
+from wyner.errors import DataError, Diverged, RunError, TaskError
+from wyner.experiments.questions import Information, Likelihood, Question
+from wyner.experiments.results import Spread, spread
 from wyner.experiments.spec import Experiment
+from wyner.experiments.store import answers
 from wyner.files import read_json, write_json
-from wyner.models import Model
-from wyner.runs import read_history
-from wyner.runs.folder import GRID
+from wyner.metrics.probes import common_probe
+from wyner.models import Model, load
+from wyner.runs import GRID, read_history
 from wyner.training import Settings
 from wyner.training.fit import fit
 
@@ -30,11 +31,11 @@ CRITERION = "nll_conditional"
 PROBES = 16
 """Looks at the validation rows during a training, about."""
 RUNGS = (0.25, 0.5)
-PLAN, MEASURED = "plan.json", "validation.json"
+PLAN, PENALTY = "plan.json", 1e-3
 
 
 @dataclass(frozen=True)
-class Standing:
+class ArmResult:
     """One value of what is swept, over its seeds.
 
     Attributes:
@@ -96,8 +97,8 @@ Logs = list[tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]]
 
 
 class Plan:
-    """A sweep on disk. Everything that a decision needs is read from the logs of its runs, so that
-    it can go on at any time.
+    """A sweep on disk: all that a decision needs is read from the logs of its runs, so that it can go
+    on at any time.
     """
 
     def __init__(
@@ -110,27 +111,16 @@ class Plan:
         samples: int,
         rows: int,
     ) -> None:
-        self.base, self.over, self.out, self.dataset, self.samples = (
-            base,
-            over,
-            out,
-            dataset,
-            samples,
-        )
-        self.combinations = [
-            dict(zip(over, values, strict=True)) for values in itertools.product(*over.values())
-        ]
-        self.points = [{**c, "seed": s} for c in self.combinations for s in range(seeds)]
+        self.base, self.over, self.out, self.dataset = base, over, out, dataset
+        self.arms = [dict(zip(over, v, strict=True)) for v in itertools.product(*over.values())]
+        self.points = [{**arm, "seed": s} for arm in self.arms for s in range(seeds)]
         settings = base.settings()
-        steps_per_epoch = max(1, len(next(iter(dataset.train.values()))) // settings.batch_size)
-        self.epochs = (
-            settings.epochs if settings.steps is None else -(-settings.steps // steps_per_epoch)
-        )
+        steps = max(1, len(next(iter(dataset.train.values()))) // settings.batch_size)
+        self.epochs = settings.epochs if settings.steps is None else -(-settings.steps // steps)
         self.every = max(1, self.epochs // PROBES)
-        self.ruler = Ruler.of(dataset, "validation", min(samples, 20), min(rows, 500))
-        self.final = Ruler.of(dataset, "validation", samples, rows)
-        self.ruler_rows = len(next(iter(self.final.rows.values())))
-        self.points_of: dict[int, dict[str, Any]] = {}
+        self.rows = min(rows, len(next(iter(dataset.validation.values()))))
+        self.looks = _questions(min(samples, 20), min(self.rows, 500))
+        self.final = _questions(samples, self.rows)
 
     def check(self) -> None:
         """Refuses a folder that holds another sweep, before anything is built.
@@ -151,9 +141,7 @@ class Plan:
                 raise RunError(
                     f"{self.out} is not empty and holds no sweep; choose another folder with --out"
                 )
-            self.make(
-                {k: v for k, v in self.points[0].items()}
-            )  # unknown arguments are refused before the folder exists
+            self.make(self.points[0])  # unknown arguments are refused before the folder exists
             write_json(path, now)
 
     def make(self, point: Mapping[str, Any]) -> Model:
@@ -168,124 +156,129 @@ class Plan:
                 sections["networks"][name] = value
             else:
                 sections["model"][key] = value
-        model = self.base.changed(**sections).build(self.dataset)
-        self.points_of[id(model)] = dict(point)
-        return model
+        return self.base.changed(**sections).build(self.dataset)
 
     def train(self, prune: bool, progress: bool) -> None:
         """Trains what is not trained yet."""
-        runs = self.out / "runs"
-        options = {k: v for k, v in self.base.fit.items() if k not in ("seed", "steps")} | {
-            "epochs": self.epochs
-        }
+        runs, points = self.out / "runs", dict[Model, dict[str, Any]]()
+        options = {k: v for k, v in self.base.fit.items() if k not in ("seed", "steps", "epochs")}
+
+        def make(**point: Any) -> Model:
+            model = self.make(point)
+            points[model] = point
+            return model
+
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="member .* is left out: dropped")
             fit(
-                lambda **point: self.make(point),
+                make,
                 self.dataset,
                 grid=self.points,
-                probe=lambda m: self.probe(m, prune),
+                probe=lambda model: self.probe(points[model], prune, model),
                 probe_every=self.every,
                 out=runs,
                 resume=(runs / GRID).exists(),
                 progress=progress,
                 about={"data": self.dataset.source, "experiment": self.base.as_dict()},
                 **options,
+                epochs=self.epochs,
             )
 
-    def probe(self, model: Model, prune: bool) -> dict[str, float]:
-        """Numbers on validation rows; at the look after a rung, values that were hopeless at the
-        rung are dropped.
+    def probe(self, point: Mapping[str, Any], prune: bool, model: Model) -> dict[str, float]:
+        """Numbers on validation rows; at the look after a rung, values that were hopeless at the rung
+        are dropped.
 
         Raises:
             Diverged: the value of this model is dropped, which ends the training of this model.
         """
-        point = self.points_of[id(model)]
         logs = self._logs()
         own = next(log for p, _, log in logs if p == point)
         rungs = [max(1, round(share * self.epochs / self.every)) for share in RUNGS]
-        if prune and len(own) in rungs:
-            at = len(own)
-            now, before = self._looks(logs, at), self._looks(logs, max(1, round(at / 2)))
+        if prune and (at := len(own)) in rungs:
+            now, before = _looks(logs, at), _looks(logs, max(1, round(at / 2)))
             if why := hopeless(now, before).get(_key(point)):
                 raise Diverged(f"dropped after epoch {own[at - 1]['epoch']:g}: {why}")
-        return {
-            k: v
-            for k, v in self.ruler.measure(model).items()
-            if not k.endswith(("_ess", "_ess_min"))
-        }
-
-    @staticmethod
-    def _looks(logs: Logs, number: int) -> dict[str, list[tuple[float, float]]]:
-        """What the look of this number saw, counted from 1, by value."""
-        found: dict[str, list[tuple[float, float]]] = {}
-        for p, _, log in logs:
-            if len(log) >= number and CRITERION in (terms := log[number - 1]["terms"]):
-                found.setdefault(_key(p), []).append((terms[CRITERION], terms[f"{CRITERION}_se"]))
-        return found
+        asked = [q.answer(model, self.dataset, "validation") for q in self.looks.values()]
+        return _numbers({k: v for found in asked for k, v in found.items()})
 
     def _logs(self) -> Logs:
         """Point, state and rows of the probe of every run."""
-        members = read_json(self.out / "runs" / GRID)["members"]
-        rows = [
-            [r for r in read_history(self.out / "runs" / m["folder"]) if r["split"] == "probe"]
-            for m in members
+        runs = self.out / "runs"
+        members = read_json(runs / GRID)["members"]
+        logs = [
+            [r for r in read_history(runs / m["folder"]) if r["split"] == "probe"] for m in members
         ]
-        return [(m["point"], m, log) for m, log in zip(members, rows, strict=True)]
+        return [(m["point"], m, log) for m, log in zip(members, logs, strict=True)]
 
-    def standings(self) -> list[Standing]:
-        """Every value with its numbers; models that finished are measured once, with all
-        samples.
-        """
-        logs, found = self._logs(), []
-        for values in self.combinations:
-            own = [(p, m, log) for p, m, log in logs if _key(p) == _key(values)]
-            finished = [(p, m) for p, m, _ in own if m["state"] == "finished"]
-            reasons = list(dict.fromkeys(m["reason"] for _, m, _ in own if m["reason"]))
-            state = (
-                "finished"
-                if finished
-                else "dropped"
-                if any(r.startswith("dropped") for r in reasons)
-                else "diverged"
-            )
-            if finished:
-                metrics = [
-                    (p["seed"], self._measured(self.out / "runs" / m["folder"]))
-                    for p, m in finished
-                ]
-            else:
-                metrics = [(p["seed"], log[-1]["terms"]) for p, _, log in own if log]
-            names = dict.fromkeys(
-                k for _, m in metrics for k in m if not k.endswith(("_se", "_ess", "_ess_min"))
-            )
-            spreads = {
-                k: s
-                for k in names
-                if (
-                    s := spread(
-                        [m[k] for _, m in metrics if k in m],
-                        [m.get(f"{k}_se", math.nan) for _, m in metrics],
-                    )
-                )
-            }
-            found.append(
-                Standing(
-                    values,
-                    state,
-                    "; ".join(reasons[:1]),
-                    spreads,
-                    [{"seed": s, "metrics": m} for s, m in metrics],
-                )
-            )
-        return found
+    def results(self) -> list[ArmResult]:
+        """Every value with its numbers; models that finished are measured once, with all samples."""
+        logs = self._logs()
+        return [
+            self._result(arm, [log for log in logs if _key(log[0]) == _key(arm)])
+            for arm in self.arms
+        ]
+
+    def _result(self, arm: dict[str, Any], own: Logs) -> ArmResult:
+        reasons = list(dict.fromkeys(m["reason"] for _, m, _ in own if m["reason"]))
+        if finished := [(p, m) for p, m, _ in own if m["state"] == "finished"]:
+            runs, state = self.out / "runs", "finished"
+            metrics = [(p["seed"], self._measured(runs / m["folder"])) for p, m in finished]
+        else:
+            state = "dropped" if any(r.startswith("dropped") for r in reasons) else "diverged"
+            metrics = [(p["seed"], log[-1]["terms"]) for p, _, log in own if log]
+        spreads: dict[str, Spread] = {}
+        for k in dict.fromkeys(k for _, m in metrics for k in m):
+            if not k.endswith(("_se", "_ess", "_ess_min")):
+                values = [m[k] for _, m in metrics if k in m]
+                found = spread(values, [m.get(f"{k}_se", math.nan) for _, m in metrics])
+                spreads |= {} if found is None else {k: found}
+        members = [{"seed": s, "metrics": m} for s, m in metrics]
+        return ArmResult(arm, state, "; ".join(reasons[:1]), spreads, members)
 
     def _measured(self, folder: Path) -> dict[str, float]:
-        find = lambda model: self.final.measure(model) | label_accuracy(model, self.dataset)
-        return (
-            measured(folder, MEASURED, {"rows": self.ruler_rows, "samples": self.samples}, find)
-            or {}
-        )
+        questions = self.final | {"labels": Readable()}
+        ask = functools.partial(load, folder)
+        return _numbers(answers(folder, questions, "validation", self.dataset, ask) or {}, True)
+
+
+@dataclass(frozen=True)
+class Readable(Question):
+    """How well labels can be read from the common latents, in percent of the rows."""
+
+    rows: int = 5000
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        return {}
+
+    def answer(self, model: Any, data: Dataset, part: str, seed: int = 0) -> dict[str, float]:
+        if "label" not in data.train:
+            return {}
+        known = min(self.rows, len(data.train["label"]))
+        try:
+            share = common_probe(model, data, self.rows, part, PENALTY * known)
+        except (DataError, TaskError):
+            return {}
+        return {"accuracy_percent": 100 * share}
+
+
+def _questions(samples: int, rows: int) -> dict[str, Question]:
+    return {"likelihood": Likelihood(samples, rows), "information": Information(rows)}
+
+
+def _numbers(found: Mapping[str, Any], samples: bool = False) -> dict[str, float]:
+    """Plain numbers; with those of the effective samples or without."""
+    some = {k: v for k, v in found.items() if isinstance(v, (int, float))}
+    return {k: v for k, v in some.items() if samples or not k.endswith(("_ess", "_ess_min"))}
+
+
+def _looks(logs: Logs, number: int) -> dict[str, list[tuple[float, float]]]:
+    """What the look of this number saw, counted from 1, by value."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for p, _, log in logs:
+        if len(log) >= number and CRITERION in (terms := log[number - 1]["terms"]):
+            found.setdefault(_key(p), []).append((terms[CRITERION], terms[f"{CRITERION}_se"]))
+    return found
 
 
 def _key(point: Mapping[str, Any]) -> str:
