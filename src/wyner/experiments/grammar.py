@@ -39,7 +39,7 @@ from wyner.experiments.trainers import TRAINERS
 
 FOLDER = "wyner.experiments.studies"
 NEEDED = ("title", "seeds", "data", "rows")
-PROTOCOLS = ("short", "paper", "long")
+PROTOCOLS = ("short", "medium", "paper", "long")
 TOP = (
     *NEEDED,
     *("source", "notes", "chosen_on", "caption", "footer", "digits", "model", "networks", "fit"),
@@ -55,7 +55,7 @@ def names() -> list[str]:
 
 
 def protocols(name: str) -> list[str]:
-    """Protocols of a study: short, paper or long."""
+    """Protocols of a study, the shortest first."""
     return [p for p in PROTOCOLS if f"{name}-{p}" in _files()]
 
 

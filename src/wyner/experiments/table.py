@@ -32,9 +32,9 @@ def markdown(found: Results) -> str:
         rest = {k: v for k, v in options.items() if k not in ("kind", "title")}
         if text := KINDS[kind](found, **rest):
             scored = kind != "numbers" or "likelihood" in study.questions
-            usual = TITLES[kind] if scored else "Numbers, all seeds"
-            usual = usual.format(**options)
-            parts += [f"## {options.get('title', usual)}", text]
+            title = options.get("title", TITLES[kind] if scored else "Numbers, all seeds")
+            title = title.format(**{**options, **{k: f.name for k, f in found.facts.items()}})
+            parts += [f"## {title}", text] if title else [text]
     if study.notes:
         parts += ["## Notes", "\n".join(f"* {n}" for n in study.notes)]
     v = ", ".join(f"{k} {x}" for k, x in found.versions.items())
@@ -46,12 +46,12 @@ def markdown(found: Results) -> str:
 
 
 def _caption(found: Results) -> str:
-    rows = found.fact.sizes.get(found.part, 0)
-    asked = "".join(q.caption(found.part, rows) for q in found.study.questions.values())
+    asked = "".join(q.caption(found.part, found.fact) for q in found.study.questions.values())
     data = " ".join(" ".join([str(f), *f.notes]) for f in found.facts.values())
     sizes = dict.fromkeys(n for r in found.study.rows for n in r.model.get("sizes", ()))
     said = {"source": found.study.source, "data": data, "questions": asked}
-    said |= {"seeds": str(max(map(len, found.cells.values()), default=0))}
+    seeds = max(map(len, found.cells.values()), default=0)
+    said |= {"seeds": str(seeds), "models": f"{seeds} seed{'s' * (seeds != 1)}", "part": found.part}
     said |= {"sizes": ", ".join(map(str, sizes))}
     text = (found.study.caption or CAPTION).format(**said)
     if any("nll_joint_plain" in c.metrics for cs in found.cells.values() for c in cs):
@@ -67,6 +67,7 @@ def columns(
     digits: int | None = None,
     reference: str = "",
     text: str = "",
+    after: str = "",
 ) -> str:
     """Rows with their numbers.
 
@@ -74,17 +75,19 @@ def columns(
         found: the results.
         columns: numbers, tags of the rows, and "model" (with seeds lost), "name" (with a mark
             beyond the paper), "seeds", "ess", "minutes", in order; by default all that there are.
-        rows: by slug; all that have models by default.
-        cells: "ours" (mean ± deviation), "published", "beside" (two columns), "slash" (means, ours
-            / published).
+        rows: by slug, in their order here; all that have models by default.
+        cells: "ours" (mean ± deviation), "published", "errors" (published, the standard error in
+            brackets), "beside" (two columns), "slash" (means, ours / published).
         digits: of all numbers, in place of their own.
         reference: name of a last line with the exact values in the facts of the data.
-        text: before the table.
+        text, after: before and behind the table, `after` with {NUMBER} of its first row.
     """
     known = found.study.columns
-    shown = [r for r in found.rows if not rows or r.slug in rows]
-    if cells == "published":
-        shown = [r for r in found.study.rows if r.published and (not rows or r.slug in rows)]
+    shown = found.rows
+    if cells in ("published", "errors"):
+        shown = [r for r in found.study.rows if r.published]
+    if rows:
+        shown = [r for s in rows for r in shown if r.slug == s]
     names = columns or [
         *("name" if cells == "beside" else "model",),
         *(k for k in known if k in NLL or any(found.values(r.slug, k) for r in found.rows)),
@@ -112,11 +115,17 @@ def columns(
                 line.append(" / ".join("-" if m is None else f"{m:.{n}f}" for m in means))
             else:
                 both = [_ours(ours, n), _known(theirs, n)]
-                line += {"ours": both[:1], "published": both[1:], "beside": both}[cells]
+                made = {"ours": both[:1], "published": both[1:], "beside": both}
+                line += made.get(cells, [_bracketed(theirs, n)])
         body.append(line)
-    if body and reference:
+    if not body:
+        return text
+    if reference:
         body.append(_reference(found, names, reference))
-    return "\n\n".join(t for t in (text, filled(head, body) if body else "") if t)
+    models = found.cells.get(shown[0].slug, ())
+    first = {k: found.spread(shown[0].slug, k) for c in models for k in c.metrics}
+    after = after.format(**{k: s.mean for k, s in first.items() if s is not None})
+    return "\n\n".join(t for t in (text, filled(head, body), after) if t)
 
 
 def _tag(row: Row, name: str) -> str:
@@ -234,10 +243,13 @@ def others(found: Results) -> str:
     return columns(found, ["name", *names], cells="beside", digits=4) if names else ""
 
 
-def elsewhere(found: Results, columns: Sequence[str]) -> str:
-    """Published values as they are, of rows that are not trained here and of those that are."""
+def elsewhere(found: Results, columns: Sequence[str], trained: bool = True) -> str:
+    """Published values as they are, of rows that are not trained here and, if `trained`, of those
+    that are.
+    """
     known, study = found.study.columns, found.study
-    rows = [*study.others, *((r.label, r.published) for r in study.rows if r.published)]
+    ours = [(r.label, r.published) for r in study.rows if r.published and trained]
+    rows = [*study.others, *ours]
     body = [[label, *(_known(v.get(k), 3) for k in columns)] for label, v in rows]
     return filled(["published model", *(known[k].title for k in columns)], body)
 
@@ -278,12 +290,34 @@ def _known(value: Value | None, digits: int) -> str:
     return "-" if value is None else Spread(*value, n=1, error=0.0).text(digits)
 
 
+def _bracketed(value: Value | None, digits: int) -> str:
+    """A published mean with its standard error."""
+    if value is None:
+        return "-"
+    return f"{value[0]:.{digits}f}" + ("" if value[1] is None else f" ({value[1]:.{digits}f})")
+
+
+def conversion(found: Results) -> str:
+    """VC-mCAS over seeds, the best of them, and beside them what was published."""
+    body = []
+    for row in found.rows:
+        values, theirs = found.values(row.slug, "conversion"), row.published.get("conversion")
+        ours = [_ours(found.spread(row.slug, f"conversion{k}"), 2) for k in ("", "_real")]
+        best = f"{max(values):.1f}" if values else "-"
+        body.append([row.label, _tag(row, "gamma"), ours[0], best, ours[1], _known(theirs, 2)])
+    if not any(found.values(r.slug, "conversion") for r in found.rows):
+        return "This corpus has one gender."
+    head = ["model", "gamma", "mean", "best", "learned on real speech", "published mean (TIMIT)"]
+    return filled(head, body)
+
+
 KINDS: dict[str, Callable[..., str]] = {
     "published": published,
     "others": others,
     "numbers": numbers,
     "columns": columns,
     "elsewhere": elsewhere,
+    "conversion": conversion,
     "claims": claims,
     "chosen": chosen,
     "checks": estimates.checks,
@@ -297,6 +331,7 @@ TITLES = {
     "numbers": "Proper densities, all seeds",
     "columns": "Numbers",
     "elsewhere": "Published",
+    "conversion": "VC-mCAS in percent",
     "claims": "The paper's claims, one by one",
     "chosen": "What the settings were chosen on",
     "checks": "What it should show",

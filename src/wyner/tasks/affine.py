@@ -62,5 +62,5 @@ def information(
     found: dict[tuple[str, str], Tensor], left: Sequence[str], right: Sequence[str]
 ) -> float:
     """I(left; right) of jointly Gaussian variables, in nats."""
-    logdet = lambda names: float(torch.logdet(stacked(found, names).double()))
+    logdet = lambda names: float(torch.logdet(stacked(found, names).detach().double()))
     return 0.5 * (logdet(left) + logdet(right) - logdet([*left, *right]))

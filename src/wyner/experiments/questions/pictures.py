@@ -36,7 +36,8 @@ CLASSIFIERS: dict[str, Callable[[], Classifier]] = {
 """By name; trained when they are needed first, then kept."""
 
 
-def _labelled(question: str, data: Dataset, part: str, *classifiers: str) -> None:
+def labelled(question: str, data: Dataset, part: str, *classifiers: str) -> None:
+    """Raises `OptionError` for unknown classifiers, and for data without labels."""
     for name in classifiers:
         if name and name not in CLASSIFIERS:
             raise OptionError(unknown("classifier", name, CLASSIFIERS))
@@ -88,9 +89,9 @@ class Labels(Question):
         return one("", "y given x") | (one("_back", "x given y") if self.back else {})
 
     def check(self, data: Dataset, part: str) -> None:
-        _labelled("labels", data, part, self.classifier, self.back)
+        labelled("labels", data, part, self.classifier, self.back)
 
-    def caption(self, part: str, rows: int) -> str:
+    def caption(self, part: str, facts: Any) -> str:
         back = f" (of x given y: `{self.back}`)" if self.back else ""
         return (
             f"Label accuracy and variance: {self.draws} samples for each of {self.images}"
@@ -142,7 +143,7 @@ class Pairs(Question):
     )
 
     def check(self, data: Dataset, part: str) -> None:
-        _labelled("pairs", data, "train", *self.classifiers)
+        labelled("pairs", data, "train", *self.classifiers)
 
     def answer(self, model: Any, data: Dataset, part: str, seed: int = 0) -> dict[str, Any]:
         drawn = model.generate(self.samples, seed=seed)
