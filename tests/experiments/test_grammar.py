@@ -222,6 +222,7 @@ def test_a_label_names_its_folder():
             TABLE + "columns = ['nll_joit']\n" + ROW,
             "unknown column 'nll_joit': did you mean 'nll_jo",
         ),
+        (TABLE + "cells = 'slesh'\n" + ROW, "unknown cells 'slesh': did you mean 'slash'"),
         (TABLE + "rows = ['a-b-2']\n" + ROW, "table columns: unknown row 'a-b-2'"),
         (MINIMAL + "[[tables]]\nkind = 'claims'\nnumber = 1\n" + ROW, "did you mean 'numbers'"),
         (MINIMAL + ROW.replace("JVAE", "JVAEE"), "did you mean 'JVAE'"),

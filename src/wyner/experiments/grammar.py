@@ -34,7 +34,7 @@ from wyner.experiments.claims import RELATIONS, Claim
 from wyner.experiments.figures import FIGURES
 from wyner.experiments.questions import QUESTIONS, Question
 from wyner.experiments.study import Probe, Row, Study, Value
-from wyner.experiments.table import KINDS, SPECIAL, USUAL
+from wyner.experiments.table import KINDS, SPECIAL, STYLES, USUAL
 from wyner.experiments.trainers import TRAINERS
 
 FOLDER = "wyner.experiments.studies"
@@ -125,6 +125,7 @@ def _study(found: Mapping[str, Any], name: str, protocol: str, where: str) -> St
         for slug in options.get("rows", []):
             _one(slug, slugs, f"{where}: table {kind}", "row")
         shown = [*columns, *SPECIAL, *(t for r in rows for t in r.tags)]
+        _one(options.get("cells", "ours"), STYLES, f"{where}: table {kind}", "cells")
         for column in options.get("columns", []):
             _one(column, shown, f"{where}: table {kind}", "column")
     for figure, options in found.get("figures", {}).items():
