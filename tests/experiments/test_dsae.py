@@ -9,14 +9,14 @@ import json
 import numpy as np
 import pytest
 from typer.testing import CliRunner
+from wyner.experiments.dsae.plan import parse
+from wyner.experiments.dsae.table import Results, claims
 
 from data.test_speech import corpus_files
 from wyner.cli import app
 from wyner.data import audio
 from wyner.errors import OptionError, RunError
 from wyner.experiments import dsae
-from wyner.experiments.dsae.plan import parse
-from wyner.experiments.dsae.table import Results, claims
 
 TOML = """
 title = "Tiny"

@@ -8,14 +8,14 @@ import json
 import sys
 
 import pytest
-
-from wyner import cli
-from wyner.errors import OptionError, RunError
-from wyner.experiments import pixelcnn
 from wyner.experiments.pixelcnn import run
 from wyner.experiments.pixelcnn.plan import Row, _published, parse
 from wyner.experiments.pixelcnn.run import Result
 from wyner.experiments.pixelcnn.table import claims, markdown
+
+from wyner import cli
+from wyner.errors import OptionError, RunError
+from wyner.experiments import pixelcnn
 
 SMALL = {
     "data": {

@@ -118,7 +118,7 @@ def decide(
         found += [] if made is None else [made]
     numbers = tuple(
         f"{d.left_mean:.3f} against {d.right_mean:.3f} ({names.get(d.right, d.right)}): difference"
-        f" {d.value:+.3f}, standard error {d.error:.3f}"
+        f" {d.value:+.3f}, standard error {'unknown' if d.error != d.error else f'{d.error:.3f}'}"
         for d in found
     )
     verdict = next((w for w in (FAILS, OPEN, MISSING) if w in words), HOLDS)

@@ -21,6 +21,7 @@ import inspect
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,6 @@ import torch
 from wyner import codec, data
 from wyner.data import Dataset
 from wyner.errors import OptionError, unknown
-from wyner.experiments import protocols
 from wyner.models import Model
 from wyner.networks import Builder
 from wyner.seeds import INITIAL, mix
@@ -190,7 +190,7 @@ def _text(path: str | Path) -> tuple[str, str]:
     if Path(path).is_file():
         return Path(path).read_text(), str(path)
     if str(path) in shipped():
-        return protocols.text_of(PACKAGE, str(path)), f"{path}.toml"
+        return resources.files(PACKAGE).joinpath(f"{path}.toml").read_text(), f"{path}.toml"
     if str(path).endswith(".toml"):
         raise OptionError(f"there is no file {path}")
     raise OptionError(
@@ -200,4 +200,5 @@ def _text(path: str | Path) -> tuple[str, str]:
 
 def shipped() -> list[str]:
     """Names of the experiments inside the package."""
-    return protocols.shipped(PACKAGE)
+    names = (p.name for p in resources.files(PACKAGE).iterdir())
+    return sorted(n.removesuffix(".toml") for n in names if n.endswith(".toml"))
