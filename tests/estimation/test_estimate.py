@@ -11,7 +11,8 @@ import pytest
 
 from wyner import information
 from wyner.errors import OptionError
-from wyner.estimation.estimate import fitting, interval_text
+from wyner.estimation.estimate import fitting
+from wyner.estimation.rows import interval_text
 from wyner.estimation.samples import read
 from wyner.information import Estimate, Estimates, tasks
 
