@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from wyner.data import (
@@ -55,9 +56,7 @@ TABLE: dict[str, Callable[..., Dataset]] = {
     "digits-add1": digits.add1,
     "mnist-halves": _full(digits.halves),
     "mnist-add1": _full(digits.add1),
-    "binary-digits": binary.digits,
-    "binary-mnist": binary.handwritten,
-    "binary-fashion": binary.clothes,
+    **{name: partial(binary.binary, name) for name in binary.SETS},
     "mnist-svhn": mnist_svhn.same,
     "mnist-svhn-add1": mnist_svhn.add1,
     "fashion-mnist": fashion.pairs,

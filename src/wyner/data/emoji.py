@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from wyner.data.dataset import Dataset
+from wyner.data.dataset import PARTS, Dataset
 from wyner.data.fetch import asked_for, local
 from wyner.data.mnist_svhn import resized
-from wyner.data.zero_shot import PARTS, Split, held_out
+from wyner.data.zero_shot import Split, held_out
 from wyner.errors import DataError, OptionError, unknown
 from wyner.seeds import DATA, mix
 from wyner.variables import Image
@@ -41,12 +41,8 @@ class Emoji:
 
     def of(self, index: np.ndarray) -> Emoji:
         """Some of them."""
-        return Emoji(
-            self.line[index],
-            {k: v[index] for k, v in self.styles.items()},
-            self.names[index],
-            self.subgroups[index],
-        )
+        styles = {k: v[index] for k, v in self.styles.items()}
+        return Emoji(self.line[index], styles, self.names[index], self.subgroups[index])
 
 
 def emoji(
@@ -86,26 +82,13 @@ def emoji(
     found = read(folder, size)
     index = divided(found, by, validation, test, seed)
     parts: dict[str, dict[str, np.ndarray]] = {}
-    for part in PARTS:
-        rows = index[part]
-        parts[part] = (
-            {
-                "x": np.concatenate([found.line[rows]] * len(styles)),
-                "y": np.concatenate([found.styles[s][rows] for s in styles]),
-                "label": np.concatenate([rows] * len(styles)),
-            }
-            if len(rows)
-            else {}
-        )
-    source = {
-        "name": "emoji",
-        "by": by,
-        "styles": list(styles),
-        "size": size,
-        "validation": validation,
-        "test": test,
-        "seed": seed,
-    }
+    for part, rows in index.items():
+        if len(rows):
+            y = np.concatenate([found.styles[s][rows] for s in styles])
+            x, label = (np.concatenate([v] * len(styles)) for v in (found.line[rows], rows))
+            parts[part] = {"x": x, "y": y, "label": label}
+    shares = {"validation": validation, "test": test}
+    source = dict(name="emoji", by=by, styles=list(styles), size=size, **shares, seed=seed)
     if folder is not None:
         source["folder"] = str(Path(folder).resolve())
     counts = ", ".join(f"{len(index[p])} {p}" for p in PARTS)
@@ -113,18 +96,8 @@ def emoji(
         f"Emoji with a line drawing of their own: {counts}; in the styles {', '.join(styles)}.",
         CREDIT,
     )
-    return Dataset(
-        "emoji",
-        parts["train"],
-        parts["validation"],
-        parts["test"],
-        {"x": Image(1, size, size), "y": Image(3, size, size)},
-        {},
-        source,
-        {},
-        notes,
-        "image",
-    )
+    spaces = {"x": Image(1, size, size), "y": Image(3, size, size)}
+    return Dataset.of(source, parts, spaces, notes=notes, kind="image")
 
 
 def read(folder: str | None = None, size: int = 64) -> Emoji:

@@ -350,14 +350,14 @@ def run(
         i, (kind, name, a) = step[0], plan.ops[step[0]]
         if len(step) > 1:
             calls = [[r[k] for k in plan.ops[j].args] for j in step]
-            for j, dist in zip(step, factors[name].each(calls), strict=True):  # type: ignore[operator]  # type: ignore[operator]
+            for j, dist in zip(step, factors[name].each(calls), strict=True):  # type: ignore[operator]
                 r[j] = dist
         elif kind == "given":
             r[i] = given[name]
         elif kind == "feature":
             r[i] = _featured(features[name], r[a[0]])
         elif kind == "inner":
-            r[i] = factors[name].head.inner(r[a[0]])
+            r[i] = factors[name].head.inner(r[a[0]])  # type: ignore[operator]
         elif kind == "dist":
             r[i] = factors[name](*[r[k] for k in a])
         elif kind == "combine":

@@ -34,9 +34,8 @@ def common_information(
         aggregate = mean_i [ log q(z_i|x_i,y_i) - log (1/M) sum_m q(z_i|x_m,y_m) ]    at most log M
 
     Of a model whose encoder is deterministic, so that the densities above do not exist: the mean of
-        T at draws of the law, for each
-    of its critics of I(X,Y;Z), by the name of the term; with the instance noise they were trained
-    with, which makes them smaller.
+    T at draws of the law, for each of its critics of I(X,Y;Z), by the name of the term; with the
+    instance noise they were trained with, which makes them smaller.
 
     None of them is Wyner's J(X;Y): they are what this model spends on z.
 

@@ -65,8 +65,8 @@ def log_likelihood(
                targets, given)
 
     with latents_s ~ q. Equations (55), (57), (59) of the paper for the Wyner VAE; the pair of laws
-    is found by what is
-    data in it: the joint law for p(x,y), the conditional law for r(y|x), the marginal law for p(x).
+    is found by what is data in it: the joint law for p(x,y), the conditional law for r(y|x), the
+    marginal law for p(x).
 
     Args:
         model: a model with a pair of laws for this question.
@@ -152,7 +152,7 @@ def _log_weights(
     """Log importance weights of given draws, `(K, B)`.
 
     On a CPU a few rows at a time: what the layers pass on then stays in its cache, and the same
-        draws cost a fifth to a third less.
+    draws cost a fifth to a third less.
     """
     k, batch = shape
     few = batch if next(iter(values.values())).device.type != "cpu" else max(1, CACHED // k)

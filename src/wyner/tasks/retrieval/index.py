@@ -159,7 +159,7 @@ def index(
         model: with common latents and an encoder of the modality alone.
         gallery: `{modality: rows}`, rows an array `(N, *event)`, perhaps memory-mapped, or arrays
             one after another: a generator of blocks serves galleries larger than memory, with
-                `out`.
+            `out`.
         names: of the items, `(N,)`.
         distance: "cosine" or "euclidean".
         block: rows to encode at a time.
