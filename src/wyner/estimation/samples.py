@@ -105,9 +105,13 @@ def _side(name: str, given: Any, kind: str) -> Side:
             f"{name}: expected an array with a row for each pair, got shape {array.shape}"
         )
     flat = array.reshape(len(array), -1)
-    if flat.dtype.kind == "f" and not np.isfinite(flat).all():
+    missing = ~np.isfinite(flat) if flat.dtype.kind == "f" else np.zeros(flat.shape, bool)
+    if flat.dtype.kind == "O":  # None and NaN among objects
+        missing = np.vectorize(lambda v: v is None or v != v, otypes=[bool])(flat)
+    if missing.any():
         raise DataError(
-            f"{name}: expected finite numbers; rows with missing values have to be dropped first"
+            f"{name}: expected finite numbers, got others in row {np.argwhere(missing)[0, 0]}; rows"
+            " with missing values have to be dropped first"
         )
     if kind == "discrete" or (kind == "auto" and _categories(flat)):
         flat = flat.astype(str) if flat.dtype.kind == "O" else flat
@@ -120,7 +124,7 @@ def _side(name: str, given: Any, kind: str) -> Side:
             f"{name}: expected numbers for a continuous side, got values of type {array.dtype}"
         ) from None
     if not np.isfinite(numbers).all():
-        raise DataError(f"{name}: expected finite numbers, got some that are not among its objects")
+        raise DataError(f"{name}: expected finite numbers, got some that are not")
     centred = numbers - numbers.mean(0)
     deviation = centred.std(0)
     kept = deviation > 1e-9 * np.abs(numbers).max(0).clip(1e-300)
@@ -131,5 +135,6 @@ def _side(name: str, given: Any, kind: str) -> Side:
 
 def _categories(flat: np.ndarray) -> bool:
     """Whether columns hold whole numbers, booleans or texts, and few of them."""
-    whole = flat.dtype.kind in "biuUSO" or (flat.dtype.kind == "f" and (flat == flat.round()).all())
+    flat = flat.astype(str) if flat.dtype.kind == "O" else flat
+    whole = flat.dtype.kind in "biuUS" or (flat.dtype.kind == "f" and (flat == flat.round()).all())
     return whole and all(len(np.unique(column)) <= FEW for column in flat.T)
