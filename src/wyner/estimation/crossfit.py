@@ -66,13 +66,10 @@ def _fold(
     f_seen, g_seen = critic.features(x[seen], y[seen])
     f, g = critic.features(x[new], y[new])
     turn_f, turn_g = _directions(f_seen, g_seen)
-    mean_f, mean_g = f_seen.mean(0), g_seen.mean(0)
     found = bounds(critic.scores(x[new][:PAIRS], y[new][:PAIRS]))
-    (f, f_seen), (g, g_seen) = (
-        ((a - mean) @ turn, (b - mean) @ turn)
-        for a, b, mean, turn in ((f, f_seen, mean_f, turn_f), (g, g_seen, mean_g, turn_g))
-    )
-    return Fold(f, g, f_seen, g_seen, found)
+    of_f, of_g = (f_seen.mean(0), turn_f), (g_seen.mean(0), turn_g)
+    sides = ((f, of_f), (g, of_g), (f_seen, of_f), (g_seen, of_g))
+    return Fold(*((a - mean) @ turn for a, (mean, turn) in sides), bounds=found)
 
 
 def _directions(f: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
