@@ -133,7 +133,7 @@ def _narrow(values: np.ndarray) -> np.ndarray:
 
 
 def train(x: np.ndarray, y: np.ndarray, seed: int, epochs: int = EPOCHS) -> Critic:
-    """A critic by InfoNCE with Adam; a fifth of the rows decides when to stop, and if to believe it.
+    """A critic by InfoNCE with Adam; a fifth of the rows says when to stop, and if to trust it.
 
     Args:
         x, y: `(N, d)` float32.

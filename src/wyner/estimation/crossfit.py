@@ -69,7 +69,8 @@ def _fold(
     found = bounds(critic.scores(x[new][:PAIRS], y[new][:PAIRS]))
     of_f, of_g = (f_seen.mean(0), turn_f), (g_seen.mean(0), turn_g)
     sides = ((f, of_f), (g, of_g), (f_seen, of_f), (g_seen, of_g))
-    return Fold(*((a - mean) @ turn for a, (mean, turn) in sides), bounds=found)
+    f, g, f_seen, g_seen = ((a - mean) @ turn for a, (mean, turn) in sides)
+    return Fold(f, g, f_seen, g_seen, found)
 
 
 def _directions(f: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -64,7 +64,7 @@ class Sample:
         return "mixed" if len(both) == 2 else "discrete" if True in both else "continuous"
 
     def halves(self) -> tuple[np.ndarray, np.ndarray]:
-        """Two disjoint halves of the rows, by the seed: each is measured as the other has taught."""
+        """Two disjoint halves of the rows: each is measured with what the other has taught."""
         order = np.random.default_rng([self.seed, 20]).permutation(len(self))
         cut = len(self) // 2
         return np.sort(order[:cut]), np.sort(order[cut:])

@@ -33,7 +33,7 @@ def shared_information(
     lr: float = 2e-3,
     seed: int = 0,
 ) -> Shared:
-    """I(z;s) = E_{q(z,s)} T, T = log q(z,s) / q(z) q(s), in nats, by a critic of draws of both laws.
+    """I(z;s) = E_{q(z,s)} T, T = log q(z,s) / q(z) q(s), in nats, by a critic of draws.
 
     T maximises E_{q(z,s)} log sigmoid(T) + E_{q(z)q(s)} log sigmoid(-T); draws of the product move
     z one row on within a batch. The estimate is biased downwards by what the critic cannot say, and

@@ -62,7 +62,7 @@ class FeatureDecoder(nn.Module):
 
 @dataclass(frozen=True)
 class Features:
-    """A trained encoder, and its autoencoder's mean absolute error on held-out pictures in [-1, 1]."""
+    """A trained encoder; its autoencoder's mean absolute error on held-out pictures in [-1, 1]."""
 
     encoder: nn.Module
     error: float

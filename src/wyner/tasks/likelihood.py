@@ -53,11 +53,12 @@ class Likelihood:
 
 def log_likelihood(
     model: System,
-    targets: Mapping[str, Array],
+    targets: Mapping[str, Array] | None = None,
     *,
     given: Mapping[str, Array] | None = None,
     samples: int = 100,
     seed: int | None = None,
+    **arrays: Array,
 ) -> Likelihood:
     """Log p(targets | given) by importance sampling.
 
@@ -74,6 +75,7 @@ def log_likelihood(
         given: `{modality: (B, *event)}`, what is known.
         samples: S, importance samples per row; any number, in bounded memory.
         seed: makes the estimate repeatable.
+        arrays: more of `targets`, by keyword: `x=...`.
 
     Returns:
         A `Likelihood`: `.value` `(B,)` in nats and `.ess` `(B,)`.
@@ -81,6 +83,7 @@ def log_likelihood(
     Raises:
         TaskError: the model has no pair of laws for this question.
     """
+    targets = {**(targets or {}), **arrays}
     if samples < 1:
         raise TaskError(f"log_likelihood: expected a positive number of samples, got {samples}")
     given = given or {}

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from wyner import config
+from wyner import codec
 from wyner.errors import Diverged, OptionError, RunError, unknown
 from wyner.files import read_json, write_json
 from wyner.models.base import Model
@@ -86,7 +86,7 @@ class GridFolder:
             )
         old = read_json(self.path / GRID)
         new = json.loads(json.dumps([m["point"] for m in self.members]))
-        if [m["point"] for m in old["members"]] != new:
+        if codec.current([m["point"] for m in old["members"]]) != codec.current(new):
             raise RunError(
                 f"{self.path} holds a grid of other points; use the old ones or another folder"
             )
@@ -125,7 +125,7 @@ class GridFolder:
 
 def _plain(value: Any) -> Any:
     try:
-        return config.encode(value)
+        return codec.encode(value)
     except RunError:
         return repr(value)
 
