@@ -83,8 +83,12 @@ def remembering(init: Init, owner: type | None = None) -> Init:
         for name in kwargs if not rest else ():
             if name not in names:
                 raise OptionError(f"{kind.__name__}: {unknown('argument', name, names[1:])}")
-        if "config" not in self.__dict__:
+        try:
             given = dict(list(signature.bind(self, *args, **kwargs).arguments.items())[1:])
+        except TypeError as e:
+            text = f"{kind.__name__}: {e}; it takes {', '.join(names[1:])}"
+            raise OptionError(text) from None
+        if "config" not in self.__dict__:
             for name in rest:
                 given |= given.pop(name, {})
             arguments = codec.encode({k: v for k, v in given.items() if v is not None})
@@ -104,7 +108,8 @@ def _opened(signature: inspect.Signature, names: dict[str, Any]) -> inspect.Sign
         if p.kind is p.VAR_KEYWORD and "Unpack[" in str(annotation):
             annotation = eval(annotation, names) if isinstance(annotation, str) else annotation
             for key, kind in get_args(annotation)[0].__annotations__.items():
-                found.append(inspect.Parameter(key, p.KEYWORD_ONLY, default=..., annotation=kind))
+                usual = p.empty if "Required[" in str(kind) else ...
+                found.append(inspect.Parameter(key, p.KEYWORD_ONLY, default=usual, annotation=kind))
         else:
             found.append(p)
     return signature.replace(parameters=found)

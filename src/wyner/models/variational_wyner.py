@@ -37,7 +37,7 @@ from wyner.families import Deterministic, Fixed, Gaussian
 from wyner.laws import parse
 from wyner.models.base import Model, chosen
 from wyner.models.experts import Families
-from wyner.models.parts import Laws, TwoPlayerOptions, latents, main_phase, needed, without
+from wyner.models.parts import Laws, Size, TwoPlayerOptions, latents, main_phase, needed, without
 from wyner.objectives import Information, Objective, Ratio, Reconstruction, SymmetricKL
 from wyner.schedules import Schedule
 from wyner.variables import Image, Real, Space
@@ -149,9 +149,9 @@ class VariationalWyner(Model):
         *,
         x: Space,
         y: Space,
-        z: int | Space = 16,
-        u: int | Space = 8,
-        v: int | Space = 8,
+        z: Size = 16,
+        u: Size = 8,
+        v: Size = 8,
         lam: float | Schedule | None = 0.1,
         match: Weights | None = None,
         inform: Weights | None = None,
