@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar, Unpack, cast, get_args
+from typing import Any, Required, TypedDict, TypeVar, Unpack, cast, get_args
 
 from torch import nn
 
@@ -48,6 +48,27 @@ class CriticOptions(ModelOptions, total=False):
     """
 
     critics: Critics | None
+
+
+class ModelParts(CriticOptions, total=False):
+    """What a model is made of, besides `CriticOptions`.
+
+    Keys:
+        observed: spaces of the modalities, by name.
+        latent: spaces of the latents, by name.
+        laws: pairs (q, p) by name, each a product of factors in sampling order.
+        objective: a weighted sum of `KL(name)` terms.
+        common: latents that all modalities share; what `common_information` measures and
+            `reconstruct` infers.
+        phases: how to train; by default one phase with the objective and every factor.
+    """
+
+    observed: Required[Mapping[str, Space]]
+    latent: Required[Mapping[str, Space]]
+    laws: Required[Mapping[str, Sequence[str]]]
+    objective: Required[Objective]
+    common: Sequence[str]
+    phases: Sequence[Phase]
 
 
 def chosen(
@@ -120,16 +141,7 @@ class Model(Learner):
     """Variables, laws and an objective; networks are made for every factor that the laws name.
 
     Args:
-        observed: spaces of the modalities, by name.
-        latent: spaces of the latents, by name.
-        laws: pairs (q, p) by name, each a product of factors in sampling order.
-        objective: a weighted sum of `KL(name)` terms.
-        common: latents that all modalities share; what `common_information` measures and
-            `reconstruct` infers.
-        phases: how to train; by default one phase with the objective and every factor.
-        critics: makes the critics of terms that compare laws by their draws, and says how much
-            noise they see.
-        options: `networks`, `families` and `modules`; see `ModelOptions`.
+        parts: see `ModelParts`; `observed`, `latent`, `laws` and `objective` are needed.
 
     Raises:
         LawError: malformed laws. ShapeError: a network of the wrong output. OptionError: an unknown
@@ -154,28 +166,8 @@ class Model(Learner):
             cls.__init__ = remembering(cls.__init__, cls)  # type: ignore[method-assign]
 
     @remembering
-    def __init__(
-        self,
-        *,
-        observed: Mapping[str, Space],
-        latent: Mapping[str, Space],
-        laws: Mapping[str, Sequence[str]],
-        objective: Objective,
-        common: Sequence[str] = (),
-        phases: Sequence[Phase] = (),
-        critics: Critics | None = None,
-        **options: Unpack[ModelOptions],
-    ) -> None:
-        super().__init__(
-            observed=observed,
-            latent=latent,
-            laws=laws,
-            objective=objective,
-            common=common,
-            phases=phases,
-            critics=critics,
-            **options,
-        )
+    def __init__(self, **parts: Unpack[ModelParts]) -> None:
+        super().__init__(**parts)
 
     # What users ask: functions of the laws, the same for every model.
     generate = tasks.generate

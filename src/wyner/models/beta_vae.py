@@ -39,7 +39,6 @@ class JointBetaVAE(Model):
     Its encoders of one side come afterwards.
 
     Args:
-        x, y: spaces of the pair.
         z: size of the common latent.
         u, v: sizes of the local latents; 0 for none.
         beta: weight of all three rates; 1 is the Wyner VAE at lambda = 0.

@@ -52,7 +52,6 @@ class IIAE(Model):
     coordinates, is -log p for the decoder variance d / 20: `families={"x": Gaussian(Fixed(d / 20)), ...}`.
 
     Args:
-        x, y: spaces of the pair.
         z: size of the shared latent.
         u, v: sizes of the exclusive latents; 0 for none.
         lam: weight of the interaction-information terms.

@@ -27,7 +27,6 @@ class JMVAE(Model):
     """A joint VAE whose encoders of one side are pulled to the joint one, in the same training.
 
     Args:
-        x, y: spaces of the pair.
         w: size of the latent.
         c: weight of (43); 0.1 is our choice, it trades joint likelihood for translation.
         options: as in `Pair`.

@@ -34,7 +34,6 @@ class JVAE(Model):
     It cannot keep a style: w holds what is common and what is private together.
 
     Args:
-        x, y: spaces of the pair.
         w: size of the latent; in the paper's comparisons dim z + dim u + dim v of the Wyner VAE.
         marginals: when q(w|x), q(w|y) are fitted: `After(share)`, `Alternating(every, epochs)`,
             `Jointly()`.

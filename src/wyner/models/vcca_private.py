@@ -41,7 +41,6 @@ class VCCAPrivate(Model):
     """Two local latents and a common one that is inferred from x alone, equation (48).
 
     Args:
-        x, y: spaces of the pair.
         z: size of the common latent.
         u, v: sizes of the local latents; 0 for none (without both it is VCCA).
         options: as in `Pair`.
@@ -66,7 +65,6 @@ class BiVCCAPrivate(Model):
     """The same with an encoder of z for either side: a convex combination of (48) and (49).
 
     Args:
-        x, y: spaces of the pair.
         z: size of the common latent.
         u, v: sizes of the local latents; 0 for none.
         mu: share of (48), in (0, 1).

@@ -46,7 +46,6 @@ class WVAE(Model):
     """Common and local codes that are categorical; succinctness is set by the size of z, or by lam.
 
     Args:
-        x, y: spaces of the pair.
         z: (N, K), or a space; the capacity is N log K nats.
         u, v: (N, K), or a space; (0, 0) for none, the paper's baseline without local randomness.
         lam: weight of the rate; 0 in the paper's experiments.
