@@ -1,6 +1,4 @@
-"""Numbers that change over training: functions of the share of it that is done, in [0, 1]. They
-hold no state.
-"""
+"""Numbers that change over training: functions of the share of it that is done, in [0, 1]."""
 
 from __future__ import annotations
 
@@ -14,9 +12,7 @@ from wyner.errors import OptionError, unknown
 
 @extendable
 class Schedule(ABC):
-    """A function from progress in [0, 1] to a number. Used for weights, learning-rate factors and
-    temperatures.
-    """
+    """A function, without state, from progress in [0, 1] to a weight, a rate or a temperature."""
 
     @abstractmethod
     def __call__(self, progress: float) -> float: ...
@@ -36,9 +32,7 @@ class Constant(Schedule):
 @stored("linear")
 @dataclass(frozen=True)
 class Linear(Schedule):
-    """From `start` to `end` in a straight line over the first `until` of the training, then
-    `end`.
-    """
+    """From `start` to `end` in a straight line over the first `until` of the training, then `end`."""
 
     start: float = 0.0
     end: float = 1.0
@@ -52,9 +46,7 @@ class Linear(Schedule):
 @stored("exponential")
 @dataclass(frozen=True)
 class Exponential(Schedule):
-    """start * exp(-rate * progress), never below `floor` (the Gumbel-softmax schedule of Jang et
-    al. 2017).
-    """
+    """start * exp(-rate * progress), never below `floor` (for Gumbel-softmax: Jang et al. 2017)."""
 
     start: float = 1.0
     rate: float = 1.0
@@ -67,9 +59,7 @@ class Exponential(Schedule):
 @stored("decay")
 @dataclass(frozen=True)
 class Decay(Schedule):
-    """end + (start - end) exp(-rate * progress): from `start` towards `end`, with a time constant
-    of 1/rate of the training.
-    """
+    """end + (start - end) exp(-rate * progress), the time constant 1/rate of the training."""
 
     start: float = 1.0
     end: float = 0.0
@@ -82,9 +72,7 @@ class Decay(Schedule):
 @stored("path")
 @dataclass(frozen=True)
 class Path(Schedule):
-    """Straight lines through knots (share of the training, value), constant before the first and
-    after the last.
-    """
+    """Straight lines through knots (share of the training, value), constant outside them."""
 
     knots: tuple[tuple[float, float], ...]
 
@@ -118,17 +106,14 @@ class Cosine(Schedule):
     end: float = 0.0
 
     def __call__(self, progress: float) -> float:
-        return self.end + (self.start - self.end) * 0.5 * (
-            1 + math.cos(math.pi * min(1.0, progress))
-        )
+        half = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+        return self.end + (self.start - self.end) * half
 
 
 @stored("one-cycle")
 @dataclass(frozen=True)
 class OneCycle(Schedule):
-    """Cosine from 1/`divide` up to 1 over the first `warm` of the training, then cosine down to
-    1/`final` (Smith 2018).
-    """
+    """Cosine from 1/`divide` up to 1 over the share `warm`, then down to 1/`final` (Smith 2018)."""
 
     warm: float = 0.3
     divide: float = 25.0

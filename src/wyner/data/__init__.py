@@ -10,6 +10,7 @@ from typing import Any
 from wyner.data import (
     binary,
     celeba,
+    class_features,
     digits,
     emoji,
     fashion,
@@ -63,6 +64,7 @@ TABLE: dict[str, Callable[..., Dataset]] = {
     "celeba": celeba.celeba,
     "emoji": emoji.emoji,
     "sketchy": sketchy.sketchy,
+    "sketchy-features": class_features.sketchy_features,
     "image-pairs": folders.image_pairs,
     "linear-sequences": linear_sequences.linear_sequences,
     "timit": _cut(speech.timit),

@@ -34,6 +34,8 @@ class Dataset:
         scale: by modality, `(mean, deviation)` that were taken out of a user's table.
         about: what a run should keep besides `source`: how raw files became rows.
         names: of the coordinates of a modality, where they have names: attributes, columns.
+        sides: what is searched, by part: both sides of classes that no training has seen, and
+            `shown`, those of the test as pictures.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Dataset:
     scale: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
+    sides: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(

@@ -17,7 +17,7 @@ from wyner.errors import TaskError
 from wyner.families import Distribution, kl
 from wyner.families.distributions import CLOSED_FORMS, Normal
 from wyner.laws import Planner, System, noise_for, run
-from wyner.objectives import Learner, RatioProgram
+from wyner.objectives import Learner
 from wyner.tasks.inputs import asking, block_rows, given_values
 from wyner.tasks.queries import heads, implicit, inference_law, must, show
 
@@ -138,7 +138,6 @@ def _by_ratio(
             " under=...) has trained a critic for it"
         )
     program, count = model.program(terms), 0
-    assert isinstance(program, RatioProgram)
     total = dict.fromkeys((t.name for t in terms.terms), 0.0)
     with asking(model, seed):
         for part in parts_of(values, block_rows(model)):
