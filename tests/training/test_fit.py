@@ -210,6 +210,7 @@ def test_half_missing_equals_the_complete_rows_for_the_joint_law() -> None:
     assert masked.item() == pytest.approx(part.item(), rel=1e-6)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_compiled_steps_see_the_same_noise_and_agree() -> None:
     eager, compiled = (
         quiet(model(alpha=1.0), pair(), epochs=2, compile=c).history for c in (False, True)

@@ -248,6 +248,7 @@ def test_divergence_in_the_middle_of_an_epoch() -> None:
     assert apart(run.model, fit(model(0, 0.1), pair(), **options).model) < 2e-5
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_a_compiled_program_is_traced_and_agrees(monkeypatch) -> None:
     """Traced, not lowered: that takes a minute. The single run's test lowers the same program."""
     compile_ = torch.compile
