@@ -287,23 +287,18 @@ def traverse(
 @app.command(
     epilog=(
         "Examples: wyner reproduce mog | wyner reproduce mog --rows wyner-0,jvae --seeds 2 --epochs"
-        " 1 | wyner reproduce halves --protocol paper | wyner reproduce common-information --rows"
-        " mog,dsbs-0.1 --samples 10000"
+        " 1 | wyner reproduce halves --protocol paper | wyner reproduce mine.toml | wyner reproduce"
+        " all --redraw"
     )
 )
 def reproduce(
     experiment: Annotated[
         str,
         typer.Argument(
-            help=(
-                "mog, halves, add1, mnist-svhn, mnist-svhn-add1, celeba, w-vae, w-vae-mog, dsae,"
-                " pixelcnn, sketchy, emoji or common-information."
-            )
+            help="A table by name (wyner list experiments) or a file; all with --redraw."
         ),
     ],
-    protocol: Annotated[
-        str, typer.Option(help="short or paper; of common-information short or long.")
-    ] = "short",
+    protocol: Annotated[str, typer.Option(help="short, paper or long.")] = "short",
     rows: Annotated[
         str | None, typer.Option(help="Rows by name, separated by commas; all by default.")
     ] = None,
@@ -312,14 +307,9 @@ def reproduce(
     samples: Annotated[int | None, typer.Option(help="Importance samples of the table.")] = None,
     test_rows: Annotated[int | None, typer.Option(help="Test rows of the table.")] = None,
     data: Annotated[
-        str | None,
-        typer.Option(
-            help=(
-                "One of the protocol's data sets, instead of the best there is; of sketchy and"
-                " emoji a folder."
-            )
-        ),
+        str | None, typer.Option(help="One of its data sets, or a folder of the same layout.")
     ] = None,
+    on: Annotated[str, typer.Option(help="Rows that are measured: test or validation.")] = "test",
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Where the table and the figures go.")
     ] = Path("results"),
@@ -327,13 +317,17 @@ def reproduce(
         Path, typer.Option(help="Where the trained models go; what is there is not trained again.")
     ] = Path("runs") / "reproduce",
     figures: Annotated[bool, typer.Option(help="Draw the figures.")] = True,
+    redraw: Annotated[
+        bool, typer.Option("--redraw", help="Write tables again from their JSON, without training.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a table of the paper again, several seeds a row, and print it beside the published
-    one.
-    """
-    from wyner.commands.reproducing import reproduced
+    """Train a table of the paper again, several seeds a row, and print it beside the published one."""
+    from wyner.commands.reproducing import redrawn, reproduced
 
+    if redraw:
+        print("drawn again: " + ", ".join(map(str, redrawn(experiment, protocol, out))))
+        return
     picked = [r.strip() for r in (rows or "").split(",") if r.strip()]
     asked: dict[str, Any] = {
         "rows": picked or None,
@@ -343,11 +337,10 @@ def reproduce(
         "test_rows": test_rows,
         "data": data,
     }
+    where: dict[str, Any] = {"out": out, "runs": runs, "figures": figures, "on": on}
     with _interruptible():
-        folder = reproduced(
-            experiment, protocol, asked, out=out, runs=runs, figures=figures, progress=not quiet
-        )
-    print(f"\n{(folder / f'{protocol}.md').read_text()}\ntable, numbers and figures: {folder}")
+        page = reproduced(experiment, protocol, asked, progress=not quiet, **where)
+    print(f"\n{page.read_text()}\ntable, numbers and figures: {page.parent}")
 
 
 @app.command(

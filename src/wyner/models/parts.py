@@ -1,6 +1,4 @@
-"""What the model files share: sizes of latents, laws of latents that a user switched off, phases of
-marginal encoders.
-"""
+"""What model files share: sizes of latents, laws without latents that are off, phases, names."""
 
 from __future__ import annotations
 
@@ -8,9 +6,23 @@ from collections.abc import Collection, Mapping, Sequence
 
 from wyner.errors import OptionError, unknown
 from wyner.laws import Conditional, Law, parse
+from wyner.models.base import CriticOptions
 from wyner.objectives import KL, Objective
-from wyner.objectives.phases import After, Alternating, Jointly, Phase
+from wyner.objectives.phases import After, Alternating, Jointly, Phase, TwoPlayer
 from wyner.variables import Real, Space
+
+
+class TwoPlayerOptions(CriticOptions, total=False):
+    """What models take besides `CriticOptions` whose critics learn between the model's steps.
+
+    Keys:
+        steps: of the critics for one of the model.
+        critic_lr: learning rate of the critics; None for the model's.
+    """
+
+    steps: int
+    critic_lr: float | None
+
 
 When = After | Alternating | Jointly
 Laws = Mapping[str, tuple[str, str]]
@@ -59,11 +71,6 @@ def without(laws: Laws, absent: Collection[str]) -> dict[str, tuple[str, str]]:
     return {name: (cut(q), cut(p)) for name, (q, p) in laws.items()}
 
 
-def one(*names: str) -> Objective:
-    """KL(name) + KL(name) + ..., each with weight 1."""
-    return total({n: 1.0 for n in names})
-
-
 def total(weights: Mapping[str, float]) -> Objective:
     """sum_d weight_d KL(d)."""
     (first, w), *rest = weights.items()
@@ -84,8 +91,17 @@ def two_stage(
         train: their factors.
         when: by default when the joint model is finished.
     """
-    fit = Phase("marginal", one(*marginal), train=tuple(train), when=when or After())
+    fit = Phase(
+        "marginal", total(dict.fromkeys(marginal, 1.0)), train=tuple(train), when=when or After()
+    )
     return Phase("joint", objective), fit
+
+
+def main_phase(objective: Objective, steps: int, critic_lr: float | None) -> tuple[Phase]:
+    """The one phase of a model with critics, or without them if nothing is measured."""
+    if not objective.measured:
+        return (Phase("main", objective),)
+    return (TwoPlayer("main", objective, critic=steps, critic_lr=critic_lr),)
 
 
 def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
@@ -136,21 +152,20 @@ def local_sizes(
     v: int | Space,
     local: int | Mapping[str, int | Space] | None,
 ) -> tuple[dict[str, str], dict[str, int | Space]]:
-    """Names of the local latents by modality, and their sizes: u and v for a pair x, y; u_a, u_b,
-    ... for other names.
+    """Names of the local latents by modality, and their sizes by name.
+
+    They are u and v for a pair x, y; u_a, u_b, ... for other names.
 
     Raises:
         OptionError: `local` names a modality that does not exist.
     """
-    pair = list(names) == ["x", "y"]
+    own = {"x": "u", "y": "v"} if list(names) == ["x", "y"] else {n: f"u_{n}" for n in names}
     if local is None:
-        sizes: dict[str, int | Space] = {"x": u, "y": v} if pair else dict.fromkeys(names, u)
+        sizes = {n: v if own[n] == "v" else u for n in names}
     else:
         sizes = dict(local) if isinstance(local, Mapping) else dict.fromkeys(names, local)
     for name in sizes:
         if name not in names:
             raise OptionError(f"local: {unknown('modality', name, names)}")
-    style = {
-        n: {"x": "u", "y": "v"}[n] if pair else f"u_{n}" for n in names if sizes.get(n, 0) != 0
-    }
+    style = {n: own[n] for n in names if sizes.get(n, 0) != 0}
     return style, {style[n]: sizes[n] for n in style}

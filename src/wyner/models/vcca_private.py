@@ -1,9 +1,9 @@
-"""VCCA-private and bi-VCCA-private (Wang et al. 2016): equations (48), (49) of the Wyner VAE paper.
+"""VCCA-private and bi-VCCA-private (Wang et al. 2016): (48), (49) of the Wyner VAE paper.
 
-    L = mu KL( q(x,y) q(z|x) q(u|x) q(v|y)  ||  p(z) p(u) p(v) p(x|z,u) p(y|z,v) )        (48)
-    from_x
-      + (1 - mu) KL( q(x,y) q(z|y) q(u|x) q(v|y)  ||  p(z) p(u) p(v) p(x|z,u) p(y|z,v) )  (49)
-      from_y, bi-VCCA only
+    L = mu KL( q(x,y) q(z|x) q(u|x) q(v|y)                                     (48)  from_x
+               ||  p(z) p(u) p(v) p(x|z,u) p(y|z,v) )
+      + (1 - mu) KL( q(x,y) q(z|y) q(u|x) q(v|y)                               (49)  from_y,
+                     ||  p(z) p(u) p(v) p(x|z,u) p(y|z,v) )                          bi-VCCA only
 
 symbol   meaning                          shape        code
 z        common, inferred from one side   (B, dz)      "z"
@@ -13,15 +13,12 @@ mu       share of the encoder of x        number       mu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Unpack
 
-from torch import nn
-
+from wyner.codec import stored
 from wyner.errors import OptionError
-from wyner.families import Combination, Family
-from wyner.models.base import Model
+from wyner.models.base import Model, ModelOptions
 from wyner.models.parts import latents, needed, without
-from wyner.networks import Builder
 from wyner.objectives import KL
 from wyner.variables import Space
 
@@ -40,6 +37,7 @@ STYLE = {"style": ("q(y) q(v|y)", "q(y) p(v)")}
 """Never trained by itself: says that the style of y can be read from y alone."""
 
 
+@stored("vcca-private")
 class VCCAPrivate(Model):
     """Two local latents and a common one that is inferred from x alone, equation (48).
 
@@ -47,7 +45,7 @@ class VCCAPrivate(Model):
         x, y: spaces of the pair.
         z: size of the common latent.
         u, v: sizes of the local latents; 0 for none (without both it is VCCA).
-        networks, families, modules: as in `Model`.
+        options: as in `Model`.
     """
 
     def __init__(
@@ -58,24 +56,20 @@ class VCCAPrivate(Model):
         z: int | Space = 10,
         u: int | Space = 10,
         v: int | Space = 10,
-        networks: Builder | None = None,
-        families: Mapping[str, Family | Combination] | None = None,
-        modules: Mapping[str, nn.Module] | None = None,
+        **options: Unpack[ModelOptions],
     ) -> None:
         latent = needed(z=z) | latents(u=u, v=v)
-        laws = {**FROM_X, **(STYLE if "v" in latent else {})}
         super().__init__(
             observed={"x": x, "y": y},
             latent=latent,
             objective=KL("from_x"),
             common=("z",),
-            laws=without(laws, {"u", "v"} - set(latent)),
-            networks=networks,
-            families=families,
-            modules=modules,
+            laws=without(FROM_X | (STYLE if "v" in latent else {}), {"u", "v"} - set(latent)),
+            **options,
         )
 
 
+@stored("bi-vcca-private")
 class BiVCCAPrivate(Model):
     """The same with an encoder of z for either side: a convex combination of (48) and (49).
 
@@ -84,7 +78,7 @@ class BiVCCAPrivate(Model):
         z: size of the common latent.
         u, v: sizes of the local latents; 0 for none.
         mu: share of (48), in (0, 1).
-        networks, families, modules: as in `Model`.
+        options: as in `Model`.
     """
 
     def __init__(
@@ -96,9 +90,7 @@ class BiVCCAPrivate(Model):
         u: int | Space = 10,
         v: int | Space = 10,
         mu: float = 0.5,
-        networks: Builder | None = None,
-        families: Mapping[str, Family | Combination] | None = None,
-        modules: Mapping[str, nn.Module] | None = None,
+        **options: Unpack[ModelOptions],
     ) -> None:
         if not 0 < mu < 1:
             raise OptionError(
@@ -109,10 +101,8 @@ class BiVCCAPrivate(Model):
         super().__init__(
             observed={"x": x, "y": y},
             latent=latent,
-            common=("z",),
             objective=mu * KL("from_x") + (1 - mu) * KL("from_y"),
-            laws=without({**FROM_X, **FROM_Y}, {"u", "v"} - set(latent)),
-            networks=networks,
-            families=families,
-            modules=modules,
+            common=("z",),
+            laws=without(FROM_X | FROM_Y, {"u", "v"} - set(latent)),
+            **options,
         )

@@ -1,10 +1,13 @@
-"""Variational information bottleneck, VIB (Alemi et al. 2017): equations (50)-(52) of the Wyner VAE
-paper.
+"""VIB (Alemi et al. 2017): variational information bottleneck, (50)-(52) of the Wyner VAE paper.
 
-    L = KL( q(x,y) q(z|x)  ||  q(x) q(z|x) p(y|z) )  +  beta KL( q(x) q(z|x)  ||  q(x) p(z) )
-    (51)  x2y, rate
+    L = KL( q(x,y) q(z|x)  ||  q(x) q(z|x) p(y|z) )                                  x2y
+      + beta KL( q(x) q(z|x)  ||  q(x) p(z) )                                  (51)  rate
 
-    an upper bound of beta I(X;Z) - I(Y;Z) + h(Y) for the law q(x,y) q(z|x)
+What is printed and trained leaves out the constant -h(y|x) of the first KL:
+
+    E[ -log p(y|z) ] + beta E[ KL( q(z|x) || p(z) ) ]  >=  h(Y) - I(Y;Z) + beta I(X;Z)
+
+for the law q(x,y) q(z|x).
 
 symbol   meaning                        shape        code
 z        what of x is kept to say y     (B, dz)      "z"
@@ -13,28 +16,25 @@ beta     price of a nat of I(X;Z)       number       beta
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Unpack
 
-from torch import nn
-
-from wyner.families import Combination, Family
-from wyner.models.base import Model
+from wyner.codec import stored
+from wyner.models.base import Model, ModelOptions
 from wyner.models.parts import needed
-from wyner.networks import Builder
 from wyner.objectives import KL
 from wyner.schedules import Schedule
 from wyner.variables import Space
 
 
+@stored("vib")
 class VIB(Model):
-    """A bottleneck z of x that predicts y. No law of x and no style: it cannot generate pairs or
-    keep a style.
+    """A bottleneck z of x that predicts y: no law of x and no style, so no pairs and no restyling.
 
     Args:
         x, y: spaces of the input and of what is predicted.
         z: size of the bottleneck.
         beta: price of a nat in z; 0.1 for the mixture data, 0.001 for add-1 in the paper.
-        networks, families, modules: as in `Model`.
+        options: as in `Model`.
     """
 
     def __init__(
@@ -44,9 +44,7 @@ class VIB(Model):
         y: Space,
         z: int | Space = 10,
         beta: float | Schedule = 0.1,
-        networks: Builder | None = None,
-        families: Mapping[str, Family | Combination] | None = None,
-        modules: Mapping[str, nn.Module] | None = None,
+        **options: Unpack[ModelOptions],
     ) -> None:
         super().__init__(
             observed={"x": x, "y": y},
@@ -56,7 +54,5 @@ class VIB(Model):
                 "x2y": ("q(x,y) q(z|x)", "q(x) q(z|x) p(y|z)"),
                 "rate": ("q(x) q(z|x)", "q(x) p(z)"),
             },
-            networks=networks,
-            families=families,
-            modules=modules,
+            **options,
         )

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, final
 
-from wyner import config
+from wyner import codec
 from wyner.errors import OptionError, RunError
 from wyner.files import read_json, write_json
 from wyner.runs import GRID, RunFolder, command, occupied, versions
@@ -63,7 +63,8 @@ class GridFolder:
                 f"{self.path} is not empty; continue it with resume=True, or choose another folder"
             )
         old, new = read_json(self.path / GRID), json.loads(json.dumps(self.members))
-        if [m["point"] for m in old["members"]] != [m["point"] for m in new]:
+        before, now = (codec.current([m["point"] for m in ms]) for ms in (old["members"], new))
+        if before != now:
             raise RunError(
                 f"{self.path} holds a grid of other points; use the old ones or another folder"
             )
@@ -102,7 +103,7 @@ class GridFolder:
 
 def _plain(value: Any) -> Any:
     try:
-        return config.encode(value)
+        return codec.encode(value)
     except RunError:
         return repr(value)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from wyner import config
+from wyner import codec
 from wyner.errors import OptionError, RunError, unknown
 from wyner.models.base import Model
 from wyner.seeds import INITIAL, mix
@@ -119,7 +119,7 @@ class ModelFactory:
 def _arguments(model: Model) -> dict[str, Any]:
     """The arguments that a model was made with."""
     try:
-        found = config.decode(model.config["arguments"])
+        found = codec.decode(model.config["arguments"])
     except RunError:
         raise OptionError(
             f"grid: {model.title} has a network or family of your own, which cannot be made again"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wyner.config import encode
+from wyner.codec import encode
 from wyner.models.base import Model
 from wyner.training.settings import Settings
 

@@ -13,7 +13,7 @@ from wyner.experiments.dsae.measure import Ruler
 from wyner.experiments.dsae.plan import NAME, Protocol
 from wyner.experiments.dsae.runs import MEASURED, Member, members, train
 from wyner.experiments.dsae.table import Results, write
-from wyner.experiments.reproduce.measure import measured
+from wyner.experiments.legacy.measure import measured
 from wyner.runs import command, device_name
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from wyner.data import Dataset
 from wyner.errors import RunError
+from wyner.experiments.legacy.measure import measured
 from wyner.experiments.pixelcnn.measure import measure
 from wyner.experiments.pixelcnn.plan import NAME, Protocol, Row
-from wyner.experiments.reproduce.measure import measured
 from wyner.models import Model
 from wyner.models.stored import load
 from wyner.runs import command, read_config, read_history

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from wyner.data import Dataset
+from wyner.experiments.legacy.stats import spread
 from wyner.experiments.markdown import grid
 from wyner.experiments.pixelcnn.plan import KINDS, NAME, SETS, Protocol, Row
 from wyner.experiments.pixelcnn.run import Result
-from wyner.experiments.reproduce.stats import spread
 from wyner.files import write_bytes, write_json
 from wyner.runs import command, device_name, versions
 
