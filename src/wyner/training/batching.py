@@ -28,12 +28,7 @@ def united(models: Sequence[Model], objectives: Sequence[Objective]) -> Program:
     """The program of all divergences that these objectives use, over the first model's factors."""
     active = {t.law for o in objectives for t in o.active}
     used = (Weighted(t.law) for t in objectives[0].terms if t.law in active)
-    return scored(models[0], Objective(tuple(used)))
-
-
-def scored(model: Model, objective: Objective) -> Program:
-    """The program of an objective of divergences with densities; `solitary` names the others."""
-    return Program(objective, model.laws, model.planner())
+    return models[0].program(Objective(tuple(used)))
 
 
 def operations(programs: Sequence[Program]) -> tuple[list[list[int]], list[list[int]]]:
@@ -77,7 +72,7 @@ def unitable(models: Sequence[Model], masked: bool) -> bool:
     """
     for phases in zip(*(m.phases for m in models), strict=True):
         whole = united(models, [p.objective for p in phases])
-        programs = [scored(m, p.objective) for m, p in zip(models, phases, strict=True)]
+        programs = [m.program(p.objective) for m, p in zip(models, phases, strict=True)]
         scores, _ = operations([whole, *programs])
         owners = {k: whole.divergences[o] for k, o in zip(scores[0], whole.owner, strict=True)}
         for phase, program, own in zip(phases, programs, scores[1:], strict=True):

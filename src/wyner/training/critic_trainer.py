@@ -57,14 +57,14 @@ class CriticTrainer:
                 " batch_size"
             )
         self.phase, self.critics, self.clip = TwoPlayer.of(state.phase), critics, settings.clip
-        self.terms = [p.name for p in state.pairs]
+        self.terms = [p.name for p in state.program.pairs]
         self.parameters: Tensors = dict(critics.parameters_of(self.terms))
         if not self.parameters:
             raise OptionError(f"phase {name!r}: its critics have no parameter")
         lr, betas, device = self.phase.critic_lr, self.phase.critic_betas, state.fabric.device
         self.share = 1.0 if lr is None else lr / settings.lr
         self.adam = optimiser(self.parameters, settings, device, betas)
-        self.loss: Any = getattr(state.program, "contest")  # noqa: B009 - some programs lack it
+        self.loss: Any = state.program.critic_loss
         if settings.compile:
             self.loss = torch.compile(self.loss, dynamic=False)
         self.sum, self.count = torch.zeros(len(self.terms), 2, device=device), 0

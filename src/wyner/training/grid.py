@@ -58,7 +58,6 @@ class GridRunner:
         given = self.validation if isinstance(self.validation, Mapping) else None
         self.rows, self.validation_rows = rows_for(self.model(0), arrays, given)
         self.fingerprint = self.rows.fingerprint()
-        self.moved: dict[tuple[bool, str, torch.dtype], Rows] = {}
 
     def model(self, i: int) -> Model:
         """The model of a point, made once."""
@@ -137,7 +136,13 @@ class GridRunner:
 
     def _batch(self, batch: list[int]) -> None:
         fabric = launch(self.factory.settings[batch[0]], (), None)
-        members = [self._member(i, fabric.device) for i in batch]
+        device, held = fabric.device, self.validation_rows
+        dtype = next(self.model(batch[0]).parameters()).dtype
+        rows = self.rows.to(device, dtype)  # which the members share
+        held = None if held is None else held.to(device, dtype)
+        for i in batch:
+            self.model(i).to(device)
+        members = [self._member(i, rows, held) for i in batch]
         keep = None if self.folder.path is None else RunFolder(self.folder.path)
         old = keep is not None and keep.has_checkpoint and keep.read_checkpoint()[1]
         if keep is not None and old and old.get("numbers") != batch:
@@ -158,28 +163,20 @@ class GridRunner:
         if keep is not None:
             keep.drop_checkpoint()
 
-    def _member(self, i: int, device: torch.device) -> GridMember:
-        model, settings, folder = self.model(i), self.factory.settings[i], self.folder.run(i)
-        rows, held, fingerprint = self.rows, self.validation_rows, self.fingerprint
+    def _member(self, i: int, rows: Rows, held: Rows | None) -> GridMember:
+        settings, folder, fingerprint = (
+            self.factory.settings[i],
+            self.folder.run(i),
+            self.fingerprint,
+        )
         if isinstance(self.validation, float):
             first, second = shares(rows.count, self.validation, settings.seed)
-            rows, held = self.rows.part(first), self.rows.part(second)
-            fingerprint = rows.fingerprint()
+            fingerprint = self.rows.part(first).fingerprint()
+            rows, held = rows.part(first), rows.part(second)
         if folder is not None:
-            folder.open(*described(model, settings, fingerprint, self.job.about), self.job.resume)
-        dtype = next(model.to(device).parameters()).dtype
-        rows = self._on(rows, device, dtype)
-        held = None if held is None else self._on(held, device, dtype)
-        return GridMember(model, rows, held, settings, folder, self.factory.points[i], i)
-
-    def _on(self, rows: Rows, device: torch.device, dtype: torch.dtype) -> Rows:
-        """Rows on a device; members share their values there."""
-        base = self.validation_rows if rows is self.validation_rows else self.rows
-        key = (base is self.rows, str(device), dtype)
-        if key not in self.moved:
-            self.moved[key] = base.to(device, dtype)
-        moved = self.moved[key]
-        return moved if rows.index is None else moved.part(rows.index.to(device))
+            about = described(self.model(i), settings, fingerprint, self.job.about)
+            folder.open(*about, self.job.resume)
+        return GridMember(self.model(i), rows, held, settings, folder, self.factory.points[i], i)
 
     def result(self) -> Run:
         """The best member's run, with all members.

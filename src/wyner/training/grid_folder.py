@@ -63,8 +63,8 @@ class GridFolder:
                 f"{self.path} is not empty; continue it with resume=True, or choose another folder"
             )
         old, new = read_json(self.path / GRID), json.loads(json.dumps(self.members))
-        of = lambda members: codec.current([m["point"] for m in members])
-        if of(old["members"]) != of(new):
+        before, now = (codec.current([m["point"] for m in ms]) for ms in (old["members"], new))
+        if before != now:
             raise RunError(
                 f"{self.path} holds a grid of other points; use the old ones or another folder"
             )

@@ -21,6 +21,7 @@ from wyner.training.start import Start, begin
 
 Grid = Mapping[str, Iterable[Any]] | Sequence[Mapping[str, Any]]
 Point = dict[str, Any]
+NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 def points_of(grid: Grid) -> list[Point]:
@@ -78,32 +79,23 @@ class ModelFactory:
             )
         make: Callable[..., Model] = type(model) if isinstance(model, Model) else model
         common = _arguments(model) if isinstance(model, Model) else {}
-        parameters = inspect.signature(make).parameters
-        free = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        kinds = {n: p.kind for n, p in inspect.signature(make).parameters.items()}
+        free = inspect.Parameter.VAR_KEYWORD in kinds.values()
+        names = {n for n, kind in kinds.items() if kind in NAMED}
         fields = {f.name for f in dataclasses.fields(Settings)}
-        names = {
-            n for n, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-        }
         for name in dict.fromkeys(k for p in points for k in p):
             if name not in fields | names and not free:
-                raise OptionError(
-                    f"grid: {unknown('setting or argument of the model', name, fields | names)}"
-                )
+                what = unknown("setting or argument of the model", name, fields | names)
+                raise OptionError(f"grid: {what}")
             if name in fields & names and again:
                 raise OptionError(
                     f"grid: {name} is a setting and an argument of {type(model).__name__}; pass a"
                     " function of the point that makes the model"
                 )
-
-        def own(p: Point) -> Point:
-            """What the model takes of a point."""
-            taken = {k for k in p if (k not in fields if again else free or k in names)}
-            return common | {k: v for k, v in p.items() if k in taken}
-
-        settings = [
-            Settings.of(options | {k: v for k, v in p.items() if k in fields}) for p in points
-        ]
-        return cls(make, [own(p) for p in points], points, settings, start)
+        takes = lambda k: k not in fields if again else free or k in names
+        arguments = [common | {k: v for k, v in p.items() if takes(k)} for p in points]
+        own = [options | {k: v for k, v in p.items() if k in fields} for p in points]
+        return cls(make, arguments, points, [Settings.of(o) for o in own], start)
 
     def build(self, i: int) -> Model:
         """The model of a point, with fresh weights that are a function of its seed."""

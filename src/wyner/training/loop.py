@@ -175,7 +175,7 @@ class Loop:
                     results = [c.evaluate(m.validation) for c in phases]
                     for c, result in zip(phases, results, strict=True):
                         self._write(m, c, "validation", result, c.step)
-                    if entry[0] == stretch and phases[0].judged:
+                    if entry[0] == stretch and phases[0].program.judged:
                         loss = results[0]["loss"]
                         if not math.isfinite(loss):
                             phases[0].check(results[0])

@@ -40,10 +40,7 @@ class PhaseState:
         self.fabric, self.model, self.phase = fabric, model, phase
         self.index, self.total, self.settings = index, max(1, total), settings
         self.program = model.program(phase.objective).to(fabric.device)
-        # pairs of laws that critics tell apart, and whether the loss says how good the model is
-        self.pairs: tuple[Any, ...] = tuple(getattr(self.program, "duels", ()))
-        self.judged = bool(getattr(self.program, "judged", True))
-        self.critics = model.critics if self.pairs else None
+        self.critics = self.program.critics if self.program.pairs else None
         self.names = ["loss", *self.program.names]
         self.modules = self._trained()
         frozen = {id(p) for m in model.modules() if getattr(m, "frozen", 0) for p in m.parameters()}

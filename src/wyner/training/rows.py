@@ -45,7 +45,9 @@ class Rows:
 
     def part(self, index: Tensor) -> Rows:
         """Some of the rows, without a copy of them."""
-        return Rows(self.values, self.masks, len(index), self.where(index), self.dtype)
+        device = next(iter(self.values.values())).device
+        place = self.where(index.to(device))
+        return Rows(self.values, self.masks, len(index), place, self.dtype)
 
     def own(self) -> Batch:
         """The values and masks of these rows, as they are stored."""
@@ -60,11 +62,8 @@ class Rows:
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Rows:
         """The same rows on a device."""
-
-        def moved(d: dict[str, Any]) -> dict[str, Any]:
-            kind = lambda v: v.dtype if v.dtype is torch.uint8 else dtype
-            return {k: v.to(device, kind(v)) for k, v in d.items()}
-
+        kind = lambda v: v.dtype if v.dtype is torch.uint8 else dtype
+        moved = lambda d: {k: v.to(device, kind(v)) for k, v in d.items()}
         masks = None if self.masks is None else moved(self.masks)
         index = None if self.index is None else self.index.to(device)
         return Rows(moved(self.values), masks, self.count, index, dtype)
@@ -102,14 +101,11 @@ class Rows:
             for name in sorted(part):
                 h.update(name.encode())
                 value: Any = part[name]
-                if isinstance(value, Ragged):
-                    h.update(value.bytes())
-                    if self.index is not None:
-                        h.update(raw(self.index))
-                else:
-                    h.update(
-                        raw(value if self.index is None else value.index_select(0, self.index))
-                    )
+                if not isinstance(value, Ragged):
+                    h.update(raw(value if self.index is None else value[self.index]))
+                    continue
+                h.update(value.bytes())
+                h.update(b"" if self.index is None else raw(self.index))
         return h.hexdigest()
 
 
@@ -185,16 +181,12 @@ def _array(model: Model, value: Any, name: str) -> Any:
 def warn_constant(model: Model, rows: Rows) -> list[str]:
     """Warns of real columns that never change, which are learned as constants."""
     found = []
-    for name, value in rows.values.items():
-        if isinstance(model.observed[name], Real):
-            flat = value.reshape(rows.count, -1)
-            constant = (flat == flat[0]).all(0).nonzero().flatten().tolist()
-            if constant:
-                shown = ", ".join(map(str, constant[:5])) + (", ..." if len(constant) > 5 else "")
-                found.append(
-                    f"{name}: {len(constant)} constant column{'s' * (len(constant) > 1)} ({shown});"
-                    " they carry no information"
-                )
+    for name in (k for k in rows.values if isinstance(model.observed[k], Real)):
+        flat = rows.values[name].reshape(rows.count, -1)
+        if constant := (flat == flat[0]).all(0).nonzero().flatten().tolist():
+            shown = ", ".join(map(str, constant[:5])) + ", ..." * (len(constant) > 5)
+            columns = f"{len(constant)} constant column{'s' * (len(constant) > 1)} ({shown})"
+            found.append(f"{name}: {columns}; they carry no information")
     for text in found:
         warnings.warn(text, stacklevel=5)
     return found
@@ -204,19 +196,16 @@ def _masks(
     data: Mapping[str, Any], arrays: Mapping[str, Tensor], count: int, what: str
 ) -> Tensors | None:
     masks = {}
-    for name in arrays:
-        mask = data.get(f"{name}_mask")
-        if mask is None:
-            continue
-        mask = to_tensor(mask, f"{name}_mask").reshape(-1)
+    for name in (k for k in arrays if data.get(f"{k}_mask") is not None):
+        mask = to_tensor(data[f"{name}_mask"], f"{name}_mask").reshape(-1)
         if len(mask) != count:
             raise DataError(
                 f"{what}: {name}_mask needs {count} entries, one a row, got {len(mask)}"
             )
-        masks[name] = mask.to(torch.get_default_dtype())
-        if not bool(((masks[name] == 0) | (masks[name] == 1)).all()):
+        if not bool(((mask == 0) | (mask == 1)).all()):
             raise DataError(f"{what}: {name}_mask must hold 0 (missing) and 1 (there)")
-    if not masks or all(bool(m.all()) for m in masks.values()):
+        masks[name] = mask.to(torch.get_default_dtype())
+    if all(bool(m.all()) for m in masks.values()):
         return None
     full = torch.ones(count)
     return {name: masks.get(name, full) for name in arrays}

@@ -17,7 +17,7 @@ from torch.func import functional_call, vmap
 from wyner.errors import Diverged
 from wyner.models.base import Model
 from wyner.seeds import NOISE
-from wyner.training.batching import operations, scored, united
+from wyner.training.batching import operations, united
 from wyner.training.member import GridMember, lose
 from wyner.training.optimiser import Dump, moments, optimiser, under
 from wyner.training.phase_state import PhaseState
@@ -86,7 +86,7 @@ class StackedPhase:
         whole = united([c.model for c in states], [c.phase.objective for c in states])
         self.program = whole.to(self.fabric.device)
         self.divergences = [_places(c.program.divergences, whole.divergences) for c in states]
-        own = [scored(c.model, c.phase.objective) for c in states]
+        own = [c.model.program(c.phase.objective) for c in states]
         scores, draws = operations([whole, *own])
         self.terms = [[0, *(1 + k for k in _places(s, scores[0]))] for s in scores[1:]]
         self.draws = [_places(d, draws[0]) for d in draws[1:]]

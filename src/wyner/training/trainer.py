@@ -43,7 +43,7 @@ class Trainer:
         self.recent: list[tuple[Tensor, Tensor]] = []
         self.last = torch.zeros((), device=fabric.device)
         state.average = None if settings.ema is None else state.averaged()
-        if not state.judged and settings.patience is not None:
+        if not state.program.judged and settings.patience is not None:
             raise OptionError(
                 f"patience: the loss of phase {state.phase.name!r} says nothing of progress,"
                 " because its critics learn too; use a probe"
