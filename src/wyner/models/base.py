@@ -242,17 +242,14 @@ class Model(Learner):
         )
 
     def log_likelihood(
-        self,
-        *,
-        given: Mapping[str, Array] | None = None,
-        samples: int = 100,
-        seed: int | None = None,
-        **targets: Array,
+        self, *, given: Mapping[str, Array] | None = None, seed: int | None = None, **asked: Any
     ) -> Likelihood:
-        """Importance-sampled log p in nats per row, with effective sample sizes; see
-        `wyner.tasks.log_likelihood`.
+        """Log p in nats per row, with effective sample sizes: targets by name, and `samples`,
+        `method`, `steps`, `simulate`; see `wyner.tasks.log_likelihood`.
         """
-        return tasks.log_likelihood(self, targets, given=given, samples=samples, seed=seed)
+        names = ("samples", "method", "steps", "simulate")
+        options = {k: asked.pop(k) for k in names if k in asked and k not in self.observed}
+        return tasks.log_likelihood(self, asked, given=given, seed=seed, **options)
 
     def common_information(
         self, *, limit: int = 10_000, seed: int | None = 0, **given: Array
