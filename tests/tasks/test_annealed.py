@@ -117,7 +117,8 @@ def test_codes_are_summed_beside_what_is_annealed():
     x = torch.randn(4, 2)
     found = model.log_likelihood(x=x, method="ais", samples=64, steps=40, seed=0)
     sampled = model.log_likelihood(x=x, samples=200_000, seed=1)
-    torch.testing.assert_close(found.value, sampled.value, rtol=0, atol=0.03)
+    error = sum((n / f.ess - 1) / n for n, f in ((64, found), (200_000, sampled))).sqrt() + 1e-3
+    assert float(((found.value - sampled.value) / error).abs().max()) < 5
 
 
 def test_what_is_refused():
