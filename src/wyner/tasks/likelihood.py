@@ -57,9 +57,9 @@ class Likelihood:
 
     @property
     def standard_error(self) -> float:
-        """Standard error of `nll` over the rows, in nats."""
+        """Standard error of `nll` over the rows, in nats (n - 1; arrays and tensors alike)."""
         n = len(self.value)
-        return float(self.value.std()) / n**0.5 if n > 1 else float("nan")
+        return float(torch.as_tensor(self.value).std()) / n**0.5 if n > 1 else float("nan")
 
 
 def log_likelihood(
