@@ -27,6 +27,7 @@ class Line:
         x, y: of the points.
         colour, label: lines of one label are one entry of the key; none without one.
         band, bars: deviations of y, as a band around the line or as bars at the points.
+        texts: beside the points.
         style: further options of `Axes.plot`.
     """
 
@@ -36,6 +37,7 @@ class Line:
     label: str = ""
     band: Any = None
     bars: Any = None
+    texts: Sequence[str] = ()
     style: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -126,6 +128,9 @@ def _draw(ax: Axes, chart: Chart) -> None:
         if one.band is not None and np.any(one.band):
             low, high = np.subtract(one.y, one.band), np.add(one.y, one.band)
             ax.fill_between(one.x, low, high, color=one.colour, alpha=0.18, linewidth=0)
+        for x, y, text in zip(one.x, one.y, one.texts, strict=False):
+            near: dict[str, Any] = {"xytext": (4, 3), "textcoords": "offset points", "fontsize": 7}
+            ax.annotate(text, (x, y), color=one.colour, **near)
     for level in chart.levels:
         _level(ax, level)
     if chart.settled:

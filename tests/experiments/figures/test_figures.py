@@ -187,7 +187,9 @@ def test_the_sheet_of_completions(tmp_path):
     (row,) = study.pick(["cvae"])
     row = dataclasses.replace(row, networks={"hidden": [4]})
     row.experiment(data.source).build(data).save(tmp_path / "model")
-    found = Results(study, {"cvae": [Cell(row, 0, tmp_path / "model")]}, {"": Facts.of(data, study, "test")})
+    found = Results(
+        study, {"cvae": [Cell(row, 0, tmp_path / "model")]}, {"": Facts.of(data, study, "test")}
+    )
     made = dict(draw_all(found, lambda _: data))
     assert list(made) == ["-completions.png", "-completions.pdf"]
     assert made["-completions.pdf"].startswith(b"%PDF")

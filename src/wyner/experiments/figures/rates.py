@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from wyner.canvas import DATA, FAINT, INK, LINES, dress, figure
-from wyner.experiments.figures.files import Data, Files, files, key, line
+from wyner.canvas import DATA, INK, LINES, figure
+from wyner.experiments.figures.files import Data, Files, files
 from wyner.experiments.results import Results
 from wyner.experiments.study import Row
 from wyner.metrics import balanced
+from wyner.report.charts import BROKEN, Chart, Line, charts
 
 STYLES = {
     "elbo": (DATA, "D"),
@@ -20,7 +20,6 @@ STYLES = {
     "cmi": (LINES[0], "s"),
 }
 """Colours and marks by objective."""
-DASHES: dict[str, Any] = {"linewidth": 0.9, "linestyle": (0, (3, 2))}
 DRAWS = 6
 """Pictures drawn from one z."""
 
@@ -36,56 +35,52 @@ def rates(
     published: bool = False,
 ) -> Files:
     """Numbers over the rate `x` of z, a line of panels a data set: seeds small, their means joined
-    from the ELBO upwards in gamma, and the published means broken.
+    from the ELBO upwards in gamma, and the published means broken, if asked for.
     """
-    sets = list(dict.fromkeys(r.data for r in rows))
-    made = figure(9.4, 2.7 * len(sets) + 0.4)
-    grid = made.subplots(len(sets), len(panels), squeeze=False)
-    shown: dict[str, str] = {}
-    for name, axes in zip(sets, grid, strict=True):
+    shown, columns = [], found.study.columns
+    for name in dict.fromkeys(r.data for r in rows):
         paths = by_objective([r for r in found.study.rows if r.data == name])
-        for k, (ax, panel) in enumerate(zip(axes, panels, strict=True)):
-            columns = found.study.columns
-            dress(ax, columns[x].axis, columns[panel].axis, "" if k else found.facts[name].name)
-            if log:
-                ax.set_xscale("log")
-            for kind, path in paths.items():
-                if _path(ax, found, path, kind, x, panel, published):
-                    shown[kind] = path[-1].label.removeprefix("+ ")
-    handles = [line(v, STYLES[k][0], marker=STYLES[k][1], markersize=4) for k, v in shown.items()]
-    key(made, [*handles, *([line("published", FAINT, **DASHES)] if published else [])])
-    yield from files(stem, made)
+        for k, panel in enumerate(panels):
+            lines = [
+                one
+                for kind, path in paths.items()
+                for one in _lines(found, path, kind, x, panel, published)
+            ]
+            title = "" if k else found.facts[name].name
+            axes = columns[x].axis, columns[panel].axis
+            shown.append(Chart(lines, (), title, *axes, log_x=log))
+    yield from files(stem, charts(shown, len(panels), 3.15, 3.0))
 
 
 def by_objective(rows: Sequence[Row]) -> dict[str, list[Row]]:
     """Rows by objective, upwards in gamma; each path but the ELBO's own begins with the ELBO."""
     ordered = sorted(rows, key=lambda r: r.model["gamma"])
-    start = [r for r in ordered if r.model["objective"] == "elbo"]
-    kinds = [k for k in STYLES if any(r.model["objective"] == k for r in ordered)]
-    own = {k: [r for r in ordered if r.model["objective"] == k] for k in kinds}
-    return {k: v if k == "elbo" else [*start, *v] for k, v in own.items()}
+    own = {k: [r for r in ordered if r.model["objective"] == k] for k in STYLES}
+    return {k: v if k == "elbo" else [*own["elbo"], *v] for k, v in own.items() if v}
 
 
-def _path(
-    ax: Any, found: Results, path: Sequence[Row], kind: str, x: str, panel: str, published: bool
-) -> bool:
-    """Draws the rows of an objective; whether any of them has numbers."""
+def _lines(
+    found: Results, path: Sequence[Row], kind: str, x: str, panel: str, published: bool
+) -> list[Line]:
+    """What is drawn of the rows of one objective; nothing if none of its own has numbers."""
     colour, mark = STYLES[kind]
     ours = [(found.values(r.slug, x), found.values(r.slug, panel), r) for r in path]
     ours = [(a, b, r) for a, b, r in ours if a and len(a) == len(b)]
-    for a, b, r in ours:
-        if r.model["objective"] == kind:
-            ax.plot(a, b, mark, color=colour, ms=2.5, alpha=0.45, mec="none")
-            at = {"xytext": (4, 3), "textcoords": "offset points", "fontsize": 7}
-            text = f"{r.model['gamma']:g}" if r.model["gamma"] else ""
-            ax.annotate(text, (np.mean(a), np.mean(b)), color=colour, **at)
-    means = np.array([(np.mean(a), np.mean(b)) for a, b, _ in ours])
-    if len(means):
-        ax.plot(*means.T, marker=mark, ms=4, color=colour, lw=1.3)
-    known = [(r.published[x][0], r.published[panel][0]) for r in path if panel in r.published]
-    if known and published:
-        ax.plot(*np.array(known).T, color=colour, alpha=0.6, **DASHES)
-    return bool(len(means))
+    own = [(a, b) for a, b, r in ours if r.model["objective"] == kind]
+    if not own:
+        return []
+    dots = {"marker": mark, "markersize": 2.5, "alpha": 0.45, "linewidth": 0}
+    seeds = [Line(a, b, colour, style=dots) for a, b in own if len(a) > 1]
+    at, means = np.array([(np.mean(a), np.mean(b)) for a, b, _ in ours]).T
+    texts = [f"{r.model['gamma']:g}" if r.model["gamma"] else "" for *_, r in ours if not published]
+    label, style = path[-1].label.removeprefix("+ "), {"marker": mark, "markersize": 4}
+    lines = [*seeds, Line(at, means, colour, label, texts=texts, style=style)]
+    theirs = [r.published for r in path if {x, panel} <= set(r.published)]
+    if published and theirs:
+        at, means = np.array([(p[x][0], p[panel][0]) for p in theirs]).T
+        broken = {"linewidth": 0.9, "linestyle": BROKEN, "alpha": 0.6}
+        lines.append(Line(at, means, colour, "published", style=broken))
+    return lines
 
 
 def families(found: Results, data: Data, rows: Sequence[Row]) -> Files:
