@@ -76,7 +76,7 @@ class Pixels(D.Distribution):
         found = torch.cat([self.network.logits(tuple(f[i] for f in flat), m) for i, m in parts])
         return found.reshape(*lead, *self.event)
 
-    def log_prob(self, value: Pictures, inner: Features | None = None) -> Float[Tensor, "*lead"]:
+    def log_prob(self, value: Pictures, inner: Features | None = None) -> Float[Tensor, "*both"]:
         logits = self.logits(value, inner)
         return D.Bernoulli(logits.to(self.maps.dtype), self.event).log_prob(value)
 

@@ -20,11 +20,10 @@ from typing import Unpack
 
 from wyner.codec import stored
 from wyner.families import Categorical
-from wyner.models.base import Model, ModelOptions, chosen
-from wyner.models.parts import needed
+from wyner.models.base import Model, chosen
+from wyner.models.parts import Pair, Size, needed, pair
 from wyner.objectives import KL
 from wyner.variables import Categorical as Labels
-from wyner.variables import Space
 
 GENERATE = "p(x) p(v) p(y|v,x) p(z|v,x,y)"
 
@@ -40,23 +39,23 @@ class ADGM(Model):
         v: size of the style.
         alpha: weight of -log q(x|z,y) on labelled rows.
         unlabelled: weight of the bound without labels, which is taken over all rows that have y.
-        options: as in `Model`.
+        options: as in `Pair`.
     """
 
     def __init__(
         self,
         *,
-        x: Space,
-        y: Space,
-        z: int | Space = 10,
-        v: int | Space = 10,
+        z: Size = 10,
+        v: Size = 10,
         alpha: float = 1.0,
         unlabelled: float = 1.0,
-        **options: Unpack[ModelOptions],
+        **options: Unpack[Pair],
     ) -> None:
-        discrete = {"q(x|z,y)": Categorical(summed=True)} if isinstance(x, Labels) else {}
+        discrete = (
+            {"q(x|z,y)": Categorical(summed=True)} if isinstance(options["x"], Labels) else {}
+        )
         super().__init__(
-            observed={"x": x, "y": y},
+            observed=pair(options),
             latent=needed(z=z, v=v),
             objective=KL("labelled") + unlabelled * KL("unlabelled") + alpha * KL("classify"),
             laws={

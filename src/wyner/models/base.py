@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar, Unpack, cast, get_args
+from typing import Any, Required, TypedDict, TypeVar, Unpack, cast, get_args
 
 from torch import nn
 
@@ -50,6 +50,27 @@ class CriticOptions(ModelOptions, total=False):
     critics: Critics | None
 
 
+class ModelParts(CriticOptions, total=False):
+    """What a model is made of, besides `CriticOptions`.
+
+    Keys:
+        observed: spaces of the modalities, by name.
+        latent: spaces of the latents, by name.
+        laws: pairs (q, p) by name, each a product of factors in sampling order.
+        objective: a weighted sum of `KL(name)` terms.
+        common: latents that all modalities share; what `common_information` measures and
+            `reconstruct` infers.
+        phases: how to train; by default one phase with the objective and every factor.
+    """
+
+    observed: Required[Mapping[str, Space]]
+    latent: Required[Mapping[str, Space]]
+    laws: Required[Mapping[str, Sequence[str]]]
+    objective: Required[Objective]
+    common: Sequence[str]
+    phases: Sequence[Phase]
+
+
 def chosen(
     options: Mapping[str, Any],
     families: Mapping[str, Family | Combination] | None = None,
@@ -83,8 +104,12 @@ def remembering(init: Init, owner: type | None = None) -> Init:
         for name in kwargs if not rest else ():
             if name not in names:
                 raise OptionError(f"{kind.__name__}: {unknown('argument', name, names[1:])}")
-        if "config" not in self.__dict__:
+        try:
             given = dict(list(signature.bind(self, *args, **kwargs).arguments.items())[1:])
+        except TypeError as e:
+            text = f"{kind.__name__}: {e}; it takes {', '.join(names[1:])}"
+            raise OptionError(text) from None
+        if "config" not in self.__dict__:
             for name in rest:
                 given |= given.pop(name, {})
             arguments = codec.encode({k: v for k, v in given.items() if v is not None})
@@ -104,7 +129,8 @@ def _opened(signature: inspect.Signature, names: dict[str, Any]) -> inspect.Sign
         if p.kind is p.VAR_KEYWORD and "Unpack[" in str(annotation):
             annotation = eval(annotation, names) if isinstance(annotation, str) else annotation
             for key, kind in get_args(annotation)[0].__annotations__.items():
-                found.append(inspect.Parameter(key, p.KEYWORD_ONLY, default=..., annotation=kind))
+                usual = p.empty if "Required[" in str(kind) else ...
+                found.append(inspect.Parameter(key, p.KEYWORD_ONLY, default=usual, annotation=kind))
         else:
             found.append(p)
     return signature.replace(parameters=found)
@@ -115,16 +141,7 @@ class Model(Learner):
     """Variables, laws and an objective; networks are made for every factor that the laws name.
 
     Args:
-        observed: spaces of the modalities, by name.
-        latent: spaces of the latents, by name.
-        laws: pairs (q, p) by name, each a product of factors in sampling order.
-        objective: a weighted sum of `KL(name)` terms.
-        common: latents that all modalities share; what `common_information` measures and
-            `reconstruct` infers.
-        phases: how to train; by default one phase with the objective and every factor.
-        critics: makes the critics of terms that compare laws by their draws, and says how much
-            noise they see.
-        options: `networks`, `families` and `modules`; see `ModelOptions`.
+        parts: see `ModelParts`; `observed`, `latent`, `laws` and `objective` are needed.
 
     Raises:
         LawError: malformed laws. ShapeError: a network of the wrong output. OptionError: an unknown
@@ -149,28 +166,8 @@ class Model(Learner):
             cls.__init__ = remembering(cls.__init__, cls)  # type: ignore[method-assign]
 
     @remembering
-    def __init__(
-        self,
-        *,
-        observed: Mapping[str, Space],
-        latent: Mapping[str, Space],
-        laws: Mapping[str, Sequence[str]],
-        objective: Objective,
-        common: Sequence[str] = (),
-        phases: Sequence[Phase] = (),
-        critics: Critics | None = None,
-        **options: Unpack[ModelOptions],
-    ) -> None:
-        super().__init__(
-            observed=observed,
-            latent=latent,
-            laws=laws,
-            objective=objective,
-            common=common,
-            phases=phases,
-            critics=critics,
-            **options,
-        )
+    def __init__(self, **parts: Unpack[ModelParts]) -> None:
+        super().__init__(**parts)
 
     # What users ask: functions of the laws, the same for every model.
     generate = tasks.generate

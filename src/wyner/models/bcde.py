@@ -21,9 +21,8 @@ from typing import Unpack
 
 from wyner.codec import stored
 from wyner.errors import OptionError
-from wyner.models.base import Model, ModelOptions
-from wyner.models.parts import needed, total
-from wyner.variables import Space
+from wyner.models.base import Model, chosen
+from wyner.models.parts import Pair, Size, needed, pair, total
 
 
 @stored("bcde")
@@ -34,22 +33,14 @@ class BCDE(Model):
         x, y: spaces of the condition and of the output.
         z: size of the bottleneck.
         mu: share of the joint model, in [0, 1); 0 is the conditional model alone.
-        options: as in `Model`.
+        options: as in `Pair`.
     """
 
-    def __init__(
-        self,
-        *,
-        x: Space,
-        y: Space,
-        z: int | Space = 10,
-        mu: float = 0.5,
-        **options: Unpack[ModelOptions],
-    ) -> None:
+    def __init__(self, *, z: Size = 10, mu: float = 0.5, **options: Unpack[Pair]) -> None:
         if not 0 <= mu < 1:
             raise OptionError(f"mu: expected a share from 0 up and below 1, got {mu}")
         super().__init__(
-            observed={"x": x, "y": y},
+            observed=pair(options),
             latent=needed(z=z),
             common=("z",),
             objective=total({"x2y": 1 - mu, "joint": mu, "x2x": mu, "y2y": mu}),
@@ -59,5 +50,5 @@ class BCDE(Model):
                 "x2x": ("q(x) q(z|x)", "p(z) p(x|z)"),
                 "y2y": ("q(y) q(z|y)", "p(z) p(y|z)"),
             },
-            **options,
+            **chosen(options),
         )

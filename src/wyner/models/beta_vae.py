@@ -17,10 +17,9 @@ from __future__ import annotations
 from typing import Unpack
 
 from wyner.codec import stored
-from wyner.models.base import Model, ModelOptions
-from wyner.models.parts import When, latents, needed, two_stage, without
+from wyner.models.base import Model, chosen
+from wyner.models.parts import Pair, Size, When, latents, needed, pair, two_stage, without
 from wyner.objectives import KL
-from wyner.variables import Space
 
 INFER = "q(x,y) q(z|x,y) q(u|z,x) q(v|z,y)"
 LAWS = {
@@ -40,35 +39,32 @@ class JointBetaVAE(Model):
     Its encoders of one side come afterwards.
 
     Args:
-        x, y: spaces of the pair.
         z: size of the common latent.
         u, v: sizes of the local latents; 0 for none.
         beta: weight of all three rates; 1 is the Wyner VAE at lambda = 0.
         marginals: when q(z|x), q(z|y) are fitted: `After(share)`, `Alternating(every, epochs)`,
             `Jointly()`.
-        options: as in `Model`.
+        options: as in `Pair`.
     """
 
     def __init__(
         self,
         *,
-        x: Space,
-        y: Space,
-        z: int | Space = 10,
-        u: int | Space = 10,
-        v: int | Space = 10,
+        z: Size = 10,
+        u: Size = 10,
+        v: Size = 10,
         beta: float = 1.1,
         marginals: When | None = None,
-        **options: Unpack[ModelOptions],
+        **options: Unpack[Pair],
     ) -> None:
         latent = needed(z=z) | latents(u=u, v=v)
         objective = KL("joint") + (beta - 1) * KL("rate")
         super().__init__(
-            observed={"x": x, "y": y},
+            observed=pair(options),
             latent=latent,
             objective=objective,
             common=("z",),
             laws=without(LAWS, {"u", "v"} - set(latent)),
             phases=two_stage(objective, ("x2x", "y2y"), ("q(z|x)", "q(z|y)"), marginals),
-            **options,
+            **chosen(options),
         )

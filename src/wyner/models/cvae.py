@@ -11,10 +11,9 @@ from __future__ import annotations
 from typing import Unpack
 
 from wyner.codec import stored
-from wyner.models.base import Model, ModelOptions
-from wyner.models.parts import needed
+from wyner.models.base import Model, chosen
+from wyner.models.parts import Pair, Size, needed, pair
 from wyner.objectives import KL
-from wyner.variables import Space
 
 
 @stored("cvae")
@@ -26,16 +25,14 @@ class CVAE(Model):
     Args:
         x, y: spaces of the condition and of the output.
         v: size of the latent.
-        options: as in `Model`.
+        options: as in `Pair`.
     """
 
-    def __init__(
-        self, *, x: Space, y: Space, v: int | Space = 10, **options: Unpack[ModelOptions]
-    ) -> None:
+    def __init__(self, *, v: Size = 10, **options: Unpack[Pair]) -> None:
         super().__init__(
-            observed={"x": x, "y": y},
+            observed=pair(options),
             latent=needed(v=v),
             objective=KL("x2y"),
             laws={"x2y": ("q(x,y) q(v|y,x)", "q(x) p(v|x) p(y|v,x)")},
-            **options,
+            **chosen(options),
         )

@@ -19,9 +19,8 @@ from typing import Unpack
 
 from wyner.codec import stored
 from wyner.families import Gaussian, Product
-from wyner.models.base import ModelOptions
-from wyner.models.experts import Experts, Families, Views, posterior
-from wyner.variables import Space
+from wyner.models.experts import Experts, Families, ViewOptions, Views, posterior
+from wyner.models.parts import Size, Spaces
 
 
 @stored("dmvae")
@@ -29,28 +28,26 @@ class DMVAE(Experts):
     """A shared latent, a product of experts, and a private one for each modality.
 
     Args:
-        modalities: spaces by name, two or more; or `x` and `y`.
+        modalities: spaces by name, two or more; or `x` and `y` of the options.
         z: size of the shared latent.
         u, v: sizes of the private latents of a pair; 0 for none.
         local: sizes of the private latents by modality, instead of `u` and `v`; one number for all.
         cross: weight of the terms from one modality.
-        options: as in `Model`.
+        options: as in `ViewOptions`.
     """
 
     def __init__(
         self,
-        modalities: Mapping[str, Space] | None = None,
+        modalities: Spaces | None = None,
         *,
-        x: Space | None = None,
-        y: Space | None = None,
-        z: int | Space = 10,
-        u: int | Space = 10,
-        v: int | Space = 10,
-        local: int | Mapping[str, int | Space] | None = None,
+        z: Size = 10,
+        u: Size = 10,
+        v: Size = 10,
+        local: Size | Mapping[str, Size] | None = None,
         cross: float = 1.0,
-        **options: Unpack[ModelOptions],
+        **options: Unpack[ViewOptions],
     ) -> None:
-        views = Views("DMVAE", modalities, x, y, u, v, local)
+        views = Views("DMVAE", modalities, options, u, v, local)
         names, p = views.names, f"p(z) {views.decode(views.names)}"
         laws = {
             f"from_{n}": (f"{views.data} {posterior([n])} {views.infer(names)}", p) for n in names
@@ -59,6 +56,5 @@ class DMVAE(Experts):
         for s in views.subsets:
             if len(s) > 1:
                 families[posterior(s)] = Product(*(posterior([n]) for n in s), "p(z)")
-        super().__init__(
-            views, z, laws, {"joint": 1.0, **dict.fromkeys(laws, cross)}, families, **options
-        )
+        weights = {"joint": 1.0, **dict.fromkeys(laws, cross)}
+        super().__init__(views, z, laws, weights, families)

@@ -25,7 +25,7 @@ from wyner.errors import OptionError, ShapeError
 from wyner.families import Fixed, Gaussian, Recurrent
 from wyner.models.base import Model, chosen
 from wyner.models.experts import Families
-from wyner.models.parts import TwoPlayerOptions, main_phase, needed
+from wyner.models.parts import Size, TwoPlayerOptions, main_phase, needed
 from wyner.networks import SequenceCritics, Sequences
 from wyner.objectives import regularised
 from wyner.variables import Sequence, Space
@@ -69,7 +69,7 @@ class DSAE(Model):
         self,
         *,
         x: Space,
-        z: int | Space = 64,
+        z: Size = 64,
         s: int = 64,
         objective: str = "cmi",
         gamma: float = 0.4,

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Unpack
 
 from wyner.families import Combination, Family, Mixture, Product
 from wyner.models.base import Model, ModelOptions, chosen
-from wyner.models.parts import latents, local_sizes, modalities_of, needed, subsets, total
+from wyner.models.parts import (
+    Size,
+    Spaces,
+    latents,
+    local_sizes,
+    modalities_of,
+    needed,
+    subsets,
+    total,
+)
 from wyner.variables import Space
 
 Pairs = dict[str, tuple[str, str]]
@@ -33,26 +41,38 @@ def subset_name(subset: Sequence[str]) -> str:
     return "_".join(subset)
 
 
+class ViewOptions(ModelOptions, total=False):
+    """What models of any number of modalities take besides `ModelOptions`.
+
+    Keys:
+        x, y: spaces of a pair, in place of `modalities`.
+    """
+
+    x: Space | None
+    y: Space | None
+
+
 class Views:
     """The modalities of a model with experts and their local latents.
 
     Args:
         model: name for messages.
-        modalities: spaces by name; or `x` and `y`.
+        modalities: spaces by name; or `x` and `y` of the options.
+        options: of the model.
         u, v, local: sizes of the local latents, as in `local_sizes`.
     """
 
     def __init__(
         self,
         model: str,
-        modalities: Mapping[str, Space] | None,
-        x: Space | None,
-        y: Space | None,
-        u: int | Space = 0,
-        v: int | Space = 0,
-        local: int | Mapping[str, int | Space] | None = None,
+        modalities: Spaces | None,
+        options: ViewOptions,
+        u: Size = 0,
+        v: Size = 0,
+        local: Size | Mapping[str, Size] | None = None,
     ) -> None:
-        self.spaces = modalities_of(model, modalities, x, y)
+        self.options = options
+        self.spaces = modalities_of(model, modalities, options.get("x"), options.get("y"))
         self.names = list(self.spaces)
         self.local, self.sizes = local_sizes(self.names, u, v, local)
         self.data = f"q({','.join(self.names)})"
@@ -116,17 +136,10 @@ class Experts(Model):
         laws: that train, besides the common ones.
         weights: of the terms, by law.
         own: families of the model.
-        options: as in `Model`.
     """
 
     def __init__(
-        self,
-        views: Views,
-        z: int | Space,
-        laws: Pairs,
-        weights: Mapping[str, float],
-        own: Families,
-        **options: Unpack[ModelOptions],
+        self, views: Views, z: Size, laws: Pairs, weights: Mapping[str, float], own: Families
     ) -> None:
         super().__init__(
             observed=views.spaces,
@@ -134,5 +147,5 @@ class Experts(Model):
             laws=views.common_laws() | laws,
             objective=total(weights),
             common=("z",),
-            **chosen(options, own),
+            **chosen(views.options, own),
         )

@@ -25,11 +25,11 @@ from typing import Unpack
 
 from wyner.codec import stored
 from wyner.families import Fixed, Gaussian
-from wyner.models.base import Model, ModelOptions, chosen
-from wyner.models.parts import latents, needed, without
+from wyner.models.base import Model, chosen
+from wyner.models.parts import Pair, Size, latents, needed, pair, without
 from wyner.objectives import KL
 from wyner.schedules import Decay
-from wyner.variables import Real, Space
+from wyner.variables import Real
 
 LAWS = {
     "joint": ("q(x,y) q(z|x,y) q(u|x) q(v|y)", "p(z) p(u) p(v) p(x|u,z) p(y|v,z)"),
@@ -52,28 +52,25 @@ class IIAE(Model):
     coordinates, is -log p for the decoder variance d / 20: `families={"x": Gaussian(Fixed(d / 20)), ...}`.
 
     Args:
-        x, y: spaces of the pair.
         z: size of the shared latent.
         u, v: sizes of the exclusive latents; 0 for none.
         lam: weight of the interaction-information terms.
         beta: weight of the joint bound.
         warm: steps of the training divided by the time constant ar of reg(t); 0 for reg = 1
             throughout.
-        options: as in `Model`.
+        options: as in `Pair`.
     """
 
     def __init__(
         self,
         *,
-        x: Space,
-        y: Space,
-        z: int | Space = 64,
-        u: int | Space = 64,
-        v: int | Space = 64,
+        z: Size = 64,
+        u: Size = 64,
+        v: Size = 64,
         lam: float = 1.0,
         beta: float = 0.5,
         warm: float = 5.0,
-        **options: Unpack[ModelOptions],
+        **options: Unpack[Pair],
     ) -> None:
         latent = needed(z=z) | latents(u=u, v=v)
         both = beta + lam
@@ -86,7 +83,7 @@ class IIAE(Model):
             del laws["local"]
         normal = [k for k, space in latent.items() if isinstance(space, Real)]
         super().__init__(
-            observed={"x": x, "y": y},
+            observed=pair(options),
             latent=latent,
             objective=objective,
             common=("z",),

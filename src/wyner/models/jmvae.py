@@ -13,12 +13,11 @@ from __future__ import annotations
 from typing import Unpack
 
 from wyner.codec import stored
-from wyner.models.base import Model, ModelOptions
+from wyner.models.base import Model, chosen
 from wyner.models.jvae import LAWS
-from wyner.models.parts import needed
+from wyner.models.parts import Pair, Size, needed, pair
 from wyner.objectives import KL
 from wyner.schedules import Schedule
-from wyner.variables import Space
 
 TO = {f"to_{m}": ("q(x,y) q(w|x,y)", f"q(x,y) q(w|{m})") for m in "xy"}
 
@@ -28,26 +27,17 @@ class JMVAE(Model):
     """A joint VAE whose encoders of one side are pulled to the joint one, in the same training.
 
     Args:
-        x, y: spaces of the pair.
         w: size of the latent.
         c: weight of (43); 0.1 is our choice, it trades joint likelihood for translation.
-        options: as in `Model`.
+        options: as in `Pair`.
     """
 
-    def __init__(
-        self,
-        *,
-        x: Space,
-        y: Space,
-        w: int | Space = 30,
-        c: float | Schedule = 0.1,
-        **options: Unpack[ModelOptions],
-    ) -> None:
+    def __init__(self, *, w: Size = 30, c: float | Schedule = 0.1, **options: Unpack[Pair]) -> None:
         super().__init__(
-            observed={"x": x, "y": y},
+            observed=pair(options),
             latent=needed(w=w),
             laws=LAWS | TO,
             common=("w",),
             objective=KL("joint") + c * KL("to_x") + c * KL("to_y"),
-            **options,
+            **chosen(options),
         )

@@ -13,10 +13,9 @@ from __future__ import annotations
 from typing import Unpack
 
 from wyner.codec import stored
-from wyner.models.base import Model, ModelOptions
-from wyner.models.parts import When, needed, two_stage
+from wyner.models.base import Model, chosen
+from wyner.models.parts import Pair, Size, When, needed, pair, two_stage
 from wyner.objectives import KL
-from wyner.variables import Space
 
 LAWS = {
     "joint": ("q(x,y) q(w|x,y)", "p(w) p(x|w) p(y|w)"),
@@ -35,28 +34,21 @@ class JVAE(Model):
     It cannot keep a style: w holds what is common and what is private together.
 
     Args:
-        x, y: spaces of the pair.
         w: size of the latent; in the paper's comparisons dim z + dim u + dim v of the Wyner VAE.
         marginals: when q(w|x), q(w|y) are fitted: `After(share)`, `Alternating(every, epochs)`,
             `Jointly()`.
-        options: as in `Model`.
+        options: as in `Pair`.
     """
 
     def __init__(
-        self,
-        *,
-        x: Space,
-        y: Space,
-        w: int | Space = 30,
-        marginals: When | None = None,
-        **options: Unpack[ModelOptions],
+        self, *, w: Size = 30, marginals: When | None = None, **options: Unpack[Pair]
     ) -> None:
         super().__init__(
-            observed={"x": x, "y": y},
+            observed=pair(options),
             latent=needed(w=w),
             laws=LAWS,
             objective=KL("joint"),
             common=("w",),
             phases=two_stage(KL("joint"), ("x2x", "y2y"), ("q(w|x)", "q(w|y)"), marginals),
-            **options,
+            **chosen(options),
         )

@@ -15,13 +15,11 @@ z        shared by all modalities      (B, dz)      "z"
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Unpack
 
 from wyner.codec import stored
-from wyner.models.base import ModelOptions
-from wyner.models.experts import Experts, Views
-from wyner.variables import Space
+from wyner.models.experts import Experts, ViewOptions, Views
+from wyner.models.parts import Size, Spaces
 
 
 @stored("mmvae")
@@ -29,21 +27,15 @@ class MMVAE(Experts):
     """One shared latent with a mixture-of-experts posterior; every expert learns to say all.
 
     Args:
-        modalities: spaces by name, two or more; or `x` and `y`.
+        modalities: spaces by name, two or more; or `x` and `y` of the options.
         z: size of the shared latent.
-        options: as in `Model`.
+        options: as in `ViewOptions`.
     """
 
     def __init__(
-        self,
-        modalities: Mapping[str, Space] | None = None,
-        *,
-        x: Space | None = None,
-        y: Space | None = None,
-        z: int | Space = 10,
-        **options: Unpack[ModelOptions],
+        self, modalities: Spaces | None = None, *, z: Size = 10, **options: Unpack[ViewOptions]
     ) -> None:
-        views = Views("MMVAE", modalities, x, y)
+        views = Views("MMVAE", modalities, options)
         p = f"p(z) {views.decode(views.names)}"
         start = {n: (f"{views.data} q(z|{n})", p) for n in views.names}
-        super().__init__(views, z, *views.mixture(start), **options)
+        super().__init__(views, z, *views.mixture(start))

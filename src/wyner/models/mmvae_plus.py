@@ -21,9 +21,8 @@ from collections.abc import Mapping
 from typing import Unpack
 
 from wyner.codec import stored
-from wyner.models.base import ModelOptions
-from wyner.models.experts import Experts, Views
-from wyner.variables import Space
+from wyner.models.experts import Experts, ViewOptions, Views
+from wyner.models.parts import Size, Spaces
 
 
 @stored("mmvae-plus")
@@ -31,29 +30,27 @@ class MMVAEPlus(Experts):
     """A shared latent, a mixture of experts, and private ones that cannot cross.
 
     Args:
-        modalities: spaces by name, two or more; or `x` and `y`.
+        modalities: spaces by name, two or more; or `x` and `y` of the options.
         z: size of the shared latent.
         u, v: sizes of the private latents of a pair; 0 for none.
         local: sizes of the private latents by modality, instead of `u` and `v`; one number for all.
-        options: as in `Model`.
+        options: as in `ViewOptions`.
     """
 
     def __init__(
         self,
-        modalities: Mapping[str, Space] | None = None,
+        modalities: Spaces | None = None,
         *,
-        x: Space | None = None,
-        y: Space | None = None,
-        z: int | Space = 10,
-        u: int | Space = 10,
-        v: int | Space = 10,
-        local: int | Mapping[str, int | Space] | None = None,
-        **options: Unpack[ModelOptions],
+        z: Size = 10,
+        u: Size = 10,
+        v: Size = 10,
+        local: Size | Mapping[str, Size] | None = None,
+        **options: Unpack[ViewOptions],
     ) -> None:
-        views = Views("MMVAEPlus", modalities, x, y, u, v, local)
+        views = Views("MMVAEPlus", modalities, options, u, v, local)
         start = {}
         for n in views.names:
             others = [k for k in views.names if k != n]
             q = f"{views.data} q(z|{n}) {views.infer([n])} {views.priors(others, 'r')}"
             start[n] = q, f"p(z) {views.decode([n])} {views.decode(others, 'r')}"
-        super().__init__(views, z, *views.mixture(start), **options)
+        super().__init__(views, z, *views.mixture(start))

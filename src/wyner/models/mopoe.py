@@ -15,14 +15,13 @@ e        experts, one a modality       (B, dz)      "e(z|x)"
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Unpack
 
 from wyner.codec import stored
 from wyner.families import Gaussian, Mixture, Product
-from wyner.models.base import ModelOptions
-from wyner.models.experts import Experts, Families, Views, posterior, subset_name
-from wyner.variables import Space
+from wyner.models.experts import Experts, Families, ViewOptions, Views, posterior, subset_name
+from wyner.models.parts import Size, Spaces
 
 
 @stored("mopoe")
@@ -30,23 +29,21 @@ class MoPoE(Experts):
     """One shared latent whose posterior is a mixture of the products of all subsets.
 
     Args:
-        modalities: spaces by name, two to five; or `x` and `y`.
+        modalities: spaces by name, two to five; or `x` and `y` of the options.
         z: size of the shared latent.
         tight: subtract the divergence of the parts from the mixture; off in the paper.
-        options: as in `Model`.
+        options: as in `ViewOptions`.
     """
 
     def __init__(
         self,
-        modalities: Mapping[str, Space] | None = None,
+        modalities: Spaces | None = None,
         *,
-        x: Space | None = None,
-        y: Space | None = None,
-        z: int | Space = 10,
+        z: Size = 10,
         tight: bool = False,
-        **options: Unpack[ModelOptions],
+        **options: Unpack[ViewOptions],
     ) -> None:
-        views = Views("MoPoE", modalities, x, y)
+        views = Views("MoPoE", modalities, options)
         parts, everything = views.subsets, posterior(views.names)
         laws, weights, families = {}, {}, Families({"p(z)": Gaussian()})
         for s in parts:
@@ -61,7 +58,7 @@ class MoPoE(Experts):
             families[_part(s)] = Product(*(f"e(z|{n})" for n in s), "p(z)")
             within = [_part(t) for t in parts if set(t) <= set(s)]
             families[posterior(s)] = Mixture(*within) if len(within) > 1 else families[_part(s)]
-        super().__init__(views, z, laws, weights, families, **options)
+        super().__init__(views, z, laws, weights, families)
 
 
 def _part(subset: Sequence[str]) -> str:

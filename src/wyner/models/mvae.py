@@ -14,14 +14,12 @@ e        experts, one a modality       (B, dz)      "e(z|x)"
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Unpack
 
 from wyner.codec import stored
 from wyner.families import Gaussian
-from wyner.models.base import ModelOptions
-from wyner.models.experts import Experts, Views, products, subset_name
-from wyner.variables import Space
+from wyner.models.experts import Experts, ViewOptions, Views, products, subset_name
+from wyner.models.parts import Size, Spaces
 
 
 @stored("mvae")
@@ -31,24 +29,22 @@ class MVAE(Experts):
     A row that lacks modalities (masks) trains the terms of the subsets that it has.
 
     Args:
-        modalities: spaces by name, two or more; or `x` and `y`.
+        modalities: spaces by name, two or more; or `x` and `y` of the options.
         z: size of the shared latent.
         every_subset: train all proper subsets in place of the single modalities; there are 2^M - 2.
-        options: as in `Model`.
+        options: as in `ViewOptions`.
     """
 
     def __init__(
         self,
-        modalities: Mapping[str, Space] | None = None,
+        modalities: Spaces | None = None,
         *,
-        x: Space | None = None,
-        y: Space | None = None,
-        z: int | Space = 10,
+        z: Size = 10,
         every_subset: bool = False,
-        **options: Unpack[ModelOptions],
+        **options: Unpack[ViewOptions],
     ) -> None:
-        views = Views("MVAE", modalities, x, y)
+        views = Views("MVAE", modalities, options)
         parts = views.subsets[:-1] if every_subset else [(n,) for n in views.names]
         own = {f"{subset_name(s)}2{subset_name(s)}": 1.0 for s in parts}
         families = products(views.names, prior=True) | {"p(z)": Gaussian()}
-        super().__init__(views, z, {}, {"joint": 1.0, **own}, families, **options)
+        super().__init__(views, z, {}, {"joint": 1.0, **own}, families)

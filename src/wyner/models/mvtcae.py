@@ -18,15 +18,13 @@ beta     price of the bottlenecks           number       beta
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Unpack
 
 from wyner.codec import stored
 from wyner.errors import OptionError
 from wyner.families import Gaussian
-from wyner.models.base import ModelOptions
-from wyner.models.experts import Experts, Views, posterior, products
-from wyner.variables import Space
+from wyner.models.experts import Experts, ViewOptions, Views, posterior, products
+from wyner.models.parts import Size, Spaces
 
 
 @stored("mvtcae")
@@ -34,27 +32,25 @@ class MVTCAE(Experts):
     """One shared latent; the loss pulls the product of the experts towards each of them.
 
     Args:
-        modalities: spaces by name, two or more; or `x` and `y`.
+        modalities: spaces by name, two or more; or `x` and `y` of the options.
         z: size of the shared latent.
         alpha: in (0, 1]; 5/6 for PolyMNIST in the paper, 0.9 elsewhere.
         beta: price of the bottlenecks.
-        options: as in `Model`.
+        options: as in `ViewOptions`.
     """
 
     def __init__(
         self,
-        modalities: Mapping[str, Space] | None = None,
+        modalities: Spaces | None = None,
         *,
-        x: Space | None = None,
-        y: Space | None = None,
-        z: int | Space = 10,
+        z: Size = 10,
         alpha: float = 0.9,
         beta: float = 1.0,
-        **options: Unpack[ModelOptions],
+        **options: Unpack[ViewOptions],
     ) -> None:
         if not 0 < alpha <= 1:
             raise OptionError(f"alpha: expected a number in (0, 1], got {alpha}")
-        views = Views("MVTCAE", modalities, x, y)
+        views = Views("MVTCAE", modalities, options)
         m, infer = len(views.names), f"{views.data} {posterior(views.names)}"
         laws = {"rate": (infer, f"{views.data} p(z)")}
         laws |= {f"to_{n}": (infer, f"{views.data} e(z|{n})") for n in views.names}
@@ -62,4 +58,4 @@ class MVTCAE(Experts):
         weights = {"joint": share, "rate": beta * (1 - alpha) - share}
         weights |= {f"to_{n}": beta * alpha / m for n in views.names}
         families = products(views.names, prior=False) | {"p(z)": Gaussian()}
-        super().__init__(views, z, laws, weights, families, **options)
+        super().__init__(views, z, laws, weights, families)

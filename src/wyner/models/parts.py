@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Required
 
 from wyner.errors import OptionError, unknown
 from wyner.laws import Conditional, Law, parse
-from wyner.models.base import CriticOptions
+from wyner.models.base import CriticOptions, ModelOptions
 from wyner.objectives import KL, Objective
 from wyner.objectives.phases import After, Alternating, Jointly, Phase, TwoPlayer
 from wyner.variables import Real, Space
@@ -24,11 +25,30 @@ class TwoPlayerOptions(CriticOptions, total=False):
     critic_lr: float | None
 
 
+class Pair(ModelOptions, total=False):
+    """What models of a pair take besides `ModelOptions`.
+
+    Keys:
+        x, y: spaces of the pair.
+    """
+
+    x: Required[Space]
+    y: Required[Space]
+
+
+Size = int | Space
+"""Of a latent: a number of real coordinates, or a space."""
+Spaces = Mapping[str, Space]
 When = After | Alternating | Jointly
 Laws = Mapping[str, tuple[str, str]]
 
 
-def latents(**sizes: int | Space) -> dict[str, Space]:
+def pair(options: Pair) -> dict[str, Space]:
+    """The observed spaces of a pair."""
+    return {"x": options["x"], "y": options["y"]}
+
+
+def latents(**sizes: Size) -> dict[str, Space]:
     """Spaces of latents by name from sizes or spaces; those of size 0 are left out.
 
     Raises:
@@ -44,7 +64,7 @@ def latents(**sizes: int | Space) -> dict[str, Space]:
     }
 
 
-def needed(**sizes: int | Space) -> dict[str, Space]:
+def needed(**sizes: Size) -> dict[str, Space]:
     """The same for latents that the model cannot do without.
 
     Raises:
@@ -147,11 +167,8 @@ def modalities_of(
 
 
 def local_sizes(
-    names: Sequence[str],
-    u: int | Space,
-    v: int | Space,
-    local: int | Mapping[str, int | Space] | None,
-) -> tuple[dict[str, str], dict[str, int | Space]]:
+    names: Sequence[str], u: Size, v: Size, local: Size | Mapping[str, Size] | None
+) -> tuple[dict[str, str], dict[str, Size]]:
     """Names of the local latents by modality, and their sizes by name.
 
     They are u and v for a pair x, y; u_a, u_b, ... for other names.

@@ -27,7 +27,7 @@ from wyner.codec import stored
 from wyner.errors import OptionError
 from wyner.families import Autoregressive, FeatureOf, Fixed, Gaussian
 from wyner.models.base import Model, chosen
-from wyner.models.parts import TwoPlayerOptions, main_phase, needed
+from wyner.models.parts import Size, TwoPlayerOptions, main_phase, needed
 from wyner.networks import ImageCritics, ResNets
 from wyner.objectives import regularised
 from wyner.variables import Real, Space
@@ -73,7 +73,7 @@ class PixelCNNVAE(Model):
         self,
         *,
         x: Space,
-        z: int | Space = 32,
+        z: Size = 32,
         objective: str = "cmi",
         gamma: float = 0.3,
         alpha: float = 1.0,

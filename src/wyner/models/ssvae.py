@@ -18,11 +18,10 @@ from typing import Unpack
 
 from wyner.codec import stored
 from wyner.families import Categorical
-from wyner.models.base import Model, ModelOptions, chosen
-from wyner.models.parts import needed
+from wyner.models.base import Model, chosen
+from wyner.models.parts import Pair, Size, needed, pair
 from wyner.objectives import KL
 from wyner.variables import Categorical as Labels
-from wyner.variables import Space
 
 
 @stored("ssvae")
@@ -36,22 +35,15 @@ class SSVAE(Model):
         alpha: weight of -log q(x|y) on labelled rows; the unlabelled bound alone does not train it
             on them.
         unlabelled: weight of (47), which is taken over all rows that have y, labelled or not.
-        options: as in `Model`.
+        options: as in `Pair`.
     """
 
     def __init__(
-        self,
-        *,
-        x: Space,
-        y: Space,
-        v: int | Space = 10,
-        alpha: float = 1.0,
-        unlabelled: float = 1.0,
-        **options: Unpack[ModelOptions],
+        self, *, v: Size = 10, alpha: float = 1.0, unlabelled: float = 1.0, **options: Unpack[Pair]
     ) -> None:
-        discrete = {"q(x|y)": Categorical(summed=True)} if isinstance(x, Labels) else {}
+        discrete = {"q(x|y)": Categorical(summed=True)} if isinstance(options["x"], Labels) else {}
         super().__init__(
-            observed={"x": x, "y": y},
+            observed=pair(options),
             latent=needed(v=v),
             objective=KL("labelled") + unlabelled * KL("unlabelled") + alpha * KL("classify"),
             laws={

@@ -37,7 +37,17 @@ from wyner.families import Deterministic, Fixed, Gaussian
 from wyner.laws import parse
 from wyner.models.base import Model, chosen
 from wyner.models.experts import Families
-from wyner.models.parts import Laws, TwoPlayerOptions, latents, main_phase, needed, without
+from wyner.models.parts import (
+    Laws,
+    Pair,
+    Size,
+    TwoPlayerOptions,
+    latents,
+    main_phase,
+    needed,
+    pair,
+    without,
+)
 from wyner.objectives import Information, Objective, Ratio, Reconstruction, SymmetricKL
 from wyner.schedules import Schedule
 from wyner.variables import Image, Real, Space
@@ -66,15 +76,14 @@ MATCH = ("joint", "x2y", "y2x", "cross", "x2z", "y2z", "meet", "mx", "my")
 INFORM = {"joint": "p", "x2y": "p", "y2x": "p", "var": "q"}
 """Laws under which I(X,Y;Z) can have a price; "var" is q of the joint pair."""
 RECONSTRUCT = {
-    "xy2x": ("joint", "x"),
-    "xy2y": ("joint", "y"),
-    "x2y": ("x2y_pair", "y"),
-    "y2x": ("y2x_pair", "x"),
-    "x2x": ("x2x", "x"),
-    "y2y": ("y2y", "y"),
-    "z": ("joint", "z"),
-    "u": ("joint", "u"),
-    "v": ("joint", "v"),
+    **{f"xy2{m}": ("joint", m) for m in "xy"},
+    **{
+        "x2y": ("x2y_pair", "y"),
+        "y2x": ("y2x_pair", "x"),
+        "x2x": ("x2x", "x"),
+        "y2y": ("y2y", "y"),
+    },
+    **{m: ("joint", m) for m in "zuv"},
 }
 """R_xy->x, R_xy->y, R_x->y, R_y->x, R_x->x, R_y->y and the three parts of R_zuv->zuv: the pair of
 laws and what comes back."""
@@ -91,16 +100,14 @@ RETRIEVAL: dict[str, Any] = {
     "rec": {"x2y": 8.0, "y2x": 8.0, "x2x": 8.0, "y2y": 8.0},
     "lam": 0.1,
     "norm": "l2",
-    "z": 64,
-    "u": 64,
-    "v": 64,
+    **dict.fromkeys("zuv", 64),
 }
 """The same for sketch-based retrieval: no joint model, lambda_CI = 0.1, lambda_rec = 8."""
 
 Weights = Mapping[str, float | Schedule]
 
 
-class VariationalOptions(TwoPlayerOptions, total=False):
+class VariationalOptions(Pair, TwoPlayerOptions, total=False):
     """How the variational Wyner model compares and infers.
 
     Keys:
@@ -123,7 +130,6 @@ class VariationalWyner(Model):
     objectives; the first is the default.
 
     Args:
-        x, y: spaces of the pair.
         z: size of the common latent, or a space.
         u, v: sizes of the local latents; 0 for none.
         lam: lambda_CI, multiplies the weights in `inform`; 0 watches I(X,Y;Z) without a price, None
@@ -131,7 +137,7 @@ class VariationalWyner(Model):
         match: weights of the matching terms, by the names of `MATCH`.
         inform: weights of the common-information terms, by the names of `INFORM`.
         rec: weights of the reconstruction terms, by the names of `RECONSTRUCT`.
-        options: as in `Model`, `TwoPlayerOptions` (by default one step of the critics, at the
+        options: as in `Pair`, `TwoPlayerOptions` (by default one step of the critics, at the
             model's learning rate) and `VariationalOptions`.
 
     Example:
@@ -147,11 +153,9 @@ class VariationalWyner(Model):
     def __init__(
         self,
         *,
-        x: Space,
-        y: Space,
-        z: int | Space = 16,
-        u: int | Space = 8,
-        v: int | Space = 8,
+        z: Size = 16,
+        u: Size = 8,
+        v: Size = 8,
         lam: float | Schedule | None = 0.1,
         match: Weights | None = None,
         inform: Weights | None = None,
@@ -172,15 +176,15 @@ class VariationalWyner(Model):
         if options.get("own"):
             laws = {k: (_own(q), _own(p)) for k, (q, p) in laws.items()}
         laws = without(laws, {"u", "v"} - set(latent))
-        spaces = {"x": x, "y": y} | latent
+        observed, own = pair(options), options.get("families") or {}
         super().__init__(
-            observed={"x": x, "y": y},
+            observed=observed,
             latent=latent,
             objective=objective,
             common=("z",),
             laws=laws,
             phases=main_phase(objective, options.get("steps", 1), options.get("critic_lr")),
-            **chosen(options, _functions(laws, spaces, options.get("families") or {})),
+            **chosen(options, _functions(laws, observed | latent, own)),
         )
 
 
@@ -189,7 +193,7 @@ def _functions(laws: Laws, spaces: Mapping[str, Space], given: Collection[str]) 
     nothing of the variable.
     """
     found: Families = {}
-    for term in (t for pair in laws.values() for text in pair for t in parse(text).terms):
+    for term in (t for law in laws.values() for text in law for t in parse(text).terms):
         name = term.of[0]
         if len(term.of) == 1 and name not in given and isinstance(spaces[name], (Real, Image)):
             if term.given:
@@ -226,12 +230,11 @@ def _objective(
 
 
 def _product(lam: float | Schedule | None, weight: float | Schedule) -> float | Schedule:
-    if isinstance(lam, (int, float)) and isinstance(weight, (int, float)):
-        return lam * weight
-    if lam is None or 1 not in (lam, weight):
-        text = "inform: one of lam and the weight can be a schedule if the other is 1"
-        raise OptionError(text)
-    return weight if lam == 1 else lam
+    if lam is None or lam == 1:
+        return weight
+    if isinstance(weight, Schedule) or (isinstance(lam, Schedule) and weight != 1):
+        raise OptionError("inform: one of lam and the weight can be a schedule if the other is 1")
+    return lam if isinstance(lam, Schedule) else lam * weight
 
 
 def _own(text: str) -> str:

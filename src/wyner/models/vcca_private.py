@@ -17,10 +17,9 @@ from typing import Unpack
 
 from wyner.codec import stored
 from wyner.errors import OptionError
-from wyner.models.base import Model, ModelOptions
-from wyner.models.parts import latents, needed, without
+from wyner.models.base import Model, chosen
+from wyner.models.parts import Pair, Size, latents, needed, pair, without
 from wyner.objectives import KL
-from wyner.variables import Space
 
 DECODERS = "p(z) p(u) p(v) p(x|z,u) p(y|z,v)"
 FROM_X = {
@@ -42,30 +41,22 @@ class VCCAPrivate(Model):
     """Two local latents and a common one that is inferred from x alone, equation (48).
 
     Args:
-        x, y: spaces of the pair.
         z: size of the common latent.
         u, v: sizes of the local latents; 0 for none (without both it is VCCA).
-        options: as in `Model`.
+        options: as in `Pair`.
     """
 
     def __init__(
-        self,
-        *,
-        x: Space,
-        y: Space,
-        z: int | Space = 10,
-        u: int | Space = 10,
-        v: int | Space = 10,
-        **options: Unpack[ModelOptions],
+        self, *, z: Size = 10, u: Size = 10, v: Size = 10, **options: Unpack[Pair]
     ) -> None:
         latent = needed(z=z) | latents(u=u, v=v)
         super().__init__(
-            observed={"x": x, "y": y},
+            observed=pair(options),
             latent=latent,
             objective=KL("from_x"),
             common=("z",),
             laws=without(FROM_X | (STYLE if "v" in latent else {}), {"u", "v"} - set(latent)),
-            **options,
+            **chosen(options),
         )
 
 
@@ -74,23 +65,14 @@ class BiVCCAPrivate(Model):
     """The same with an encoder of z for either side: a convex combination of (48) and (49).
 
     Args:
-        x, y: spaces of the pair.
         z: size of the common latent.
         u, v: sizes of the local latents; 0 for none.
         mu: share of (48), in (0, 1).
-        options: as in `Model`.
+        options: as in `Pair`.
     """
 
     def __init__(
-        self,
-        *,
-        x: Space,
-        y: Space,
-        z: int | Space = 10,
-        u: int | Space = 10,
-        v: int | Space = 10,
-        mu: float = 0.5,
-        **options: Unpack[ModelOptions],
+        self, *, z: Size = 10, u: Size = 10, v: Size = 10, mu: float = 0.5, **options: Unpack[Pair]
     ) -> None:
         if not 0 < mu < 1:
             raise OptionError(
@@ -99,10 +81,10 @@ class BiVCCAPrivate(Model):
             )
         latent = needed(z=z) | latents(u=u, v=v)
         super().__init__(
-            observed={"x": x, "y": y},
+            observed=pair(options),
             latent=latent,
             objective=mu * KL("from_x") + (1 - mu) * KL("from_y"),
             common=("z",),
             laws=without(FROM_X | FROM_Y, {"u", "v"} - set(latent)),
-            **options,
+            **chosen(options),
         )

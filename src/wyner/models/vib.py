@@ -19,11 +19,10 @@ from __future__ import annotations
 from typing import Unpack
 
 from wyner.codec import stored
-from wyner.models.base import Model, ModelOptions
-from wyner.models.parts import needed
+from wyner.models.base import Model, chosen
+from wyner.models.parts import Pair, Size, needed, pair
 from wyner.objectives import KL
 from wyner.schedules import Schedule
-from wyner.variables import Space
 
 
 @stored("vib")
@@ -34,25 +33,19 @@ class VIB(Model):
         x, y: spaces of the input and of what is predicted.
         z: size of the bottleneck.
         beta: price of a nat in z; 0.1 for the mixture data, 0.001 for add-1 in the paper.
-        options: as in `Model`.
+        options: as in `Pair`.
     """
 
     def __init__(
-        self,
-        *,
-        x: Space,
-        y: Space,
-        z: int | Space = 10,
-        beta: float | Schedule = 0.1,
-        **options: Unpack[ModelOptions],
+        self, *, z: Size = 10, beta: float | Schedule = 0.1, **options: Unpack[Pair]
     ) -> None:
         super().__init__(
-            observed={"x": x, "y": y},
+            observed=pair(options),
             latent=needed(z=z),
             objective=KL("x2y") + beta * KL("rate"),
             laws={
                 "x2y": ("q(x,y) q(z|x)", "q(x) q(z|x) p(y|z)"),
                 "rate": ("q(x) q(z|x)", "q(x) p(z)"),
             },
-            **options,
+            **chosen(options),
         )

@@ -22,9 +22,9 @@ from typing import Unpack
 
 from wyner.codec import stored
 from wyner.families import Categorical, Fixed, Gaussian
-from wyner.models.base import Model, ModelOptions, chosen
+from wyner.models.base import Model, chosen
 from wyner.models.experts import Families
-from wyner.models.parts import When, latents, needed, two_stage, without
+from wyner.models.parts import Pair, Size, When, latents, needed, pair, two_stage, without
 from wyner.objectives import KL
 from wyner.schedules import Exponential, Schedule
 from wyner.variables import Categorical as Codes
@@ -46,7 +46,6 @@ class WVAE(Model):
     """Common and local codes that are categorical; succinctness is set by the size of z, or by lam.
 
     Args:
-        x, y: spaces of the pair.
         z: (N, K), or a space; the capacity is N log K nats.
         u, v: (N, K), or a space; (0, 0) for none, the paper's baseline without local randomness.
         lam: weight of the rate; 0 in the paper's experiments.
@@ -55,14 +54,12 @@ class WVAE(Model):
         temperature: of the relaxed draws; by default exp(-0.75 share), at least 0.5: tau =
             exp(-3e-5 step) over 25,000 steps.
         marginals: when q(z|x), q(u|x), q(z|y), q(v|y) are fitted.
-        options: as in `Model`.
+        options: as in `Pair`.
     """
 
     def __init__(
         self,
         *,
-        x: Space,
-        y: Space,
         z: Sequence[int] | Space = (1, 10),
         u: Sequence[int] | Space = (2, 10),
         v: Sequence[int] | Space = (2, 10),
@@ -70,20 +67,20 @@ class WVAE(Model):
         variance: float | None = 5e-5,
         temperature: float | Schedule | None = None,
         marginals: When | None = None,
-        **options: Unpack[ModelOptions],
+        **options: Unpack[Pair],
     ) -> None:
         latent = needed(z=_codes(z)) | latents(u=_codes(u), v=_codes(v))
         relaxed = Categorical(
             temperature if temperature is not None else Exponential(1.0, 0.75, 0.5)
         )
         families: Families = {k: relaxed for k, s in latent.items() if isinstance(s, Codes)}
-        for name, space in {"x": x, "y": y}.items():
+        for name, space in pair(options).items():
             if variance is not None and isinstance(space, Real | Image):
                 families[name] = Gaussian(Fixed(variance))
         style = [f"q({s}|{m})" for m, s in (("x", "u"), ("y", "v")) if s in latent]
         objective = KL("joint") + lam * KL("rate")
         super().__init__(
-            observed={"x": x, "y": y},
+            observed=pair(options),
             latent=latent,
             objective=objective,
             common=("z",),
@@ -93,7 +90,7 @@ class WVAE(Model):
         )
 
 
-def _codes(size: Sequence[int] | Space) -> int | Space:
+def _codes(size: Sequence[int] | Space) -> Size:
     if isinstance(size, Space):
         return size
     n, k = size

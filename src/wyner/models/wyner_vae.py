@@ -30,7 +30,7 @@ from typing import Unpack
 from wyner.codec import stored
 from wyner.errors import OptionError, unknown
 from wyner.models.base import CriticOptions, Model, chosen
-from wyner.models.parts import When, latents, local_sizes, modalities_of, needed, two_stage
+from wyner.models.parts import Size, When, latents, local_sizes, modalities_of, needed, two_stage
 from wyner.networks import Critics
 from wyner.objectives import KL, Objective, RatioKL, Reconstruction
 from wyner.objectives.phases import Phase
@@ -107,10 +107,10 @@ class WynerVAE(Model):
         *,
         x: Space | None = None,
         y: Space | None = None,
-        z: int | Space = 10,
-        u: int | Space = 10,
-        v: int | Space = 10,
-        local: int | Mapping[str, int | Space] | None = None,
+        z: Size = 10,
+        u: Size = 10,
+        v: Size = 10,
+        local: Size | Mapping[str, Size] | None = None,
         lam: Weight = 0.0,
         alpha: float | Mapping[str, Weight] = 0.0,
         marginals: When | None = None,

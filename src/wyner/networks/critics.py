@@ -25,7 +25,7 @@ from wyner.networks.layers import beside, connected, dense, xavier
 from wyner.networks.mlp import activation
 from wyner.variables import Space, as_tuples
 
-Rows = Float[Tensor, "N *event"]
+Rows = Float[Tensor, "N ..."]
 Ratios = Float[Tensor, " N"]
 """T of every row, in nats."""
 

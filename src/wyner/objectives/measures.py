@@ -47,7 +47,6 @@ class Ratio:
             )
 
 
-@stored("matching")
 @dataclass(frozen=True)
 class CriticPair:
     """The two sides that a critic tells apart.
@@ -109,6 +108,7 @@ class Measure(ABC):
         """
 
 
+@stored("matching")
 @dataclass(frozen=True)
 class Matching(Measure):
     """The two laws of a pair, P = q against Q = p.

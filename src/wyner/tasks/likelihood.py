@@ -14,6 +14,7 @@ from torch import Tensor
 from wyner.arrays import Array, like_input, parts_of
 from wyner.errors import TaskError
 from wyner.laws import Planner, System, noise_for, run
+from wyner.math import effective_samples, log_mean_exp
 from wyner.tasks.inputs import asking, block_rows, given_values
 from wyner.tasks.queries import implicit, likelihood_pair, show
 
@@ -131,17 +132,13 @@ def _estimate(
     """log-mean of the weights and effective samples, from blocks of samples."""
     batch = len(next(iter(values.values())))
     like = next(model.parameters())
-    first = second = like.new_full((batch,), -torch.inf)
-    done = 0
-    while done < samples:
-        k = min(samples - done, max(1, rows // batch))
+    parts = []
+    for done in range(0, samples, most := max(1, rows // batch)):
+        k = min(samples - done, most)
         noise = noise_for(planner.plan, model.factors, (k, batch), like)
-        log_w = _log_weights(model, planner, where, values, noise, (k, batch))
-        first = torch.logaddexp(first, torch.logsumexp(log_w, 0))
-        second = torch.logaddexp(second, torch.logsumexp(2 * log_w, 0))
-        done += k
-    log_s = torch.log(torch.tensor(float(samples), dtype=first.dtype))
-    return first - log_s.to(first.device), torch.exp(2 * first - second)
+        parts.append(_log_weights(model, planner, where, values, noise, (k, batch)))
+    log_w = torch.cat(parts)
+    return log_mean_exp(log_w), effective_samples(log_w)
 
 
 def _log_weights(
