@@ -11,7 +11,7 @@ from wyner.experiments.figures.files import Data, Files, files
 from wyner.experiments.results import Results
 from wyner.experiments.study import Row
 from wyner.metrics import balanced
-from wyner.report.charts import Chart, Line, charts
+from wyner.report.charts import BROKEN, Chart, Line, charts
 
 STYLES = {
     "elbo": (DATA, "D"),
@@ -35,47 +35,51 @@ def rates(
     published: bool = False,
 ) -> Files:
     """Numbers over the rate `x` of z, a line of panels a data set: seeds small, their means joined
-    from the ELBO upwards in gamma, and the published means broken.
+    from the ELBO upwards in gamma, and the published means broken, if asked for.
     """
-    sets, known, shown = dict.fromkeys(r.data for r in rows), found.study.columns, []
-    for name in sets:
+    shown, columns = [], found.study.columns
+    for name in dict.fromkeys(r.data for r in rows):
         paths = by_objective([r for r in found.study.rows if r.data == name])
         for k, panel in enumerate(panels):
-            lines = [n for p in paths.items() for n in _path(found, *p, x, panel, published)]
+            lines = [
+                one
+                for kind, path in paths.items()
+                for one in _lines(found, path, kind, x, panel, published)
+            ]
             title = "" if k else found.facts[name].name
-            shown.append(Chart(lines, (), title, known[x].axis, known[panel].axis, log_x=log))
-    yield from files(stem, charts(shown, len(panels), 3.13, 2.7))
+            axes = columns[x].axis, columns[panel].axis
+            shown.append(Chart(lines, (), title, *axes, log_x=log))
+    yield from files(stem, charts(shown, len(panels), 3.15, 3.0))
 
 
 def by_objective(rows: Sequence[Row]) -> dict[str, list[Row]]:
     """Rows by objective, upwards in gamma; each path but the ELBO's own begins with the ELBO."""
     ordered = sorted(rows, key=lambda r: r.model["gamma"])
-    start = [r for r in ordered if r.model["objective"] == "elbo"]
-    kinds = [k for k in STYLES if any(r.model["objective"] == k for r in ordered)]
-    own = {k: [r for r in ordered if r.model["objective"] == k] for k in kinds}
-    return {k: v if k == "elbo" else [*start, *v] for k, v in own.items()}
+    own = {k: [r for r in ordered if r.model["objective"] == k] for k in STYLES}
+    return {k: v if k == "elbo" else [*own["elbo"], *v] for k, v in own.items() if v}
 
 
-def _path(
-    found: Results, kind: str, path: Sequence[Row], x: str, panel: str, published: bool
+def _lines(
+    found: Results, path: Sequence[Row], kind: str, x: str, panel: str, published: bool
 ) -> list[Line]:
-    """The rows of an objective as lines."""
-    (colour, mark), lines = STYLES[kind], list[Line]()
-    each = [(found.values(r.slug, x), found.values(r.slug, panel), r) for r in path]
-    ours = [(a, b, r) for a, b, r in each if a and len(a) == len(b)]
-    dots = {"marker": mark, "linestyle": "none", "markersize": 2.5, "alpha": 0.45}
+    """What is drawn of the rows of one objective; nothing if none of its own has numbers."""
+    colour, mark = STYLES[kind]
+    ours = [(found.values(r.slug, x), found.values(r.slug, panel), r) for r in path]
+    ours = [(a, b, r) for a, b, r in ours if a and len(a) == len(b)]
     own = [(a, b) for a, b, r in ours if r.model["objective"] == kind]
-    lines += [Line(a, b, colour, style={**dots, "markeredgecolor": "none"}) for a, b in own]
-    if ours:
-        means = np.array([(np.mean(a), np.mean(b)) for a, b, _ in ours]).T
-        texts = [f"{r.model['gamma']:g}" if r.model["gamma"] else "" for _, _, r in ours]
-        label, style = path[-1].label.removeprefix("+ "), {"marker": mark, "markersize": 4}
-        lines.append(Line(means[0], means[1], colour, label, texts=texts, style=style))
-    known = [(r.published[x][0], r.published[panel][0]) for r in path if panel in r.published]
-    if known and published:
-        broken = {"linewidth": 0.9, "linestyle": (0, (3, 2)), "alpha": 0.6}
-        rate, number = np.array(known).T
-        lines.append(Line(rate, number, colour, "published", style=broken))
+    if not own:
+        return []
+    dots = {"marker": mark, "markersize": 2.5, "alpha": 0.45, "linewidth": 0}
+    seeds = [Line(a, b, colour, style=dots) for a, b in own if len(a) > 1]
+    at, means = np.array([(np.mean(a), np.mean(b)) for a, b, _ in ours]).T
+    texts = [f"{r.model['gamma']:g}" if r.model["gamma"] else "" for *_, r in ours if not published]
+    label, style = path[-1].label.removeprefix("+ "), {"marker": mark, "markersize": 4}
+    lines = [*seeds, Line(at, means, colour, label, texts=texts, style=style)]
+    theirs = [r.published for r in path if {x, panel} <= set(r.published)]
+    if published and theirs:
+        at, means = np.array([(p[x][0], p[panel][0]) for p in theirs]).T
+        broken = {"linewidth": 0.9, "linestyle": BROKEN, "alpha": 0.6}
+        lines.append(Line(at, means, colour, "published", style=broken))
     return lines
 
 
