@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,8 +28,11 @@ import torch
 from torch import Tensor
 
 from wyner.networks import PixelCNN
-from wyner.networks.pixel_by_pixel import draw, draw_slowly
+from wyner.networks.pixel_by_pixel import draw
 from wyner.networks.pixelcnn import KERNELS
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from reference.pixels import draw_slowly
 
 SMALL: dict[str, Any] = {"channels": 8, "kernels": (7, 5, 5, 3, 3, 3), "split": 3}
 LARGE: dict[str, Any] = {"channels": 64, "kernels": KERNELS, "split": 6}

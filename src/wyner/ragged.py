@@ -22,9 +22,9 @@ class Ragged:
     in place of `(N, T, d)`.
 
     With `window = T` a row is a stretch of T frames: every sequence is cut into consecutive windows
-        from a random offset, which
-    changes from epoch to epoch; sequences shorter than T are left out. Without, rows are whole, and
-    a batch is filled up with NaN to its longest row (`wyner.variables.Sequence`).
+    from a random offset, which changes from epoch to epoch; sequences shorter than T are left out.
+    Without, rows are whole, and a batch is filled up with NaN to its longest row
+    (`wyner.variables.Sequence`).
 
     Args:
         sequences: arrays `(t_i, d)`, NumPy or PyTorch.

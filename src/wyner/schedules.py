@@ -1,6 +1,4 @@
-"""Numbers that change over training: functions of the share of it that is done, in [0, 1]. They
-hold no state.
-"""
+"""Numbers that change over training: functions of the share of it that is done, in [0, 1]."""
 
 from __future__ import annotations
 
@@ -8,18 +6,19 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+from wyner.codec import extendable, stored
 from wyner.errors import OptionError, unknown
 
 
+@extendable
 class Schedule(ABC):
-    """A function from progress in [0, 1] to a number. Used for weights, learning-rate factors and
-    temperatures.
-    """
+    """A function, without state, from progress in [0, 1] to a weight, a rate or a temperature."""
 
     @abstractmethod
     def __call__(self, progress: float) -> float: ...
 
 
+@stored("constant")
 @dataclass(frozen=True)
 class Constant(Schedule):
     """The same value throughout."""
@@ -30,11 +29,10 @@ class Constant(Schedule):
         return self.value
 
 
+@stored("linear")
 @dataclass(frozen=True)
 class Linear(Schedule):
-    """From `start` to `end` in a straight line over the first `until` of the training, then
-    `end`.
-    """
+    """From `start` to `end` in a straight line over the first `until` of the training, then `end`."""
 
     start: float = 0.0
     end: float = 1.0
@@ -45,11 +43,10 @@ class Linear(Schedule):
         return self.start + (self.end - self.start) * share
 
 
+@stored("exponential")
 @dataclass(frozen=True)
 class Exponential(Schedule):
-    """start * exp(-rate * progress), never below `floor` (the Gumbel-softmax schedule of Jang et
-    al. 2017).
-    """
+    """start * exp(-rate * progress), never below `floor` (for Gumbel-softmax: Jang et al. 2017)."""
 
     start: float = 1.0
     rate: float = 1.0
@@ -59,11 +56,10 @@ class Exponential(Schedule):
         return max(self.floor, self.start * math.exp(-self.rate * progress))
 
 
+@stored("decay")
 @dataclass(frozen=True)
 class Decay(Schedule):
-    """end + (start - end) exp(-rate * progress): from `start` towards `end`, with a time constant
-    of 1/rate of the training.
-    """
+    """end + (start - end) exp(-rate * progress), the time constant 1/rate of the training."""
 
     start: float = 1.0
     end: float = 0.0
@@ -73,11 +69,10 @@ class Decay(Schedule):
         return self.end + (self.start - self.end) * math.exp(-self.rate * progress)
 
 
+@stored("path")
 @dataclass(frozen=True)
 class Path(Schedule):
-    """Straight lines through knots (share of the training, value), constant before the first and
-    after the last.
-    """
+    """Straight lines through knots (share of the training, value), constant outside them."""
 
     knots: tuple[tuple[float, float], ...]
 
@@ -102,6 +97,7 @@ class Path(Schedule):
         return before[1]
 
 
+@stored("cosine")
 @dataclass(frozen=True)
 class Cosine(Schedule):
     """Half a cosine from `start` to `end`."""
@@ -110,16 +106,14 @@ class Cosine(Schedule):
     end: float = 0.0
 
     def __call__(self, progress: float) -> float:
-        return self.end + (self.start - self.end) * 0.5 * (
-            1 + math.cos(math.pi * min(1.0, progress))
-        )
+        half = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+        return self.end + (self.start - self.end) * half
 
 
+@stored("one-cycle")
 @dataclass(frozen=True)
 class OneCycle(Schedule):
-    """Cosine from 1/`divide` up to 1 over the first `warm` of the training, then cosine down to
-    1/`final` (Smith 2018).
-    """
+    """Cosine from 1/`divide` up to 1 over the share `warm`, then down to 1/`final` (Smith 2018)."""
 
     warm: float = 0.3
     divide: float = 25.0
@@ -131,6 +125,7 @@ class OneCycle(Schedule):
         return Cosine(1.0, 1 / self.final)((progress - self.warm) / max(1e-12, 1 - self.warm))
 
 
+@stored("warmup")
 @dataclass(frozen=True)
 class Warmup(Schedule):
     """Linear from 0 to 1 over the first `share` of the training, then 1."""

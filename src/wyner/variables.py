@@ -11,16 +11,25 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from wyner.codec import stored
 from wyner.errors import DataError, ShapeError
+
+Shape = tuple[int, ...]
+"""Sizes of the axes of one event."""
+
+
+def as_tuples(record: object, *names: str) -> None:
+    """Turns lists that a user gave as fields of a frozen record into tuples; None stays."""
+    for name in names:
+        if (value := getattr(record, name)) is not None:
+            object.__setattr__(record, name, tuple(value))
 
 
 @dataclass(frozen=True, init=False)
 class Space:
-    """A set of values of one shape. Abstract: use `Real`, `Image`, `Binary`, `Categorical` or
-    `Sequence`.
-    """
+    """A set of values of one shape. Abstract: use Real, Image, Binary, Categorical or Sequence."""
 
-    shape: tuple[int, ...]
+    shape: Shape
 
     def __init__(self, *shape: int) -> None:
         if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
@@ -34,7 +43,7 @@ class Space:
         object.__setattr__(self, "shape", tuple(shape))
 
     @property
-    def event_shape(self) -> tuple[int, ...]:
+    def event_shape(self) -> Shape:
         """Shape of one value."""
         return self.shape
 
@@ -47,23 +56,24 @@ class Space:
         return f"{type(self).__name__}({', '.join(map(str, self.shape))})"
 
     def prepare(self, value: Tensor, name: str = "value") -> Tensor:
-        """Values `(*leading, *event_shape)` as floats, checked for shape and for numbers that are
-        none.
+        """Values `(*leading, *event_shape)` as floats, checked for shape and finite numbers.
 
         Raises:
             ShapeError: the trailing axes are not this space's.
             DataError: NaN or infinity, with the first row and column.
         """
-        value = value.to(torch.get_default_dtype()) if not value.is_floating_point() else value
-        self._check_shape(value, name)
+        value = self._floats(value, name)
         check_finite(value, name)
         return value
 
     def store(self, value: Tensor, name: str = "value") -> Tensor:
-        """Values as they are kept between steps: checked, as floats but for 8-bit pictures. Raises
-        as `prepare`.
-        """
+        """Values as they are kept between steps: as `prepare` makes them, but 8-bit pictures."""
         return self.prepare(value, name)
+
+    def _floats(self, value: Tensor, name: str) -> Tensor:
+        value = value if value.is_floating_point() else value.to(torch.get_default_dtype())
+        self._check_shape(value, name)
+        return value
 
     def _check_shape(self, value: Tensor, name: str) -> None:
         n = len(self.event_shape)
@@ -74,10 +84,12 @@ class Space:
             )
 
 
+@stored("real")
 class Real(Space):
     """Real vectors or arrays of any rank: `Real(10)`, `Real(3, 4)`."""
 
 
+@stored("image")
 class Image(Space):
     """Images `(channels, height, width)` with values in [0, 1] or standardised: `Image(1, 32, 32)`.
 
@@ -96,31 +108,29 @@ class Image(Space):
         return super().prepare(unit(value), name)
 
     def store(self, value: Tensor, name: str = "value") -> Tensor:
-        """8-bit pictures stay as they are, a quarter of the memory, and become floats when a batch
-        is taken (`unit`).
-        """
+        """8-bit pictures stay as they are and become floats when a batch is taken (`unit`)."""
         if value.dtype is not torch.uint8:
             return self.prepare(value, name)
         self._check_shape(value, name)
         return value
 
 
+@stored("binary")
 class Binary(Space):
-    """Arrays of zeros and ones, or of probabilities between them: `Binary(40)`, `Binary(28,
-    14)`.
-    """
+    """Arrays of zeros and ones, or of probabilities between them: `Binary(40)`, `Binary(28, 14)`."""
 
     def prepare(self, value: Tensor, name: str = "value") -> Tensor:
         value = super().prepare(value, name)
-        if value.numel() and (float(value.min()) < 0 or float(value.max()) > 1):
+        low, high = _range(value)
+        if low < 0 or high > 1:
             raise DataError(
-                f"{name}: a Bernoulli decoder needs values in [0, 1], got {float(value.min()):.4g}"
-                f" to {float(value.max()):.4g}; rescale the array (divide pixels by 255) or declare"
-                f" it Real{self.shape}"
+                f"{name}: a Bernoulli decoder needs values in [0, 1], got {low:.4g} to {high:.4g};"
+                f" rescale the array (divide pixels by 255) or declare it Real{self.shape}"
             )
         return value
 
 
+@stored("categorical")
 @dataclass(frozen=True, init=False, repr=False)
 class Categorical(Space):
     """`n` independent variables with `k` values each, one-hot: values have shape `(n, k)`.
@@ -146,28 +156,24 @@ class Categorical(Space):
             codes = codes[:, None]
         if tuple(codes.shape[-2:]) != self.shape and codes.shape[-1] == self.n:
             check_finite(codes.float(), name)
-            if codes.numel() and (
-                float(codes.min()) < 0
-                or float(codes.max()) >= self.k
-                or bool((codes != codes.round()).any())
-            ):
+            low, high = _range(codes)
+            if low < 0 or high >= self.k or bool((codes != codes.round()).any()):
                 raise DataError(
-                    f"{name}: {self!r} needs whole numbers from 0 to {self.k - 1}, got values from "
-                    f"{float(codes.min()):g} to {float(codes.max()):g}"
+                    f"{name}: {self!r} needs whole numbers from 0 to {self.k - 1}, got values from"
+                    f" {low:g} to {high:g}"
                 )
             return torch.nn.functional.one_hot(codes.long(), self.k).to(torch.get_default_dtype())
         return super().prepare(value, name)
 
 
+@stored("sequence")
 class Sequence(Space):
-    """Sequences of up to T real vectors: `Sequence(20, Real(201))`, or `Sequence(20, 201)`; one
-    value has shape `(T, 201)`.
+    """Sequences of up to T real vectors: `Sequence(20, Real(201))`, or `Sequence(20, 201)`.
 
     Values may have fewer steps, `(*leading, t, d)` with t <= T. Rows of different lengths stand in
-    one array, filled up at their
-    ends with NaN: such steps do not exist, count nothing in any density, KL or statistic, and no
-        gradient passes them.
-    `wyner.ragged.Ragged` keeps such rows without padding.
+    one array, filled up at their ends with NaN: such steps do not exist, count nothing in any
+    density, KL or statistic, and no gradient passes them. `wyner.ragged.Ragged` keeps such rows
+    without padding.
     """
 
     def __init__(self, steps: int, frame: int | Real) -> None:
@@ -189,11 +195,8 @@ class Sequence(Space):
         return self.shape[1]
 
     def prepare(self, value: Tensor, name: str = "value") -> Tensor:
-        """Values `(*leading, t, d)` as floats; NaN only in whole steps at the end of a row. Raises
-        as `Space.prepare`.
-        """
-        value = value.to(torch.get_default_dtype()) if not value.is_floating_point() else value
-        self._check_shape(value, name)
+        """Values `(*leading, t, d)` as floats; NaN only in whole steps at the end of a row."""
+        value = self._floats(value, name)
         if value.numel() and not bool(torch.isfinite(value).all()):
             self._check_padding(value, name)
         return value
@@ -202,12 +205,9 @@ class Sequence(Space):
         missing = torch.isnan(value)
         ends = missing.all(-1)  # (*leading, t)
         early = ends & ~ends.flip(-1).cummin(-1).values.flip(-1)
-        if bool(early.any()) or bool(ends[..., 0].any()):
-            *row, step = (
-                (early | (ends & (torch.arange(ends.shape[-1], device=ends.device) == 0)))
-                .nonzero()[0]
-                .tolist()
-            )
+        early[..., 0] |= ends[..., 0]
+        if bool(early.any()):
+            *row, step = early.nonzero()[0].tolist()
             raise DataError(
                 f"{name}: row {', '.join(map(str, row)) or 0} has no number in step {step}"
                 " (counting from 0); NaN marks the steps after the end of a sequence, so it may"
@@ -216,11 +216,8 @@ class Sequence(Space):
         check_finite(torch.where(ends[..., None], torch.zeros_like(value), value), name)
 
     def _check_shape(self, value: Tensor, name: str) -> None:
-        if (
-            value.ndim < 2
-            or value.shape[-1] != self.frame
-            or not 1 <= value.shape[-2] <= self.steps
-        ):
+        there = value.shape[-2] if value.ndim > 1 else 0
+        if not 1 <= there <= self.steps or value.shape[-1] != self.frame:
             raise ShapeError(
                 f"{name}: expected shape (..., up to {self.steps} steps, {self.frame}) for"
                 f" {self!r}, got {tuple(value.shape)}"
@@ -240,10 +237,13 @@ def check_finite(value: Tensor, name: str) -> None:
         return
     first = (~torch.isfinite(value)).nonzero()[0].tolist()
     found = float(value[tuple(first)])
-    where = f"row {first[0]}" + (
-        f", column {', '.join(map(str, first[1:]))}" if len(first) > 1 else ""
-    )
+    column = f", column {', '.join(map(str, first[1:]))}" if len(first) > 1 else ""
     raise DataError(
-        f"{name}: found {found} at {where} (counting from 0); remove or impute it, or mark missing"
+        f"{name}: found {found} at row {first[0]}{column} (counting from 0); remove or impute it, or mark missing"
         f" rows in {name}_mask"
     )
+
+
+def _range(value: Tensor) -> tuple[float, float]:
+    """Smallest and largest number; 0 and 0 of none."""
+    return (float(value.min()), float(value.max())) if value.numel() else (0.0, 0.0)

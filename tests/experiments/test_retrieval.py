@@ -17,8 +17,8 @@ from wyner.data.dataset import Dataset
 from wyner.data.embeddings import embedded, extractor
 from wyner.data.zero_shot import Sides
 from wyner.errors import DataError, OptionError, RunError, ShapeError
+from wyner.estimation.linear import CCA, Linear, Principal
 from wyner.experiments import grammar
-from wyner.experiments.linear import CCA, Linear, Principal
 from wyner.experiments.questions.retrieval import Retrieval, codes, scores
 from wyner.experiments.reproduce import reproduce
 from wyner.metrics import retrieval_scores

@@ -180,14 +180,14 @@ class TestFeatureOf:
         x = (torch.rand(5, 1, 4, 4) < 0.5).float()
         made.objective({"x": x}, made.objective.noise((5,), x), torch.tensor([1.0, 0.5]))
         assert len(passes) == 1
-        made.objective.contest({"x": x}, made.objective.noise((5,), x))
+        made.objective.critic_loss({"x": x}, made.objective.noise((5,), x))
         assert len(passes) == 2
 
     def test_critics_do_not_pay_for_the_upper_half(self):
         made, passes = model(), []
         made.factors["p(x|z)"].head.network.upper.register_forward_hook(lambda *_: passes.append(1))
         x = (torch.rand(5, 1, 4, 4) < 0.5).float()
-        made.objective.contest({"x": x}, made.objective.noise((5,), x))
+        made.objective.critic_loss({"x": x}, made.objective.noise((5,), x))
         assert passes == []
 
     def test_the_price_on_what_z_and_s_share_moves_the_lower_half_and_the_encoder_only(self):

@@ -7,9 +7,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from reference.pixels import draw_slowly
 from wyner.errors import OptionError
 from wyner.networks import PixelCNN
-from wyner.networks.pixel_by_pixel import draw, draw_slowly
+from wyner.networks.pixel_by_pixel import draw
 from wyner.networks.pixelcnn import KERNELS, Causal
 
 SHAPES = [

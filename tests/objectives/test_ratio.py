@@ -15,8 +15,8 @@ from wyner import Information, Model, Real, Reconstruction, Redundancy, Symmetri
 from wyner.families import Deterministic, Fixed, Gaussian
 from wyner.networks import Critics, MLPs
 from wyner.objectives import Objective, Ratio
+from wyner.objectives.critic_inputs import cycle as cycle_of
 from wyner.objectives.ratio import LOG4, TRAIN, plug_in
-from wyner.objectives.ratios import _cycle
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -136,7 +136,7 @@ def exactly(model: Model, data: Joint):
     shapes = [n.shape[1:] for n in program.noise((1,), torch.zeros(()))[: len(program.drawn)]]
     points = sigma_points(3 + sum(s.numel() for s in shapes))
     rows, *noise = points.split([3, *(s.numel() for s in shapes)], 1)
-    extra = [torch.rand(len(points)) for d in program.duels if d.moved]
+    extra = [torch.rand(len(points)) for d in program.pairs if d.moved]
     return data.from_noise(rows), [*noise, *extra]
 
 
@@ -178,7 +178,7 @@ def learn(
     adam = torch.optim.Adam(parameters, lr=lr, fused=True)
     for step in range(steps):
         adam.param_groups[0]["lr"] = lr * (1 - step / steps)
-        loss, _ = program.contest(data.sample(rows), program.noise((rows,), torch.zeros(())))
+        loss, _ = program.critic_loss(data.sample(rows), program.noise((rows,), torch.zeros(())))
         adam.zero_grad()
         loss.backward()
         adam.step()
@@ -376,7 +376,7 @@ def test_dependences_read_shared_features_and_do_not_train_them():
         model.objective.noise((9,), torch.zeros(())),
     )
     only = model.program(Information("x,y;z", under="m"))
-    loss, _ = only.contest(given, only.noise((9,), torch.zeros(())))
+    loss, _ = only.critic_loss(given, only.noise((9,), torch.zeros(())))
     loss.backward()
     shared, head = model.critics.maps["x,y"], model.critics.heads["I(x,y;z) p m"]
     assert all(p.grad is None for p in shared.parameters())
@@ -384,16 +384,16 @@ def test_dependences_read_shared_features_and_do_not_train_them():
     assert all(
         p.grad is None for p in model.factors.parameters()
     )  # critics learn from draws, not through them
-    model.objective.contest(given, noise)[0].backward()
+    model.objective.critic_loss(given, noise)[0].backward()
     assert all(bool((p.grad != 0).any()) for p in shared.parameters())
     decoder = model.factors["p(x|z)"].network.layers[0].weight
     only(given, only.noise((9,), torch.zeros(())), torch.ones(1))[0].backward()
     assert bool((decoder.grad != 0).any())  # the model does feel them through the features
 
 
-def test_rows_of_a_product_law_come_from_other_rows_in_one_cycle():
+def test_rows_of_a_product_law_come_from_other_rows_in_onecycle_of():
     for n in (2, 3, 17):
-        cycle = _cycle(torch.rand(n))
+        cycle = cycle_of(torch.rand(n))
         at, seen = 0, []
         for _ in range(n):
             at = int(cycle[at])
@@ -415,7 +415,7 @@ def test_the_product_law_keeps_one_side_and_moves_the_other():
     noise = [*model.objective.noise((6,), torch.zeros(()))[:-1], u]
     ((t_p, t_q),) = model.objective.ratios(rows, noise).values()
     z = (t_p - rows["x"][:, 0]) / 1000
-    torch.testing.assert_close(t_q, rows["x"][:, 0] + 1000 * z[_cycle(u)])
+    torch.testing.assert_close(t_q, rows["x"][:, 0] + 1000 * z[cycle_of(u)])
 
 
 def test_noise_has_its_size_is_relative_on_request_and_silent_when_quiet():
@@ -442,7 +442,7 @@ def test_noise_has_its_size_is_relative_on_request_and_silent_when_quiet():
         model.prepare({"x": spread[0], "y": spread[1]}, None, 0, False)
         given = {"x": torch.zeros(n, 1), "y": torch.zeros(n, 2)}
         noise = model.objective.noise((n,), torch.zeros(()))
-        model.objective.contest(given, noise)
+        model.objective.critic_loss(given, noise)
         x, y = show.seen[0]
         assert (float(x.std()), float(y[:, 0].std())) == pytest.approx(sd, rel=0.03)
         model.objective(given, noise, torch.ones(1))

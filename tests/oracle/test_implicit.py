@@ -102,8 +102,8 @@ def test_both_sides_of_every_critic_have_the_moments_of_their_laws(own, stochast
     data = build("VariationalWyner", 2)[1]
     results = draws(model, data, n)
     terms = {t.name: t for t in model.objective.objective.measured}
-    assert len(model.objective.duels) == len(MATCH) + len(INFORM)
-    for d in model.objective.duels:
+    assert len(model.objective.pairs) == len(MATCH) + len(INFORM)
+    for d in model.objective.pairs:
         q, p = model.laws[terms[d.name].law]
         laws = (q, p) if not d.moved else (p, p) if terms[d.name].measure.side == "p" else (q, q)
         for ops, law in zip((d.first, d.second), laws, strict=True):

@@ -178,7 +178,7 @@ def test_critics_learn_the_shared_information():
     generator = torch.Generator().manual_seed(6)
     for _ in range(300):
         batch = rows[torch.randint(len(rows), (400,), generator=generator)]
-        loss, _ = program.contest({"x": batch}, program.noise((400,), batch, generator))
+        loss, _ = program.critic_loss({"x": batch}, program.noise((400,), batch, generator))
         adam.zero_grad()
         loss.backward()
         adam.step()

@@ -210,6 +210,7 @@ def test_half_missing_equals_the_complete_rows_for_the_joint_law() -> None:
     assert masked.item() == pytest.approx(part.item(), rel=1e-6)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_compiled_steps_see_the_same_noise_and_agree() -> None:
     eager, compiled = (
         quiet(model(alpha=1.0), pair(), epochs=2, compile=c).history for c in (False, True)
@@ -263,16 +264,7 @@ def test_two_processes_train_like_one(tmp_path) -> None:
 
 
 def test_divergence_names_the_term_and_keeps_the_last_good_checkpoint(tmp_path) -> None:
-    m = WynerVAE(
-        x=Real(3),
-        y=Real(2),
-        z=2,
-        u=1,
-        v=1,
-        alpha=1.0,
-        networks=MLPs((8,)),
-        families={"y": Gaussian(Trainable())},
-    )
+    m = model(alpha=1.0, families={"y": Gaussian(Trainable())})
     factor = m.factors["p(y|z,v)"]
     calls = {"n": 0}
 

@@ -93,30 +93,18 @@ def columns(
         *(k for k in known if k in NLL or any(found.values(r.slug, k) for r in found.rows)),
         *("ess", "minutes"),
     ]
-    head: list[str] = []
+    ends, cell = STYLES[cells]
+    head, body = [], []
     for k in names:
-        title = known[k].title if k in known else HEADS.get(k, k)
-        head += (
-            [f"{title}, ours", f"{title}, published"]
-            if cells == "beside" and k in known
-            else [title]
-        )
-    body = []
+        head += [known[k].title + e for e in ends] if k in known else [HEADS.get(k, k)]
     for row in shown:
         line: list[str] = []
         for k in names:
-            if k not in known:
-                line.append(SPECIAL[k](found, row) if k in SPECIAL else _tag(row, k))
-                continue
-            n = known[k].digits if digits is None else digits
-            ours, theirs = found.spread(row.slug, k), row.published.get(k)
-            if cells == "slash":
-                means = (ours and ours.mean, theirs and theirs[0])
-                line.append(" / ".join("-" if m is None else f"{m:.{n}f}" for m in means))
+            if k in known:
+                n = known[k].digits if digits is None else digits
+                line += cell(found.spread(row.slug, k), row.published.get(k), n)
             else:
-                both = [_ours(ours, n), _known(theirs, n)]
-                made = {"ours": both[:1], "published": both[1:], "beside": both}
-                line += made.get(cells, [_bracketed(theirs, n)])
+                line.append(SPECIAL[k](found, row) if k in SPECIAL else _tag(row, k))
         body.append(line)
     if not body:
         return text
@@ -126,6 +114,27 @@ def columns(
     first = {k: found.spread(shown[0].slug, k) for c in models for k in c.metrics}
     after = after.format(**{k: s.mean for k, s in first.items() if s is not None})
     return "\n\n".join(t for t in (text, filled(head, body), after) if t)
+
+
+def _slash(ours: Spread | None, theirs: Value | None, n: int) -> list[str]:
+    means = (ours and ours.mean, theirs and theirs[0])
+    return [" / ".join("-" if m is None else f"{m:.{n}f}" for m in means)]
+
+
+def _bracketed(value: Value | None, n: int) -> str:
+    mean, error = (None, None) if value is None else value
+    end = "" if error is None else f" ({error:.{n}f})"
+    return "-" if mean is None else f"{mean:.{n}f}{end}"
+
+
+STYLES: dict[str, tuple[tuple[str, ...], Callable[..., list[str]]]] = {
+    "ours": (("",), lambda ours, theirs, n: [_ours(ours, n)]),
+    "published": (("",), lambda ours, theirs, n: [_known(theirs, n)]),
+    "errors": (("",), lambda ours, theirs, n: [_bracketed(theirs, n)]),
+    "beside": ((", ours", ", published"), lambda a, b, n: [_ours(a, n), _known(b, n)]),
+    "slash": (("",), _slash),
+}
+"""Ends of the heads of a number's columns, and what stands in them."""
 
 
 def _tag(row: Row, name: str) -> str:
@@ -200,19 +209,15 @@ def published(found: Results) -> str:
     }
     head, body = ["model", "seeds"], []
     for k in NLL:
-        title = study.columns[k].title
-        head += [f"{title}, ours", "kept seeds", "best of the run", "published"]
+        head += [f"{study.columns[k].title}, ours", "kept seeds", "best of the run", "published"]
     for row in found.rows:
         line = [row.name, str(len(found.cells[row.slug]))]
         for k in NLL:
             every = found.values(row.slug, k)
-            best = spread(found.values(row.slug, f"{k}_best"))
-            line += [
-                _ours(spread(every), 3, shift[k]),
-                _ours(spread(trimmed(every)), 3, shift[k]) if len(every) >= 5 else "",
-                _ours(best, 3, shift[k]),
-                _known(row.published.get(k), 2),
-            ]
+            kept, best = spread(trimmed(every)), spread(found.values(row.slug, f"{k}_best"))
+            line += [_ours(one, 3, shift[k]) for one in (spread(every), kept, best)]
+            line[-2] *= len(every) >= 5
+            line.append(_known(row.published.get(k), 2))
         body.append(line)
     if all(k in found.fact.truth for k in NLL):
         floors = [f"*{found.fact.truth[k] + shift[k]:.3f}*" for k in NLL]
@@ -256,18 +261,12 @@ def elsewhere(found: Results, columns: Sequence[str], trained: bool = True) -> s
 
 def claims(found: Results, numbers: str = "numbers (proper scale)", published: bool = True) -> str:
     """The paper's claims with what became of them; `numbers` is the head of their column."""
-    rows, body = {r.slug: r for r in found.study.rows}, []
+    rows, body = {r.slug: r.published for r in found.study.rows}, []
     for v in found.verdicts():
-        digits, left = 2 if v.claim.metric in NLL else 4, rows[v.claim.left]
-        pairs = [
-            (left.published.get(v.claim.metric), rows[s].published.get(v.claim.metric))
-            for s in v.claim.right
-        ]
-        known = "; ".join(
-            f"{a[0]:.{digits}f} against {b[0]:.{digits}f}" for a, b in pairs if a and b
-        )
-        known = known if published else ""
-        body.append([v.claim.text, f"**{v.word}**", "; ".join(v.numbers), known])
+        n, left = 2 if v.claim.metric in NLL else 4, rows[v.claim.left].get(v.claim.metric)
+        right = [rows[s].get(v.claim.metric) for s in v.claim.right if published]
+        known = [f"{left[0]:.{n}f} against {b[0]:.{n}f}" for b in right if left and b]
+        body.append([v.claim.text, f"**{v.word}**", "; ".join(v.numbers), "; ".join(known)])
     head = ["claim", "ours", numbers, "published numbers"]
     return f"{filled(head, body)}\n\n{RULE}" if body else ""
 
@@ -288,13 +287,6 @@ def _ours(value: Spread | None, digits: int, shift: float = 0.0) -> str:
 
 def _known(value: Value | None, digits: int) -> str:
     return "-" if value is None else Spread(*value, n=1, error=0.0).text(digits)
-
-
-def _bracketed(value: Value | None, digits: int) -> str:
-    """A published mean with its standard error."""
-    if value is None:
-        return "-"
-    return f"{value[0]:.{digits}f}" + ("" if value[1] is None else f" ({value[1]:.{digits}f})")
 
 
 def conversion(found: Results) -> str:
@@ -325,20 +317,20 @@ KINDS: dict[str, Callable[..., str]] = {
     "misses": estimates.misses,
     "seconds": estimates.seconds,
 }
-TITLES = {
-    "published": "Beside the published values",
-    "others": "Other published numbers",
-    "numbers": "Proper densities, all seeds",
-    "columns": "Numbers",
-    "elsewhere": "Published",
-    "conversion": "VC-mCAS in percent",
-    "claims": "The paper's claims, one by one",
-    "chosen": "What the settings were chosen on",
-    "checks": "What it should show",
-    "estimates": "{quantity} from {n} pairs",
-    "misses": "Failures",
-    "seconds": "Seconds",
-}
+TITLES = dict(
+    published="Beside the published values",
+    others="Other published numbers",
+    numbers="Proper densities, all seeds",
+    columns="Numbers",
+    elsewhere="Published",
+    conversion="VC-mCAS in percent",
+    claims="The paper's claims, one by one",
+    chosen="What the settings were chosen on",
+    checks="What it should show",
+    estimates="{quantity} from {n} pairs",
+    misses="Failures",
+    seconds="Seconds",
+)
 USUAL: tuple[Mapping[str, Any], ...] = tuple(
     {"kind": k} for k in ("published", "others", "numbers", "claims", "chosen")
 )

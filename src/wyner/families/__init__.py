@@ -1,8 +1,7 @@
-"""Families of distributions: the values, their closed-form KLs, and the heads that make them from
-network outputs.
-"""
+"""Families of distributions, their closed-form KLs, and the heads that make them from outputs."""
 
 from wyner.families.autoregressive import Autoregressive, FeatureOf
+from wyner.families.defaults import default
 from wyner.families.distributions import Distribution, kl
 from wyner.families.experts import Combination, Mixture, Product
 from wyner.families.heads import (
@@ -15,7 +14,6 @@ from wyner.families.heads import (
     Head,
     Predicted,
     Trainable,
-    default,
 )
 from wyner.families.sequences import Recurrent, StepGaussian
 

@@ -1,8 +1,6 @@
-"""Binary pictures whose pixels are drawn one after another, and what their density computes on its
-way.
+"""Binary pictures whose pixels are drawn one after another.
 
-    p(x|z) = prod_t p(x_t | x_{<t}, z),   t in raster order, every factor a Bernoulli with a logit
-                                          from a PixelCNN
+    p(x|z) = prod_t p(x_t | x_{<t}, z),   t in raster order, Bernoulli logits from a PixelCNN
 
 [CMI] section 5.1; specification of the sequence models, section 3.
 """
@@ -15,18 +13,22 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
+from wyner.codec import stored
 from wyner.errors import LawError, OptionError
 from wyner.families import distributions as D
 from wyner.families.heads import Deterministic, Family, Head
 from wyner.networks.pixel_by_pixel import draw
 from wyner.networks.pixelcnn import KERNELS, PixelCNN
-from wyner.variables import Binary, Space
+from wyner.variables import Binary, Shape, Space, as_tuples
 
 PIXELS = 2**18
-"""Pixels of all pictures that are scored at a time where a picture is scored for several draws of
-z."""
+"""Pixels scored at a time where a picture is scored for several draws of z."""
+
+Pictures = Float[Tensor, "*lead 1 H W"]
+Features = tuple[Tensor, ...]
 
 
 class Pixels(D.Distribution):
@@ -39,9 +41,9 @@ class Pixels(D.Distribution):
         event: `(1, H, W)`.
     """
 
-    noise, differentiable, averaged = "uniform", False, False
+    noise, differentiable, averaged, parameter = "uniform", False, False, "maps"
 
-    def __init__(self, network: PixelCNN, maps: Tensor, event: tuple[int, ...]) -> None:
+    def __init__(self, network: PixelCNN, maps: Tensor, event: Shape) -> None:
         self.network, self.maps, self.event = network, maps, event
 
     @property
@@ -51,15 +53,13 @@ class Pixels(D.Distribution):
             " sample=True"
         )
 
-    @property
-    def leading(self) -> tuple[int, ...]:
-        return tuple(self.maps.shape[:-3])
-
-    def logits(self, value: Tensor, inner: tuple[Tensor, ...] | None = None) -> Tensor:
-        """Logit of every pixel given those before it, `(*leading, 1, H, W)`.
+    def logits(
+        self, value: Pictures, inner: Features | None = None
+    ) -> Float[Tensor, "*both 1 H W"]:
+        """Logit of every pixel given those before it.
 
         Args:
-            value: pictures, `(*leading, 1, H, W)`.
+            value: the pictures.
             inner: what `Head.inner` makes of them, if it is known.
         """
         inner = inner or inner_of(self.network, value)
@@ -76,43 +76,36 @@ class Pixels(D.Distribution):
         found = torch.cat([self.network.logits(tuple(f[i] for f in flat), m) for i, m in parts])
         return found.reshape(*lead, *self.event)
 
-    def log_prob(self, value: Tensor, inner: tuple[Tensor, ...] | None = None) -> Tensor:
+    def log_prob(self, value: Pictures, inner: Features | None = None) -> Float[Tensor, "*both"]:
         logits = self.logits(value, inner)
         return D.Bernoulli(logits.to(self.maps.dtype), self.event).log_prob(value)
 
-    def rsample(self, noise: Tensor | None) -> Tensor:
+    def rsample(self, noise: D.Noise) -> Tensor:
         raise LawError("pictures of bits have no draw that gradients pass through")
 
-    def exact(self, noise: Tensor | None) -> Tensor:
-        assert noise is not None
+    def exact(self, noise: D.Noise) -> Tensor:
         lead = noise.shape[:-3]
-        maps = self.maps.expand(*lead, *self.maps.shape[-3:])
-        flat = draw(
-            self.network, maps.reshape(-1, *maps.shape[-3:]), noise.reshape(-1, *self.event)
-        )
-        return flat.reshape(*lead, *self.event)
+        event = self.maps.shape[-3:]
+        maps = self.maps.expand(*lead, *event).reshape(-1, *event)
+        return draw(self.network, maps, noise.reshape(-1, *self.event)).reshape(*lead, *self.event)
 
     def sample(self, *shape: int) -> Tensor:
-        """Draws `(*shape, *leading, 1, H, W)`, from PyTorch's global random state, without
-        gradient.
-        """
+        """Draws `(*shape, *leading, 1, H, W)` from the global random state, without gradient."""
         full = (*shape, *self.leading, *self.event)
         return self.exact(D.draw_noise(self.noise, full, self.maps))
 
 
-def inner_of(network: PixelCNN, value: Tensor) -> tuple[Tensor, ...]:
-    """Features of pictures `(*leading, 1, H, W)`, each `(*leading, channels, H, W)`; the last one
-    is s.
-    """
+def inner_of(network: PixelCNN, value: Pictures) -> Features:
+    """Features of pictures, each `(*leading, channels, H, W)`; the last one is s."""
     lead = value.shape[:-3]
     found = network.features(value.reshape(-1, *value.shape[-3:]))
     return tuple(f.reshape(*lead, *f.shape[1:]) for f in found)
 
 
+@stored("autoregressive")
 @dataclass(frozen=True)
 class Autoregressive(Family):
-    """Binary pictures by a PixelCNN; the factor's network only maps z to `maps` pictures, which the
-    upper layers read.
+    """Binary pictures by a PixelCNN, whose upper layers read `maps` pictures made of z.
 
     Args:
         channels: of every layer, 64 in the paper.
@@ -128,7 +121,7 @@ class Autoregressive(Family):
     distribution: ClassVar[type[D.Distribution]] = Pixels
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "kernels", tuple(self.kernels))
+        as_tuples(self, "kernels")
 
     def head(self, space: Space) -> Head:
         if not isinstance(space, Binary) or len(space.shape) != 3 or space.shape[0] != 1:
@@ -145,17 +138,13 @@ class _Pixels(Head):
     def __init__(self, space: Space, network: PixelCNN) -> None:
         super().__init__(space)
         self.network = network
+        self.inner_shape = (network.channels, *self.event[1:])  # of s
 
     @property
-    def raw_shape(self) -> tuple[int, ...]:
+    def raw_shape(self) -> Shape:
         return (self.network.maps, *self.event[1:])
 
-    @property
-    def inner_shape(self) -> tuple[int, ...]:
-        """Shape of s for one picture."""
-        return (self.network.channels, *self.event[1:])
-
-    def inner(self, value: Tensor) -> tuple[Tensor, ...]:
+    def inner(self, value: Pictures) -> Features:
         """What a density computes of a picture before it reads z; the last one is s."""
         return inner_of(self.network, value)
 
@@ -163,13 +152,12 @@ class _Pixels(Head):
         return Pixels(self.network, raw, self.event)
 
 
+@stored("feature-of")
 @dataclass(frozen=True)
 class FeatureOf(Deterministic):
-    """A function of a variable that another factor computes before it reads its own parents: s
-    inside p(x|z).
+    """A function that another factor computes before it reads its own parents: s inside p(x|z).
 
-    A factor `q(s|x)` of this family has no weights of its own, and in a step s is computed once for
-    both.
+    A factor `q(s|x)` of this family has no weights, and in a step s is computed once for both.
 
     Args:
         factor: whose, such as `"p(x|z)"`; of an `Autoregressive` family.

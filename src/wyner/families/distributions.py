@@ -1,39 +1,44 @@
-"""Distributions as values: parameters in, densities and draws out. Shapes are `(*leading, *event)`,
-units are nats.
+"""Distributions as values: parameters in, densities and draws out, in nats.
 
-They are thinner than `torch.distributions`: no validation at every call, noise is an argument (so
-    that a compiled step
-draws none), and events of any rank are summed inside.
+Shapes are `(*leading, *event)`. They are thinner than `torch.distributions`: no validation at every
+call, noise is an argument (so that a compiled step draws none), and events of any rank are summed
+inside.
 """
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from wyner.errors import LawError
 from wyner.math import LOG_2PI, sum_last, total
+from wyner.variables import Shape
+
+Noise = Any
+"""A tensor `(*leading, *event)` of the kind that a distribution names; None if it needs none."""
 
 
 class Distribution(ABC):
-    """One distribution per leading index. `noise` names what `rsample` is fed with: normal,
-    uniform, gumbel or None.
-    """
+    """One distribution per leading index."""
 
     noise: str | None = None
+    """What draws are made of: "normal", "uniform", "gumbel", "component" or None."""
     differentiable: bool = True
     """Whether `rsample` lets gradients through."""
     averaged: bool = True
     """Whether `mean` is known; where it is not, tasks return draws."""
     summed: bool = False
     """Whether training sums over all values in place of a draw; see `Summed`."""
-    event: tuple[int, ...]
+    parameter: ClassVar[str] = ""
+    """Attribute of the parameter whose shape is `(*leading, *event)`."""
+    event: Shape
 
     @property
     @abstractmethod
@@ -41,28 +46,25 @@ class Distribution(ABC):
         """Expected value, `(*leading, *event)`."""
 
     @property
-    @abstractmethod
-    def leading(self) -> tuple[int, ...]:
+    def leading(self) -> Shape:
         """Leading shape of the parameters."""
+        shape = getattr(self, self.parameter).shape
+        return tuple(shape[: len(shape) - len(self.event)])
 
     @abstractmethod
-    def log_prob(self, value: Tensor) -> Tensor:
+    def log_prob(self, value: Float[Tensor, "*any"]) -> Float[Tensor, "*lead"]:
         """Log p(value) in nats, summed over the event: `(*leading)`."""
 
     @abstractmethod
-    def rsample(self, noise: Tensor | None) -> Tensor:
-        """A draw that gradients pass through, from given noise `(*leading, *event)`."""
+    def rsample(self, noise: Noise) -> Tensor:
+        """A draw that gradients pass through."""
 
-    def exact(self, noise: Tensor | None) -> Tensor:
-        """A draw from the distribution itself; differs from `rsample` only where that one is
-        relaxed.
-        """
+    def exact(self, noise: Noise) -> Tensor:
+        """A draw from the distribution itself, where `rsample` is a relaxed one."""
         return self.rsample(noise)
 
     def sample(self, *shape: int) -> Tensor:
-        """Draws of shape `(*shape, *leading, *event)`, from PyTorch's global random state, without
-        gradient.
-        """
+        """Draws `(*shape, *leading, *event)` from the global random state, without gradient."""
         like = self.mean
         with torch.no_grad():
             full = (*shape, *self.leading, *self.event)
@@ -70,7 +72,7 @@ class Distribution(ABC):
 
 
 def draw_noise(
-    kind: str | None, shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None
+    kind: str | None, shape: Shape, like: Tensor, generator: torch.Generator | None = None
 ) -> Tensor | None:
     """Noise of one kind with the type and device of `like`; None for a deterministic draw."""
     if kind is None:
@@ -78,9 +80,7 @@ def draw_noise(
     options: Any = {"dtype": like.dtype, "device": like.device, "generator": generator}
     if kind == "normal":
         return torch.randn(shape, **options)
-    if (
-        kind == "component"
-    ):  # normal noise of the event, and one more number that chooses the component
+    if kind == "component":  # normal noise, and one more number that chooses the component
         return torch.randn((*shape[:-1], shape[-1] + 1), **options)
     uniform = torch.rand(shape, **options)
     return _gumbel(uniform) if kind == "gumbel" else uniform
@@ -94,20 +94,20 @@ def _gumbel(uniform: Tensor) -> Tensor:
 
 def _from_normal(kind: str | None, normal: Tensor) -> Tensor | None:
     """Noise of one kind from normal noise: U = Phi(normal), kept below 1."""
-    if kind is None or kind == "normal":
-        return normal if kind else None
+    if kind is None:
+        return None
+    if kind == "normal":
+        return normal
     uniform = torch.special.ndtr(normal).clamp_max(1 - torch.finfo(normal.dtype).eps)
     return _gumbel(uniform) if kind == "gumbel" else uniform
 
 
 class Normal(Distribution):
-    """Diagonal Gaussian N(loc, exp(2 log_scale)); `log_scale` may be shared inside the event (a
-    scalar, one per channel).
-    """
+    """Diagonal Gaussian N(loc, exp(2 log_scale)); `log_scale` may be shared inside the event."""
 
-    noise = "normal"
+    noise, parameter = "normal", "loc"
 
-    def __init__(self, loc: Tensor, log_scale: Tensor, event: tuple[int, ...]) -> None:
+    def __init__(self, loc: Tensor, log_scale: Tensor, event: Shape) -> None:
         self.loc, self.log_scale, self.event = loc, log_scale, event
 
     @property
@@ -119,113 +119,89 @@ class Normal(Distribution):
         """Variance of each coordinate, `(*leading, *event)`."""
         return torch.exp(2 * self.log_scale).expand(self.loc.shape)
 
-    @property
-    def leading(self) -> tuple[int, ...]:
-        return tuple(self.loc.shape[: self.loc.ndim - len(self.event)])
-
-    def log_prob(self, value: Tensor) -> Tensor:
+    def log_prob(self, value: Float[Tensor, "*any"]) -> Float[Tensor, "*lead"]:
         size = math.prod(self.event)
         constant = 0.5 * LOG_2PI * size
         if self.log_scale.ndim == 0:  # one scale for all: the sum is scaled, not every coordinate
             square = sum_last((value - self.loc).square(), len(self.event))
-            return square * (-0.5 * torch.exp(-2 * self.log_scale)) - (
-                size * self.log_scale + constant
-            )
+            once = size * self.log_scale + constant
+            return square * (-0.5 * torch.exp(-2 * self.log_scale)) - once
         square = (value - self.loc).mul(torch.exp(-self.log_scale)).square()
         if self.log_scale.shape == square.shape:
-            return (
-                sum_last(torch.add(self.log_scale, square, alpha=0.5), len(self.event)).neg()
-                - constant
-            )
-        return -0.5 * sum_last(square, len(self.event)) - (
-            total(self.log_scale, self.event) + constant
-        )
+            each = torch.add(self.log_scale, square, alpha=0.5)
+            return sum_last(each, len(self.event)).neg() - constant
+        once = total(self.log_scale, self.event) + constant
+        return -0.5 * sum_last(square, len(self.event)) - once
 
-    def rsample(self, noise: Tensor | None) -> Tensor:
-        assert noise is not None
+    def rsample(self, noise: Noise) -> Tensor:
         return torch.addcmul(self.loc, torch.exp(self.log_scale), noise)
 
     def entropy(self) -> Tensor:
         """H = sum_j log s_j + (d/2) log(2 pi e) in nats, `(*leading)`."""
-        return (
-            total(self.log_scale, self.event) + 0.5 * (LOG_2PI + 1) * math.prod(self.event)
-        ).expand(self.leading)
+        constant = 0.5 * (LOG_2PI + 1) * math.prod(self.event)
+        return (total(self.log_scale, self.event) + constant).expand(self.leading)
 
 
 class Bernoulli(Distribution):
-    """Independent bits with probabilities sigmoid(logits). Values between 0 and 1 score as
-    cross-entropies.
-    """
+    """Independent bits, probabilities sigmoid(logits); values in [0, 1] score as cross-entropies."""
 
-    noise, differentiable = "uniform", False
+    noise, differentiable, parameter = "uniform", False, "logits"
 
-    def __init__(self, logits: Tensor, event: tuple[int, ...]) -> None:
+    def __init__(self, logits: Tensor, event: Shape) -> None:
         self.logits, self.event = logits, event
 
     @property
     def mean(self) -> Tensor:
         return torch.sigmoid(self.logits)
 
-    @property
-    def leading(self) -> tuple[int, ...]:
-        return tuple(self.logits.shape[: self.logits.ndim - len(self.event)])
-
-    def log_prob(self, value: Tensor) -> Tensor:
+    def log_prob(self, value: Float[Tensor, "*any"]) -> Float[Tensor, "*lead"]:
         logits = self.logits
         if value.shape != logits.shape:
             value, logits = torch.broadcast_tensors(value, logits)
-        return -sum_last(
-            F.binary_cross_entropy_with_logits(logits, value, reduction="none"), len(self.event)
-        )
+        each = F.binary_cross_entropy_with_logits(logits, value, reduction="none")
+        return -sum_last(each, len(self.event))
 
-    def rsample(self, noise: Tensor | None) -> Tensor:
+    def rsample(self, noise: Noise) -> Tensor:
         raise LawError(
             "Bernoulli variables have no draw that gradients pass through; use Categorical(n, 2)"
             " for a latent"
         )
 
-    def exact(self, noise: Tensor | None) -> Tensor:
-        assert noise is not None
+    def exact(self, noise: Noise) -> Tensor:
         return (noise < self.mean).to(self.logits.dtype)
 
     def entropy(self) -> Tensor:
         """Sum of binary entropies in nats, `(*leading)`."""
         p = torch.sigmoid(self.logits)
-        return sum_last(
-            F.binary_cross_entropy_with_logits(self.logits, p, reduction="none"), len(self.event)
-        )
+        each = F.binary_cross_entropy_with_logits(self.logits, p, reduction="none")
+        return sum_last(each, len(self.event))
 
 
 class Categorical(Distribution):
-    """n independent k-ary variables, one-hot over the last axis: event (n, k), logits `(*leading,
-    n, k)`.
+    """n independent k-ary variables, one-hot over the last axis: event (n, k).
 
     `rsample` is the Gumbel-softmax softmax((logits + g) / temperature) (Jang et al. 2017; Maddison
     et al. 2017); densities and KLs use the un-relaxed probabilities.
     """
 
-    noise = "gumbel"
+    noise, parameter = "gumbel", "log_p"
 
-    def __init__(self, logits: Tensor, temperature: Tensor | float, event: tuple[int, ...]) -> None:
+    def __init__(
+        self, logits: Float[Tensor, "*lead n k"], temperature: Tensor | float, event: Shape
+    ) -> None:
         self.log_p, self.temperature, self.event = torch.log_softmax(logits, -1), temperature, event
 
     @property
     def mean(self) -> Tensor:
         return self.log_p.exp()
 
-    @property
-    def leading(self) -> tuple[int, ...]:
-        return tuple(self.log_p.shape[: self.log_p.ndim - len(self.event)])
-
-    def log_prob(self, value: Tensor) -> Tensor:
+    def log_prob(self, value: Float[Tensor, "*any"]) -> Float[Tensor, "*lead"]:
         return sum_last(value * self.log_p, len(self.event))
 
-    def rsample(self, noise: Tensor | None) -> Tensor:
-        assert noise is not None
+    def rsample(self, noise: Noise) -> Tensor:
         return torch.softmax((self.log_p + noise) / self.temperature, -1)
 
-    def exact(self, noise: Tensor | None) -> Tensor:
-        assert noise is not None
+    def exact(self, noise: Noise) -> Tensor:
         codes = (self.log_p + noise).argmax(-1)
         return F.one_hot(codes, self.event[-1]).to(self.log_p.dtype)
 
@@ -245,24 +221,19 @@ class Summed(Categorical):
 
     summed = True
 
-    def rsample(self, noise: Tensor | None) -> Tensor:
-        assert noise is not None
+    def rsample(self, noise: Noise) -> Tensor:
         return noise
 
 
-def all_values(lead: int, event: tuple[int, ...], like: Tensor) -> Tensor:
-    """Every value of n k-ary variables as one-hot arrays, `(k^n, 1, ..., 1, n, k)` with `lead` ones
-    between.
-    """
+def all_values(lead: int, event: Shape, like: Tensor) -> Tensor:
+    """Every value of n k-ary variables, one-hot, `(k^n, 1, ..., 1, n, k)` with `lead` ones."""
     n, k = event
     codes = torch.cartesian_prod(*[torch.arange(k, device=like.device)] * n).reshape(-1, n)
     return F.one_hot(codes, k).to(like.dtype).reshape(len(codes), *[1] * lead, n, k)
 
 
 class Mixture(Distribution):
-    """(1/M) sum_m q_m with components of one kind over one event: it is scored, and drawn in tasks;
-    no gradient passes a draw.
-    """
+    """(1/M) sum_m q_m, components of one kind over one event; no gradient passes a draw."""
 
     noise, differentiable = "component", False
 
@@ -271,24 +242,24 @@ class Mixture(Distribution):
 
     @property
     def mean(self) -> Tensor:
-        return sum(c.mean for c in self.components) / len(self.components)  # type: ignore[return-value]
+        first, *rest = (c.mean for c in self.components)
+        return sum(rest, start=first) / len(self.components)
 
     @property
-    def leading(self) -> tuple[int, ...]:
+    def leading(self) -> Shape:
         return tuple(torch.broadcast_shapes(*(c.leading for c in self.components)))
 
-    def log_prob(self, value: Tensor) -> Tensor:
+    def log_prob(self, value: Float[Tensor, "*any"]) -> Float[Tensor, "*lead"]:
         each = torch.broadcast_tensors(*(c.log_prob(value) for c in self.components))
         return torch.logsumexp(torch.stack(each), 0) - math.log(len(each))
 
-    def rsample(self, noise: Tensor | None) -> Tensor:
+    def rsample(self, noise: Noise) -> Tensor:
         raise LawError(
             "a draw from a mixture of experts has no gradient for the choice of the expert; draw"
             " from each expert in a law of its own"
         )
 
-    def exact(self, noise: Tensor | None) -> Tensor:
-        assert noise is not None
+    def exact(self, noise: Noise) -> Tensor:
         m, rank = len(self.components), len(self.event)
         uniform = torch.special.ndtr(noise.flatten(noise.ndim - rank)[..., -1])
         chosen = (uniform * m).long().clamp(max=m - 1).reshape(*uniform.shape, *[1] * rank)
@@ -300,7 +271,9 @@ class Mixture(Distribution):
 class Delta(Distribution):
     """A point mass at `value`: it can be drawn, not scored."""
 
-    def __init__(self, value: Tensor, event: tuple[int, ...]) -> None:
+    parameter = "value"
+
+    def __init__(self, value: Tensor, event: Shape) -> None:
         self.value, self.event = value, event
 
     @property
@@ -312,23 +285,21 @@ class Delta(Distribution):
         """Zero, `(*leading, *event)`."""
         return torch.zeros_like(self.value)
 
-    @property
-    def leading(self) -> tuple[int, ...]:
-        return tuple(self.value.shape[: self.value.ndim - len(self.event)])
-
-    def log_prob(self, value: Tensor) -> Tensor:
+    def log_prob(self, value: Float[Tensor, "*any"]) -> Float[Tensor, "*lead"]:
         raise LawError(
             "a deterministic factor has no density; match its law by a density ratio instead of"
             " a KL"
         )
 
-    def rsample(self, noise: Tensor | None) -> Tensor:
+    def rsample(self, noise: Noise) -> Tensor:
         return self.value
 
 
-def kl_normal(q: Normal, p: Normal) -> Tensor:
-    """KL(q || p) = sum_j [ t_j - s_j + ( exp(2(s_j - t_j)) + ((m_j - n_j) exp(-t_j))^2 - 1 ) / 2 ]
-    in nats, s, t log scales.
+def kl_normal(q: Normal, p: Normal) -> Float[Tensor, "*lead"]:
+    """KL(q || p) of diagonal Gaussians, in nats.
+
+    sum_j [ t_j - s_j + ( exp(2(s_j - t_j)) + ((m_j - n_j) exp(-t_j))^2 - 1 ) / 2 ], with locations
+    m of q and n of p, log scales s of q and t of p.
     """
     delta = q.log_scale - p.log_scale
     square = (q.loc - p.loc).mul(torch.exp(-p.log_scale)).square()
@@ -336,41 +307,39 @@ def kl_normal(q: Normal, p: Normal) -> Tensor:
     return sum_last(each, len(q.event))
 
 
-def kl_bernoulli(q: Bernoulli, p: Bernoulli) -> Tensor:
-    """KL(q || p) = sum_j [ a_j log(a_j/b_j) + (1-a_j) log((1-a_j)/(1-b_j)) ] in nats, a, b the
-    means.
-    """
+def kl_bernoulli(q: Bernoulli, p: Bernoulli) -> Float[Tensor, "*lead"]:
+    """KL(q || p) = sum_j [ a_j log(a_j/b_j) + (1-a_j) log((1-a_j)/(1-b_j)) ], a, b the means."""
     each = q.mean * (q.logits - p.logits) + F.softplus(p.logits) - F.softplus(q.logits)
     return sum_last(each, len(q.event))
 
 
-def kl_categorical(q: Categorical, p: Categorical) -> Tensor:
+def kl_categorical(q: Categorical, p: Categorical) -> Float[Tensor, "*lead"]:
     """KL(q || p) = sum_n sum_k q_nk log(q_nk / p_nk) in nats, of the un-relaxed probabilities."""
     return sum_last(q.log_p.exp() * (q.log_p - p.log_p), len(q.event))
 
 
-CLOSED_FORMS = {
+Kinds = tuple[type[Distribution], type[Distribution]]
+
+CLOSED_FORMS: dict[Kinds, Callable[[Any, Any], Tensor]] = {
     (Normal, Normal): kl_normal,
     (Bernoulli, Bernoulli): kl_bernoulli,
     (Categorical, Categorical): kl_categorical,
     (Summed, Categorical): kl_categorical,
     (Summed, Summed): kl_categorical,
 }
+"""KL(q || p) by the kinds of q and p."""
 
-
-STEPWISE: dict[tuple[type[Distribution], type[Distribution]], Any] = {}
+STEPWISE: dict[Kinds, Callable[[Any, Any, Tensor], Tensor]] = {}
 """Functions (q, p, draw of q) whose expectation over the draw is KL(q || p): p's steps depend on
 the steps before them."""
 
 
-def kl_at(q: Distribution, p: Distribution, draw: Tensor) -> Tensor:
-    """An estimate of KL(q || p) in nats, `(*leading)`, from a draw of q: exact in every step, given
-    the steps before it.
-    """
+def kl_at(q: Distribution, p: Distribution, draw: Tensor) -> Float[Tensor, "*lead"]:
+    """KL(q || p) in nats from a draw of q: exact in every step, given the steps before it."""
     return STEPWISE[type(q), type(p)](q, p, draw)
 
 
-def kl(q: Distribution, p: Distribution) -> Tensor:
+def kl(q: Distribution, p: Distribution) -> Float[Tensor, "*lead"]:
     """KL(q || p) >= 0 in nats, `(*leading)`, where a closed form exists.
 
     Raises:
@@ -379,4 +348,4 @@ def kl(q: Distribution, p: Distribution) -> Tensor:
     form = CLOSED_FORMS.get((type(q), type(p)))
     if form is None:
         raise LawError(f"no closed-form KL from {type(q).__name__} to {type(p).__name__}")
-    return form(q, p)  # type: ignore[operator]
+    return form(q, p)

@@ -1,9 +1,7 @@
 """Posteriors made of other factors: products and mixtures of experts.
 
-A combination has no network. It names the factors that it is made of, each over the same variable
-and some of the same
-parents: `families={"q(z|x,y)": Product("e(z|x)", "e(z|y)", "p(z)")}`. Members may be combinations
-    themselves.
+A combination has no network. It names factors of the same variable and some of the same parents,
+`families={"q(z|x,y)": Product("e(z|x)", "e(z|y)", "p(z)")}`, which may be combinations themselves.
 """
 
 from __future__ import annotations
@@ -15,10 +13,12 @@ from typing import ClassVar
 
 import torch
 
+from wyner.codec import extendable, stored
 from wyner.errors import LawError, OptionError
 from wyner.families import distributions as D
 
 
+@extendable
 @dataclass(frozen=True, init=False)
 class Combination(ABC):
     """A distribution made of the distributions of other factors. Abstract: use `Product` or
@@ -53,10 +53,12 @@ class Combination(ABC):
         """The distribution made of these."""
 
 
+@stored("product")
 @dataclass(frozen=True, init=False)
 class Product(Combination):
-    """Product of Gaussian experts, normalised: N(m, s^2) with 1/s^2 = sum_i 1/s_i^2 and m = s^2
-    sum_i m_i / s_i^2.
+    """Product of Gaussian experts, normalised.
+
+        N(m, s^2),   1/s^2 = sum_i 1/s_i^2,   m = s^2 sum_i m_i / s_i^2
 
     With the prior among the members it is the posterior of MVAE (Wu and Goodman 2018), p(z) prod_i
     e(z|x_i).
@@ -79,13 +81,13 @@ class Product(Combination):
         return D.Normal(loc / precision, -0.5 * torch.log(precision), normals[0].event)
 
 
+@stored("mixture")
 @dataclass(frozen=True, init=False)
 class Mixture(Combination):
-    """Equal mixture of experts, (1/M) sum_m q_m(z|.): the posterior of MMVAE (Shi et al. 2019), and
-    of MoPoE over products.
+    """Equal mixture of experts, (1/M) sum_m q_m(z|.).
 
-    A KL of a mixture is written as a sum over its members, each drawn in a law of its own and
-    scored under the mixture.
+    The posterior of MMVAE (Shi et al. 2019), and over products that of MoPoE. A KL of a mixture is
+    written as a sum over its members, each drawn in a law of its own and scored under the mixture.
     """
 
     distribution: ClassVar[type[D.Distribution]] = D.Mixture

@@ -1,9 +1,8 @@
 """Families: how the output of a network becomes a distribution.
 
-A family with m parameters per coordinate reads a network output of shape `(*leading, m * event[0],
-*event[1:])`: the parameters are stacked along the first axis of the event. So a Gaussian over `(3,
-32, 32)` with predicted variance reads
-`(..., 6, 32, 32)`: three channels of means, then three of log scales.
+A family with m parameters per coordinate reads `(*leading, m * event[0], *event[1:])`: they are
+stacked along the first axis of the event. So a Gaussian over `(3, 32, 32)` with predicted variance
+reads `(..., 6, 32, 32)`: three channels of means, then three of log scales.
 """
 
 from __future__ import annotations
@@ -11,30 +10,31 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wyner import variables
+from wyner.codec import extendable, stored
 from wyner.errors import OptionError
 from wyner.families import distributions as D
 from wyner.schedules import Schedule, at
-from wyner.variables import Space
+from wyner.variables import Shape, Space
 
 LOG_SCALE_RANGE = (-6.0, 4.0)
 """Predicted log scales are clamped here (log-variances in [-12, 8]; our choice)."""
 
 
+@stored("fixed")
 @dataclass(frozen=True)
 class Fixed:
     """A variance that is not trained, the same for every coordinate.
 
     Args:
-        variance: a number, or a schedule over training: coarse to fine, from a large variance, at
-            which only what is worth its nats is encoded, down to the one that the model is meant to
-            have.
+        variance: a number, or a schedule over training, coarse to fine: at a large variance only
+            what is worth its nats is encoded.
     """
 
     variance: float | Schedule = 0.5
@@ -45,6 +45,7 @@ class Fixed:
                 raise OptionError(f"Fixed({self.variance}): a variance must be positive")
 
 
+@stored("trainable")
 @dataclass(frozen=True)
 class Trainable:
     """A trained variance that does not depend on the parents, stored as a log scale.
@@ -52,12 +53,10 @@ class Trainable:
     Args:
         variance: where it starts. Below a floor that falls, it is the floor until that has come
             down to it: a log scale moves by at most a learning rate a step, which from 1 to 0.01
-                can be the whole training.
+            can be the whole training.
         per: "channel" (the first axis of the event), "coordinate", or "event" (one number).
-        floor: smallest variance; without one a likelihood of discrete or degenerate data is
-            unbounded. A schedule that ends low
-            goes from coarse to fine: what is common is found while errors are cheap, and the
-                variance is its own in the end.
+        floor: smallest variance, without which a likelihood of degenerate data is unbounded; with a
+            schedule what is common is found first, while errors are cheap.
     """
 
     variance: float = 1.0
@@ -69,13 +68,13 @@ class Trainable:
             raise OptionError(
                 f"Trainable(per={self.per!r}): expected 'channel', 'coordinate' or 'event'"
             )
-        floors = [at(self.floor, 0.0), at(self.floor, 1.0)]
-        if not (min(floors) > 0 and self.variance >= min(floors)):
+        if not self.variance >= min(at(self.floor, 0.0), at(self.floor, 1.0)) > 0:
             raise OptionError(
                 f"Trainable: expected variance >= floor > 0, got {self.variance} and {self.floor}"
             )
 
 
+@stored("predicted")
 @dataclass(frozen=True)
 class Predicted:
     """A variance that the network predicts, one per coordinate and value of the parents."""
@@ -83,15 +82,13 @@ class Predicted:
 
 Variance = Fixed | Trainable | Predicted
 
-
 MOST_VALUES = 4096
 """A categorical variable with more values is not summed over."""
 
 
+@extendable
 class Family(ABC):
-    """A kind of conditional distribution. `head(space)` makes the module that turns network outputs
-    into distributions.
-    """
+    """A kind of conditional distribution: it makes heads, which turn outputs into distributions."""
 
     distribution: ClassVar[type[D.Distribution]]
 
@@ -100,9 +97,7 @@ class Family(ABC):
         """The module for one variable of this family."""
 
     def prior(self, space: Space) -> Head | None:
-        """A head that needs no network, for a factor without parents; None if a network must say
-        what it is.
-        """
+        """A head without a network, for a factor without parents; None if it needs a network."""
         return None
 
 
@@ -110,6 +105,8 @@ class Head(nn.Module, ABC):
     """Network output `(*leading, m * event[0], *event[1:])` in, distribution out."""
 
     parameters_per_coordinate: int = 1
+    inner_shape: Shape | None = None
+    """Shape of what a density computes before it reads its parameters, if others may read it."""
     distribution: type[D.Distribution]
 
     def __init__(self, space: Space) -> None:
@@ -121,15 +118,14 @@ class Head(nn.Module, ABC):
         """What a network must return for one value of the parents."""
         return (self.parameters_per_coordinate * self.event[0], *self.event[1:])
 
-    def settle(self, last: nn.Linear) -> None:
-        """Adapts the start of a default network's last layer, whose rows are the parameters of this
-        head in order.
-        """
+    def init_last(self, last: nn.Linear) -> None:
+        """Adapts the start of a network's last layer, whose rows are this head's parameters."""
 
     @abstractmethod
     def forward(self, raw: Tensor) -> D.Distribution: ...
 
 
+@stored("gaussian")
 @dataclass(frozen=True)
 class Gaussian(Family):
     """Diagonal Gaussian over arrays of any rank. Densities with all constants.
@@ -142,27 +138,21 @@ class Gaussian(Family):
     distribution: ClassVar[type[D.Distribution]] = D.Normal
 
     def head(self, space: Space) -> Head:
-        return (
-            _PredictedNormal(space)
-            if isinstance(self.variance, Predicted)
-            else _SharedNormal(space, self.variance)
-        )
+        if isinstance(self.variance, Predicted):
+            return _PredictedNormal(space)
+        ones = (1,) * (len(space.event_shape) - 1)
+        return _SharedNormal(space, self.variance, (space.event_shape[0], *ones), space.event_shape)
 
     def prior(self, space: Space) -> Head:
-        return _PriorNormal(
-            space,
-            isinstance(self.variance, Fixed),
-            at(getattr(self.variance, "variance", 1.0), 1.0),
-        )
+        variance = at(getattr(self.variance, "variance", 1.0), 1.0)
+        return _PriorNormal(space, isinstance(self.variance, Fixed), variance)
 
 
 class _PredictedNormal(Head):
     parameters_per_coordinate, distribution = 2, D.Normal
 
-    def settle(self, last: nn.Linear) -> None:
-        """Scales start at 1 whatever the parents are: a random start makes some of them e^4, and
-        their draws drown the rest.
-        """
+    def init_last(self, last: nn.Linear) -> None:
+        """Scales start at 1 whatever the parents are: random ones reach e^4 and drown the rest."""
         nn.init.zeros_(last.weight[len(last.weight) // 2 :].data)
 
     def forward(self, raw: Tensor) -> D.Normal:
@@ -171,43 +161,59 @@ class _PredictedNormal(Head):
         return D.Normal(loc, F.hardtanh(log_scale, *LOG_SCALE_RANGE), self.event)
 
 
-class _SharedNormal(Head):
-    distribution = D.Normal
+class Annealed(Head):
+    """A head with one number that a schedule may set while the model trains."""
+
+    schedule: Schedule | None = None
+    falling: Schedule | None = None
+
+    def anneal(self, progress: float) -> None:
+        """Sets what is scheduled for a share `progress` in [0, 1] of the training."""
+
+
+class SharedScale(Annealed):
+    """A log scale that does not depend on the parents: fixed, trained, or on a schedule.
+
+    Args:
+        variance: which of them.
+        channel, coordinate: shapes of a trained log scale, for each `Trainable.per`.
+    """
 
     log_floor: Tensor
 
-    def __init__(self, space: Space, variance: Fixed | Trainable) -> None:
+    def __init__(
+        self, space: Space, variance: Fixed | Trainable, channel: Shape, coordinate: Shape
+    ) -> None:
         super().__init__(space)
-        self.falling: Schedule | None = None
         self.schedule = variance.variance if isinstance(variance.variance, Schedule) else None
-        start = 0.5 * math.log(at(variance.variance, 0.0))
+        start, self.floor = 0.5 * math.log(at(variance.variance, 0.0)), -math.inf
         if isinstance(variance, Fixed):
-            self.floor = -math.inf
             self.register_buffer("log_scale", torch.tensor(start))
-        else:
-            self.floor = 0.5 * math.log(at(variance.floor, 0.0))
-            if isinstance(variance.floor, Schedule):
-                self.falling = variance.floor
-                self.register_buffer("log_floor", torch.tensor(self.floor))
-            ones = (1,) * (len(self.event) - 1)
-            shape = {"channel": (self.event[0], *ones), "coordinate": self.event, "event": ()}[
-                variance.per
-            ]
-            self.log_scale = nn.Parameter(torch.full(shape, start))
+            return
+        self.floor = 0.5 * math.log(at(variance.floor, 0.0))
+        if isinstance(variance.floor, Schedule):
+            self.falling = variance.floor
+            self.register_buffer("log_floor", torch.tensor(self.floor))
+        shape = {"channel": channel, "coordinate": coordinate, "event": ()}[variance.per]
+        self.log_scale = nn.Parameter(torch.full(shape, start))
 
     def anneal(self, progress: float) -> None:
-        """Sets a scheduled variance, or a scheduled floor, for a share `progress` in [0, 1] of the
-        training.
-        """
         if self.schedule is not None:
             self.log_scale.fill_(0.5 * math.log(self.schedule(progress)))
         if self.falling is not None:
             self.log_floor.fill_(0.5 * math.log(self.falling(progress)))
 
-    def forward(self, raw: Tensor) -> D.Normal:
+    def scale(self) -> Tensor:
+        """The log scale, not below its floor."""
         floor = self.floor if self.falling is None else self.log_floor
-        log_scale = self.log_scale if self.floor == -math.inf else self.log_scale.clamp_min(floor)
-        return D.Normal(raw, log_scale, self.event)
+        return self.log_scale if self.floor == -math.inf else self.log_scale.clamp_min(floor)
+
+
+class _SharedNormal(SharedScale):
+    distribution = D.Normal
+
+    def forward(self, raw: Tensor) -> D.Normal:
+        return D.Normal(raw, self.scale(), self.event)
 
 
 class _PriorNormal(Head):
@@ -229,6 +235,7 @@ class _PriorNormal(Head):
         return D.Normal(self.loc, self.log_scale, self.event)
 
 
+@stored("bernoulli")
 @dataclass(frozen=True)
 class Bernoulli(Family):
     """Independent bits; the network returns logits."""
@@ -236,16 +243,21 @@ class Bernoulli(Family):
     distribution: ClassVar[type[D.Distribution]] = D.Bernoulli
 
     def head(self, space: Space) -> Head:
-        return _Bernoulli(space)
+        return _Plain(space, D.Bernoulli)
 
 
-class _Bernoulli(Head):
-    distribution = D.Bernoulli
+class _Plain(Head):
+    """What the network returns is the one parameter of the distribution."""
 
-    def forward(self, raw: Tensor) -> D.Bernoulli:
-        return D.Bernoulli(raw, self.event)
+    def __init__(self, space: Space, distribution: Any) -> None:
+        super().__init__(space)
+        self.distribution: Any = distribution
+
+    def forward(self, raw: Tensor) -> D.Distribution:
+        return self.distribution(raw, self.event)
 
 
+@stored("categorical-family")
 @dataclass(frozen=True)
 class Categorical(Family):
     """n k-ary variables; relaxed draws in training, hard draws in every task.
@@ -280,29 +292,24 @@ class Categorical(Family):
         return _PriorCategorical(space, 1.0 if self.summed else self.temperature, self.trained)
 
 
-class _Relaxed(Head):
-    """Draws in training at a temperature. Prior and posterior have the same one: a critic that
-    compares them would see another.
-    """
+class _Categorical(Annealed):
+    """Draws in training at a temperature, the same for prior and posterior, which a critic sees."""
 
     distribution = D.Categorical
     temperature: Tensor
 
-    def __init__(self, space: Space, temperature: float | Schedule, persistent: bool) -> None:
+    def __init__(
+        self, space: Space, temperature: float | Schedule, persistent: bool = True
+    ) -> None:
         super().__init__(space)
         self.schedule = temperature if isinstance(temperature, Schedule) else None
-        start = temperature(0.0) if isinstance(temperature, Schedule) else temperature
-        self.register_buffer("temperature", torch.tensor(float(start)), persistent=persistent)
+        self.register_buffer(
+            "temperature", torch.tensor(at(temperature, 0.0)), persistent=persistent
+        )
 
     def anneal(self, progress: float) -> None:
-        """Sets the temperature for a share `progress` in [0, 1] of the training."""
         if self.schedule is not None:
             self.temperature.fill_(self.schedule(progress))
-
-
-class _Categorical(_Relaxed):
-    def __init__(self, space: Space, temperature: float | Schedule) -> None:
-        super().__init__(space, temperature, True)
 
     def forward(self, raw: Tensor) -> D.Categorical:
         return D.Categorical(raw, self.temperature, self.event)
@@ -315,7 +322,7 @@ class _Summed(Head):
         return D.Summed(raw, 1.0, self.event)
 
 
-class _PriorCategorical(_Relaxed):
+class _PriorCategorical(_Categorical):
     """Probabilities that do not depend on anything: uniform, or trained from there."""
 
     logits: Tensor
@@ -328,9 +335,10 @@ class _PriorCategorical(_Relaxed):
             self.register_buffer("logits", torch.zeros(self.event), persistent=False)
 
     def forward(self, raw: Tensor | None = None) -> D.Categorical:
-        return D.Categorical(self.logits, self.temperature, self.event)
+        return super().forward(self.logits)
 
 
+@stored("deterministic")
 @dataclass(frozen=True)
 class Deterministic(Family):
     """A function of the parents: drawn, never scored."""
@@ -338,33 +346,4 @@ class Deterministic(Family):
     distribution: ClassVar[type[D.Distribution]] = D.Delta
 
     def head(self, space: Space) -> Head:
-        return _Delta(space)
-
-
-class _Delta(Head):
-    distribution = D.Delta
-
-    def forward(self, raw: Tensor) -> D.Delta:
-        return D.Delta(raw, self.event)
-
-
-def default(space: Space, observed: bool) -> Family:
-    """The family of a variable where the user names none.
-
-    Latent: Gaussian with predicted variance, or categorical. Observed: `Real` a Gaussian of fixed
-        variance 1/2 (so that
-    -log p is the squared error plus a constant), `Image` a Gaussian with one trained variance per
-    channel, `Binary` Bernoulli.
-    Sequences: the same step by step, an observed one with one trained variance per coordinate.
-    """
-    if isinstance(space, variables.Sequence):
-        from wyner.families.sequences import StepGaussian
-
-        return StepGaussian(Trainable() if observed else Predicted())
-    if isinstance(space, variables.Categorical):
-        return Categorical()
-    if isinstance(space, variables.Binary):
-        return Bernoulli()
-    if not observed:
-        return Gaussian()
-    return Gaussian(Trainable()) if isinstance(space, variables.Image) else Gaussian(Fixed(0.5))
+        return _Plain(space, D.Delta)

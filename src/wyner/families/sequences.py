@@ -1,5 +1,4 @@
-"""Distributions of sequences: Gaussian step by step, and a prior in which every step depends on
-those before it.
+"""Distributions of sequences: Gaussian step by step, and a prior that remembers the past.
 
 Events are `(t, d)`; steps that are NaN do not exist and count nothing (`wyner.variables.Sequence`).
 [CMI] and DSAE: q(s_t|x,z) is Gaussian step by step, p(s_t|s_<t) reads the past through an LSTM;
@@ -8,42 +7,35 @@ specification of sequence models, 2.2.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from wyner import variables
+from wyner.codec import stored
 from wyner.errors import OptionError, ShapeError, unknown
 from wyner.families import distributions as D
-from wyner.families.heads import (
-    LOG_SCALE_RANGE,
-    Family,
-    Fixed,
-    Head,
-    Predicted,
-    Trainable,
-    Variance,
-)
+from wyner.families.heads import LOG_SCALE_RANGE, Family, Head, Predicted, SharedScale, Variance
 from wyner.math import LOG_2PI, filled, padded, present
-from wyner.schedules import Schedule, at
-from wyner.variables import Space
+from wyner.variables import Shape, Space
+
+Steps = Float[Tensor, "*lead t d"]
 
 
 class StepNormal(D.Normal):
-    """Independent Gaussians N(loc_t, exp(2 log_scale_t)) over the steps of a sequence; where `loc`
-    is NaN there is no step.
+    """Independent Gaussians N(loc_t, exp(2 log_scale_t)) over the steps of a sequence.
 
-    `loc` `(*leading, t, d)`, or `(1, d)` for the same at all steps of an `event` `(T, d)`;
-    `log_scale` the same, or `(d,)` for one scale a coordinate, or a scalar.
+    Args:
+        loc: `(*leading, t, d)`, NaN where there is no step; or `(1, d)` for the same at all steps.
+        log_scale: of the same shape, or `(d,)` for one scale a coordinate, or a scalar.
+        event: `(T, d)`, where `loc` does not say it.
     """
 
-    def __init__(
-        self, loc: Tensor, log_scale: Tensor, event: tuple[int, ...] | None = None
-    ) -> None:
+    def __init__(self, loc: Steps, log_scale: Tensor, event: Shape | None = None) -> None:
         super().__init__(loc, log_scale, event or tuple(loc.shape[-2:]))
 
     @property
@@ -54,33 +46,27 @@ class StepNormal(D.Normal):
     def variance(self) -> Tensor:
         return padded(torch.exp(2 * self.log_scale).expand(self.mean.shape), present(self.mean))
 
-    def log_prob(self, value: Tensor) -> Tensor:
+    def log_prob(self, value: Steps) -> Float[Tensor, "*lead"]:
         """Sum over the steps of `value` that exist, in nats, `(*leading)`."""
         there = present(value)
         # a step that the value has and the location has not is a mistake, and stays NaN
         loc = torch.where(there, self.loc, 0.0)
-        each = (filled(value) - loc).mul(torch.exp(-self.log_scale)).square().mul(
-            0.5
-        ) + self.log_scale
+        square = (filled(value) - loc).mul(torch.exp(-self.log_scale)).square()
+        each = square.mul(0.5) + self.log_scale
         return -torch.where(there, each + 0.5 * LOG_2PI, 0.0).sum((-2, -1))
 
-    def rsample(self, noise: Tensor | None) -> Tensor:
+    def rsample(self, noise: D.Noise) -> Steps:
         """A draw; noise `(*leading, T, d)` may have more steps than there are."""
-        assert noise is not None
         return torch.addcmul(self.loc, torch.exp(self.log_scale), noise[..., : self.event[0], :])
 
-    def entropy(self) -> Tensor:
-        """H = sum over existing steps of sum_j [ log s_tj + log(2 pi e) / 2 ] in nats,
-        `(*leading)`.
-        """
+    def entropy(self) -> Float[Tensor, "*lead"]:
+        """H = sum over existing steps of sum_j [ log s_tj + log(2 pi e) / 2 ] in nats."""
         each = self.log_scale.expand(self.mean.shape) + 0.5 * (LOG_2PI + 1)
         return torch.where(present(self.mean), each, 0.0).sum((-2, -1))
 
 
-def kl_steps(q: StepNormal, p: StepNormal) -> Tensor:
-    """KL(q || p) = sum over the steps of q that exist of the KLs of diagonal Gaussians, in nats,
-    `(*leading)`.
-    """
+def kl_steps(q: StepNormal, p: StepNormal) -> Float[Tensor, "*lead"]:
+    """KL(q || p): sum over the steps of q that exist of the KLs of Gaussians, in nats."""
     there = present(q.loc)
     loc, other = torch.where(there, q.loc, 0.0), torch.where(there, p.loc, 0.0)
     delta = q.log_scale - p.log_scale
@@ -93,11 +79,10 @@ class StepPrior(D.Distribution):
     """p(s) = prod_t N(s_t; m(s_<t), diag v(s_<t)): each step Gaussian given those before it.
 
     Its mean has no closed form: `.mean` is the path of conditional means, each step taken for what
-        comes next.
+    comes next.
 
     Args:
-        past: module with `conditional(value)` `(N, t, d)` to the parameters of every step, and
-            `step(last, state)`.
+        past: gives the parameters of every step.
         steps: T of a draw.
         frame: d.
     """
@@ -108,7 +93,7 @@ class StepPrior(D.Distribution):
         self.past, self.event = past, (steps, frame)
 
     @property
-    def leading(self) -> tuple[int, ...]:
+    def leading(self) -> Shape:
         return ()
 
     @property
@@ -116,22 +101,17 @@ class StepPrior(D.Distribution):
         like = next(self.past.parameters())
         return self.rsample(like.new_zeros(self.event))
 
-    def given_past(self, value: Tensor) -> StepNormal:
-        """The conditionals p(s_t|s_<t) of all steps at a sequence `(*leading, t, d)` (teacher
-        forcing); where it is NaN, none.
-        """
+    def given_past(self, value: Steps) -> StepNormal:
+        """The conditionals p(s_t|s_<t) of all existing steps of a sequence (teacher forcing)."""
         flat = filled(value).reshape(-1, *value.shape[-2:])
-        loc, log_scale = self.past.conditional(flat)
-        return StepNormal(
-            padded(loc.reshape(value.shape), present(value)), log_scale.reshape(value.shape)
-        )
+        loc, log_scale = (a.reshape(value.shape) for a in self.past.conditional(flat))
+        return StepNormal(padded(loc, present(value)), log_scale)
 
-    def log_prob(self, value: Tensor) -> Tensor:
+    def log_prob(self, value: Steps) -> Float[Tensor, "*lead"]:
         return self.given_past(value).log_prob(value)
 
-    def rsample(self, noise: Tensor | None) -> Tensor:
+    def rsample(self, noise: D.Noise) -> Steps:
         """A draw, step by step, from noise `(*leading, T, d)`."""
-        assert noise is not None
         flat = noise.reshape(-1, *noise.shape[-2:])
         last, state, drawn = torch.zeros_like(flat[:, 0]), None, []
         for t in range(flat.shape[1]):
@@ -141,12 +121,10 @@ class StepPrior(D.Distribution):
         return torch.stack(drawn, 1).reshape(noise.shape)
 
 
-def kl_past(q: StepNormal, p: StepPrior, value: Tensor) -> Tensor:
-    """sum_t KL( q(s_t) || p(s_t|s_<t) ) at a draw s of q, in nats, `(*leading)`; KL(q || p) in
-    expectation over draws.
+def kl_past(q: StepNormal, p: StepPrior, value: Steps) -> Float[Tensor, "*lead"]:
+    """Estimate sum_t KL( q(s_t) || p(s_t|s_<t) ) of KL(q || p), at a draw s of q, in nats.
 
-    Each step's KL is exact given the past, so only the noise of the past is left of that of log q -
-    log p.
+    Each step's KL is exact given the past: of the noise of log q - log p only the past's is left.
     """
     return kl_steps(q, p.given_past(value))
 
@@ -160,9 +138,9 @@ CELLS: dict[str, Any] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 class Past(nn.Module):
     """Mean and log scale of a step from the steps before it, zeros standing before the first.
 
-    cell "lstm", "gru" or "rnn": a recurrent network over the whole past, then a linear layer.
-    cell "markov": a linear layer of the last step alone, so that p(s) is a linear Gaussian process
-    s_t = A s_{t-1} + b + noise, the noise's variance log-linear in s_{t-1}.
+    A cell "lstm", "gru" or "rnn" is a recurrent network over the whole past, then a linear layer;
+    "markov" a linear layer of the last step alone, so that p(s) is a linear Gaussian process s_t =
+    A s_{t-1} + b + noise, the noise's variance log-linear in s_{t-1}.
     """
 
     def __init__(self, frame: int, width: int, cell: str) -> None:
@@ -172,16 +150,16 @@ class Past(nn.Module):
         nn.init.zeros_(self.readout.weight[frame:].data)  # scales start at 1
         nn.init.zeros_(self.readout.bias.data)
 
-    def conditional(self, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Location and log scale of every step, `(N, t, d)` each, given the steps before it."""
+    def conditional(
+        self, value: Float[Tensor, "N t d"]
+    ) -> tuple[Float[Tensor, "N t d"], Float[Tensor, "N t d"]]:
+        """Location and log scale of every step, given the steps before it."""
         before = F.pad(value[:, :-1], (0, 0, 1, 0))
         h = before if self.cell is None else self.cell(before)[0]
         return self._read(h)
 
     def step(self, last: Tensor, state: Any) -> tuple[Tensor, Tensor, Any]:
-        """Location and log scale of the next step, `(N, d)` each, from the last one and what is
-        remembered of the others.
-        """
+        """Location and log scale of the next step, `(N, d)`, from the last and what is remembered."""
         h, state = (last, None) if self.cell is None else self.cell(last[:, None], state)
         loc, log_scale = self._read(h if self.cell is None else h[:, 0])
         return loc, log_scale, state
@@ -191,32 +169,24 @@ class Past(nn.Module):
         return loc, F.hardtanh(log_scale, *LOG_SCALE_RANGE)
 
 
+@stored("step-gaussian")
 @dataclass(frozen=True)
 class StepGaussian(Family):
     """Gaussian over every coordinate of every step, given the parents; padded steps count nothing.
 
     Args:
-        variance: `Predicted()` (one a step and coordinate), `Fixed(v)`, or `Trainable(...)`, which
-            has one number a coordinate of a step, the same at all times, unless `per="event"`: then
-            one for all.
+        variance: `Predicted()` (one a step and coordinate), `Fixed(v)`, or `Trainable(...)`: one
+            for each coordinate, the same at all times, or one for all if `per="event"`.
     """
 
     variance: Variance = field(default_factory=Predicted)
     distribution: ClassVar[type[D.Distribution]] = StepNormal
 
-    def __post_init__(self) -> None:
-        if isinstance(self.variance, Trainable) and isinstance(self.variance.floor, Schedule):
-            raise OptionError(
-                "StepGaussian: expected a number as the floor of the variance, got a schedule"
-            )
-
     def head(self, space: Space) -> Head:
-        _sequence(space, "StepGaussian")
-        return (
-            _Predicted(space)
-            if isinstance(self.variance, Predicted)
-            else _Shared(space, self.variance)
-        )
+        _, frame = _sequence(space, "StepGaussian")
+        if isinstance(self.variance, Predicted):
+            return _Predicted(space)
+        return _Shared(space, self.variance, (frame,), (frame,))
 
     def prior(self, space: Space) -> Head:
         _sequence(space, "StepGaussian")
@@ -231,31 +201,11 @@ class _Predicted(Head):
         return StepNormal(loc, F.hardtanh(filled(log_scale), *LOG_SCALE_RANGE))
 
 
-class _Shared(Head):
+class _Shared(SharedScale):
     distribution = StepNormal
 
-    def __init__(self, space: Space, variance: Fixed | Trainable) -> None:
-        super().__init__(space)
-        self.schedule = variance.variance if isinstance(variance.variance, Schedule) else None
-        start = 0.5 * math.log(at(variance.variance, 0.0))
-        self.floor = -math.inf
-        if isinstance(variance, Fixed):
-            self.register_buffer("log_scale", torch.tensor(start))
-        else:
-            self.floor = 0.5 * math.log(at(variance.floor, 0.0))
-            self.log_scale = nn.Parameter(
-                torch.full(() if variance.per == "event" else self.event[1:], start)
-            )
-
-    def anneal(self, progress: float) -> None:
-        """Sets a scheduled variance for a share `progress` in [0, 1] of the training."""
-        if self.schedule is not None:
-            self.log_scale.fill_(0.5 * math.log(self.schedule(progress)))
-
     def forward(self, raw: Tensor) -> StepNormal:
-        return StepNormal(
-            raw, self.log_scale if self.floor == -math.inf else self.log_scale.clamp_min(self.floor)
-        )
+        return StepNormal(raw, self.scale())
 
 
 class _White(Head):
@@ -272,6 +222,7 @@ class _White(Head):
         return StepNormal(self.loc, self.loc.new_zeros(()), self.event)
 
 
+@stored("recurrent")
 @dataclass(frozen=True)
 class Recurrent(Family):
     """p(s) = prod_t N(s_t; m(s_<t), v(s_<t)), for factors without parents: a `StepPrior`.
@@ -281,8 +232,7 @@ class Recurrent(Family):
 
     Args:
         width: of the recurrent network.
-        cell: "lstm", "gru", "rnn", or "markov" for a linear Gaussian process of the last step
-            (`Past`).
+        cell: "lstm", "gru", "rnn", or "markov"; see `Past`.
     """
 
     width: int = 256

@@ -1,17 +1,16 @@
-"""Laws: products of conditionals as text, factors as modules, and the compiler from divergences to
-operations.
-"""
+"""Laws as text, factors as modules, and the compiler from divergences to operations."""
 
-from wyner.laws.factor import Combined, Factor, Inner
+from wyner.laws.evaluate import noise_for, run, schedule
+from wyner.laws.factor import Combined, Factor, Factors, Inner
 from wyner.laws.notation import Conditional, Law, check, is_data, parse, read_conditional
-from wyner.laws.order import schedule
-from wyner.laws.plan import Op, Plan, Planner, Score, noise_for, run
+from wyner.laws.plan import Op, Plan, Planner, Score
 from wyner.laws.system import System
 
 __all__ = [
     "Combined",
     "Conditional",
     "Factor",
+    "Factors",
     "Inner",
     "Law",
     "Op",

@@ -1,9 +1,9 @@
-"""A factor: one conditional distribution, a network followed by the head of its family."""
+"""Factors: conditional distributions as modules, values of the parents in, a distribution out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +11,37 @@ from torch import Tensor, nn
 from wyner.errors import LawError, ShapeError
 from wyner.families import Combination, Distribution, Head
 from wyner.networks import flattened
+from wyner.variables import Shape
 
 
-class Factor(nn.Module):
-    """`q(z|x,y)` as a module: values of the parents in, a distribution out.
+class AnyFactor(nn.Module):
+    """A conditional distribution. Abstract: `Factor`, `Combined` or `Inner`.
+
+    Attributes:
+        name: canonical text of the factor.
+        head: what draws and scores: it has the kind of the `distribution` and its `event`.
+        network: what maps the parents to the head's parameters, or None.
+    """
+
+    name: str
+    head: Any
+    network: Any
+
+    def each(self, calls: Sequence[Sequence[Tensor]]) -> list[Distribution]:
+        """The distribution for each of several values of the parents."""
+        return [self(*parents) for parents in calls]
+
+
+class Factors(nn.ModuleDict):
+    """Factors by name."""
+
+    if TYPE_CHECKING:
+
+        def __getitem__(self, name: str) -> AnyFactor: ...
+
+
+class Factor(AnyFactor):
+    """`q(z|x,y)`: a network followed by the head of its family.
 
     Args:
         name: canonical text of the factor, for errors.
@@ -46,24 +73,18 @@ class Factor(nn.Module):
         return self.head(raw)
 
     def each(self, calls: Sequence[Sequence[Tensor]]) -> list[Distribution]:
-        """The distribution for each of several values of the parents, from one pass through a
-        network that works row by row.
-
-        Args:
-            calls: the parents' values of each, `(*leading, *event)`; passed one after the other
-                unless all shapes are equal.
-        """
+        """The same from one pass, through a network that works row by row, if all shapes agree."""
         leads = {
             p.shape[: p.ndim - n]
             for parents in calls
             for p, n in zip(parents, self.ranks, strict=True)
         }
         if len(leads) > 1 or not next(iter(leads)):
-            return [self(*parents) for parents in calls]
-        raw = self.network(*(torch.cat(values) for values in zip(*calls, strict=True)))  # type: ignore[misc]
+            return super().each(calls)
+        raw = self.network(*(torch.cat(values) for values in zip(*calls, strict=True)))
         return [self._distribution(part) for part in raw.chunk(len(calls))]
 
-    def probe(self, events: Sequence[tuple[int, ...]], like: Tensor) -> None:
+    def probe(self, events: Sequence[Shape], like: Tensor) -> None:
         """Calls the network once on zeros, so that a wrong shape is found when the model is built.
 
         Raises:
@@ -77,8 +98,8 @@ class Factor(nn.Module):
             raw = self.network(*zeros)
         self.train()
         want = self.head.raw_shape
-        if not isinstance(raw, Tensor) or tuple(raw.shape) != ((2, *want) if zeros else want):
-            got = tuple(raw.shape) if isinstance(raw, Tensor) else type(raw).__name__
+        got = tuple(raw.shape) if isinstance(raw, Tensor) else type(raw).__name__
+        if got != ((2, *want) if zeros else want):
             m = self.head.parameters_per_coordinate
             raise ShapeError(
                 f"{self.name}: its network must return (..., {', '.join(map(str, want))}): {m}"
@@ -87,9 +108,8 @@ class Factor(nn.Module):
             )
 
 
-class Combined(nn.Module):
-    """A factor without a network of its own, made of other factors: a product or mixture of
-    experts.
+class Combined(AnyFactor):
+    """A factor made of other factors: a product or mixture of experts.
 
     Args:
         name: canonical text of the factor.
@@ -103,20 +123,21 @@ class Combined(nn.Module):
     """
 
     network = None
+    inner_shape = None
 
     def __init__(
         self,
         name: str,
         family: Combination,
-        members: Sequence[tuple[Factor | Combined, Sequence[int]]],
-        event: tuple[int, ...],
+        members: Sequence[tuple[AnyFactor, Sequence[int]]],
+        event: Shape,
     ) -> None:
         super().__init__()
         family.check(name, [m.head.distribution for m, _ in members])
         self.name, self.family, self.event = name, family, event
         self.distribution: type[Distribution] = family.distribution
         # not submodules: their parameters belong to the members
-        self.members: tuple[tuple[Any, tuple[int, ...]], ...]
+        self.members: tuple[tuple[AnyFactor, tuple[int, ...]], ...]
         object.__setattr__(self, "members", tuple((m, tuple(at)) for m, at in members))
 
     @property
@@ -132,9 +153,8 @@ class Combined(nn.Module):
         return self.combine(*(m(*(parents[i] for i in at)) for m, at in self.members))
 
 
-class Inner(nn.Module):
-    """A factor without a network of its own: a function that another factor computes on its way to
-    a density.
+class Inner(AnyFactor):
+    """A function that another factor computes on its way to a density.
 
     Args:
         name: canonical text of the factor.
@@ -151,7 +171,7 @@ class Inner(nn.Module):
 
     def __init__(self, name: str, of: str, variable: str, head: Head, owner: Head) -> None:
         super().__init__()
-        if not hasattr(owner, "inner_shape"):
+        if owner.inner_shape is None:
             raise LawError(
                 f"{name}: {of} computes no feature that it could be; its family must be"
                 " Autoregressive"

@@ -1,6 +1,4 @@
-"""Laws as text: `q(x,y) q(z|x,y) q(u|z,x)` is a product of conditional distributions in the order
-of sampling.
-"""
+"""Laws as text: `q(x,y) q(z|x,y)` is a product of conditionals in the order of sampling."""
 
 from __future__ import annotations
 
@@ -16,9 +14,7 @@ FACTOR = re.compile(rf"\s*({NAME})\(\s*({LIST})\s*(?:\|\s*({LIST})\s*)?\)")
 
 
 class Conditional(NamedTuple):
-    """One conditional `head(of|given)` as it is written. `q(x,y)` without parents, over observed
-    variables, is the data.
-    """
+    """One conditional `head(of|given)` as it is written; `q(x,y)` of observed variables is data."""
 
     head: str
     of: tuple[str, ...]
@@ -84,9 +80,7 @@ def read_conditional(text: str, where: str = "factor") -> Conditional:
 
 
 def is_data(term: Conditional, observed: Iterable[str]) -> bool:
-    """Whether a factor is the distribution of the data: an unconditional q over observed
-    variables.
-    """
+    """Whether a factor is the distribution of the data: an unconditional q over observed variables."""
     return term.head == "q" and not term.given and set(term.of) <= set(observed)
 
 
@@ -97,7 +91,7 @@ def check(
     where: str,
     given: Iterable[str] = (),
 ) -> None:
-    """Refuses a law that cannot be sampled in the order written, with the factor and what exists.
+    """Refuses a law that cannot be sampled in the order written.
 
     Args:
         law: what to check.
@@ -118,7 +112,7 @@ def check(
                 raise LawError(f"{where}: {term.name}: {unknown('variable', name, known)}")
         if twice := drawn.intersection(term.of) | {n for n in term.of if term.of.count(n) > 1}:
             raise LawError(
-                f"{where}: {term.name} draws {_names(twice)} a second time; every variable stands"
+                f"{where}: {term.name} draws {names_of(twice)} a second time; every variable stands"
                 " on the left of one factor"
             )
         if len(term.of) > 1 and not is_data(term, observed):
@@ -135,12 +129,13 @@ def check(
             raise LawError(f"{where}: {term.name} names a parent twice; write each parent once")
         if missing := [g for g in term.given if g not in seen]:
             raise LawError(
-                f"{where}: {term.name} needs {_names(missing)}, which no factor before it draws;"
-                f" there is {_names(seen) or 'nothing yet'}"
+                f"{where}: {term.name} needs {names_of(missing)}, which no factor before it draws;"
+                f" there is {names_of(seen) or 'nothing yet'}"
             )
         drawn.update(term.of)
         seen.update(term.of)
 
 
-def _names(names: Iterable[str]) -> str:
+def names_of(names: Iterable[str]) -> str:
+    """Names in order, for a message."""
     return ", ".join(sorted(names))

@@ -1,7 +1,6 @@
-"""The compiler: laws in, a flat list of operations out. No string is parsed and no rule searched
-after this.
+"""The compiler: laws in, a flat list of operations out.
 
-Rules, for KL(q || p) = E_q[ log q - log p ]:
+No string is parsed and no rule searched after this. Rules, for KL(q || p) = E_q[ log q - log p ]:
 
 1. both laws cover the same variables; factors that stand on both sides cancel;
 2. the data's own factors are constants and drop: their entropies are kept by name;
@@ -17,22 +16,26 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from wyner.errors import LawError
-from wyner.families import Distribution
-from wyner.families.distributions import CLOSED_FORMS, STEPWISE, Delta, draw_noise, kl, kl_at
-from wyner.laws.factor import Combined, Inner
-from wyner.laws.notation import Conditional, Law, check, is_data, read_conditional
+from wyner.families.distributions import CLOSED_FORMS, STEPWISE, Delta
+from wyner.laws.factor import Combined, Factors, Inner
+from wyner.laws.notation import Conditional, Law, check, is_data, names_of, read_conditional
+from wyner.variables import Space
+
+COMPARED = {
+    "kl": "KL({q} || {p})",
+    "steps": "KL({q} || {p}), step by step",
+    "ratio": "log {q} - log {p}",
+}
+"""Kinds of operations that compare two factors of a variable, and how they are printed."""
 
 
 class Op(NamedTuple):
-    """One operation on earlier results. `kind` is given, feature, inner, dist, combine, draw, nll,
-    kl, steps or ratio.
-    """
+    """One operation on earlier results; what each kind does stands in `evaluate.OPERATIONS`."""
 
     kind: str
     name: str
@@ -48,15 +51,19 @@ class Score(NamedTuple):
 
 @dataclass
 class Plan:
-    """Operations in order, the scores of each divergence, the noise that the draws need, and the
-    constants that dropped.
+    """Operations in order, and what they compute.
+
+    Attributes:
+        ops: the operations.
+        scores: printed terms of each divergence.
+        constants: what dropped from it.
+        needs: observed variables that it reads.
     """
 
     ops: list[Op] = field(default_factory=list)
     scores: dict[str, list[Score]] = field(default_factory=dict)
     constants: dict[str, str] = field(default_factory=dict)
     needs: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Observed variables that each divergence reads."""
 
     def add(self, kind: str, name: str, *args: int) -> int:
         """Index of this operation, which is new only if no equal one exists."""
@@ -66,13 +73,10 @@ class Plan:
         return self.ops.index(op)
 
     def after(self, draw: int) -> set[int]:
-        """Operations whose result depends on the value of a draw. A closed-form KL does not depend
-        on the draw it is for.
-        """
+        """Operations that depend on the value of a draw: not the closed-form KL that it is for."""
         found = {draw}
         for i, op in enumerate(self.ops):
-            args = op.args[:2] if op.kind == "kl" else op.args
-            if found.intersection(args):
+            if found.intersection(op.args[:2] if op.kind == "kl" else op.args):
                 found.add(i)
         return found
 
@@ -91,7 +95,7 @@ class Planner:
     """Turns laws over declared variables into operations on their factors.
 
     Args:
-        variables: every name.
+        variables: spaces by name.
         observed: those that data exist for.
         factors: a module per factor name.
         features: a module per observed variable whose factors read features instead of the values.
@@ -99,18 +103,18 @@ class Planner:
 
     def __init__(
         self,
-        variables: Collection[str],
+        variables: Mapping[str, Space],
         observed: Collection[str],
-        factors: nn.ModuleDict,
+        factors: Factors,
         features: nn.ModuleDict,
     ) -> None:
-        self.variables, self.observed, self.factors, self.features = (
-            variables,
-            observed,
-            factors,
-            features,
-        )
-        self.plan = Plan()
+        self.variables, self.observed = variables, observed
+        self.factors, self.features, self.plan = factors, features, Plan()
+
+    def parts(self, law: Law) -> tuple[list[Conditional], list[Conditional]]:
+        """Factors of a law that are data, and those that need a network."""
+        data = [t for t in law.terms if is_data(t, self.observed)]
+        return data, [t for t in law.terms if t not in data]
 
     def dist(self, term: Conditional, value: Mapping[str, int], where: str) -> int:
         """The operation that makes the distribution of a factor from the values of its parents."""
@@ -119,19 +123,14 @@ class Planner:
                 f"{where}: no network for {term.name}; there is"
                 f" {', '.join(sorted(self.factors)) or 'none'}"
             )
-        factor = self.factors[term.name]
+        factor, add = self.factors[term.name], self.plan.add
         if isinstance(factor, Combined):
             members = [self.dist(read_conditional(m), value, where) for m in factor.family.members]
-            return self.plan.add("combine", term.name, *members)
+            return add("combine", term.name, *members)
         if isinstance(factor, Inner):
-            return self.plan.add(
-                "dist", term.name, self.plan.add("inner", factor.of, value[factor.variable])
-            )
-        args = [
-            self.plan.add("feature", g, value[g]) if g in self.features else value[g]
-            for g in term.given
-        ]
-        return self.plan.add("dist", term.name, *args)
+            return add("dist", term.name, add("inner", factor.of, value[factor.variable]))
+        read = lambda g: add("feature", g, value[g]) if g in self.features else value[g]
+        return add("dist", term.name, *[read(g) for g in term.given])
 
     def sample(
         self,
@@ -141,33 +140,24 @@ class Planner:
         targets: Collection[str],
         draw_targets: bool = True,
     ) -> dict[str, tuple[int, int | None]]:
-        """Ancestral sampling of `targets` with some variables known; factors that no target depends
-        on are left out.
+        """Ancestral sampling of `targets` with some variables known.
 
-        A latent that is given is kept; an observed variable that is given and drawn again is an
-        output (a reconstruction).
+        Factors that no target depends on are left out. A latent that is given is kept; an observed
+        variable that is given and drawn again is an output (a reconstruction).
 
         Returns:
             `{variable: (distribution, value)}` for each variable drawn; the value of a target that
             nothing depends on is None unless `draw_targets`.
         """
         check(law, self.variables, self.observed, where, given)
-        terms = [
-            t
-            for t in law.terms
-            if not is_data(t, self.observed)
-            and not (t.of[0] in given and t.of[0] not in self.observed)
-        ]
-        if missing := {v for t in law.terms if is_data(t, self.observed) for v in t.of} - set(
-            given
-        ):
-            raise LawError(f"{where}: needs values of {', '.join(sorted(missing))}")
+        data, drawn_by = self.parts(law)
+        terms = [t for t in drawn_by if t.of[0] not in given or t.of[0] in self.observed]
+        if missing := {v for t in data for v in t.of} - set(given):
+            raise LawError(f"{where}: needs values of {names_of(missing)}")
         needed, read_later, parents = set(targets), set[str](), set[str]()
         for term in reversed(terms):
             if term.of[0] in needed:
-                if (
-                    term.of[0] in read_later
-                ):  # by a factor after it; a factor before it reads the given value
+                if term.of[0] in read_later:  # what stands before it reads the given value
                     parents.add(term.of[0])
                 read_later.update(term.given)
                 needed.update(term.given)
@@ -178,16 +168,15 @@ class Planner:
             if name not in needed:
                 continue
             dist = self.dist(term, value, where)
+            drawn[name] = dist, None
             if draw_targets or name in parents:
                 value[name] = self.plan.add("draw", name, dist)
-            drawn[name] = dist, value.get(name) if draw_targets or name in parents else None
+                drawn[name] = dist, value[name]
         return drawn
 
     def values(self, law: Law, where: str) -> dict[str, int]:
-        """A draw of a whole law: the operation that makes the value of each of its variables, the
-        data given.
-        """
-        data = [t for t in law.terms if is_data(t, self.observed)]
+        """A draw of a whole law, the data given: the operation that makes each variable's value."""
+        data, _ = self.parts(law)
         if len(data) > 1:
             raise LawError(
                 f"{where}: {' '.join(t.name for t in data)} are independent of each other, but rows"
@@ -195,18 +184,15 @@ class Planner:
             )
         given = [v for t in data for v in t.of]
         drawn = self.sample(law, where, given, [v for v in law.variables if v not in given])
-        return {
-            **{v: self.plan.add("given", v) for v in given},
-            **{k: v for k, (_, v) in drawn.items() if v is not None},
-        }
+        known = {v: self.plan.add("given", v) for v in given}
+        return {**known, **{k: v for k, (_, v) in drawn.items() if v is not None}}
 
     def kl(self, where: str, q: Law, p: Law) -> None:
         """Adds the terms of KL(q || p) to the plan."""
         for law, side in ((q, "q"), (p, "p")):
             check(law, self.variables, self.observed, f"{where}: {side}")
         _same_variables(where, q, p)
-        data_q = [t for t in q.terms if is_data(t, self.observed)]
-        data_p = [t for t in p.terms if is_data(t, self.observed)]
+        (data_q, own_q), (data_p, own_p) = self.parts(q), self.parts(p)
         read = tuple(v for t in data_q for v in t.of)
         if len(data_q) > 1:
             raise LawError(
@@ -221,76 +207,46 @@ class Planner:
         value = {v: self.plan.add("given", v) for v in sorted(read)}
         before: dict[str, set[str]] = {}
         dist: dict[str, int] = {}
-        term_of = {t.of[0]: t for t in q.terms if not is_data(t, self.observed)}
-        for term in term_of.values():
+        for term in own_q:
             (name,) = term.of
             before[name] = set(value)
             dist[name] = self.dist(term, value, where)
             value[name] = self.plan.add("draw", name, dist[name])
-        scores = []
-        for term in p.terms:
-            if is_data(term, self.observed):
-                continue
+        scores, term_of = [], {t.of[0]: t for t in own_q}
+        for term in own_p:
             (name,) = term.of
-            if name in term_of and term.name == term_of[name].name:
+            own = term_of.get(name)
+            if own is not None and own.name == term.name:
                 continue
             target = self.dist(term, value, where)
             self._scorable(term, where)
-            if name not in term_of:
-                inner = (
-                    [self.plan.add("inner", term.name, value[name])]
-                    if self._has_inner(term)
-                    else []
-                )
-                scores.append(
-                    Score(
-                        f"-log {term.name}", self.plan.add("nll", "", target, value[name], *inner)
-                    )
-                )
-                continue
-            own = term_of[name]
-            self._scorable(own, where)
-            known = set(term.given) <= before[name]
-            if known and self._pair(own, term) in STEPWISE:
-                text = f"KL({own.name} || {term.name}), step by step"
-                scores.append(
-                    Score(text, self.plan.add("steps", "", dist[name], target, value[name]))
-                )
-            elif known and self._pair(own, term) in CLOSED_FORMS:
-                scores.append(
-                    Score(
-                        f"KL({own.name} || {term.name})",
-                        self.plan.add("kl", "", dist[name], target, value[name]),
-                    )
-                )
+            if own is None:
+                text, args = f"-log {term.name}", [target, value[name]]
+                if self.factors[term.name].head.inner_shape is not None:  # others may read it too
+                    args.append(self.plan.add("inner", term.name, value[name]))
+                scores.append(Score(text, self.plan.add("nll", "", *args)))
             else:
-                scores.append(
-                    Score(
-                        f"log {own.name} - log {term.name}",
-                        self.plan.add("ratio", "", dist[name], target, value[name]),
-                    )
-                )
+                self._scorable(own, where)
+                kind = self._comparison(own, term, set(term.given) <= before[name])
+                text = COMPARED[kind].format(q=own.name, p=term.name)
+                op = self.plan.add(kind, "", dist[name], target, value[name])
+                scores.append(Score(text, op))
         self.plan.scores[where], self.plan.needs[where] = scores, read
         self.plan.constants[where] = _entropies(read, [t.of for t in data_p])
 
-    def _family(self, term: Conditional) -> type[Distribution]:
-        return self.factors[term.name].head.distribution  # type: ignore[union-attr, return-value]
-
-    def _has_inner(self, term: Conditional) -> bool:
-        """Whether a density begins with something that others may read as well."""
-        return hasattr(self.factors[term.name].head, "inner")
+    def _comparison(self, q: Conditional, p: Conditional, known: bool) -> str:
+        """How two factors are compared where the parents of p are drawn before the variable."""
+        kinds = (self.factors[q.name].head.distribution, self.factors[p.name].head.distribution)
+        if known and kinds in STEPWISE:
+            return "steps"
+        return "kl" if known and kinds in CLOSED_FORMS else "ratio"
 
     def _scorable(self, term: Conditional, where: str) -> None:
-        if self._family(term) is Delta:
+        if self.factors[term.name].head.distribution is Delta:
             raise LawError(
                 f"{where}: {term.name} is deterministic and has no density; match the laws by a"
                 " density ratio instead of KL"
             )
-
-    def _pair(
-        self, q: Conditional, p: Conditional
-    ) -> tuple[type[Distribution], type[Distribution]]:
-        return self._family(q), self._family(p)
 
 
 def _same_variables(where: str, q: Law, p: Law) -> None:
@@ -298,102 +254,21 @@ def _same_variables(where: str, q: Law, p: Law) -> None:
     if in_q == in_p:
         return
     show = lambda names: ",".join(sorted(names))
-    lacks = [
-        f"{side} lacks a factor for {show(rest)}"
-        for side, rest in (("p", in_q - in_p), ("q", in_p - in_q))
-        if rest
-    ]
+    rest = (("p", in_q - in_p), ("q", in_p - in_q))
+    lacks = [f"{side} lacks a factor for {show(names)}" for side, names in rest if names]
     raise LawError(
         f"{where}: q is a law of ({show(in_q)}) but p of ({show(in_p)}); {' and '.join(lacks)}"
     )
 
 
 def _entropies(read: tuple[str, ...], data_p: Sequence[tuple[str, ...]]) -> str:
-    """What E[log q(data) - log p(data)] is called: -h(x,y), -h(y|x), I(x;y); empty if nothing is
-    left.
-    """
-    left = [v for v in read if not any(v in d for d in data_p)]
+    """What E[log q(data) - log p(data)] is called: -h(x,y), -h(y|x), I(x;y), or nothing."""
+    known = [v for d in data_p for v in d]
+    left = ",".join(v for v in read if v not in known)
     if not data_p:
-        return f"-h({','.join(read)})" if read else ""
+        return f"-h({left})" if left else ""
+    rest = f"h({left}|{','.join(known)})" if left else ""
     if len(data_p) == 1:
-        return f"-h({','.join(left)}|{','.join(data_p[0])})" if left else ""
+        return f"-{rest}" if rest else ""
     gain = f"I({';'.join(','.join(d) for d in data_p)})"
-    return gain + (
-        f" - h({','.join(left)}|{','.join(v for d in data_p for v in d)})" if left else ""
-    )
-
-
-def run(
-    plan: Plan,
-    factors: nn.ModuleDict,
-    features: nn.ModuleDict,
-    given: Mapping[str, Tensor],
-    noise: Sequence[Tensor | None],
-    pointwise: bool = False,
-    means: bool = False,
-    schedule: Sequence[tuple[int, ...]] | None = None,
-) -> list:
-    """Evaluates every operation of a plan; returns the results in the order of the operations.
-
-    Args:
-        given: values by variable, `(*leading, *event)`.
-        noise: one array per draw, as `noise_for` makes them.
-        pointwise: densities at exact draws instead of closed-form KLs of relaxed ones: then minus
-            the sum of a divergence's scores is a log importance weight.
-        means: every draw is replaced by the mean of its distribution.
-        schedule: the order, from `wyner.laws.order.schedule`; by default that of the plan, each
-            operation by itself.
-    """
-    r: list = [None] * len(plan.ops)
-    eps = dict(zip((i for i, op in enumerate(plan.ops) if op.kind == "draw"), noise, strict=False))
-    for step in schedule or [(i,) for i in range(len(plan.ops))]:
-        i, (kind, name, a) = step[0], plan.ops[step[0]]
-        if len(step) > 1:
-            calls = [[r[k] for k in plan.ops[j].args] for j in step]
-            for j, dist in zip(step, factors[name].each(calls), strict=True):  # type: ignore[operator]
-                r[j] = dist
-        elif kind == "given":
-            r[i] = given[name]
-        elif kind == "feature":
-            r[i] = _featured(features[name], r[a[0]])
-        elif kind == "inner":
-            r[i] = factors[name].head.inner(r[a[0]])  # type: ignore[operator]
-        elif kind == "dist":
-            r[i] = factors[name](*[r[k] for k in a])
-        elif kind == "combine":
-            r[i] = factors[name].combine(*[r[k] for k in a])  # type: ignore[operator]
-        elif kind == "draw":
-            q = r[a[0]]
-            r[i] = q.mean if means else q.exact(eps[i]) if pointwise else q.rsample(eps[i])
-        elif kind == "nll":
-            r[i] = -r[a[0]].log_prob(*[r[k] for k in a[1:]])
-        elif kind == "kl" and not pointwise:
-            r[i] = kl(r[a[0]], r[a[1]])
-        elif kind == "steps" and not pointwise:
-            r[i] = kl_at(r[a[0]], r[a[1]], r[a[2]])
-        else:
-            r[i] = r[a[0]].log_prob(r[a[2]]) - r[a[1]].log_prob(r[a[2]])
-    return r
-
-
-def _featured(module: nn.Module, value: Tensor) -> Tensor:
-    rank = len(module.event)  # type: ignore[arg-type]
-    lead = value.shape[: value.ndim - rank]
-    if len(lead) == 1:
-        return module(value)
-    out = module(value.reshape(-1, *value.shape[value.ndim - rank :]))
-    return out.reshape(*lead, *out.shape[1:])
-
-
-def noise_for(
-    plan: Plan,
-    factors: nn.ModuleDict,
-    lead: tuple[int, ...],
-    like: Tensor,
-    generator: torch.Generator | None = None,
-) -> list[Tensor | None]:
-    """Fresh noise for every draw of a plan, with leading shape `lead`, in the order in which `run`
-    uses it.
-    """
-    heads: list[Any] = [factors[name].head for name in plan.draws]
-    return [draw_noise(h.distribution.noise, (*lead, *h.event), like, generator) for h in heads]
+    return f"{gain} - {rest}" if rest else gain

@@ -1,23 +1,23 @@
-"""A system: variables, laws over them and a factor for every conditional. All that a task needs of a
-model, and nothing of training.
-"""
+"""A system: variables, laws over them and factors; what a task needs of a model, not of training."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import nn
 
 from wyner.errors import LawError, OptionError, unknown
-from wyner.families import Combination, Family, FeatureOf
-from wyner.families import default as default_family
-from wyner.laws.factor import Combined, Factor, Inner
+from wyner.families import Combination, Family, FeatureOf, default
+from wyner.laws.factor import AnyFactor, Combined, Factor, Factors, Inner
 from wyner.laws.notation import Conditional, Law, check, is_data, parse, read_conditional
 from wyner.laws.plan import Planner
 from wyner.networks import MLP, Builder, MLPs
-from wyner.variables import Space
+from wyner.variables import Shape, Space
+
+Families = Mapping[str, Family | Combination]
 
 
 class System(nn.Module):
@@ -45,7 +45,7 @@ class System(nn.Module):
         laws: Mapping[str, Sequence[str]],
         common: Sequence[str] = (),
         networks: Builder | None = None,
-        families: Mapping[str, Family | Combination] | None = None,
+        families: Families | None = None,
         modules: Mapping[str, nn.Module] | None = None,
     ) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class System(nn.Module):
         terms = self._terms()
         self.networks = networks = networks or MLPs()
         families, modules = dict(families or {}), dict(modules or {})
-        self._members(terms, families)
+        _add_members(terms, families)
         self._known(families, {*terms, *self.variables}, "family")
         self._known(modules, terms, "network")
         self.features = nn.ModuleDict()
@@ -72,11 +72,12 @@ class System(nn.Module):
             used = any(name in t.given for t in terms.values())
             feature = networks.features(space) if used else None
             if feature is not None:
-                feature.event = space.event_shape  # type: ignore[assignment]
+                feature.event = space.event_shape
                 self.features[name] = feature
-        self.factors = nn.ModuleDict()
+        maker = _Maker(self, terms, families, modules)
         for term in terms.values():
-            self._add_factor(term, terms, networks, families, modules)
+            maker.factor(term)
+        self.factors = maker.made
 
     def _terms(self) -> dict[str, Conditional]:
         """Every factor that needs a network, by name, after all laws are checked."""
@@ -98,117 +99,10 @@ class System(nn.Module):
             seen[key] = name
         return terms
 
-    def _members(
-        self, terms: dict[str, Conditional], families: Mapping[str, Family | Combination]
-    ) -> None:
-        """Adds the factors that combinations are made of, which no law may name."""
-        left = list(terms.values())
-        while left:
-            term = left.pop()
-            family = families.get(term.name)
-            if not isinstance(family, Combination):
-                continue
-            for text in family.members:
-                member = read_conditional(text, f"{term.name}: member")
-                if (
-                    member.of != term.of
-                    or not set(member.given) <= set(term.given)
-                    or member == term
-                ):
-                    raise LawError(
-                        f"{term.name}: its member {member.name} must be another factor of"
-                        f" {','.join(term.of)} whose parents are among"
-                        f" {','.join(term.given) or 'none'}"
-                    )
-                if member.name not in terms:
-                    terms[member.name] = member
-                    left.append(member)
-
     def _known(self, names: Mapping[str, object], known: Collection[str], kind: str) -> None:
         for name in names:
             if name not in known:
                 raise OptionError(unknown(f"name for a {kind}", name, known))
-
-    def _add_factor(
-        self,
-        term: Conditional,
-        terms: Mapping[str, Conditional],
-        networks: Builder,
-        families: Mapping[str, Family | Combination],
-        modules: Mapping[str, nn.Module],
-    ) -> None:
-        """Makes a factor, and before it the members that it is a combination of."""
-        if term.name in self.factors:
-            return
-        family = families.get(term.name)
-        if isinstance(family, FeatureOf):
-            self._add_inner(term, family, terms, networks, families, modules)
-            return
-        if not isinstance(family, Combination):
-            plain = {k: f for k, f in families.items() if not isinstance(f, Combination)}
-            self.factors[term.name] = self._factor(term, networks, plain, modules.get(term.name))
-            return
-        members: list[tuple[Any, list[int]]] = []
-        for text in family.members:
-            member = read_conditional(text)
-            self._add_factor(terms[member.name], terms, networks, families, modules)
-            members.append((self.factors[member.name], [term.given.index(g) for g in member.given]))
-        (name,) = term.of
-        self.factors[term.name] = Combined(
-            term.name, family, members, self.variables[name].event_shape
-        )
-
-    def _add_inner(
-        self,
-        term: Conditional,
-        family: FeatureOf,
-        terms: Mapping[str, Conditional],
-        networks: Builder,
-        families: Mapping[str, Family | Combination],
-        modules: Mapping[str, nn.Module],
-    ) -> None:
-        """Makes a factor that another one computes, and before it that one."""
-        owner = terms.get(family.factor)
-        if owner is None or owner.of != term.given:
-            raise LawError(
-                f"{term.name}: expected a factor of {','.join(term.given)} to be a feature of, got"
-                f" {family.factor}"
-            )
-        self._add_factor(owner, terms, networks, families, modules)
-        (variable,), (name,) = owner.of, term.of
-        head: Any = self.factors[family.factor].head
-        self.factors[term.name] = Inner(
-            term.name, family.factor, variable, family.head(self.variables[name]), head
-        )
-
-    def _factor(
-        self,
-        term: Conditional,
-        networks: Builder,
-        families: Mapping[str, Family],
-        module: nn.Module | None,
-    ) -> Factor:
-        (name,) = term.of
-        space = self.variables[name]
-        family = families.get(term.name, families.get(name)) or default_family(
-            space, name in self.observed
-        )
-        if not term.given and module is None and (prior := family.prior(space)) is not None:
-            return Factor(term.name, prior, None, ())
-        head = family.head(space)
-        events: list[tuple[int, ...]] = [self._seen(g) for g in term.given]
-        network = module or networks.factor(space, events, head.raw_shape, name in self.observed)
-        if module is None and isinstance(network, MLP):
-            head.settle(network.last)
-        factor = Factor(term.name, head, network, [len(e) for e in events])
-        factor.probe(events, torch.zeros(()))
-        return factor
-
-    def _seen(self, name: str) -> tuple[int, ...]:
-        """Event shape of a parent as networks see it: its features' if it has any."""
-        if name in self.features:
-            return tuple(self.features[name].output)  # type: ignore[arg-type]
-        return self.variables[name].event_shape
 
     def planner(self) -> Planner:
         """A fresh compiler over this model's variables and factors."""
@@ -227,3 +121,92 @@ class System(nn.Module):
         """Observed variables that a law draws with a factor of its own."""
         drawn = (t for t in law.terms if not is_data(t, self.observed))
         return frozenset(t.of[0] for t in drawn if t.of[0] in self.observed)
+
+
+def _add_members(terms: dict[str, Conditional], families: Families) -> None:
+    """Adds the factors that combinations are made of, which no law may name."""
+    left = list(terms.values())
+    while left:
+        term = left.pop()
+        family = families.get(term.name)
+        for text in family.members if isinstance(family, Combination) else ():
+            member = read_conditional(text, f"{term.name}: member")
+            among = set(member.given) <= set(term.given)
+            if member.of != term.of or not among or member == term:
+                raise LawError(
+                    f"{term.name}: its member {member.name} must be another factor of"
+                    f" {','.join(term.of)} whose parents are among"
+                    f" {','.join(term.given) or 'none'}"
+                )
+            if member.name not in terms:
+                terms[member.name] = member
+                left.append(member)
+
+
+@dataclass
+class _Maker:
+    """Makes the factors of a system, each after those that it is made of."""
+
+    system: System
+    terms: Mapping[str, Conditional]
+    families: Families
+    modules: Mapping[str, nn.Module]
+    made: Factors = field(default_factory=Factors)
+
+    def factor(self, term: Conditional) -> AnyFactor:
+        """The factor of this name, made if it is not there yet."""
+        if term.name not in self.made:
+            family = self.families.get(term.name)
+            if isinstance(family, FeatureOf):
+                self.made[term.name] = self._inner(term, family)
+            elif isinstance(family, Combination):
+                self.made[term.name] = self._combined(term, family)
+            else:
+                self.made[term.name] = self._plain(term, family)
+        return self.made[term.name]
+
+    def _combined(self, term: Conditional, family: Combination) -> Combined:
+        members = [read_conditional(text) for text in family.members]
+        made = [
+            (self.factor(self.terms[m.name]), [term.given.index(g) for g in m.given])
+            for m in members
+        ]
+        return Combined(term.name, family, made, self.system.variables[term.of[0]].event_shape)
+
+    def _inner(self, term: Conditional, family: FeatureOf) -> Inner:
+        """A factor that another one computes."""
+        owner = self.terms.get(family.factor)
+        if owner is None or owner.of != term.given:
+            raise LawError(
+                f"{term.name}: expected a factor of {','.join(term.given)} to be a feature of, got"
+                f" {family.factor}"
+            )
+        (variable,), (name,) = owner.of, term.of
+        head = family.head(self.system.variables[name])
+        return Inner(term.name, family.factor, variable, head, self.factor(owner).head)
+
+    def _plain(self, term: Conditional, family: Family | None) -> Factor:
+        (name,) = term.of
+        space, observed = self.system.variables[name], name in self.system.observed
+        if family is None:
+            general = self.families.get(name)
+            family = default(space, observed) if isinstance(general, Combination) else general
+        family = family or default(space, observed)
+        module = self.modules.get(term.name)
+        if not term.given and module is None and (prior := family.prior(space)) is not None:
+            return Factor(term.name, prior, None, ())
+        head = family.head(space)
+        events = [self._seen(g) for g in term.given]
+        network = module or self.system.networks.factor(space, events, head.raw_shape, observed)
+        if module is None and isinstance(network, MLP):
+            head.init_last(network.last)
+        factor = Factor(term.name, head, network, [len(e) for e in events])
+        factor.probe(events, torch.zeros(()))
+        return factor
+
+    def _seen(self, name: str) -> Shape:
+        """Event shape of a parent as networks see it: its features' if it has any."""
+        if name not in self.system.features:
+            return self.system.variables[name].event_shape
+        feature: Any = self.system.features[name]
+        return tuple(feature.output)

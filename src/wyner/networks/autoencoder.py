@@ -1,5 +1,4 @@
-"""A convolutional autoencoder around a model: trained first, then frozen; the model's own networks
-work on its codes.
+"""A convolutional autoencoder around a model, trained first, then frozen; models see its codes.
 
 The wrapper of the W-VAE paper, which does not give its sizes. Our choice: convolutions 32, 64 of
 stride 2, a linear layer to 64 numbers, the mirror image back, squared error for 10 epochs. Losses
@@ -11,35 +10,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from wyner.errors import ShapeError
-from wyner.networks.builders import Builder, Chain, is_image
+from wyner.codec import stored
+from wyner.networks.builders import Builder, Chain, Rows, Shapes, is_image
+from wyner.networks.layers import Body, shrunk
 from wyner.networks.mlp import MLP
-from wyner.variables import Space, unit
+from wyner.variables import Image, Shape, Space, as_tuples, unit
 
 
-def _quartered(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    if len(shape) != 3 or shape[1] % 4 or shape[2] % 4:
-        raise ShapeError(
-            "the autoencoder halves images twice: expected (channels, height, width) with height"
-            f" and width multiples of 4, got {tuple(shape)}"
-        )
-    return shape[0], shape[1] // 4, shape[2] // 4
-
-
-class CodeEncoder(nn.Module):
+class CodeEncoder(Body):
     """Image `(N, C, H, W)` to a code `(N, code)`."""
 
-    any_leading = False
-
-    def __init__(self, shape: tuple[int, ...], code: int = 64, width: int = 32) -> None:
-        super().__init__()
-        c, h, w = _quartered(shape)
-        self.output = (code,)
-        self.body = nn.Sequential(
+    def __init__(self, shape: Shape, code: int = 64, width: int = 32) -> None:
+        c, h, w = shrunk(shape, 2)
+        super().__init__(
             nn.Conv2d(c, width, 4, 2, 1),
             nn.ReLU(),
             nn.Conv2d(width, 2 * width, 4, 2, 1),
@@ -47,24 +35,15 @@ class CodeEncoder(nn.Module):
             nn.Flatten(),
             nn.Linear(2 * width * h * w, code),
         )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.body(x)
+        self.output = (code,)
 
 
-class CodeDecoder(nn.Module):
+class CodeDecoder(Body):
     """Code `(N, code)` to an image `(N, C, H, W)`: pixels in [0, 1], or logits if not `sigmoid`."""
 
-    any_leading = False
-
-    def __init__(
-        self, shape: tuple[int, ...], code: int = 64, width: int = 32, sigmoid: bool = True
-    ) -> None:
-        super().__init__()
-        c, h, w = _quartered(shape)
-        self.input = (code,)
-        self.sigmoid = sigmoid
-        self.body = nn.Sequential(
+    def __init__(self, shape: Shape, code: int = 64, width: int = 32, sigmoid: bool = True) -> None:
+        c, h, w = shrunk(shape, 2)
+        super().__init__(
             nn.Linear(code, 2 * width * h * w),
             nn.ReLU(),
             nn.Unflatten(1, (2 * width, h, w)),
@@ -72,16 +51,17 @@ class CodeDecoder(nn.Module):
             nn.ReLU(),
             nn.ConvTranspose2d(width, c, 4, 2, 1),
         )
+        self.input, self.sigmoid = (code,), sigmoid
 
     def forward(self, h: Tensor) -> Tensor:
-        raw = self.body(h)
+        raw = super().forward(h)
         return torch.sigmoid(raw) if self.sigmoid else raw
 
 
+@stored("autoencoded")
 @dataclass(frozen=True)
 class Autoencoded(Builder):
-    """MLPs on the codes of an autoencoder that `wyner.fit` trains first and then freezes, one for
-    each image modality.
+    """MLPs on the codes of autoencoders of images, which `wyner.fit` trains first, then freezes.
 
     Args:
         hidden, activation: of the MLPs; 3 x 512 in the paper.
@@ -99,25 +79,20 @@ class Autoencoded(Builder):
     batch_size: int = 100
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden", tuple(self.hidden))
+        as_tuples(self, "hidden")
 
-    def features(self, space: Space) -> nn.Module | None:
+    def features(self, space: Space) -> Any:
         return CodeEncoder(space.event_shape, self.code, self.width) if is_image(space) else None
 
-    def factor(
-        self, of: Space, parents: Sequence[tuple[int, ...]], output: tuple[int, ...], observed: bool
-    ) -> nn.Module:
+    def factor(self, of: Space, parents: Shapes, output: Shape, observed: bool) -> nn.Module:
+        core = lambda size: MLP(parents, size, self.hidden, self.activation)
         if not (observed and is_image(of) and output == of.event_shape):
-            return MLP(parents, output, self.hidden, self.activation)
-        outer = CodeDecoder(output, self.code, self.width, sigmoid=type(of).__name__ == "Image")
-        return Chain(MLP(parents, outer.input, self.hidden, self.activation), outer)
+            return core(output)
+        outer = CodeDecoder(output, self.code, self.width, isinstance(of, Image))
+        return Chain(core(outer.input), outer)
 
     def before(
-        self,
-        encoder: nn.Module,
-        decoders: Sequence[nn.Module],
-        rows: Callable[[], Tensor] | None,
-        generator: torch.Generator,
+        self, encoder: nn.Module, decoders: Sequence[Any], rows: Rows, generator: torch.Generator
     ) -> None:
         """Trains the encoder with the first of the decoders; the others get a copy."""
         outer = [
@@ -158,8 +133,7 @@ class Autoencoded(Builder):
         for _ in range(self.epochs):
             order = torch.randperm(len(images), generator=generator).to(images.device)
             seen = torch.zeros((), device=images.device)
-            blocks = order.split(self.batch_size)
-            for rows in blocks:
+            for rows in order.split(self.batch_size):
                 x = unit(images[rows])
                 raw = decoder(encoder(x))
                 guess = raw if getattr(decoder, "sigmoid", True) else torch.sigmoid(raw)
@@ -179,27 +153,24 @@ class Autoencoded(Builder):
 
 @torch.no_grad()
 def standardise(encoder: CodeEncoder, decoder: CodeDecoder, images: Tensor) -> None:
-    """Moves mean and scale of the codes from the encoder's last layer into the decoder's first;
-    reconstructions stay as they are.
+    """Gives the codes mean 0 and deviation 1; reconstructions stay as they are.
 
-    Networks that work on codes then see numbers of mean 0 and deviation 1. Without it softmax
+    Mean and scale move from the encoder's last layer into the decoder's first. Without it softmax
     layers saturate in the first hundred steps, and a categorical latent ends with one value for all
     rows.
     """
     codes = torch.cat([encoder(unit(block)) for block in images.split(1000)])
     mean, std = codes.mean(0), codes.std(0).clamp_min(1e-3)
-    last, first = encoder.body[-1], decoder.body[0]
-    assert isinstance(last, nn.Linear)
-    assert isinstance(first, nn.Linear)
+    last, first = cast(nn.Linear, encoder.body[-1]), cast(nn.Linear, decoder.body[0])
     first.bias.add_(first.weight @ mean)
     first.weight.mul_(std)
     last.weight.div_(std[:, None])
     last.bias.sub_(mean).div_(std)
 
 
-def freeze(*modules: nn.Module) -> None:
+def freeze(*modules: Any) -> None:
     """Marks modules whose parameters no phase trains."""
     for module in modules:
-        module.frozen = True  # type: ignore[assignment]
+        module.frozen = True
         for p in module.parameters():
             p.requires_grad_(False)

@@ -1,9 +1,8 @@
 """Default networks for the factors of a model, built from the spaces of the variables.
 
 A builder answers two questions: which features of an observed variable all its encoders share
-    (`features`), and which
-network maps the parents of a factor to its parameters (`factor`). Any answer can be replaced by a
-user's `nn.Module`.
+(`features`), and which network maps the parents of a factor to its parameters (`factor`). Any
+answer can be replaced by a user's `nn.Module`.
 """
 
 from __future__ import annotations
@@ -11,50 +10,48 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from wyner.codec import extendable, stored
 from wyner.networks.conv import OuterDecoder, OuterEncoder, UpsampledDecoder
 from wyner.networks.mlp import MLP, PerValue, is_value
-from wyner.variables import Binary, Image, Space
+from wyner.variables import Binary, Image, Shape, Space, as_tuples
+
+Shapes = Sequence[Shape]
+Rows = Callable[[], Tensor] | None
+"""Gives the training rows of a variable, `(N, *event)`; None if the weights are there already."""
 
 
+@extendable
 class Builder(ABC):
     """How default networks are made."""
 
-    def features(self, space: Space) -> nn.Module | None:
-        """A network with an `output` shape, shared by every factor that has this observed variable
-        as a parent; or None.
-        """
+    def features(self, space: Space) -> Any:
+        """A network with an `output` shape for all encoders of an observed variable, or None."""
         return None
 
     @abstractmethod
-    def factor(
-        self, of: Space, parents: Sequence[tuple[int, ...]], output: tuple[int, ...], observed: bool
-    ) -> nn.Module:
+    def factor(self, of: Space, parents: Shapes, output: Shape, observed: bool) -> nn.Module:
         """A network from parents of these event shapes to an array of shape `output`."""
 
     def before(
-        self,
-        encoder: nn.Module,
-        decoders: Sequence[nn.Module],
-        rows: Callable[[], Tensor] | None,
-        generator: torch.Generator,
+        self, encoder: nn.Module, decoders: Sequence[Any], rows: Rows, generator: torch.Generator
     ) -> None:
-        """Trains and freezes what comes before the model; called for each observed variable with
-        features. Nothing by default.
+        """Trains and freezes what comes before the model; called for each variable with features.
 
         Args:
             encoder: what `features` made of the variable.
             decoders: networks of its factors in p.
-            rows: gives its training rows, `(N, *event)`; None if the weights are there already, so
-                that freezing is enough.
+            rows: gives its training rows; None to freeze only.
             generator: of the order of the rows.
         """
         return
 
 
+@stored("mlps")
 @dataclass(frozen=True)
 class MLPs(Builder):
     """Fully connected networks everywhere, one per factor. `hidden=()` makes all of them affine.
@@ -74,27 +71,25 @@ class MLPs(Builder):
     decoders: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden", tuple(self.hidden))
-        object.__setattr__(
-            self, "decoders", None if self.decoders is None else tuple(self.decoders)
-        )
+        as_tuples(self, "hidden", "decoders")
 
-    def factor(
-        self, of: Space, parents: Sequence[tuple[int, ...]], output: tuple[int, ...], observed: bool
-    ) -> nn.Module:
-        made = PerValue if self.per_value and observed and any(map(is_value, parents)) else MLP
+    def factor(self, of: Space, parents: Shapes, output: Shape, observed: bool) -> nn.Module:
         hidden = self.decoders if observed and self.decoders is not None else self.hidden
+        return self._dense(parents, output, hidden, observed)
+
+    def _dense(self, parents: Shapes, output: Shape, hidden: Shape, observed: bool) -> MLP:
+        made = PerValue if self.per_value and observed and any(map(is_value, parents)) else MLP
         return made(parents, output, hidden, self.activation)
 
 
+@stored("upsampled")
 @dataclass(frozen=True)
 class Upsampled(MLPs):
-    """Fully connected networks, but decoders of pictures: one layer over the latents, then
-    transposed convolutions from a quarter of the size.
+    """Fully connected networks, but transposed convolutions at the end of decoders of pictures.
 
-    Such a decoder is smoother than a fully connected one: fewer nats in private latents for the
-        same error, and fewer places in the prior
-    that no training picture has visited.
+    Such a decoder, of one layer over the latents and convolutions from a quarter of the size, is
+    smoother: fewer nats in private latents for the same error, and fewer places in the prior that
+    no training picture has visited.
 
     Args:
         hidden, activation, per_value, decoders: as in `MLPs`; `decoders` are hidden layers before
@@ -104,21 +99,17 @@ class Upsampled(MLPs):
 
     width: int = 12
 
-    def factor(
-        self, of: Space, parents: Sequence[tuple[int, ...]], output: tuple[int, ...], observed: bool
-    ) -> nn.Module:
+    def factor(self, of: Space, parents: Shapes, output: Shape, observed: bool) -> nn.Module:
         if not (observed and is_image(of)):
             return super().factor(of, parents, output, observed)
-        sigmoid = isinstance(of, Image) and output == of.event_shape
-        outer = UpsampledDecoder(output, self.width, sigmoid)
-        made = PerValue if self.per_value and any(map(is_value, parents)) else MLP
-        return Chain(made(parents, outer.input, self.decoders or (), self.activation), outer)
+        outer = UpsampledDecoder(output, self.width, is_mean(of, output))
+        return Chain(self._dense(parents, outer.input, self.decoders or (), True), outer)
 
 
+@stored("convolutional")
 @dataclass(frozen=True)
 class Convolutional(Builder):
-    """Outer convolutional encoders and decoders for images, MLP cores between them (Tables 8 and 10
-    of the paper).
+    """Outer convolutional networks of images, MLP cores between them (Tables 8, 10 of the paper).
 
     Args:
         hidden: widths of the cores.
@@ -126,7 +117,7 @@ class Convolutional(Builder):
         blocks: residual blocks; 4 in the paper.
         vectors: widths of the outer networks of observed vectors that stand beside pictures, the
             last one that of their features: (512, 512) for the attributes of Table 10; none for no
-                outer networks.
+            outer networks.
         output_norm: whether decoders of pictures end in a BatchNorm before the sigmoid; see
             `OuterDecoder`.
 
@@ -142,10 +133,9 @@ class Convolutional(Builder):
     output_norm: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden", tuple(self.hidden))
-        object.__setattr__(self, "vectors", tuple(self.vectors))
+        as_tuples(self, "hidden", "vectors")
 
-    def features(self, space: Space) -> nn.Module | None:
+    def features(self, space: Space) -> Any:
         if is_image(space):
             return OuterEncoder(space.event_shape, self.width, self.blocks)
         if not self.vectors:
@@ -153,20 +143,16 @@ class Convolutional(Builder):
         *hidden, last = self.vectors
         return MLP([space.event_shape], (last,), hidden, self.activation)
 
-    def factor(
-        self, of: Space, parents: Sequence[tuple[int, ...]], output: tuple[int, ...], observed: bool
-    ) -> nn.Module:
+    def factor(self, of: Space, parents: Shapes, output: Shape, observed: bool) -> nn.Module:
+        core = lambda size: MLP(parents, size, self.hidden, self.activation)
         if observed and is_image(of):
-            sigmoid = isinstance(of, Image) and output == of.event_shape
-            outer = OuterDecoder(output, self.width, self.blocks, sigmoid, self.output_norm)
-            return Chain(MLP(parents, outer.input, self.hidden, self.activation), outer)
+            mean = is_mean(of, output)
+            outer = OuterDecoder(output, self.width, self.blocks, mean, self.output_norm)
+            return Chain(core(outer.input), outer)
         if observed and self.vectors:
             *hidden, last = self.vectors
-            return Chain(
-                MLP(parents, (last,), self.hidden, self.activation),
-                MLP([(last,)], output, hidden, self.activation),
-            )
-        return MLP(parents, output, self.hidden, self.activation)
+            return Chain(core((last,)), MLP([(last,)], output, hidden, self.activation))
+        return core(output)
 
 
 TABLE_8 = Convolutional()
@@ -182,10 +168,13 @@ def is_image(space: Space) -> bool:
     return isinstance(space, Image) or (isinstance(space, Binary) and len(space.shape) == 3)
 
 
+def is_mean(of: Space, output: Shape) -> bool:
+    """Whether a decoder of pictures returns their means in [0, 1], and nothing else."""
+    return isinstance(of, Image) and output == of.event_shape
+
+
 class Chain(nn.Module):
-    """A core over the parents, then an outer network that takes one array with a single batch
-    axis.
-    """
+    """A core over the parents, then an outer network that takes one array with one batch axis."""
 
     any_leading = True
 
@@ -194,13 +183,15 @@ class Chain(nn.Module):
         self.core, self.outer = core, outer
 
     def forward(self, *parents: Tensor) -> Tensor:
-        h = self.core(*parents)
-        return flattened(self.outer, (h,), (1,))
+        return flattened(self.outer, (self.core(*parents),), (1,))
 
 
 def flattened(network: nn.Module, parents: Sequence[Tensor], ranks: Sequence[int]) -> Tensor:
-    """Calls a network that knows one batch axis on parents of any leading shape: broadcast,
-    flatten, call, restore.
+    """Calls a network that knows one batch axis on parents of any leading shape.
+
+    Args:
+        network: is called on parents that are broadcast and flattened; its result is unflattened.
+        parents, ranks: the arrays, and how many axes belong to their events.
     """
     leads = [p.shape[: p.ndim - r] for p, r in zip(parents, ranks, strict=True)]
     lead = torch.broadcast_shapes(*leads)

@@ -1,9 +1,8 @@
-"""Critics: networks that return T = log P/Q, one number per row. Specification of the variational
-Wyner model, section 3.
+"""Critics: networks that return T = log P/Q, one number per row.
 
-All critics that see the same observed variables share one feature map h(x,y) of them; each has a
-branch for its latents and a
-head of its own:
+Specification of the variational Wyner model, section 3. All critics that see the same observed
+variables share one feature map h(x,y) of them; each has a branch for its latents and a head of its
+own:
 
     T(x,y,z) = head[ h(x,y), LeakyReLU(A z + a) ],   head = Linear, LeakyReLU, Linear -> 1
 """
@@ -13,17 +12,26 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
+from wyner.codec import extendable, stored
 from wyner.errors import OptionError
 from wyner.networks.builders import is_image
+from wyner.networks.layers import beside, connected, dense, xavier
 from wyner.networks.mlp import activation
-from wyner.networks.start import dense, xavier
-from wyner.variables import Space
+from wyner.variables import Space, as_tuples
+
+Rows = Float[Tensor, "N ..."]
+Ratios = Float[Tensor, " N"]
+"""T of every row, in nats."""
 
 
+@extendable
+@stored("critics")
 @dataclass(frozen=True)
 class Critics:
     """How critics are made, and the instance noise at their inputs. A subclass may make other
@@ -56,7 +64,7 @@ class Critics:
     quiet: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden", tuple(self.hidden))
+        as_tuples(self, "hidden")
         if not self.noise >= 0:
             raise OptionError(f"noise: expected a standard deviation from 0 up, got {self.noise!r}")
         if self.width < 1 or self.layers < 1 or not self.hidden:
@@ -66,82 +74,55 @@ class Critics:
             )
 
     def features(self, spaces: Sequence[Space]) -> nn.Module:
-        """A feature map of observed variables, with the number of features as `size`: values in,
-        `(N, size)` out.
-        """
+        """A feature map of observed variables: values in, `(N, size)` out, `size` an attribute."""
         return Features(spaces, self)
 
     def head(self, features: int, latents: Sequence[Space]) -> nn.Module:
-        """A critic's own part: features `(N, features)`, if there are any, and latents in, `(N,)`
-        out.
-        """
+        """A critic's own part: features `(N, features)` or None, and latents in, `(N,)` out."""
         return Head(features, latents, self)
-
-    def dense(self, inputs: int, outputs: int, spectral: bool = False) -> nn.Module:
-        """A linear layer: Xavier-uniform with zero bias, or normalised from PyTorch's start."""
-        return dense(inputs, outputs, spectral)
 
 
 class Features(nn.Module):
-    """h(x,y): images of one size channel by channel through convolutions, everything else side by
-    side through linear layers.
-    """
+    """h(x,y): images of one size through convolutions, everything else through linear layers."""
 
     def __init__(self, spaces: Sequence[Space], made: Critics) -> None:
         super().__init__()
         sizes = {s.event_shape[1:] for s in spaces if is_image(s)}
-        self.pictures = [
-            is_image(s) and len(sizes) == 1 and min(*s.event_shape[1:]) >= 4 for s in spaces
-        ]
-        images = [s for s, p in zip(spaces, self.pictures, strict=True) if p]
-        vectors = sum(s.size for s, p in zip(spaces, self.pictures, strict=True) if not p)
-        self.convolve = (
-            convolutions(sum(s.shape[0] for s in images), images[0].shape[1:], made)
-            if images
-            else None
-        )
-        flat = (
-            0
-            if self.convolve is None
-            else int(
-                self.convolve(
-                    torch.zeros(2, sum(s.shape[0] for s in images), *images[0].shape[1:])
-                ).shape[1]
-            )
-        )
+        readable = len(sizes) == 1 and min(*next(iter(sizes))) >= 4
+        self.pictures = [is_image(s) and readable for s in spaces]
+        images, others = self._parted(spaces)
+        self.size, vectors = 0, sum(s.size for s in others)
+        self.convolve: nn.Module | None = None
+        if images:
+            channels, size = sum(s.shape[0] for s in images), images[0].shape[1:]
+            self.convolve = convolutions(channels, size, made)
+            self.size += int(self.convolve(torch.zeros(2, channels, *size)).shape[1])
         self.connect: nn.Module | None = None
         if vectors:
-            widths, layers = [vectors, *made.hidden], []
-            for i, o in zip(widths[:-1], widths[1:], strict=True):
-                layers += [made.dense(i, o, made.spectral), activation(made.activation)]
-            self.connect = nn.Sequential(*layers)
-        self.size = flat + (made.hidden[-1] if vectors else 0)
+            act = lambda: activation(made.activation)
+            self.connect = connected([vectors, *made.hidden], act, made.spectral)
+            self.size += made.hidden[-1]
 
-    def forward(self, *values: Tensor) -> Tensor:
+    def _parted(self, values: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """What belongs to pictures, and what to the other variables."""
+        pairs = list(zip(values, self.pictures, strict=True))
+        return [v for v, p in pairs if p], [v for v, p in pairs if not p]
+
+    def forward(self, *values: Rows) -> Float[Tensor, "N size"]:
+        images, others = self._parted(values)
         parts = []
         if self.convolve is not None:
-            parts.append(
-                self.convolve(
-                    torch.cat([v for v, p in zip(values, self.pictures, strict=True) if p], 1)
-                )
-            )
+            parts.append(self.convolve(torch.cat(images, 1)))
         if self.connect is not None:
-            parts.append(
-                self.connect(
-                    torch.cat(
-                        [v.flatten(1) for v, p in zip(values, self.pictures, strict=True) if not p],
-                        1,
-                    )
-                )
-            )
+            parts.append(self.connect(beside(others)))
         return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 
 
 def convolutions(channels: int, size: Sequence[int], made: Critics) -> nn.Sequential:
-    """Convolutions 5x5 of stride 2 and twice the channels each, down to 2 pixels (four of them for
-    32x32), then flat.
+    """Convolutions 5x5 of stride 2, down to 2 pixels (four of them for 32x32), then flat.
 
-    BatchNorm (momentum 1e-3, eps 1e-3) after all but the first.
+    Each has twice the channels of the one before, all but the first a BatchNorm (momentum 1e-3, eps
+    1e-3).
     """
     layers: list[nn.Module] = []
     width = made.conv
@@ -156,29 +137,26 @@ def convolutions(channels: int, size: Sequence[int], made: Critics) -> nn.Sequen
 
 
 class Head(nn.Module):
-    """T from features and latents: a linear branch for the latents, then one hidden layer; from
-    latents alone `made.layers` hidden layers.
+    """T from features and latents: a linear branch for the latents, then one hidden layer.
+
+    From latents alone `made.layers` hidden layers.
     """
 
     def __init__(self, features: int, latents: Sequence[Space], made: Critics) -> None:
         super().__init__()
         size = sum(s.size for s in latents)
         self.act = activation(made.activation)
-        self.branch = made.dense(size, made.width, made.spectral) if size else None
+        self.branch = dense(size, made.width, made.spectral) if size else None
         width = features + (made.width if size else 0)
-        self.hidden = made.dense(width, made.width) if features else None
-        more = (
-            [made.dense(made.width, made.width) for _ in range(made.layers - 1)]
-            if not features
-            else []
-        )
-        self.more = nn.ModuleList(more)
-        self.last = made.dense(made.width, 1)
+        self.hidden = dense(width, made.width) if features else None
+        more = 0 if features else made.layers - 1
+        self.more = nn.ModuleList(dense(made.width, made.width) for _ in range(more))
+        self.last = dense(made.width, 1)
 
-    def forward(self, features: Tensor | None, *latents: Tensor) -> Tensor:
+    def forward(self, features: Float[Tensor, "N f"] | None, *latents: Rows) -> Ratios:
         parts = [] if features is None else [features]
         if self.branch is not None:
-            parts.append(self.act(self.branch(torch.cat([v.flatten(1) for v in latents], 1))))
+            parts.append(self.act(self.branch(beside(latents))))
         h = parts[0] if len(parts) == 1 else torch.cat(parts, 1)
         if self.hidden is not None:
             h = self.act(self.hidden(h))

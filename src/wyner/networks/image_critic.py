@@ -1,9 +1,8 @@
-"""Critics of a code z and feature maps s of a picture. Specification of the sequence models,
-section 3.4.
+"""Critics of a code z and feature maps s of a picture.
 
-The listing of [CMI] has the picture as the input of the convolutions, its text the features s. s is
-    right: with x as the input no
-gradient could push information out of s.
+Specification of the sequence models, section 3.4. The listing of [CMI] has the picture as the input
+of the convolutions, its text the features s. s is right: with x as the input no gradient could push
+information out of s.
 """
 
 from __future__ import annotations
@@ -13,24 +12,25 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from wyner.codec import stored
 from wyner.errors import ShapeError
-from wyner.networks.critics import Critics
+from wyner.networks.critics import Critics, Ratios, Rows
 from wyner.variables import Space
 
 SMALLEST = 8
 """Side of the smallest maps that three convolutions of stride 2 can read."""
 
 
+@stored("image-critics")
 @dataclass(frozen=True)
 class ImageCritics(Critics):
-    """Critics of a vector and feature maps, T(z,s) = <e(s), z>; of anything else as in `Critics`,
-    with the sizes of MI-VAE.
+    """Critics of a vector and feature maps, T(z,s) = <e(s), z>; else `Critics` as in MI-VAE.
 
     Args:
         channels: of the two hidden convolutions of e, 256 in the paper.
-        width, activation: of critics of z alone: Linear(dz, 400), ReLU, Linear(400, 1). The paper
-            ends them in a "softmax" of one unit, which must be a logistic function; here it is part
-            of the loss.
+        width, activation: of critics of z alone: Linear(dz, 400), ReLU, Linear(400, 1). The
+            "softmax" of one unit behind it in the paper must be a logistic function; here the loss
+            has it.
         noise: none by default; the latents are random as it is.
     """
 
@@ -53,10 +53,10 @@ class ImageCritics(Critics):
 
 
 class InnerProduct(nn.Module):
-    """T(z,s) = <e(s), z>, e(s) the mean over space of three convolutions 4x4 of stride 2, two of
-    them with BatchNorm and ReLU.
+    """T(z,s) = <e(s), z>, e(s) the mean over space of three convolutions 4x4 of stride 2.
 
-    Its two `parts` are computed once where both laws have the same values: `RatioProgram`.
+    Two of them with BatchNorm and ReLU. Both `parts` are computed once where both laws have the
+    same values: `Program`.
 
     Args:
         z: size of z.
@@ -68,13 +68,10 @@ class InnerProduct(nn.Module):
     def __init__(self, z: int, inputs: int, channels: int, second: int = 1) -> None:
         super().__init__()
         conv = lambda i, o: nn.Conv2d(i, o, 4, 2, 1)
+        hidden = lambda i: (conv(i, channels), nn.BatchNorm2d(channels), nn.ReLU())
         embed = nn.Sequential(
-            conv(inputs, channels),
-            nn.BatchNorm2d(channels),
-            nn.ReLU(),
-            conv(channels, channels),
-            nn.BatchNorm2d(channels),
-            nn.ReLU(),
+            *hidden(inputs),
+            *hidden(channels),
             conv(channels, z),
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),
@@ -85,6 +82,5 @@ class InnerProduct(nn.Module):
         """<e, z>, `(N,)`, in any order."""
         return (a * b).sum(-1)
 
-    def forward(self, features: Tensor | None, *latents: Tensor) -> Tensor:
-        """T, `(N,)`, in nats."""
+    def forward(self, features: Tensor | None, *latents: Rows) -> Ratios:
         return self.compare(*(part(v) for part, v in zip(self.parts, latents, strict=True)))

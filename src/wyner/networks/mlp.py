@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from itertools import pairwise
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from wyner.errors import OptionError, ShapeError, unknown
-from wyner.networks.start import xavier
+from wyner.networks.layers import xavier
+from wyner.variables import Shape
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -45,8 +48,7 @@ class MLP(nn.Module):
     Weights start as Xavier-uniform, biases at 0 (our choice; docs/decisions.md compares).
 
     Parents may have different leading shapes that broadcast, `(K, B, dz)` with `(B, dx)`: then the
-        first layer is applied
-    to each parent by itself, so that the smaller one is not copied K times.
+    first layer is applied to each parent by itself, so that the smaller one is not copied K times.
     """
 
     any_leading = True
@@ -54,26 +56,20 @@ class MLP(nn.Module):
     """Rows do not see each other, so that those of several calls can go through at once."""
 
     def __init__(
-        self,
-        inputs: Sequence[tuple[int, ...]],
-        output: tuple[int, ...],
-        hidden: Sequence[int] = (),
-        act: str = "relu",
+        self, inputs: Sequence[Shape], output: Shape, hidden: Sequence[int] = (), act: str = "relu"
     ) -> None:
         super().__init__()
         self.events, self.output = [tuple(e) for e in inputs], tuple(output)
         self.sizes = [math.prod(e) for e in self.events]
         widths = [sum(self.sizes), *hidden, math.prod(output)]
-        self.layers = nn.ModuleList(
-            nn.Linear(i, o) for i, o in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in pairwise(widths))
         self.act = activation(act)
         if isinstance(self.act, nn.ReLU):
             self.act.inplace = True  # nothing else reads what a layer returns
         for layer in self.layers:
             xavier(layer)
 
-    def forward(self, *parents: Tensor) -> Tensor:
+    def forward(self, *parents: Tensor) -> Float[Tensor, "*lead"]:
         flat = [
             p if len(e) == 1 else p.reshape(*p.shape[: p.ndim - len(e)], n)
             for p, e, n in zip(parents, self.events, self.sizes, strict=True)
@@ -97,20 +93,19 @@ class MLP(nn.Module):
     @property
     def last(self) -> nn.Linear:
         """The layer that makes the output."""
-        return self.layers[-1]  # type: ignore[return-value]
+        return cast(nn.Linear, self.layers[-1])
 
     def extra_repr(self) -> str:
         return f"inputs={self.events}, output={self.output}"
 
 
 class PerValue(MLP):
-    """An MLP whose first layer has weights of its own for every value of the categorical parents: a
-    decoder for each value.
+    """An MLP whose first layer has weights of its own for every value of the categorical parents.
 
         h = W z kron [1, a] + b,    z one-hot (1, k), a the other parents side by side
 
     What z says can then not be overruled by the other parents: the weights that read a are chosen
-        by z. Relaxed values mix them.
+    by z. Relaxed values mix them.
 
     Args: as of `MLP`; one parent at least must have an event of shape (1, k).
 
@@ -119,11 +114,7 @@ class PerValue(MLP):
     """
 
     def __init__(
-        self,
-        inputs: Sequence[tuple[int, ...]],
-        output: tuple[int, ...],
-        hidden: Sequence[int] = (),
-        act: str = "relu",
+        self, inputs: Sequence[Shape], output: Shape, hidden: Sequence[int] = (), act: str = "relu"
     ) -> None:
         self.values = [is_value(e) for e in inputs]
         if not any(self.values):
@@ -146,6 +137,6 @@ class PerValue(MLP):
         return super().forward(torch.cat([r.expand(*lead, -1) for r in read], -1).flatten(-2))
 
 
-def is_value(event: tuple[int, ...]) -> bool:
+def is_value(event: Shape) -> bool:
     """Whether an event shape is that of one categorical variable."""
     return len(event) == 2 and event[0] == 1

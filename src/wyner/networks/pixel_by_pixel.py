@@ -1,85 +1,44 @@
-"""Drawing pictures from a PixelCNN: fast, with caches, or slowly, one full pass a pixel; the same
-pictures from the same numbers.
+"""Drawing pictures from a PixelCNN, with caches in place of a full pass for every pixel.
 
 A causal convolution at pixel (i, j) is the part of the rows above, which is computed for a whole
 row at once when row i begins, plus the part of row i up to the pixel. So a pixel costs a few small
-products a layer in place of a pass over the picture. Batch normalisations are those of evaluation,
-folded into the convolutions beside them.
+products a layer. Batch normalisations are those of evaluation, folded into the convolutions beside
+them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wyner.networks.pixelcnn import Block, Causal, First, PixelCNN
+from wyner.networks.pixelcnn import Block, Causal, First, Maps, PixelCNN, Plane
 
 PIXELS = 2**18
-"""Pixels of all pictures that are drawn at a time, so that the caches stay small."""
+"""Plane of all pictures that are drawn at a time, so that the caches stay small."""
 
 
 @torch.no_grad()
-def draw(network: PixelCNN, maps: Tensor, uniform: Tensor) -> Tensor:
-    """Pictures pixel by pixel: x_t = 1 where u_t < p(x_t = 1 | x_{<t}, z), every layer computed for
-    the new pixel only.
+def draw(network: PixelCNN, maps: Maps, uniform: Plane) -> Plane:
+    """Pictures of zeros and ones pixel by pixel: x_t = 1 where u_t < p(x_t = 1 | x_{<t}, z).
 
     Args:
         network: in any mode; running statistics are used.
-        maps: of z, `(N, maps, H, W)`.
-        uniform: u, numbers in [0, 1), `(N, 1, H, W)`.
-
-    Returns:
-        Zeros and ones, `(N, 1, H, W)`.
+        maps: of z.
+        uniform: u, numbers in [0, 1).
     """
     rows = max(1, PIXELS // (uniform.shape[-2] * uniform.shape[-1]))
     parts = zip(maps.split(rows), uniform.split(rows), strict=True)
     return torch.cat([_Canvas(network, m).paint(u) for m, u in parts])
 
 
-@torch.no_grad()
-def draw_slowly(
-    network: PixelCNN, maps: Tensor, uniform: Tensor, most: int | None = None
-) -> Tensor:
-    """The same pictures by one pass through the whole network for every pixel; for tests and
-    benchmarks.
-
-    Args:
-        network, maps, uniform: as for `draw`.
-        most: pixels to draw, the rest stays 0; all by default.
-    """
-    x = torch.zeros_like(uniform)
-    height, width = uniform.shape[-2:]
-    with evaluating(network):
-        for t in range(height * width if most is None else most):
-            i, j = divmod(t, width)
-            p = torch.sigmoid(network(x, maps)[..., i, j])
-            x[..., i, j] = (uniform[..., i, j] < p).to(x)
-    return x
-
-
-@contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode meanwhile."""
-    modes = [(m, m.training) for m in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for m, mode in modes:
-            m.training = mode
-
-
-def _folded(weight: Tensor, bias: Tensor | None, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+def _folded(conv: nn.Conv2d | Causal, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     """Weight and bias of a convolution followed by a batch normalisation, in evaluation."""
-    mean, variance = norm.running_mean, norm.running_var
-    assert mean is not None
-    assert variance is not None
-    assert bias is not None
-    scale = norm.weight * torch.rsqrt(variance + norm.eps)
+    mean, variance = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
+    scale, bias = norm.weight * torch.rsqrt(variance + norm.eps), conv.get_parameter("bias")
+    weight = conv.weight * conv.mask if isinstance(conv, Causal) else conv.weight[:, :, 0, 0]
     return weight * scale.reshape(-1, *[1] * (weight.ndim - 1)), (bias - mean) * scale + norm.bias
 
 
@@ -92,14 +51,13 @@ class _Sweep:
     """
 
     def __init__(self, conv: Causal, norm: nn.BatchNorm2d, like: Tensor) -> None:
-        weight, bias = _folded(conv.weight * conv.mask, conv.bias, norm)
+        weight, bias = _folded(conv, norm)
         r, (n, _, _, width) = conv.radius, like.shape
         self.radius, self.own, inputs = r, conv.own, weight.shape[1]
         taps = r + int(conv.own)
         self.above, self.bias = weight[:, :, :r], bias
-        self.beside = (
-            weight[:, :, r, :taps].permute(2, 1, 0).reshape(taps * inputs, -1)
-        )  # (taps * inputs, outputs)
+        # (taps * inputs, outputs)
+        self.beside = weight[:, :, r, :taps].permute(2, 1, 0).reshape(taps * inputs, -1)
         self.rows = like.new_zeros(n, inputs, r, width + 2 * r)
         self.row = like.new_zeros(n, width + 2 * r, inputs)
         self.sums = like.new_zeros(width, n, len(bias))
@@ -132,24 +90,21 @@ class _Stroke:
     """A residual block, pixel by pixel."""
 
     def __init__(self, block: Block, like: Tensor, maps: Tensor | None) -> None:
-        narrow, bias = _folded(block.narrow.weight[:, :, 0, 0], block.narrow.bias, block.norm_1)
+        narrow, bias = _folded(block.narrow, block.norm_1)
         channels = block.widen.out_channels
         self.narrow, self.bias = narrow[:, :channels].T, bias
-        self.given = (
-            None
-            if maps is None
-            else F.conv2d(maps, narrow[:, channels:, None, None], bias).permute(2, 3, 0, 1)
-        )
+        self.given: Tensor | None = None
+        if maps is not None:
+            mapped = F.conv2d(maps, narrow[:, channels:, None, None], bias)
+            self.given = mapped.permute(2, 3, 0, 1)
         self.sweep = _Sweep(block.conv, block.norm_2, like)
-        widen, self.shift = _folded(block.widen.weight[:, :, 0, 0], block.widen.bias, block.norm_3)
+        widen, self.shift = _folded(block.widen, block.norm_3)
         self.widen = widen.T
 
     def at(self, i: int, j: int, h: Tensor) -> Tensor:
         """The output at a pixel, `(N, channels)`."""
-        a = F.elu(
-            torch.addmm(self.bias if self.given is None else self.given[i, j], h, self.narrow),
-            inplace=True,
-        )
+        given = self.bias if self.given is None else self.given[i, j]
+        a = F.elu(torch.addmm(given, h, self.narrow), inplace=True)
         self.sweep.put(j, a)
         a = F.elu(self.sweep.at(j), inplace=True)
         return F.elu(torch.addmm(self.shift, a, self.widen).add_(h), inplace=True)
@@ -159,29 +114,21 @@ class _Canvas:
     """Everything that is kept while some pictures are drawn."""
 
     def __init__(self, network: PixelCNN, maps: Tensor) -> None:
-        first = network.lower.layers[0]
-        assert isinstance(first, First)
+        first = cast(First, network.lower.layers[0])
         self.size = maps.shape[-2:]
         self.first = _Sweep(first.conv, first.norm, maps)
         self.steps: list[tuple[_Stroke | None, _Stroke]] = []
         for half, given in ((network.lower, None), (network.upper, maps)):
             for i, layer in enumerate(half.layers, half.first):
-                if i == 1:
+                if not isinstance(layer, Block):
                     continue
-                assert isinstance(layer, Block)
                 skip = half.skips[str(i)] if str(i) in half.skips else None
                 stroke = _Stroke(skip, maps, None) if isinstance(skip, Block) else None
                 self.steps.append((stroke, _Stroke(layer, maps, given)))
         self.skip = _Stroke(network.skip, maps, None)
-        widen, self.shift = _folded(
-            network.widen.weight[:, :, 0, 0], network.widen.bias, network.norm
-        )
-        assert network.last.bias is not None
-        self.widen, self.last, self.offset = (
-            widen.T,
-            network.last.weight[:, :, 0, 0].T,
-            network.last.bias,
-        )
+        widen, self.shift = _folded(network.widen, network.norm)
+        self.widen, self.last = widen.T, network.last.weight[:, :, 0, 0].T
+        self.offset = network.last.get_parameter("bias")
         strokes = [s for pair in self.steps for s in pair if s is not None]
         self.sweeps = [self.first, *(s.sweep for s in strokes), self.skip.sweep]
 

@@ -1,11 +1,10 @@
-"""PixelCNN in two halves: the lower one reads the picture alone and ends in s, the upper one also
-reads maps made of z.
+"""PixelCNN in two halves: the lower one reads the picture and ends in s, the upper one also z.
 
 [CMI] section 5.1 and appendix B, after the large network of He et al. 2019; specification of the
 sequence models, section 3.2.
 
-    h_1 = ELU BN conv_A(x),   h_i = R_i( h_{i-1} + S_i(h_{i-3}) ),   logits = head( h_n +
-                              S_end(h_{n-2}) )
+    h_1 = ELU BN conv_A(x),   h_i = R_i( h_{i-1} + S_i(h_{i-3}) )
+    logits = head( h_n + S_end(h_{n-2}) )
 
 conv_A sees earlier pixels only, in raster order; every other layer also sees the pixel itself, so
 that h_i at pixel t is a function of x_{<t}. R_i and S_i are residual blocks, S_i ("long skip") from
@@ -18,22 +17,24 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from wyner.errors import OptionError
 
 KERNELS = (7, 7, 7, 7, 7, 5, 5, 5, 5, 3, 3, 3, 3)
 """Sizes of the masked kernels of the paper's 13 layers."""
+Plane = Float[Tensor, "N 1 H W"]
+Maps = Float[Tensor, "N _ H W"]
+
 REACH = 3
 """Outputs of a half that the next layer may read: its input and what the long skips bring."""
 
 
 class Causal(nn.Module):
-    """A masked k x k convolution, stored as the rows that it may see: (k - 1)/2 above and its own
-    up to the pixel.
+    """A masked k x k convolution, stored as the rows that it may see: (k - 1)/2 above and its own.
 
-    The rows below, which a mask would set to zero, are not computed; half the work of a masked k x
-    k convolution.
+    The rows below, which a mask would set to zero, are not computed: half the work.
 
     Args:
         inputs, outputs: channels.
@@ -69,8 +70,7 @@ class First(nn.Module):
 
 
 class Block(nn.Module):
-    """R(h) = ELU( h + BN conv_1x1 ELU BN conv_B ELU BN conv_1x1 [h, maps] ), half as many channels
-    inside.
+    """R(h) = ELU( h + BN conv_1x1 ELU BN conv_B ELU BN conv_1x1 [h, maps] ), half as wide inside.
 
     Args:
         channels: of h.
@@ -106,21 +106,17 @@ class Half(nn.Module):
         self, channels: int, kernels: Sequence[int], first: int, last: int, maps: int = 0
     ) -> None:
         super().__init__()
-        made: list[nn.Module] = []
-        for i in range(first, last + 1):
-            made.append(
-                First(channels, kernels[0]) if i == 1 else Block(channels, kernels[i - 1], maps)
-            )
-        self.layers = nn.ModuleList(made)
+        layer = lambda i: (
+            First(channels, kernels[0]) if i == 1 else Block(channels, kernels[i - 1], maps)
+        )
+        self.layers = nn.ModuleList(layer(i) for i in range(first, last + 1))
         self.first = first
         self.skips = nn.ModuleDict(
             {str(i): Block(channels, kernels[i - 3]) for i in range(max(4, first), last + 1)}
         )
 
     def forward(self, recent: tuple[Tensor, ...], maps: Tensor | None = None) -> tuple[Tensor, ...]:
-        """Outputs of the last three layers, `(N, channels, H, W)` each, from those before; from
-        `(x,)` for the lower half.
-        """
+        """Outputs of the last three layers, `(N, channels, H, W)` each, from those before, or (x,)."""
         for i, layer in enumerate(self.layers, self.first):
             h = recent[-1]
             if str(i) in self.skips:
@@ -131,7 +127,7 @@ class Half(nn.Module):
 
 
 class PixelCNN(nn.Module):
-    """Logits of every pixel given those before it and the maps of z.
+    """Logits `(N, 1, H, W)` of every pixel given those before it and the maps of z.
 
     Args:
         channels: of every layer, 64 in the paper; even.
@@ -169,17 +165,15 @@ class PixelCNN(nn.Module):
         self.widen, self.norm = nn.Conv2d(channels, channels, 1), nn.BatchNorm2d(channels)
         self.last = nn.Conv2d(channels, 1, 1)
 
-    def features(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Outputs of layers split - 2, split - 1 and split, `(N, channels, H, W)`; the last one is
-        s. `x` is `(N, 1, H, W)`.
-        """
+    def features(self, x: Plane) -> tuple[Maps, ...]:
+        """Outputs of layers split - 2, split - 1 and split; the last one is s."""
         return self.lower((x,))
 
-    def logits(self, features: tuple[Tensor, ...], maps: Tensor) -> Tensor:
-        """Logits `(N, 1, H, W)` from the features of the picture and maps `(N, maps, H, W)`."""
+    def logits(self, features: tuple[Maps, ...], maps: Maps) -> Plane:
+        """Logits from the features of the picture and the maps of z."""
         recent = self.upper(features, maps)
         h = recent[-1] + self.skip(recent[0])
         return self.last(F.elu(self.norm(self.widen(h))))
 
-    def forward(self, x: Tensor, maps: Tensor) -> Tensor:
+    def forward(self, x: Plane, maps: Maps) -> Plane:
         return self.logits(self.features(x), maps)

@@ -1,27 +1,26 @@
-"""A residual encoder of pictures, and the builder that uses it. Specification of the sequence
-models, section 3.2.
+"""A residual encoder of pictures, and the builder that uses it.
+
+Specification of the sequence models, section 3.2.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wyner.codec import stored
 from wyner.errors import ShapeError
-from wyner.networks.builders import Builder
+from wyner.networks.builders import Builder, Shapes
+from wyner.networks.layers import xavier
 from wyner.networks.mlp import MLP
-from wyner.networks.start import xavier
-from wyner.variables import Space
+from wyner.variables import Shape, Space
 
 
 class Down(nn.Module):
-    """ELU( BN conv_1x1 x + BN conv_3x3 ELU BN conv_3x3 x ), the first convolution of each path with
-    stride 2: 28 -> 14 -> 7 -> 4.
-    """
+    """ELU( BN conv_1x1 x + BN conv_3x3 ELU BN conv_3x3 x ), the first of each path of stride 2."""
 
     def __init__(self, inputs: int, channels: int) -> None:
         super().__init__()
@@ -39,8 +38,10 @@ class Down(nn.Module):
 
 
 class ResidualEncoder(nn.Module):
-    """Pictures `(N, C, H, W)` to `(N, *output)`: residual blocks that halve the picture, one
-    convolution over what is left, a linear layer.
+    """Pictures `(N, C, H, W)` to `(N, *output)`.
+
+    Residual blocks that halve the picture (28 -> 14 -> 7 -> 4), one convolution over what is left,
+    a linear layer.
 
     Args:
         shape: of one picture.
@@ -53,8 +54,8 @@ class ResidualEncoder(nn.Module):
 
     def __init__(
         self,
-        shape: tuple[int, ...],
-        output: tuple[int, ...],
+        shape: Shape,
+        output: Shape,
         channels: int = 64,
         blocks: int = 3,
         width: int = 512,
@@ -80,10 +81,10 @@ class ResidualEncoder(nn.Module):
         return found if len(self.output) == 1 else found.reshape(-1, *self.output)
 
 
+@stored("resnets")
 @dataclass(frozen=True)
 class ResNets(Builder):
-    """Residual encoders of pictures; affine maps from everything else, such as from z to the maps
-    that a PixelCNN reads.
+    """Residual encoders of pictures, affine maps from everything else (z to a PixelCNN's maps).
 
     Args:
         channels, blocks, width: of the encoders, as in `ResidualEncoder`.
@@ -93,9 +94,7 @@ class ResNets(Builder):
     blocks: int = 3
     width: int = 512
 
-    def factor(
-        self, of: Space, parents: Sequence[tuple[int, ...]], output: tuple[int, ...], observed: bool
-    ) -> nn.Module:
+    def factor(self, of: Space, parents: Shapes, output: Shape, observed: bool) -> nn.Module:
         if observed or len(parents) != 1 or len(parents[0]) != 3:
             return MLP(parents, output)
         if min(parents[0][1:]) < 2:

@@ -1,5 +1,6 @@
-"""The critic of a global vector and a sequence: appendix I of [CMI]; specification of sequence
-models, 2.4.
+"""The critic of a global vector and a sequence.
+
+Appendix I of [CMI]; specification of sequence models, 2.4.
 """
 
 from __future__ import annotations
@@ -8,18 +9,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from wyner import variables
+from wyner.codec import stored
 from wyner.math import filled, present
-from wyner.networks.critics import Critics
+from wyner.networks.critics import Critics, Ratios, Rows
 from wyner.variables import Space
 
 
+@stored("sequence-critics")
 @dataclass(frozen=True)
 class SequenceCritics(Critics):
-    """Critics of a global vector and a sequence, T(z,s) = c cos(e(s), z) (appendix I of [CMI]); of
-    anything else as in `Critics`.
+    """Critics of a global vector and a sequence, T(z,s) = c cos(e(s), z); else as in `Critics`.
 
     Args:
         channels: of the two hidden convolutions over time.
@@ -37,16 +40,15 @@ class SequenceCritics(Critics):
         if features or sorted(timed) != [False, True]:
             return super().head(features, latents)
         local, whole = latents[timed.index(True)], latents[timed.index(False)]
-        return Cosine(
-            whole.size, local.event_shape[1], self.channels, self.scale, timed.index(True)
-        )
+        frame = local.event_shape[1]
+        return Cosine(whole.size, frame, self.channels, self.scale, timed.index(True))
 
 
 class Cosine(nn.Module):
-    """T(z,s) = c cos(e(s), z); e(s): three convolutions over time (kernel 4, stride 2), BatchNorm
-    and ReLU between, mean over time.
+    """T(z,s) = c cos(e(s), z), e(s) the mean over time of three convolutions (kernel 4, stride 2).
 
-    Rows of different lengths get what they would get alone; BatchNorm counts the steps that exist.
+    BatchNorm and ReLU stand between them; BatchNorm counts the steps that exist, so that rows of
+    different lengths get what they would get alone.
     """
 
     def __init__(self, whole: int, frame: int, channels: int, scale: float, local: int) -> None:
@@ -56,8 +58,8 @@ class Cosine(nn.Module):
         self.norms = nn.ModuleList(nn.BatchNorm1d(channels) for _ in sizes[1:])
         self.scale, self.local = nn.Parameter(torch.tensor(float(scale))), local
 
-    def embed(self, s: Tensor) -> Tensor:
-        """e(s), `(N, dz)`, of sequences `(N, t, d)`."""
+    def embed(self, s: Float[Tensor, "N t d"]) -> Float[Tensor, "N dz"]:
+        """e(s) of sequences."""
         h, there = filled(s).transpose(1, 2), present(s)[..., 0]
         for k, convolve in enumerate(self.convolve):
             if h.shape[2] < 2:
@@ -68,7 +70,7 @@ class Cosine(nn.Module):
             h = h * there[:, None]
         return h.sum(2) / there.sum(1, keepdim=True)
 
-    def forward(self, features: Tensor | None, *latents: Tensor) -> Tensor:
+    def forward(self, features: Tensor | None, *latents: Rows) -> Ratios:
         z, s = latents[1 - self.local], latents[self.local]
         return self.scale * nn.functional.cosine_similarity(self.embed(s), z, dim=-1)
 

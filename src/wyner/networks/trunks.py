@@ -1,29 +1,29 @@
-"""Networks for vectors of features, as the variational Wyner paper has them for Sketchy:
-specification, section 4.
+"""Networks for vectors of features, as the variational Wyner paper has them for Sketchy.
 
-trunk    Linear(d -> width), BatchNorm, LeakyReLU(0.2)           one for each observed vector,
-         shared by all its encoders
-encoder  Linear                                                  on the trunks and latents that it
-         sees
-decoder  Linear(n -> n), BatchNorm, ReLU, Linear(n -> d)         n the size of its latents
+Specification, section 4:
+
+    trunk    Linear(d -> width), BatchNorm, LeakyReLU(0.2)           for each observed vector
+    encoder  Linear                                                  on trunks and latents
+    decoder  Linear(n -> n), BatchNorm, ReLU, Linear(n -> d)         n the size of its latents
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
+from wyner.codec import stored
 from wyner.errors import OptionError
-from wyner.networks.builders import Builder
+from wyner.networks.builders import Builder, Shapes
+from wyner.networks.layers import Body, LatentBody, dense
 from wyner.networks.mlp import LEAKY_SLOPE, MLP
-from wyner.networks.start import dense
-from wyner.variables import Space
+from wyner.variables import Shape, Space
 
 
+@stored("trunks")
 @dataclass(frozen=True)
 class Trunks(Builder):
     """Shared trunks, linear encoders, decoders with one hidden layer.
@@ -46,56 +46,36 @@ class Trunks(Builder):
                 f" {self.dropout}"
             )
 
-    def features(self, space: Space) -> nn.Module | None:
+    def features(self, space: Space) -> Any:
         return Trunk(space, self)
 
-    def factor(
-        self, of: Space, parents: Sequence[tuple[int, ...]], output: tuple[int, ...], observed: bool
-    ) -> nn.Module:
+    def factor(self, of: Space, parents: Shapes, output: Shape, observed: bool) -> nn.Module:
         return Decoder(parents, output, self) if observed and parents else MLP(parents, output)
 
 
-class Trunk(nn.Module):
+class Trunk(Body):
     """Values `(N, *event)` to features `(N, width)`."""
 
-    any_leading = False
-
     def __init__(self, space: Space, made: Trunks) -> None:
-        super().__init__()
-        self.output = (made.width,)
-        layers: list[nn.Module] = [
+        super().__init__(
             nn.Flatten(),
             *([nn.Dropout(made.dropout)] if made.dropout else []),
-        ]
-        layers += [
             dense(space.size, made.width, made.spectral),
             nn.BatchNorm1d(made.width),
             nn.LeakyReLU(LEAKY_SLOPE),
-        ]
-        self.body = nn.Sequential(*layers)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.body(x)
+        )
+        self.output = (made.width,)
 
 
-class Decoder(nn.Module):
-    """Latents `(N, n_1)`, `(N, n_2)`, ... to parameters `(N, *output)`."""
+class Decoder(LatentBody):
+    """Latents to parameters `(N, *output)`."""
 
-    any_leading = False
-
-    def __init__(
-        self, parents: Sequence[tuple[int, ...]], output: tuple[int, ...], made: Trunks
-    ) -> None:
-        super().__init__()
+    def __init__(self, parents: Shapes, output: Shape, made: Trunks) -> None:
         n = sum(math.prod(e) for e in parents)
-        first = dense(n, n, made.spectral)
-        self.body = nn.Sequential(
-            first,
+        super().__init__(
+            dense(n, n, made.spectral),
             nn.BatchNorm1d(n),
             nn.ReLU(),
             dense(n, math.prod(output)),
             nn.Unflatten(1, output),
         )
-
-    def forward(self, *latents: Tensor) -> Tensor:
-        return self.body(torch.cat([v.flatten(1) for v in latents], 1))

@@ -3,7 +3,6 @@
 from wyner.objectives.learner import Learner
 from wyner.objectives.measures import Ratio
 from wyner.objectives.program import Program
-from wyner.objectives.ratios import RatioProgram
 from wyner.objectives.regularised import regularised
 from wyner.objectives.terms import (
     KL,
@@ -16,6 +15,9 @@ from wyner.objectives.terms import (
     SymmetricKL,
     Weighted,
 )
+
+RatioProgram = Program
+"""The name of 0.1 for the program of an objective that is measured from draws."""
 
 __all__ = [
     "KL",

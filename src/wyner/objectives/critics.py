@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +13,7 @@ from wyner.variables import Space, unit
 
 
 class CriticSet(nn.Module):
-    """Heads by term, shared feature maps by the observed variables they see, and the scale of the
-    instance noise.
+    """Heads by term, feature maps by the observed variables they see, the scale of the noise.
 
     Args:
         made: how they are made.
@@ -35,12 +35,8 @@ class CriticSet(nn.Module):
         modules: Mapping[str, nn.Module],
     ) -> None:
         super().__init__()
-        self.made, self.sees, self.observed = (
-            made,
-            {k: tuple(v) for k, v in sees.items()},
-            tuple(observed),
-        )
-        self.own = tuple(modules)
+        self.made, self.sees = made, {k: tuple(v) for k, v in sees.items()}
+        self.observed, self.own = tuple(observed), tuple(modules)
         self.maps = nn.ModuleDict()
         self.heads = nn.ModuleDict()
         for term, names in self.sees.items():
@@ -51,8 +47,9 @@ class CriticSet(nn.Module):
             key = ",".join(shared)
             if shared and key not in self.maps:
                 self.maps[key] = made.features([variables[v] for v in shared])
-            size = int(self.maps[key].size) if shared else 0  # type: ignore[arg-type]
-            self.heads[term] = made.head(size, [variables[v] for v in names if v not in shared])
+            features: Any = self.maps[key] if shared else None
+            rest = [variables[v] for v in names if v not in shared]
+            self.heads[term] = made.head(int(features.size) if shared else 0, rest)
         self.scales: dict[str, str] = {}
         if made.relative:
             for name, space in observed.items():
@@ -72,8 +69,9 @@ class CriticSet(nn.Module):
     @torch.no_grad()
     def measure(self, values: Mapping[str, Tensor]) -> None:
         """Sets the scale of the noise from training rows `(N, *event)`, if it is relative."""
-        for name, buffer in self.scales.items():
-            getattr(self, buffer).copy_(unit(values[name], getattr(self, buffer).dtype).std(0))
+        for name, key in self.scales.items():
+            scale = self.get_buffer(key)
+            scale.copy_(unit(values[name], scale.dtype).std(0))
 
     def features(self, term: str, values: Sequence[Tensor]) -> Tensor | None:
         """Shared features of a critic's observed variables."""

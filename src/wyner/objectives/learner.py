@@ -15,7 +15,6 @@ from wyner.objectives.critic_inputs import seen_by
 from wyner.objectives.critics import CriticSet
 from wyner.objectives.phases import Phase
 from wyner.objectives.program import Program
-from wyner.objectives.ratios import RatioProgram
 from wyner.objectives.terms import Objective
 from wyner.seeds import ROWS, mix
 
@@ -31,7 +30,7 @@ class Learner(System):
         parts: of the system; see `wyner.laws.System`.
     """
 
-    objective: Program | RatioProgram
+    objective: Program
 
     def __init__(
         self,
@@ -51,11 +50,8 @@ class Learner(System):
         super().__init__(modules=modules, **parts)
         self.phases = phases
         self._check_phases()
-        sees = {
-            k: seen_by(t, self.laws, list(self.variables), self.observed)
-            for k, t in measured.items()
-        }
-        sees = {k: v for k, v in sees.items() if v}
+        reads = lambda t: seen_by(t, self.laws, list(self.variables), self.observed)
+        sees = {k: names for k, t in measured.items() if (names := reads(t))}
         self._known(own, sees, "network")
         self.critics: CriticSet | None = None
         if sees:
@@ -81,8 +77,7 @@ class Learner(System):
         seed: int,
         trained: bool,
     ) -> None:
-        """Trains and freezes the parts that come before the model, if its networks have such parts
-        (`Builder.before`).
+        """Trains and freezes what comes before the model, if its networks have such parts.
 
         Args:
             values: training rows by modality, `(N, *event)`, on the model's device.
@@ -93,30 +88,21 @@ class Learner(System):
         if self.critics is not None and not trained:
             self.critics.measure(values)
         for k, name in enumerate(self.observed):
-            if name in self.features:
-                decoders: list[Any] = [
-                    f.network
-                    for key, f in self.factors.items()
-                    if read_conditional(key).of == (name,)
-                ]
-                rows = lambda name=name: (
-                    values[name] if masks is None else values[name][masks[name] > 0]
-                )
-                generator = torch.Generator().manual_seed(mix(seed, ROWS, k))
-                self.networks.before(
-                    self.features[name], decoders, None if trained else rows, generator
-                )
-
-    def program(self, objective: Objective) -> Program | RatioProgram:
-        """An objective compiled over this model's laws and factors; it shares the parameters."""
-        if objective.measured:
-            return RatioProgram(
-                objective,
-                self.laws,
-                self.planner(),
-                self.factors,
-                self.features,
-                self.critics,
-                self.variables,
+            if name not in self.features:
+                continue
+            factors = [self.factors[t] for t in self.factors if read_conditional(t).of == (name,)]
+            rows = lambda name=name: (
+                values[name] if masks is None else values[name][masks[name] > 0]
             )
-        return Program(objective, self.laws, self.planner(), self.factors, self.features)
+            generator = torch.Generator().manual_seed(mix(seed, ROWS, k))
+            self.networks.before(
+                self.features[name],
+                [f.network for f in factors],
+                None if trained else rows,
+                generator,
+            )
+
+    def program(self, objective: Objective) -> Program:
+        """An objective compiled over this model's laws and factors; it shares the parameters."""
+        critics = self.critics if objective.measured else None
+        return Program(objective, self.laws, self.planner(), critics)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from wyner.codec import stored
 from wyner.errors import OptionError
 from wyner.objectives.terms import Objective
+from wyner.variables import as_tuples
 
 
+@stored("jointly")
 @dataclass(frozen=True)
 class Jointly:
     """In every step of the training, on the same batch, after the phases before it."""
 
 
+@stored("after")
 @dataclass(frozen=True)
 class After:
     """When the phases before it are finished, for `share` of their epochs (at least one)."""
@@ -24,6 +28,7 @@ class After:
             raise OptionError(f"After(share={self.share}): expected a positive share of the epochs")
 
 
+@stored("alternating")
 @dataclass(frozen=True)
 class Alternating:
     """After every `every` epochs of the main phase, for `epochs` epochs."""
@@ -39,6 +44,7 @@ class Alternating:
             )
 
 
+@stored("phase")
 @dataclass(frozen=True)
 class Phase:
     """An objective and the factors that it trains.
@@ -61,14 +67,15 @@ class Phase:
     when: Jointly | After | Alternating = field(default_factory=Jointly)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "train", None if self.train is None else tuple(self.train))
-        object.__setattr__(self, "freeze", tuple(self.freeze))
+        as_tuples(self, "train", "freeze")
 
 
+@stored("two-player")
 @dataclass(frozen=True)
 class TwoPlayer(Phase):
-    """A phase in which critics learn between the steps of the model. Any phase with density ratios
-    is one, with one step each.
+    """A phase in which critics learn between the steps of the model.
+
+    Any phase with density ratios is one, with one step each.
 
     Args:
         critic: steps of the critics before those of the model.
@@ -87,9 +94,7 @@ class TwoPlayer(Phase):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(
-            self, "critic_betas", None if self.critic_betas is None else tuple(self.critic_betas)
-        )
+        as_tuples(self, "critic_betas")
         for name in ("critic", "model"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
@@ -112,10 +117,10 @@ class TwoPlayer(Phase):
 
 
 def epochs_plan(phases: tuple[Phase, ...], epochs: int) -> list[tuple[int, ...]]:
-    """The training epoch by epoch: which phases run in it, by index. The main phase gets `epochs`
-    of them.
+    """The training epoch by epoch: which phases run in it, by index.
 
-    Phases that run jointly share their epoch; the others have epochs of their own.
+    The main phase gets `epochs` of them, which phases that run jointly share; the others have
+    epochs of their own.
     """
     together = tuple(i for i, p in enumerate(phases) if i == 0 or isinstance(p.when, Jointly))
     plan: list[tuple[int, ...]] = []

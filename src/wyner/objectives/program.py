@@ -1,95 +1,131 @@
-"""An objective compiled over the factors of a model: one forward pass, every term by name."""
+"""An objective compiled over the factors of a model: one forward pass, every term by name.
+
+Divergences with densities may stand beside terms that are computed from draws of the laws, by
+critics that are held fixed in the model's loss and learn by a loss of their own. All share one
+plan, so a draw that several need is made once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from wyner.errors import LawError, unknown
-from wyner.families import Distribution
-from wyner.families.distributions import Mixture, all_values, draw_noise
-from wyner.laws import Law, Plan, Planner, run, schedule
-from wyner.objectives.terms import Objective
+from wyner.errors import DataError, LawError
+from wyner.families.distributions import Mixture, Noise, all_values, draw_noise
+from wyner.laws import Factors, Planner, run, schedule
+from wyner.math import sum_last
+from wyner.objectives.critic_inputs import CriticInputs, Laws, Sides, cycle, pair_of
+from wyner.objectives.critics import CriticSet
+from wyner.objectives.measures import Compared, CriticPair
+from wyner.objectives.ratio import TRAIN, js, plug_in
+from wyner.objectives.terms import Measured, Objective
 from wyner.schedules import Schedule
+from wyner.variables import Shape
+
+Scalar = Float[Tensor, ""]
+Order = Sequence[tuple[int, ...]] | None
+Drawing = tuple[list, dict[int, Tensor] | None, dict[str, Tensor]]
+"""Results of a plan, noise by the value that it blurs, and a cycle of the rows by term."""
 
 
 class Program(nn.Module):
     """Loss and terms of an objective, as a module that can be compiled and distributed.
 
     L = sum_d weight_d * mean over the rows that have the data of d of KL_d, in nats per example,
-    constants dropped.
+    constants dropped, and what is measured from draws: plug-ins of density ratios, distances.
+
+    Critics see their values with instance noise; the product law of a dependence has one side moved
+    to other rows by a random cycle through the batch, so that no row keeps its own.
 
     Args:
         objective: what to minimise.
         laws: pairs (q, p) by name.
-        planner: knows the variables and the factors.
-        factors, features: the modules; shared with the model, not copied.
+        planner: knows the variables and the factors, which are shared with the model, not copied.
+        critics: of every matching and dependence of the objective.
+
+    Attributes:
+        names: of all terms, in order: scores of the divergences, critics' terms, distances.
+        divergences: laws of the active terms, in the objective's order; the weights have this one.
+        pairs: what critics tell apart.
+        distances: reconstructions.
     """
 
     incidence: Tensor
 
     def __init__(
-        self,
-        objective: Objective,
-        laws: Mapping[str, tuple[Law, Law]],
-        planner: Planner,
-        factors: nn.ModuleDict,
-        features: nn.ModuleDict,
+        self, objective: Objective, laws: Laws, planner: Planner, critics: CriticSet | None = None
     ) -> None:
         super().__init__()
-        self.objective, self.factors, self.features, self.plan = (
-            objective,
-            factors,
-            features,
-            planner.plan,
-        )
-        for term in objective.terms:
-            if term.law not in laws:
-                raise LawError(f"objective: {unknown('pair of laws', term.law, laws)}")
-        for term in objective.active:
-            planner.kl(term.law, *laws[term.law])
-            for t in laws[term.law][0].terms:
-                if t.name in factors:
-                    check_gradients(factors, t.name, term.law)
-        if not objective.active:
+        self.objective, self.critics, self.plan = objective, critics, planner.plan
+        self.factors, self.features = planner.factors, planner.features
+        self.spaces = planner.variables
+        active, measured = objective.active, objective.measured
+        for term in active if measured else objective.terms:
+            pair_of(term.law, laws)
+        if not active:
             raise LawError("objective: every weight is 0, so there is nothing to train")
-        self.divergences = [t.law for t in objective.active]
-        self.ops = sorted({s.op for n in self.divergences for s in self.plan.scores[n]})
-        if not self.ops:
-            raise LawError(
-                f"objective: {', '.join(self.divergences)}: both laws are the same, so there is"
-                " nothing to train"
-            )
-        table = [
-            [float(sum(s.op == op for s in self.plan.scores[n])) for op in self.ops]
-            for n in self.divergences
-        ]
-        self.register_buffer("incidence", torch.tensor(table), persistent=False)
-        self.owner = [
-            next(i for i, row in enumerate(table) if row[k]) for k in range(len(self.ops))
-        ]
-        self.names = [
-            f"{self.divergences[i]}: {self._text(i, op)}"
-            for i, op in zip(self.owner, self.ops, strict=True)
-        ]
-
-        self.drawn = drawn_by(self.plan, factors)
+        self.divergences = [t.law for t in active]
+        self.scored = [t.law for t in active if not isinstance(t, Measured)]
+        for law in self.scored:
+            planner.kl(law, *laws[law])
+            for t in laws[law][0].terms:
+                if t.name in self.factors:
+                    check_gradients(self.factors, t.name, law)
+        self._table()
         self.sums = self._sums()
-        self.schedule = schedule(self.plan.ops, factors)
+        planned = [t.measure.plan(t.law, pair_of(t.law, laws), planner) for t in measured]
+        self.pairs = [d for d in planned if isinstance(d, CriticPair)]
+        self.distances = [d for d in planned if isinstance(d, Compared)]
+        self.texts = {d.name: d.text for d in planned}
+        self._drawable()
+        self.drawn = drawn_by(self.plan.draws, self.factors)
+        self.names += [d.name for d in self.pairs] + [d.name for d in self.distances]
+        self.schedule = None if measured else schedule(self.plan.ops, self.factors)
+        # values with noise of their own, and what must be computed for critics alone
+        self.variable = {
+            op: v
+            for d in self.pairs
+            for side in (d.first, d.second)
+            for v, op in zip(d.sees, side, strict=True)
+        }
+        self.noisy = sorted(self.variable)
+        self.contested = self._before(self.noisy)
+        # weights come in the objective's order; divergences are evaluated before what is measured
+        where = {t.name: i for i, t in enumerate(active)}
+        self.order = [where[n] for n in (*self.scored, *(d.name for d in self.pairs))]
+        self.order += [where[d.name] for d in self.distances]
+        self.weighed = [not active[where[d.name]].zero for d in self.pairs]
+
+    def _table(self) -> None:
+        """Which scores belong to which divergences, and what they are called."""
+        scores = [self.plan.scores[law] for law in self.scored]
+        self.ops = sorted({s.op for own in scores for s in own})
+        if self.scored and not self.ops:
+            raise LawError(
+                f"objective: {', '.join(self.scored)}: both laws are the same, so there is nothing"
+                " to train"
+            )
+        table = [[float(sum(s.op == op for s in own)) for op in self.ops] for own in scores]
+        self.register_buffer("incidence", torch.tensor(table), persistent=False)
+        first = lambda k: next(i for i, row in enumerate(table) if row[k])
+        self.owner = [first(k) for k in range(len(self.ops))]
+        text = lambda i, op: next(s.text for s in scores[i] if s.op == op)
+        owners = zip(self.owner, self.ops, strict=True)
+        self.names = [f"{self.scored[i]}: {text(i, op)}" for i, op in owners]
 
     def _sums(self) -> list[tuple[int, int, frozenset[int]]]:
-        """For each variable that is summed over: its distribution, its values, and the scores that
-        depend on it.
-        """
-        draws = [i for i, op in enumerate(self.plan.ops) if op.kind == "draw"]
+        """Distribution and values of each summed variable, and the scores that depend on it."""
         found: list[tuple[int, int, frozenset[int]]] = []
-        for draw, (kind, _) in zip(draws, self.drawn, strict=True):
-            if kind != "values":
+        for draw, op in enumerate(self.plan.ops):
+            if op.kind != "draw":
                 continue
-            dist, after = self.plan.ops[draw].args[0], self.plan.after(draw)
+            dist = op.args[0]
+            if not self.factors[self.plan.ops[dist].name].head.distribution.summed:
+                continue
+            after = self.plan.after(draw)
             for other, _, theirs in found:
                 if after & theirs or other in after:
                     names = " and ".join(self.plan.ops[i].name for i in (other, dist))
@@ -100,6 +136,162 @@ class Program(nn.Module):
             found.append((dist, draw, frozenset(after) & frozenset(self.ops)))
         return found
 
+    def _drawable(self) -> None:
+        """Refuses critics that are not there and draws that no gradient passes."""
+        for d in self.pairs:
+            if self.critics is None or d.name not in self.critics.heads:
+                raise LawError(
+                    f"objective: there is no critic for {d.name}; name the term in the model's"
+                    " objective or phases"
+                )
+        for name in self.plan.draws if self.texts else ():
+            check_gradients(self.factors, name, "objective")
+            if self.factors[name].head.distribution.summed and self.pairs:
+                raise LawError(
+                    f"objective: {name} is summed over, and a density ratio needs draws; use"
+                    " Categorical()"
+                )
+
+    def _before(self, ops: Sequence[int]) -> list[tuple[int, ...]]:
+        """Operations that some depend on, and these: no decoders that only score."""
+        found, left = set[int](), list(ops)
+        while left:
+            op = left.pop()
+            if op not in found:
+                found.add(op)
+                left += self.plan.ops[op].args
+        return [(op,) for op in sorted(found)]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Observed variables that the objective reads."""
+        return tuple(sorted({op.name for op in self.plan.ops if op.kind == "given"}))
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """Factors that the objective evaluates."""
+        return self.plan.factors
+
+    @property
+    def judged(self) -> bool:
+        """Whether the loss says how good the model is: not if critics that learn match its laws."""
+        return all(d.detached for d in self.pairs)
+
+    @property
+    def _blurred(self) -> bool:
+        return self.critics is not None and bool(self.critics.made.noise)
+
+    def noise(
+        self, lead: Shape, like: Tensor, generator: torch.Generator | None = None
+    ) -> list[Noise]:
+        """Noise for one evaluation, drawn outside the compiled function.
+
+        Returns:
+            Noise of the draws, with leading shape `lead`, then of the critics' inputs, and uniform
+            numbers that order the rows of each product law.
+        """
+        out = noise_of(self.drawn, lead, like, generator)
+        if self._blurred:
+            shapes = [self.spaces[self.variable[op]].event_shape for op in self.noisy]
+            out += [draw_noise("normal", (*lead, *event), like, generator) for event in shapes]
+        moved = [d for d in self.pairs if d.moved]
+        return out + [draw_noise("uniform", lead[-1:], like, generator) for _ in moved]
+
+    def scores(
+        self,
+        given: Mapping[str, Tensor],
+        noise: Sequence[Noise],
+        pointwise: bool = False,
+        means: bool = False,
+    ) -> dict[str, Tensor]:
+        """Each score by printed name, `(*leading)` in nats, constants dropped."""
+        results = run(self.plan, self.factors, self.features, given, noise, pointwise, means)
+        if not pointwise:
+            results = self._expected(results)
+        return {name: results[op] for name, op in zip(self.names, self.ops, strict=False)}
+
+    def forward(
+        self,
+        given: Mapping[str, Tensor],
+        noise: Sequence[Noise],
+        weights: Float[Tensor, " D"],
+        masks: Mapping[str, Tensor] | None = None,
+    ) -> tuple[Scalar, Float[Tensor, " terms"]]:
+        """Loss and terms, with the critics as they are.
+
+        Args:
+            given: observed values, `(B, *event)`.
+            noise: from `noise`, leading shape `(B,)` or `(K, B)`.
+            weights: of the active terms, in their order.
+            masks: by observed variable, `(B,)`, 1 where the row has it; None if every row is
+                complete, which density ratios need.
+
+        Returns:
+            The weighted loss, and the batch mean of every term in the order of `names`; in nats,
+            distances in units of the data.
+        """
+        if masks is not None and self.texts:
+            raise DataError(
+                "rows with missing modalities cannot be matched by a density ratio; leave them out"
+            )
+        batch, k = next(iter(given.values())).shape[0], len(self.scored)
+        results, eps, cycles = self._drawn(given, noise, self.schedule)
+        if not self.texts:
+            return self.reduce(results, batch, weights, masks)
+        weights = weights[self.order] if self.order != sorted(self.order) else weights
+        quiet = self.critics is not None and self.critics.made.quiet
+        sides = self._ratios(results, None if quiet else eps, cycles, False)
+        found = [plug_in(d.ratio, *side) for d, side in zip(self.pairs, sides, strict=True)]
+        found = [f if w else f.detach() for f, w in zip(found, self.weighed, strict=True)]
+        terms = torch.stack(found + [self._distance(d, results) for d in self.distances])
+        loss = (weights[k:] * terms).sum()
+        if not self.scored:
+            return loss, terms
+        below, means = self.reduce(results, batch, weights[:k])
+        return loss + below, torch.cat([means, terms])
+
+    def reduce(
+        self, results: list, batch: int, weights: Tensor, masks: Mapping[str, Tensor] | None = None
+    ) -> tuple[Scalar, Float[Tensor, " scores"]]:
+        """Loss and scores of the divergences, from the results of the plan for `batch` rows."""
+        results = self._expected(results)
+        rows = [results[op] for op in self.ops]
+        terms = torch.stack([r if r.shape == (batch,) else _per_row(r).expand(batch) for r in rows])
+        incidence = self.incidence.to(terms)
+        if masks is None:
+            means = terms.mean(1)
+            # a matrix product would be taken in bf16 under autocast
+            return (weights[:, None] * incidence * means).sum(), means
+        each_has = [torch.stack([masks[v] for v in self.plan.needs[n]]) for n in self.scored]
+        rate = torch.stack([has.prod(0) for has in each_has])
+        rate = rate / rate.sum(1, keepdim=True).clamp_min(1.0)
+        each = (rate[:, None] * terms).sum(-1)
+        loss = (weights[:, None] * incidence * each).sum()
+        return loss, torch.stack([each[i, k] for k, i in enumerate(self.owner)])
+
+    def critic_loss(
+        self, given: Mapping[str, Tensor], noise: Sequence[Noise]
+    ) -> tuple[Scalar, Float[Tensor, "pairs 2"]]:
+        """The critics' loss, unweighted, and how they stand.
+
+        Returns:
+            Minus the sum of the bounds; and for each critic the value of the logistic bound in
+            nats, between 0 (the two laws cannot be told apart) and 2 log 2 = 1.386 (always), and
+            the standard deviation of T over both laws.
+        """
+        with torch.no_grad():
+            drawn = self._drawn(given, noise, self.contested)
+        sides = self._ratios(*drawn, True)
+        bounds = [TRAIN[d.ratio.train](*side) for d, side in zip(self.pairs, sides, strict=True)]
+        with torch.no_grad():
+            stand = [torch.stack([js(*side), torch.cat(side).std()]) for side in sides]
+        return -torch.stack(bounds).sum(), torch.stack(stand)
+
+    def ratios(self, given: Mapping[str, Tensor], noise: Sequence[Noise]) -> dict[str, Sides]:
+        """T at draws of P and at draws of Q, `(N,)` each, by the name of the term."""
+        sides = self._ratios(*self._drawn(given, noise, self.contested), False)
+        return {d.name: side for d, side in zip(self.pairs, sides, strict=True)}
+
     def _expected(self, results: list) -> list:
         """Scores with the summed variables summed out: sum_z q(z) score(z)."""
         for dist, values, scores in self.sums:
@@ -108,95 +300,62 @@ class Program(nn.Module):
                 results[op] = (weight * results[op]).sum(0)
         return results
 
-    def _text(self, divergence: int, op: int) -> str:
-        return next(s.text for s in self.plan.scores[self.divergences[divergence]] if s.op == op)
+    def _drawn(self, given: Mapping[str, Tensor], noise: Sequence[Noise], order: Order) -> Drawing:
+        n = len(self.drawn)
+        own, left = noise[:n], list(noise[n:])
+        results = run(self.plan, self.factors, self.features, given, own, schedule=order)
+        eps: dict[int, Tensor] | None = None
+        if self._blurred:
+            eps = dict(zip(self.noisy, left, strict=False))
+            left = left[len(self.noisy) :]
+        moved = [d.name for d in self.pairs if d.moved]
+        return results, eps, {n: cycle(u) for n, u in zip(moved, left, strict=True)}
 
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Observed variables that the objective reads."""
-        return tuple(sorted({v for n in self.divergences for v in self.plan.needs[n]}))
-
-    @property
-    def used(self) -> tuple[str, ...]:
-        """Factors that the objective evaluates."""
-        return self.plan.factors
-
-    def noise(
-        self, lead: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None
-    ) -> list[Tensor | None]:
-        """Noise for one evaluation; drawn outside the compiled function, so that compiled and eager
-        steps see the same.
-        """
-        return noise_of(self.drawn, lead, like, generator)
-
-    def scores(
+    def _ratios(
         self,
-        given: Mapping[str, Tensor],
-        noise: Sequence[Tensor | None],
-        pointwise: bool = False,
-        means: bool = False,
-    ) -> dict[str, Tensor]:
-        """Each term by printed name, `(*leading)` in nats, constants dropped."""
-        results = run(self.plan, self.factors, self.features, given, noise, pointwise, means)
-        if not pointwise:
-            results = self._expected(results)
-        return {name: results[op] for name, op in zip(self.names, self.ops, strict=True)}
-
-    def forward(
-        self,
-        given: Mapping[str, Tensor],
-        noise: Sequence[Tensor | None],
-        weights: Tensor,
-        masks: Mapping[str, Tensor] | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """Loss and terms.
-
-        Args:
-            given: observed values, `(B, *event)`.
-            noise: from `noise`, leading shape `(B,)` or `(K, B)`.
-            weights: of the active divergences, `(D,)`.
-            masks: by observed variable, `(B,)`, 1 where the row has it; None if every row is
-                complete.
-
-        Returns:
-            The weighted loss, a scalar, and the batch mean of every term in the order of `names`,
-            `(terms,)`, in nats.
-        """
-        results = run(self.plan, self.factors, self.features, given, noise, schedule=self.schedule)
-        return self.reduce(results, next(iter(given.values())).shape[0], weights, masks)
-
-    def reduce(
-        self, results: list, batch: int, weights: Tensor, masks: Mapping[str, Tensor] | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Loss and terms, as `forward` gives them, from the results of the plan's operations for
-        `batch` rows.
-        """
-        results = self._expected(results)
-        rows = [results[op] for op in self.ops]
-        terms = torch.stack([r if r.shape == (batch,) else _per_row(r).expand(batch) for r in rows])
-        incidence = self.incidence.to(terms)
-        if masks is None:
-            means = terms.mean(1)
-            return (
-                weights[:, None] * incidence * means
-            ).sum(), means  # a matrix product would be taken in bf16 under autocast
-        rate = torch.stack(
-            [torch.stack([masks[v] for v in self.plan.needs[n]]).prod(0) for n in self.divergences]
+        results: list,
+        eps: dict[int, Tensor] | None,
+        cycles: Mapping[str, Tensor],
+        learning: bool,
+    ) -> list[Sides]:
+        """T of every critic on both sides."""
+        critics = self.critics
+        if critics is None or not self.pairs:
+            return []
+        events = {op: self.spaces[self.variable[op]].event_shape for op in self.noisy}
+        lead = tuple(
+            torch.broadcast_shapes(
+                *(results[op].shape[: results[op].ndim - len(e)] for op, e in events.items())
+            )
         )
-        rate = rate / rate.sum(1, keepdim=True).clamp_min(1.0)
-        each = (rate[:, None] * terms).sum(-1)
-        loss = (weights[:, None] * incidence * each).sum()
-        return loss, torch.stack([each[i, k] for k, i in enumerate(self.owner)])
+        values = {op: results[op].expand(*lead, *e) for op, e in events.items()}
+        if eps is not None:
+            sigma = {op: critics.sigma(self.variable[op]) for op in values}
+            values = {op: v + sigma[op] * eps[op] for op, v in values.items()}
+        inputs = CriticInputs(critics, values, lead, cycles, learning)
+        return [inputs.ratio(d) for d in self.pairs]
+
+    def _distance(self, d: Compared, results: list) -> Scalar:
+        if d.norm == "log":
+            return -results[d.dist].log_prob(results[d.value]).mean()
+        space = self.spaces[d.variable]
+        off = results[d.dist].mean - results[d.value]
+        each = off.abs() if d.norm == "l1" else off.square()
+        return (sum_last(each, len(space.event_shape)) / space.size).mean()
 
     def __str__(self) -> str:
         lines = []
-        for term in self.objective.terms:
-            weight = "schedule" if isinstance(term.weight, Schedule) else f"{term.weight:g}"
-            text = "(off)" if term.off else self.text(term.law)
-            lines.append(
-                (weight, term.law, text, "" if term.off else self.plan.constants[term.law])
-            )
-        return aligned(lines)
+        for t in self.objective.terms:
+            weight = "schedule" if isinstance(t.weight, Schedule) else f"{t.weight:g}"
+            if t.off:
+                text, dropped = "(off)", ""
+            elif isinstance(t, Measured):
+                text, dropped = self.texts[t.name] + ("   [watched]" if t.zero else ""), ""
+            else:
+                text, dropped = self.text(t.law), self.plan.constants[t.law]
+            lines.append((weight, t.name, text, f"   [dropped: {dropped}]" if dropped else ""))
+        w, n = (max(len(line[i]) for line in lines) for i in (0, 1))
+        return "\n".join(f"{a:>{w}} * {b:<{n}} = {c}{d}" for a, b, c, d in lines)
 
     def text(self, law: str) -> str:
         """The terms of a divergence as they are printed."""
@@ -206,36 +365,32 @@ class Program(nn.Module):
             text += (sign + body) if text else s.text
         return text or "0"
 
+    # names of version 0.1
+    contest = critic_loss
 
-def aligned(lines: Sequence[tuple[str, str, str, str]]) -> str:
-    """Lines `weight * name = text [dropped: constant]` with their columns below each other."""
-    w, n = max(len(a[0]) for a in lines), max(len(a[1]) for a in lines)
-    return "\n".join(
-        f"{a:>{w}} * {b:<{n}} = {c}" + (f"   [dropped: {d}]" if d else "") for a, b, c, d in lines
-    )
-
-
-Drawn = list[tuple[str | None, tuple[int, ...]]]
-"""Kind of noise and event shape of every draw, in order; "values" for a variable that is summed
-over."""
+    @property
+    def duels(self) -> list[CriticPair]:
+        return self.pairs
 
 
-def drawn_by(plan: Plan, factors: nn.ModuleDict) -> Drawn:
-    """What the draws of a plan need."""
-    heads: list[Any] = [factors[name].head for name in plan.draws]
+Drawn = list[tuple[str | None, Shape]]
+"""Kind of noise and event shape of every draw; "values" for a variable that is summed over."""
+
+
+def drawn_by(draws: Sequence[str], factors: Factors) -> Drawn:
+    """What draws from these factors need."""
+    heads = [factors[name].head for name in draws]
     return [("values" if h.distribution.summed else h.distribution.noise, h.event) for h in heads]
 
 
 def noise_of(
-    drawn: Drawn, lead: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None
-) -> list[Tensor | None]:
+    drawn: Drawn, lead: Shape, like: Tensor, generator: torch.Generator | None = None
+) -> list[Noise]:
     """Noise, or all values, for every draw."""
     return [
-        (
-            all_values(len(lead), event, like)
-            if kind == "values"
-            else draw_noise(kind, (*lead, *event), like, generator)
-        )
+        all_values(len(lead), event, like)
+        if kind == "values"
+        else draw_noise(kind, (*lead, *event), like, generator)
         for kind, event in drawn
     ]
 
@@ -245,13 +400,13 @@ def _per_row(term: Tensor) -> Tensor:
     return term if term.ndim < 2 else term.mean(tuple(range(term.ndim - 1)))
 
 
-def check_gradients(factors: nn.ModuleDict, name: str, where: str) -> type[Distribution]:
-    """What a factor draws from.
+def check_gradients(factors: Factors, name: str, where: str) -> None:
+    """Refuses a factor whose draws no gradient passes.
 
     Raises:
-        LawError: draws that no gradient passes.
+        LawError: it draws bits, or from a mixture.
     """
-    kind: type[Distribution] = factors[name].head.distribution  # type: ignore[union-attr, assignment]
+    kind = factors[name].head.distribution
     if not kind.differentiable:
         why = (
             "draws from a mixture, and no gradient passes the choice of the expert; write one law"
@@ -260,4 +415,3 @@ def check_gradients(factors: nn.ModuleDict, name: str, where: str) -> type[Distr
             else "draws bits, which no gradient passes through; use Categorical(n, 2)"
         )
         raise LawError(f"{where}: {name} {why}")
-    return kind

@@ -1,19 +1,16 @@
-"""Objectives that decide how much a global latent z holds, and how much of it the local s may
-repeat.
+"""Objectives that decide how much a global latent z holds, and how much of it s may repeat.
 
 [CMI] "Information Theoretic Regularization for Learning Global Features by Sequential VAE":
 equations (2)-(6), (9)-(14), (26). All of them add a multiple of an information to a bound of the
 likelihood; to be minimised, in nats per sequence:
 
     "elbo"   KL(elbo)
-    "beta"   KL(elbo) - gamma KL(rate)                                                 rewards a
-             bound of I(x;z)
-    "mi"     KL(elbo) - gamma [ KL(rate) - KL(q(z)||p(z)) ]                            rewards
-             I(x;z)
-    "cmi"    KL(elbo) - gamma [ KL(rate) - KL(q(z)||p(z)) - alpha I(z;s) ]             rewards
-             I(x;z) - alpha I(z;s) <= I(x;z|s)
+    "beta"   KL(elbo) - gamma KL(rate)
+    "mi"     KL(elbo) - gamma [ KL(rate) - KL(q(z)||p(z)) ]
+    "cmi"    KL(elbo) - gamma [ KL(rate) - KL(q(z)||p(z)) - alpha I(z;s) ]
 
-KL(rate) = E KL(q(z|x)||p(z)). With alpha = 1 the last two terms of "cmi" are one, I'(z;s) =
+"beta" rewards a bound of I(x;z), "mi" I(x;z), "cmi" I(x;z) - alpha I(z;s) <= I(x;z|s). KL(rate) = E
+KL(q(z|x)||p(z)). With alpha = 1 the last two terms of "cmi" are one, I'(z;s) =
 KL(q(z,s)||p(z)q(s)), and one critic learns it, as in the paper; with another alpha there are two
 critics. alpha = 0 is "mi".
 """

@@ -1,11 +1,9 @@
-"""Objectives: weighted sums of divergences between named laws, and of what draws of the laws can
-tell.
+"""Objectives: weighted sums of divergences between laws, and of what draws of the laws can tell.
 
     objective = KL("joint") + lam * KL("rate") + KL("x2y")
-    objective = SymmetricKL("joint") + lam * Information("x,y;z", under="joint") +
-    Reconstruction("x", under="joint")
+    objective = SymmetricKL("joint") + lam * Information("x,y;z", "joint") + Reconstruction("x", "joint")
 
-Weights are numbers or schedules. An objective is data; `Program` and `RatioProgram` evaluate it.
+Weights are numbers or schedules. An objective is data; a `Program` evaluates it.
 """
 
 from __future__ import annotations
@@ -13,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from wyner.codec import stored
 from wyner.errors import LawError
-from wyner.objectives.measures import Dependence, Distance, Matching, Ratio
+from wyner.objectives.measures import Dependence, Distance, Matching, Measure, Ratio
 from wyner.schedules import Schedule, at
 
 
+@stored("weighted")
 @dataclass(frozen=True)
 class Weighted:
     """A divergence with its weight."""
@@ -40,12 +40,31 @@ class Weighted:
         """Whether the term need not be computed."""
         return self.zero
 
+    def times(self, weight: float | Schedule) -> Weighted:
+        """The same term with another weight.
 
+        Raises:
+            LawError: a schedule times something that is not 1.
+        """
+        if isinstance(weight, Schedule):
+            if isinstance(self.weight, Schedule) or self.weight != 1:
+                raise LawError(
+                    "objective: a schedule can weigh a divergence that has no other weight"
+                )
+            return replace(self, weight=weight)
+        if isinstance(self.weight, Schedule):
+            raise LawError(
+                "objective: put the number into the schedule that weighs this divergence"
+            )
+        return replace(self, weight=self.weight * float(weight))
+
+
+@stored("measured")
 @dataclass(frozen=True)
 class Measured(Weighted):
     """A term that is computed from draws of the laws, not from their densities."""
 
-    measure: Matching | Dependence | Distance = field(default_factory=Matching)
+    measure: Measure = field(default_factory=Matching)
 
     @property
     def name(self) -> str:
@@ -53,12 +72,11 @@ class Measured(Weighted):
 
     @property
     def off(self) -> bool:
-        """A dependence of weight 0 is watched: its critic is trained and its value logged, and
-        nothing follows from it.
-        """
+        """A dependence of weight 0 is watched: its critic learns and its value is logged."""
         return self.zero and not isinstance(self.measure, Dependence)
 
 
+@stored("objective")
 @dataclass(frozen=True)
 class Objective:
     """A sum of weighted divergences; add them with `+`, scale them with `*`."""
@@ -77,17 +95,7 @@ class Objective:
         return Objective(self.terms + other.terms)
 
     def __mul__(self, weight: float | Schedule) -> Objective:
-        if isinstance(weight, Schedule):
-            if any(isinstance(t.weight, Schedule) or t.weight != 1 for t in self.terms):
-                raise LawError(
-                    "objective: a schedule can weigh a divergence that has no other weight"
-                )
-            return Objective(tuple(replace(t, weight=weight) for t in self.terms))
-        if any(isinstance(t.weight, Schedule) for t in self.terms):
-            raise LawError(
-                "objective: put the number into the schedule that weighs this divergence"
-            )
-        return Objective(tuple(replace(t, weight=t.weight * float(weight)) for t in self.terms))  # type: ignore[operator]
+        return Objective(tuple(t.times(weight) for t in self.terms))
 
     __rmul__ = __mul__
 
@@ -107,8 +115,7 @@ class Objective:
 
 
 def KL(law: str) -> Objective:
-    """The term KL(q || p) = E_q[ log q - log p ] of the named pair of laws, in nats per example,
-    weight 1.
+    """The term KL(q || p) = E_q[ log q - log p ] of the named pair of laws, in nats per example.
 
     Constants of the data (entropies) are dropped and kept by name.
     """
@@ -116,8 +123,9 @@ def KL(law: str) -> Objective:
 
 
 def SymmetricKL(law: str, ratio: Ratio = Ratio(), sees: Sequence[str] = ()) -> Objective:  # noqa: B008
-    """The term KL(q || p) + KL(p || q) of the named pair of laws, by density ratio: E_q[T] -
-    E_p[T], T = log q/p; nats per example.
+    """The term KL(q || p) + KL(p || q) of a pair of laws, in nats, by density ratio.
+
+        E_q[T] - E_p[T],   T = log q/p
 
     T is a critic that learns to tell draws of the two laws apart, so the laws need no densities.
     The plug-in's gradient is that of KL(q || p) in what draws q and that of KL(p || q) in what
@@ -128,17 +136,14 @@ def SymmetricKL(law: str, ratio: Ratio = Ratio(), sees: Sequence[str] = ()) -> O
         law: name of the pair.
         ratio: how T is trained and what is minimised.
         sees: variables that T reads; by default those of both laws, less what a shared last factor
-            draws, whose ratio is 1.
-            One latent matches aggregates: the pair `("q(x) q(z|x)", "p(z)")` compares qbar(z) with
-                p(z).
+            draws, whose ratio is 1. One latent matches aggregates: the pair `("q(x) q(z|x)",
+            "p(z)")` compares qbar(z) with p(z).
     """
     return Objective((Measured(law, 1.0, Matching(ratio, tuple(sees))),))
 
 
 def RatioKL(law: str, sees: Sequence[str] = ()) -> Objective:
-    """The term KL(q || p), by density ratio: E_q[T]; nats per example. MI-VAE's marginal term for
-    `("q(x) q(z|x)", "p(z)")`.
-    """
+    """The term KL(q || p) = E_q[T], by density ratio; MI-VAE's for `("q(x) q(z|x)", "p(z)")`."""
     return SymmetricKL(law, Ratio(minimise="forward"), sees)
 
 
@@ -151,8 +156,7 @@ def Information(
     """The term I(A; B) under a law, in nats, by density ratio: E[T], T = log P(a,b) / P(a) P(b).
 
     Draws of the product are those of the law with B moved to other rows of the batch. With weight 0
-        the term is watched: its
-    critic is trained and its value logged.
+    the term is watched: its critic is trained and its value logged.
 
     Args:
         between: the two sides, `"x,y;z"`; what stands behind the semicolon is moved.
@@ -170,11 +174,10 @@ def Redundancy(
     side: str = "q",
     ratio: Ratio = Ratio(minimise="forward"),  # noqa: B008
 ) -> Objective:
-    """The term I'(z;s) = KL( q(z,s) || p(z) q(s) ) = I(z;s) + KL(q(z) || p(z)) in nats, by density
-    ratio: E_q[T].
+    """The term I'(z;s) = KL( q(z,s) || p(z) q(s) ) = I(z;s) + KL(q(z) || p(z)), by density ratio.
 
-    Equations (10), (13), (14) of the CMI paper. Draws of p(z) q(s) take z from its prior, s from
-    the law.
+    E_q[T] in nats; equations (10), (13), (14) of the CMI paper. Draws of p(z) q(s) take z from its
+    prior, s from the law.
 
     Args:
         between: the two sides, `"z;s"`; the first is the latent whose prior `p(z)` is used.
@@ -185,18 +188,15 @@ def Redundancy(
         raise LawError(
             f"Redundancy({between!r}): expected one latent before the semicolon, for example 'z;s'"
         )
-    return Objective(
-        (Measured(under, 1.0, Dependence(second, first, side, f"p({first[0]})", ratio)),)
-    )
+    measure = Dependence(second, first, side, f"p({first[0]})", ratio)
+    return Objective((Measured(under, 1.0, measure),))
 
 
 def Reconstruction(variable: str, under: str, norm: str | None = None) -> Objective:
-    """A mean distance per coordinate between values of a variable and what comes back through the
-    other law of the pair.
+    """A mean distance per coordinate between a variable and what the other law makes of it.
 
     An observed variable: E_q d( p's mean of it at the latents of q, the data ). A latent: E_p d(
-        what q makes of p's outputs, the
-    latent of p ).
+    what q makes of p's outputs, the latent of p ).
 
     Args:
         variable: what is compared.

@@ -17,13 +17,18 @@ from wyner.errors import TaskError
 from wyner.families import Distribution, kl
 from wyner.families.distributions import CLOSED_FORMS, Normal
 from wyner.laws import Planner, System, noise_for, run
-from wyner.objectives import Learner, RatioProgram
+from wyner.objectives import Learner
 from wyner.tasks.inputs import asking, block_rows, given_values
 from wyner.tasks.queries import heads, implicit, inference_law, must, show
 
 
 def common_information(
-    model: Learner, given: Mapping[str, Array], *, limit: int = 10_000, seed: int | None = 0
+    model: Learner,
+    given: Mapping[str, Array] | None = None,
+    *,
+    limit: int = 10_000,
+    seed: int | None = 0,
+    **arrays: Array,
 ) -> dict[str, float]:
     """Estimates of I_q(X,Y;Z) under q(x,y) q(z|x,y), each by name.
 
@@ -44,6 +49,7 @@ def common_information(
         given: all modalities, `{name: (B, *event)}`.
         limit: M, rows used by the aggregate estimate, which needs M^2 densities.
         seed: for the draws z_i.
+        arrays: more of `given`, by keyword: `x=...`.
 
     Returns:
         `{"I41": nats, "I40": nats, "aggregate": nats}`; I40 only for Gaussian latents.
@@ -51,6 +57,7 @@ def common_information(
     Raises:
         TaskError: the model has no common latent or cannot encode all modalities.
     """
+    given = {**(given or {}), **arrays}
     values = given_values(model, given, "common_information")
     why = (
         f"it needs an encoder of its common latent from ({show(model.observed)}), and all"
@@ -131,7 +138,6 @@ def _by_ratio(
             " under=...) has trained a critic for it"
         )
     program, count = model.program(terms), 0
-    assert isinstance(program, RatioProgram)
     total = dict.fromkeys((t.name for t in terms.terms), 0.0)
     with asking(model, seed):
         for part in parts_of(values, block_rows(model)):

@@ -14,6 +14,7 @@ from torch import Tensor
 from wyner.arrays import Array, like_input, parts_of
 from wyner.errors import TaskError
 from wyner.laws import Planner, System, noise_for, run
+from wyner.math import effective_samples, log_mean_exp
 from wyner.tasks.inputs import asking, block_rows, given_values
 from wyner.tasks.queries import implicit, likelihood_pair, show
 
@@ -53,11 +54,12 @@ class Likelihood:
 
 def log_likelihood(
     model: System,
-    targets: Mapping[str, Array],
+    targets: Mapping[str, Array] | None = None,
     *,
     given: Mapping[str, Array] | None = None,
     samples: int = 100,
     seed: int | None = None,
+    **arrays: Array,
 ) -> Likelihood:
     """Log p(targets | given) by importance sampling.
 
@@ -74,6 +76,7 @@ def log_likelihood(
         given: `{modality: (B, *event)}`, what is known.
         samples: S, importance samples per row; any number, in bounded memory.
         seed: makes the estimate repeatable.
+        arrays: more of `targets`, by keyword: `x=...`.
 
     Returns:
         A `Likelihood`: `.value` `(B,)` in nats and `.ess` `(B,)`.
@@ -81,6 +84,7 @@ def log_likelihood(
     Raises:
         TaskError: the model has no pair of laws for this question.
     """
+    targets = {**(targets or {}), **arrays}
     if samples < 1:
         raise TaskError(f"log_likelihood: expected a positive number of samples, got {samples}")
     given = given or {}
@@ -128,17 +132,13 @@ def _estimate(
     """log-mean of the weights and effective samples, from blocks of samples."""
     batch = len(next(iter(values.values())))
     like = next(model.parameters())
-    first = second = like.new_full((batch,), -torch.inf)
-    done = 0
-    while done < samples:
-        k = min(samples - done, max(1, rows // batch))
+    parts = []
+    for done in range(0, samples, most := max(1, rows // batch)):
+        k = min(samples - done, most)
         noise = noise_for(planner.plan, model.factors, (k, batch), like)
-        log_w = _log_weights(model, planner, where, values, noise, (k, batch))
-        first = torch.logaddexp(first, torch.logsumexp(log_w, 0))
-        second = torch.logaddexp(second, torch.logsumexp(2 * log_w, 0))
-        done += k
-    log_s = torch.log(torch.tensor(float(samples), dtype=first.dtype))
-    return first - log_s.to(first.device), torch.exp(2 * first - second)
+        parts.append(_log_weights(model, planner, where, values, noise, (k, batch)))
+    log_w = torch.cat(parts)
+    return log_mean_exp(log_w), effective_samples(log_w)
 
 
 def _log_weights(

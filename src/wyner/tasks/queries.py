@@ -33,7 +33,7 @@ def implicit(model: System, *laws: Law) -> list[str]:
     terms = dict.fromkeys(
         t for law in laws for t in law.terms if t not in shared and not is_data(t, model.observed)
     )
-    return [t.name for t in terms if model.factors[t.name].head.distribution is Delta]  # type: ignore[union-attr]
+    return [t.name for t in terms if model.factors[t.name].head.distribution is Delta]
 
 
 def show(names: Iterable[str]) -> str:

@@ -18,11 +18,12 @@ from wyner.tasks.sampling import law_of_pair
 
 def redraw(
     model: System,
-    given: Mapping[str, Array],
+    given: Mapping[str, Array] | None = None,
     *,
     n: int = 10,
     means: bool = True,
     seed: int | None = None,
+    **arrays: Array,
 ) -> dict[str, Array]:
     """Draws that share the common latents of some rows: z = E q(z|x) of each row, then x' ~
     p(x'|z), n times.
@@ -37,6 +38,7 @@ def redraw(
         n: draws of each row.
         means: z is the mean of its posterior; else a draw, one for all n.
         seed: makes the result repeatable without touching the caller's random state.
+        arrays: more of `given`, by keyword: `x=...`.
 
     Returns:
         `{modality: (n, B, *event)}`, drawn from the decoders.
@@ -45,6 +47,7 @@ def redraw(
         TaskError: the model has no common latent, cannot encode these modalities or has no law of
             them.
     """
+    given = {**(given or {}), **arrays}
     if n < 1:
         raise TaskError(f"redraw: expected a positive number of draws, got {n}")
     if not model.common:

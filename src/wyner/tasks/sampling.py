@@ -75,13 +75,14 @@ def generate(
 
 def translate(
     model: System,
-    given: Mapping[str, Array],
+    given: Mapping[str, Array] | None = None,
     *,
     n: int = 1,
     to: str | None = None,
     sample: bool = False,
     means: bool = False,
     seed: int | None = None,
+    **arrays: Array,
 ) -> Array:
     """Conditional generation: n draws of y given x (or the other way), y ~ r(y|x) = int q(z|x) p(v)
     p(y|z,v).
@@ -92,6 +93,7 @@ def translate(
         n: draws per row.
         to: which modality is wanted; needed only when there are several.
         sample, means, seed: as in `generate`.
+        arrays: more of `given`, by keyword: `x=...`.
 
     Returns:
         `(n, B, *event)`.
@@ -99,6 +101,7 @@ def translate(
     Raises:
         TaskError: the model has no such law.
     """
+    given = {**(given or {}), **arrays}
     if n < 1:
         raise TaskError(f"translate: expected a positive number of draws, got {n}")
     values = given_values(model, given, "translate")
@@ -112,13 +115,14 @@ def translate(
 
 def restyle(
     model: System,
-    given: Mapping[str, Array],
-    like: Mapping[str, Array],
+    given: Mapping[str, Array] | None = None,
+    like: Mapping[str, Array] | None = None,
     *,
     to: str | None = None,
     sample: bool = False,
     means: bool = True,
     seed: int | None = None,
+    **arrays: Array,
 ) -> Array:
     """Conditional generation with the style of a reference: y_th(z_j, v0), z_j ~ q(z|x_j), z0 ~
     q(z|y0), v0 ~ q(v|z0, y0).
@@ -130,6 +134,7 @@ def restyle(
         to: which modality is wanted; by default the one of `like`.
         means: use the means of the latents (the default here) instead of draws.
         sample, seed: as in `generate`.
+        arrays: more of `given`, by keyword: `x=...`.
 
     Returns:
         `(B, *event)`: row i has the content of row i of `given` and the style of row i of `like`.
@@ -137,8 +142,9 @@ def restyle(
     Raises:
         TaskError: no such law, or the style cannot be inferred from what was given.
     """
+    given = {**(given or {}), **arrays}
     values = given_values(model, given, "restyle")
-    styled = given_values(model, like, "restyle: like")
+    styled = given_values(model, like or {}, "restyle: like")
     if to is None:
         others = [k for k in styled if k not in values]
         to = others[0] if len(others) == 1 else next(iter(styled)) if len(styled) == 1 else None
@@ -164,12 +170,13 @@ def restyle(
 
 def reconstruct(
     model: System,
-    given: Mapping[str, Array],
+    given: Mapping[str, Array] | None = None,
     *,
     keep_style: bool = False,
     sample: bool = False,
     means: bool = False,
     seed: int | None = None,
+    **arrays: Array,
 ) -> dict[str, Array]:
     """Joint stochastic reconstruction: z ~ q(z|x,y), local latents from their priors; with
     `keep_style`, inferred as well.
@@ -179,6 +186,7 @@ def reconstruct(
         given: the modalities to encode, which are also those returned.
         keep_style: infer the local latents from the data instead of drawing them from their priors.
         sample, means, seed: as in `generate`.
+        arrays: more of `given`, by keyword: `x=...`.
 
     Returns:
         `{modality: (B, *event)}`.
@@ -186,6 +194,7 @@ def reconstruct(
     Raises:
         TaskError: the model cannot encode these modalities or has no law of them.
     """
+    given = {**(given or {}), **arrays}
     values = given_values(model, given, "reconstruct")
     where, law = law_of_pair(model, values, "reconstruct")
     law = _with_content(model, values, law, everything=keep_style)
@@ -195,7 +204,12 @@ def reconstruct(
 
 
 def encode(
-    model: System, given: Mapping[str, Array], *, draws: bool = False, seed: int | None = None
+    model: System,
+    given: Mapping[str, Array] | None = None,
+    *,
+    draws: bool = False,
+    seed: int | None = None,
+    **arrays: Array,
 ) -> dict[str, Distribution]:
     """Posteriors of the latents: q(z|x,y), q(u|z,x), ... for the modalities that are given.
 
@@ -204,6 +218,7 @@ def encode(
         given: `{modality: (B, *event)}`, any subset that the model has encoders for.
         draws: condition later latents on draws of the earlier ones instead of on their means.
         seed: for the draws.
+        arrays: more of `given`, by keyword: `x=...`.
 
     Returns:
         `{latent: distribution}` with `.mean` `(B, *event)`, `.sample()` and `.log_prob(value)` in
@@ -212,6 +227,7 @@ def encode(
     Raises:
         TaskError: the model cannot encode this subset.
     """
+    given = {**(given or {}), **arrays}
     values = given_values(model, given, "encode")
     can = "; ".join(f"({s})" for s in inferable(model))
     where, law = must(

@@ -159,6 +159,7 @@ def traverse(
     to: str | None = None,
     means: bool = True,
     seed: int | None = None,
+    **arrays: Array,
 ) -> Traversal:
     """One coordinate of one latent moved, everything else held: z_j = m_j + a s_j for a = -span,
     ..., span, N(m_j, s_j^2) the prior.
@@ -174,6 +175,7 @@ def traverse(
         steps: S. A categorical coordinate takes each of its values instead.
         span: in standard deviations of the prior.
         to, means, seed: as in `interpolate`.
+        arrays: more of `given`, by keyword: `x=...`.
 
     Returns:
         A `Traversal`.
@@ -181,6 +183,7 @@ def traverse(
     Raises:
         TaskError: no such latent or coordinate, or nothing can be inferred from what is given.
     """
+    given = {**(given or {}), **arrays}
     if steps < 2 or not span > 0:
         raise TaskError(
             f"traverse: expected at least 2 steps and a positive span, got {steps} and {span}"

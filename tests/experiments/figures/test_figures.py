@@ -85,7 +85,7 @@ def trained(tmp_path) -> tuple[Results, Dataset]:
         metrics = {"variance": 0.01}
         metrics |= {"attributes": numbers[row.slug]} if row.slug in numbers else {}
         cells[row.slug] = [Cell(row, 0, tmp_path / row.slug, metrics)]
-    return Results(study, cells, {"": Facts.of(data, study, "test")}), data
+    return Results(study, cells, {"": Facts.of(data)}), data
 
 
 def some(found: Results, **figures) -> Results:
@@ -187,9 +187,7 @@ def test_the_sheet_of_completions(tmp_path):
     (row,) = study.pick(["cvae"])
     row = dataclasses.replace(row, networks={"hidden": [4]})
     row.experiment(data.source).build(data).save(tmp_path / "model")
-    found = Results(
-        study, {"cvae": [Cell(row, 0, tmp_path / "model")]}, {"": Facts.of(data, study, "test")}
-    )
+    found = Results(study, {"cvae": [Cell(row, 0, tmp_path / "model")]}, {"": Facts.of(data)})
     made = dict(draw_all(found, lambda _: data))
     assert list(made) == ["-completions.png", "-completions.pdf"]
     assert made["-completions.pdf"].startswith(b"%PDF")

@@ -23,7 +23,7 @@ def divergences(
     nats, constants of the data dropped.
     """
     objective = Objective(tuple(t for name in laws for t in KL(name).terms))
-    program = Program(objective, laws, model.planner(), model.factors, model.features)
+    program = Program(objective, laws, model.planner())
     parts, sums = [], program.incidence.double().to(x.device)
     for rows in x.split(block):
         scores = program.scores({"x": rows}, program.noise((len(rows),), rows))

@@ -16,11 +16,13 @@ from wyner.networks import MLPs
 from wyner.objectives.phases import After, Alternating, Jointly, Phase
 from wyner.seeds import INITIAL, NOISE, mix
 from wyner.training.batching import together
-from wyner.training.ensemble import Ensemble, Stack
 from wyner.training.fabric import launch
-from wyner.training.fit import fit, rows_for
-from wyner.training.member import Member
+from wyner.training.fit import fit
+from wyner.training.loop import Loop
+from wyner.training.member import GridMember
 from wyner.training.settings import Settings
+from wyner.training.single import rows_for
+from wyner.training.stacked import Stack, Stacked
 
 
 def pair(n: int = 120, seed: int = 0) -> dict[str, torch.Tensor]:
@@ -114,14 +116,14 @@ def test_frozen_and_named_factors() -> None:
     assert {r["phase"] for r in run.history} == {"part", "rest"}
 
 
-def ensemble(models: list[Model], seeds: list[int], data=None, **settings) -> Ensemble:
+def stacked(models: list[Model], seeds: list[int], data=None, **settings) -> Loop:
     chosen = [
         Settings.of({"epochs": 2, "batch_size": 30, "lr": 1e-2, "seed": s, **settings})
         for s in seeds
     ]
     rows, _ = rows_for(models[0], data or pair(), None)
-    members = [Member(m, rows, None, s) for m, s in zip(models, chosen, strict=True)]
-    return Ensemble(launch(chosen[0], (), None), members, None, "", False)
+    members = [GridMember(m, rows, None, s) for m, s in zip(models, chosen, strict=True)]
+    return Loop(launch(chosen[0], (), None), members, Stacked, None, "", False)
 
 
 def test_noise_and_rows_are_bit_identical_to_the_single_runs() -> None:
@@ -133,18 +135,18 @@ def test_noise_and_rows_are_bit_identical_to_the_single_runs() -> None:
     models = [model(s, alpha=a, marginals=Jointly()) for s, a in zip(seeds, lams, strict=True)]
     for m in models:  # the same factors in both, so that they can share a program
         m.phases = (Phase("main", m.phases[0].objective, train=tuple(m.factors)),)
-    loop = ensemble(models, seeds)
-    loop._begin((0,), loop.members)
-    (batch,) = loop.trainers
-    drawn = batch._noise(30)
-    assert len(drawn) == len(batch.program.drawn) > len(batch.draws[0])
+    loop = stacked(models, seeds)
+    loop.stepper.begin((0,), 1, loop.members)
+    (phase,) = loop.stepper.phases
+    drawn = loop.stepper.steps[0].noise(30)
+    assert len(drawn) == len(phase.program.drawn) > len(phase.draws[0])
     for k, m in enumerate(models):
         generator = torch.Generator().manual_seed(mix(seeds[k], 0, 0, NOISE, 0))
         alone = m.program(m.phases[0].objective).noise((30,), torch.zeros(()), generator)
-        for place, value in zip(batch.draws[k], alone, strict=True):
+        for place, value in zip(phase.draws[k], alone, strict=True):
             assert torch.equal(drawn[place][k], value)
-        assert torch.equal(loop.order[k], loop.members[k].order(0, 1, loop.batch))
-    assert not torch.equal(loop.order[0], loop.order[1])
+        assert torch.equal(loop.stepper.order[k], loop.members[k].order(0, 1, 30))
+    assert not torch.equal(loop.stepper.order[0], loop.stepper.order[1])
 
 
 def test_the_weights_of_a_stack_are_views_until_it_is_released() -> None:
@@ -246,6 +248,7 @@ def test_divergence_in_the_middle_of_an_epoch() -> None:
     assert apart(run.model, fit(model(0, 0.1), pair(), **options).model) < 2e-5
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_a_compiled_program_is_traced_and_agrees(monkeypatch) -> None:
     """Traced, not lowered: that takes a minute. The single run's test lowers the same program."""
     compile_ = torch.compile

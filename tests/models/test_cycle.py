@@ -59,7 +59,7 @@ def exact(model: WynerVAE) -> float:
 
 
 def test_it_is_the_expectation_under_the_models_own_law(float64):
-    model = affine(reread=1.0)
+    model = affine(cycle=1.0)
     with torch.no_grad():  # scales that do not depend on x have a closed form
         for of in "xy":
             last = model.factors[f"q(z|{of})"].network.last
@@ -83,7 +83,7 @@ def test_it_is_the_expectation_under_the_models_own_law(float64):
 
 
 def test_the_term_stands_in_the_objective_and_only_if_asked_for():
-    text = str(affine(reread=2.0).objective)
+    text = str(affine(cycle=2.0).objective)
     assert "2 * d(z) x2x = E[-log q(z|x)]" in text
     assert "2 * d(z) y2y = E[-log q(z|y)]" in text
     assert "-log q(z|x)" not in str(affine().objective)
@@ -112,12 +112,12 @@ def test_what_is_generated_is_read_as_its_z_when_encoders_stay():
         **options,
     )
     torch.manual_seed(0)
-    start = make(alpha=1.0, private=10.0)
+    start = make(alpha=1.0, local_rate=10.0)
     wyner.fit(start, data, epochs=6, batch_size=100, lr=1e-2, schedule="one-cycle", progress=False)
     found = {}
     for weight in (0.0, 20.0):
         torch.manual_seed(1)
-        model = make(reread=weight, alpha=1.0)
+        model = make(cycle=weight, alpha=1.0)
         wyner.fit(
             model,
             data,

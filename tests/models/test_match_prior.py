@@ -12,7 +12,7 @@ from wyner.models import WynerVAE
 from wyner.networks import Critics, MLPs
 
 
-def make(aggregate: float) -> WynerVAE:
+def make(weight: float) -> WynerVAE:
     torch.manual_seed(0)
     return WynerVAE(
         x=Real(3),
@@ -20,7 +20,7 @@ def make(aggregate: float) -> WynerVAE:
         z=1,
         u=1,
         v=1,
-        aggregate=aggregate,
+        match_prior=weight,
         networks=MLPs(hidden=()),
         critics=Critics(width=32, noise=0.0),
         alpha=1.0,
@@ -76,7 +76,7 @@ def test_critics_of_latents_can_have_more_layers():
         z=1,
         u=1,
         v=1,
-        aggregate=1.0,
+        match_prior=1.0,
         networks=MLPs(hidden=()),
         critics=Critics(width=8, noise=0.0, layers=3),
     )
