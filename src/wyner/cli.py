@@ -263,7 +263,7 @@ def reproduce(
             help="A table by name (wyner list experiments) or a file; all with --redraw."
         ),
     ],
-    protocol: Annotated[str, typer.Option(help="short, paper or long.")] = "short",
+    protocol: Annotated[str, typer.Option(help="short, medium, paper or long.")] = "short",
     rows: Annotated[
         Text, typer.Option(help="Rows by name, separated by commas; all by default.")
     ] = None,
@@ -444,7 +444,8 @@ def retrieve(
 
 @app.command(
     epilog=(
-        "Example: wyner convert runs/reproduce/dsae-short/cmi-0.8/seed-0 anna.wav ben.wav -o voices"
+        "Example: wyner convert runs/reproduce/dsae-short/cmi-0.8/seeds-0-2/000-seed=0 anna.wav"
+        " ben.wav -o voices"
     )
 )
 def convert(

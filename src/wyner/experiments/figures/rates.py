@@ -35,21 +35,16 @@ def rates(
     published: bool = False,
 ) -> Files:
     """Numbers over the rate `x` of z, a line of panels a data set: seeds small, their means joined
-    from the ELBO upwards in gamma, and the published means broken, if asked for.
+    from the ELBO upwards in gamma, and the published means broken.
     """
-    shown, columns = [], found.study.columns
-    for name in dict.fromkeys(r.data for r in rows):
+    sets, known, shown = dict.fromkeys(r.data for r in rows), found.study.columns, []
+    for name in sets:
         paths = by_objective([r for r in found.study.rows if r.data == name])
         for k, panel in enumerate(panels):
-            lines = [
-                one
-                for kind, path in paths.items()
-                for one in _lines(found, path, kind, x, panel, published)
-            ]
+            lines = [n for p in paths.items() for n in _path(found, *p, x, panel, published)]
             title = "" if k else found.facts[name].name
-            axes = columns[x].axis, columns[panel].axis
-            shown.append(Chart(lines, (), title, *axes, log_x=log))
-    yield from files(stem, charts(shown, len(panels), 3.15, 3.0))
+            shown.append(Chart(lines, (), title, known[x].axis, known[panel].axis, log_x=log))
+    yield from files(stem, charts(shown, len(panels), 3.13, 3.0))
 
 
 def by_objective(rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -59,27 +54,28 @@ def by_objective(rows: Sequence[Row]) -> dict[str, list[Row]]:
     return {k: v if k == "elbo" else [*own["elbo"], *v] for k, v in own.items() if v}
 
 
-def _lines(
-    found: Results, path: Sequence[Row], kind: str, x: str, panel: str, published: bool
+def _path(
+    found: Results, kind: str, path: Sequence[Row], x: str, panel: str, published: bool
 ) -> list[Line]:
-    """What is drawn of the rows of one objective; nothing if none of its own has numbers."""
+    """The rows of an objective as lines; none if none of its own has numbers."""
     colour, mark = STYLES[kind]
-    ours = [(found.values(r.slug, x), found.values(r.slug, panel), r) for r in path]
-    ours = [(a, b, r) for a, b, r in ours if a and len(a) == len(b)]
+    each = [(found.values(r.slug, x), found.values(r.slug, panel), r) for r in path]
+    ours = [(a, b, r) for a, b, r in each if a and len(a) == len(b)]
     own = [(a, b) for a, b, r in ours if r.model["objective"] == kind]
     if not own:
         return []
-    dots = {"marker": mark, "markersize": 2.5, "alpha": 0.45, "linewidth": 0}
+    dots = {"marker": mark, "linestyle": "none", "markersize": 2.5, "alpha": 0.45}
     seeds = [Line(a, b, colour, style=dots) for a, b in own if len(a) > 1]
-    at, means = np.array([(np.mean(a), np.mean(b)) for a, b, _ in ours]).T
-    texts = [f"{r.model['gamma']:g}" if r.model["gamma"] else "" for *_, r in ours if not published]
+    rate, number = np.array([(np.mean(a), np.mean(b)) for a, b, _ in ours]).T
+    gammas = [r.model["gamma"] for *_, r in ours if not published]
+    texts = [f"{g:g}" if g else "" for g in gammas]
     label, style = path[-1].label.removeprefix("+ "), {"marker": mark, "markersize": 4}
-    lines = [*seeds, Line(at, means, colour, label, texts=texts, style=style)]
+    lines = [*seeds, Line(rate, number, colour, label, texts=texts, style=style)]
     theirs = [r.published for r in path if {x, panel} <= set(r.published)]
     if published and theirs:
-        at, means = np.array([(p[x][0], p[panel][0]) for p in theirs]).T
         broken = {"linewidth": 0.9, "linestyle": BROKEN, "alpha": 0.6}
-        lines.append(Line(at, means, colour, "published", style=broken))
+        rate, number = np.array([(p[x][0], p[panel][0]) for p in theirs]).T
+        lines.append(Line(rate, number, colour, "published", style=broken))
     return lines
 
 

@@ -22,9 +22,9 @@ from wyner.metrics import (
     conversion_accuracy,
     crossed_pairs,
     linear_probe,
+    recording_codes,
     verification,
 )
-from wyner.metrics.verification import recording_codes
 from wyner.models import Model
 from wyner.networks import SequenceCritics
 from wyner.seeds import TASK, mix
