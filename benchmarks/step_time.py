@@ -218,7 +218,7 @@ def same_loss(trainer: Trainer, net: ByHand, x: Tensor, y: Tensor) -> float:
             ["q(z|x)", "q(z|y)", "q(u|z,x)", "q(v|z,y)"] if net.a else []
         )
         mine = float(net(x, y, [take(k) for k in keys]))
-        theirs = float(trainer.program({"x": x, "y": y}, noise, trainer.weights)[0])
+        theirs = float(trainer.program({"x": x, "y": y}, noise, trainer.now)[0])
         for latent in "zuv":
             factors[f"p({latent})"].head.log_scale.fill_(0.0)
             getattr(net, f"prior_{latent}").fill_(0.0)
