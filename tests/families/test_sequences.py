@@ -124,8 +124,8 @@ def test_white_prior_is_the_standard_normal():
 def test_a_scheduled_variance_or_floor_is_set_while_the_model_trains():
     space, raw = Sequence(5, 3), torch.zeros(1, 5, 3)
     fixed = StepGaussian(Fixed(Linear(4.0, 1.0))).head(space)
-    falling = StepGaussian(Trainable(0.01, floor=Linear(1.0, 0.01))).head(space)
-    for progress, variance, floor in ((0.0, 4.0, 1.0), (0.5, 2.5, 0.505), (1.0, 1.0, 0.01)):
+    falling = StepGaussian(Trainable(0.02, floor=Linear(1.0, 0.01))).head(space)
+    for progress, variance, floor in ((0.0, 4.0, 1.0), (0.5, 2.5, 0.505), (1.0, 1.0, 0.02)):
         with torch.no_grad():
             fixed.anneal(progress)
             falling.anneal(progress)
