@@ -1,4 +1,5 @@
-"""Annotated shapes of arrays, checked at every call; `off` for what is traced by `torch.compile`."""
+"""Annotated shapes of arrays, checked at every call; `off` for what is traced by
+`torch.compile`."""
 
 from __future__ import annotations
 

@@ -287,7 +287,9 @@ def reproduce(
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a table of the paper again, several seeds a row, and print it beside the published one."""
+    """Train a table of the paper again, several seeds a row, and print it beside the published
+    one.
+    """
     from wyner.commands.reproducing import redrawn, reproduced
 
     if redraw:

@@ -1,4 +1,5 @@
-"""The speech tables: studies as published, and a whole reproduction on sounds that are made here."""
+"""The speech tables: studies as published, and a whole reproduction on sounds that are made
+here."""
 
 from __future__ import annotations
 

@@ -236,8 +236,9 @@ torch.manual_seed(0)
 g = torch.Generator().manual_seed(0)
 x = torch.randn(64, 3, generator=g)
 model = wyner.models.WynerVAE(x=wyner.Real(3), y=wyner.Real(3), z=2, u=1, v=1, networks=MLPs((8,)))
-run = wyner.fit(model, {"x": x, "y": x}, epochs=3, batch_size=16, lr=1e-2, out=sys.argv[1], progress=False, loggers=[],
-                accelerator="cpu", devices=int(sys.argv[2]), strategy="ddp" if sys.argv[2] == "2" else "auto")
+run = wyner.fit(model, {"x": x, "y": x}, epochs=3, batch_size=16, lr=1e-2, out=sys.argv[1],
+                progress=False, loggers=[], accelerator="cpu", devices=int(sys.argv[2]),
+                strategy="ddp" if sys.argv[2] == "2" else "auto")
 """
 
 

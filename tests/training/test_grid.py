@@ -306,12 +306,14 @@ from wyner.training import After
 torch.set_num_threads(1)
 g = torch.Generator().manual_seed(3)
 x = torch.randn(150, 3, generator=g)
-model = wyner.models.WynerVAE(x=wyner.Real(3), y=wyner.Real(3), z=2, u=1, v=1, networks=MLPs((8,)), marginals=After(0.3))
+model = wyner.models.WynerVAE(x=wyner.Real(3), y=wyner.Real(3), z=2, u=1, v=1, networks=MLPs((8,)),
+                               marginals=After(0.3))
 probe = lambda m: {"nll": -m.log_likelihood(x=x[:10], y=x[:10], samples=3).value.mean()}
 grid = [{"seed": s, "lam": lam} for s in (0, 1) for lam in (0.0, 0.1)] + [{"seed": 2, "z": 3}]
 print("ready", flush=True)
-wyner.fit(model, {"x": x, "y": x}, grid=grid, validation=0.2, patience=3, epochs=8, batch_size=16, lr=5e-2, schedule="cosine",
-          clip=5.0, log_every=3, probe=probe, probe_every=2, out=sys.argv[1], resume=True, progress=False, checkpoint_seconds=0.02)
+wyner.fit(model, {"x": x, "y": x}, grid=grid, validation=0.2, patience=3, epochs=8,
+          batch_size=16, lr=5e-2, schedule="cosine", clip=5.0, log_every=3, probe=probe,
+          probe_every=2, out=sys.argv[1], resume=True, progress=False, checkpoint_seconds=0.02)
 print("done", flush=True)
 """
 

@@ -1,4 +1,5 @@
-"""Weights are kept by the best number of a probe: the same as by hand, in grids, exact at resume."""
+"""Weights are kept by the best number of a probe: the same as by hand, in grids, exact at
+resume."""
 
 from __future__ import annotations
 

@@ -24,11 +24,14 @@ x = torch.randn(120, 3)
 y = x @ torch.randn(3, 4) + torch.randn(120, 4)
 when = {"after": After(0.5), "alternating": Alternating(2, 1), "jointly": Jointly()}[sys.argv[2]]
 drop = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Dropout(0.3), torch.nn.Linear(8, 4))
-model = wyner.models.WynerVAE(x=wyner.Real(3), y=wyner.Real(4), z=2, u=2, v=1, lam=wyner.schedules.Linear(0, 0.5), networks=MLPs((8,)),
-                              marginals=when, modules={"q(z|x)": drop})
+model = wyner.models.WynerVAE(x=wyner.Real(3), y=wyner.Real(4), z=2, u=2, v=1, networks=MLPs((8,)),
+                              lam=wyner.schedules.Linear(0, 0.5), marginals=when,
+                              modules={"q(z|x)": drop})
 print("ready", flush=True)
-wyner.fit(model, {"x": x, "y": y}, validation=0.2, epochs=14, batch_size=16, lr=1e-2, schedule="one-cycle", clip=5.0, log_every=3,
-          out=sys.argv[1], resume=True, progress=False, checkpoint_seconds=0.0 if len(sys.argv) < 4 else float(sys.argv[3]), loggers=[], seed=7)
+wyner.fit(model, {"x": x, "y": y}, validation=0.2, epochs=14, batch_size=16, lr=1e-2,
+          schedule="one-cycle",
+          clip=5.0, log_every=3, out=sys.argv[1], resume=True, progress=False, loggers=[], seed=7,
+          checkpoint_seconds=0.0 if len(sys.argv) < 4 else float(sys.argv[3]))
 print("done", flush=True)
 """
 

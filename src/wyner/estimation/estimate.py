@@ -152,13 +152,13 @@ def estimate(
 
     | estimator | runs on | says |
     | --- | --- | --- |
-    | plug-in | all | I, J, C_GK of the table of categories, merged and denoised; of bins or clusters: lower bounds of I, J |
+    | plug-in | all | I, J, C_GK of the table; of bins or clusters: bounds |
     | copula | continuous | I, J of the Gaussian with the correlations of the normal scores |
-    | gaussian-bound | continuous, 12 columns in all | J >= J_Gauss + h(X,Y) - h_Gauss, entropies by nearest neighbours |
-    | critic | all but discrete | InfoNCE, DV, NWJ: lower bounds of I, on rows the critic has not seen |
-    | learned-codes | the same | lower bounds of I, J, exact where codes of learned features lose nothing |
+    | gaussian-bound | continuous, 12 columns in all | J >= J_Gauss + h(X,Y) - h_Gauss by neighbours |
+    | critic | all but discrete | InfoNCE, DV, NWJ: lower bounds of I, on held-out rows |
+    | learned-codes | the same | lower bounds of I, J; exact where the codes lose nothing |
     | learned-gaussian | continuous | I, J of learned features as a Gaussian pair |
-    | wyner-vae | as critic | J by a Wyner VAE on learned features, with I(X,Y;Z) and I(X;Y|Z) by density ratios |
+    | wyner-vae | as critic | J by a Wyner VAE on learned features, by density ratios |
 
     Args:
         x, y: `(N, ...)` arrays or tensors, row by row a pair; events are flattened.

@@ -193,8 +193,8 @@ def _row(found: Mapping[str, Any], top: Mapping[str, Any], columns: Any, where: 
     chosen = found.get("chosen_on", top.get("chosen_on"))
     if not chosen:
         raise OptionError(
-            f"{where}: {slug}: expected chosen_on, the rows that its settings were chosen on, in the"
-            " row or at the top of the file"
+            f"{where}: {slug}: expected chosen_on, the rows that its settings were chosen on, in"
+            " the row or at the top of the file"
         )
     model, shared = {**top.get("model", {}), **found["model"]}, top.get("networks", {})
     if families := {

@@ -1,5 +1,5 @@
-"""A page of results as Markdown: tables of several kinds, claims, notes. What it shows stands in the
-study's file; every number comes from `Results`, so a page is drawn again from its JSON.
+"""A page of results as Markdown: tables of several kinds, claims, notes. What it shows stands in
+the study's file; every number comes from `Results`, so a page is drawn again from its JSON.
 """
 
 from __future__ import annotations

@@ -143,7 +143,9 @@ class Normal(Distribution):
 
 
 class Bernoulli(Distribution):
-    """Independent bits, probabilities sigmoid(logits); values in [0, 1] score as cross-entropies."""
+    """Independent bits, probabilities sigmoid(logits); values in [0, 1] score as
+    cross-entropies.
+    """
 
     noise, differentiable, parameter = "uniform", False, "logits"
 

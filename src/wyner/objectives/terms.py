@@ -1,7 +1,8 @@
 """Objectives: weighted sums of divergences between laws, and of what draws of the laws can tell.
 
     objective = KL("joint") + lam * KL("rate") + KL("x2y")
-    objective = SymmetricKL("joint") + lam * Information("x,y;z", "joint") + Reconstruction("x", "joint")
+    objective = SymmetricKL("joint") + lam * Information("x,y;z", "joint") + Reconstruction("x",
+    "joint")
 
 Weights are numbers or schedules. An objective is data; a `Program` evaluates it.
 """

@@ -61,7 +61,8 @@ class Chart:
         lines, levels: what it shows.
         title, x, y: its texts.
         whole_x: ticks at whole numbers of x.
-        settled: the range of y is that of the later three quarters of the lines, down to the levels.
+        settled: the range of y is that of the later three quarters of the lines, down to the
+            levels.
         spot: a value of x that is shaded.
         ticks: labels by place on x, in place of numbers.
         log_x, log_y: logarithmic axes; `log_y` only where values differ by a factor of eight.

@@ -118,7 +118,9 @@ def _codes(model: System, discrete: Sequence[str], like: Tensor) -> list[dict[st
 
 @dataclass
 class Moves:
-    """Step sizes by temperature and row, `(T, B)`, and scales of the latents by row, `(B, *event)`."""
+    """Step sizes by temperature and row, `(T, B)`, and scales of the latents by row, `(B,
+    *event)`.
+    """
 
     steps: Tensor
     scales: dict[str, Tensor]
@@ -131,7 +133,9 @@ def temperatures(count: int, sharp: float = 4.0) -> Tensor:
 
 
 def pilot(bridge: Bridge, betas: Tensor) -> Moves:
-    """Step sizes and scales from chains of their own: steps grow while trajectories are accepted."""
+    """Step sizes and scales from chains of their own: steps grow while trajectories are
+    accepted.
+    """
     q, _ = bridge.model.laws[bridge.where]
     h = bridge.draw(q, (PILOTS, bridge.rows), bridge.values)
     real = {k: h[k] for k in bridge.real}
@@ -205,8 +209,8 @@ def forward_chains(bridge: Bridge, betas: Tensor, chains: int, moves: Moves) -> 
 def reverse_chains(
     bridge: Bridge, betas: Tensor, chains: int, moves: Moves, exact: Values
 ) -> Tensor:
-    """Log weights of chains from an exact draw of p(h | data) back to q, `(K, B)`: the mean of 1/w is
-    1 / p(targets | given), so that -log mean(1/w) lies above log p on average.
+    """Log weights of chains from an exact draw of p(h | data) back to q, `(K, B)`: the mean of 1/w
+    is 1 / p(targets | given), so that -log mean(1/w) lies above log p on average.
 
     Args:
         bridge, betas, chains, moves: as for `forward_chains`.

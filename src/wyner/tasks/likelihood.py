@@ -37,8 +37,8 @@ class Likelihood:
         samples: importance samples per row, or annealed chains.
         name: what was estimated, for example `log p(y|x)`.
         method: "importance" or "ais".
-        gap: of "ais", the distance in nats of the two bounds of log p on rows that the model made up
-            itself, averaged over them; None where it was not asked for.
+        gap: of "ais", the distance in nats of the two bounds of log p on rows that the model made
+            up itself, averaged over them; None where it was not asked for.
         gap_error: standard error of `gap` over those rows.
     """
 

@@ -67,7 +67,13 @@ published = { attributes = [0.89] }
 [[rows]]
 label = "Wyner VAE (lambda = 0.1)"
 slug = "wyner-0.1"
-model = { name = "WynerVAE", z = 2, u = 0, v = 2, alpha = 1.0, lam = { knots = [[0.0, 1.0], [1.0, 0.1]] } }
+[rows.model]
+name = "WynerVAE"
+z = 2
+u = 0
+v = 2
+alpha = 1.0
+lam = { knots = [[0.0, 1.0], [1.0, 0.1]] }
 [[rows]]
 label = "CVAE"
 slug = "cvae"

@@ -20,7 +20,8 @@ from wyner.training.member import forked
 
 
 class Exact:
-    """z is the mean of a stretch in time, s what is left, or all of it, and p(x|s,z) is their sum."""
+    """z is the mean of a stretch in time, s what is left, or all of it, and p(x|s,z) is their
+    sum."""
 
     def __init__(self, whole: bool = False) -> None:
         self.whole = whole
@@ -44,8 +45,8 @@ def test_stretches_are_consecutive_and_know_their_recording():
 
 
 def test_all_frames_of_a_recording_make_its_code():
-    """The first frame of a stretch speaks for the other voice; the others, three to one, for its own:
-    means over frames part the two, first frames take each for the other.
+    """The first frame of a stretch speaks for the other voice; the others, three to one, for its
+    own: means over frames part the two, first frames take each for the other.
     """
     voices = {"A": np.array([1.0, 0.0]), "B": np.array([0.0, 1.0])}
     recordings = []
@@ -89,8 +90,8 @@ def voices(n: int = 12) -> tuple[torch.Tensor, np.ndarray]:
 
 
 def test_what_is_converted_does_not_test():
-    """The stretches that are converted say who speaks, all others say the contrary: no other is told
-    right, and each of those that were used would be.
+    """The stretches that are converted say who speaks, all others say the contrary: no other is
+    told right, and each of those that were used would be.
     """
     x, genders = voices()
     used = np.concatenate(crossed_pairs(genders, 5, 0))
@@ -102,9 +103,11 @@ def test_what_is_converted_does_not_test():
 
 
 def test_a_converted_stretch_has_the_words_of_its_partner():
-    """Coordinate 0 is the voice (in z), coordinate 1 what is said (in s), which goes with the gender
+    """Coordinate 0 is the voice (in z), coordinate 1 what is said (in s), which goes with the
+    gender
     in real speech and against it once voices are exchanged. Those who test whisper: coordinate 0 is
-    nothing, and what they say is told wrong by who learned on exchanged voices, right by who did not.
+    nothing, and what they say is told wrong by who learned on exchanged voices, right by who did
+    not.
     """
 
     class Said(Exact):

@@ -17,8 +17,8 @@ LAWS = ("joint", "x2y", "y2x")
 
 @dataclass(frozen=True)
 class Affine(Question):
-    """Relative errors of the covariance of (x, y) under each law, the information of its z, and what
-    the model's critics say of it.
+    """Relative errors of the covariance of (x, y) under each law, the information of its z, and
+    what the model's critics say of it.
 
         error = |S_law - S| / |S|,   S the covariance of the training rows
     """

@@ -19,8 +19,8 @@ BLOCK = 512
 def divergences(
     model: Model, laws: Mapping[str, tuple[Law, Law]], x: Tensor, block: int = BLOCK
 ) -> dict[str, Tensor]:
-    """KL(q || p) of pairs of laws by name, at one draw a row that all of them share: `(N,)` each, in
-    nats, constants of the data dropped.
+    """KL(q || p) of pairs of laws by name, at one draw a row that all of them share: `(N,)` each,
+    in nats, constants of the data dropped.
     """
     objective = Objective(tuple(t for name in laws for t in KL(name).terms))
     program = Program(objective, laws, model.planner())

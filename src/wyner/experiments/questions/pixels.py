@@ -79,8 +79,8 @@ def share_error(share: float, rows: int) -> float:
 
 @torch.no_grad()
 def shared(model: Any, x: Tensor) -> dict[str, Tensor]:
-    """T(z,s) `(N,)` in nats, T the critic that has learned to tell q(z,s) from q(z) q(s); nothing if
-    the model has none.
+    """T(z,s) `(N,)` in nats, T the critic that has learned to tell q(z,s) from q(z) q(s); nothing
+    if the model has none.
     """
     asked = Information("z;s", under="features", side="q")
     if model.critics is None or asked.terms[0].name not in model.critics.heads:

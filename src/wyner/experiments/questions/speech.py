@@ -1,4 +1,6 @@
-"""What z and s say of recordings: [CMI], Tables 1 to 3. Specification of metrics, sections 4 and 6."""
+"""What z and s say of recordings: [CMI], Tables 1 to 3. Specification of metrics, sections 4 and
+6.
+"""
 
 from __future__ import annotations
 
@@ -40,9 +42,9 @@ class Speech(Question):
 
         elbo = -(kl_z + kl_s + recon),   kl_z = KL(q(z|x) || p(z)),   kl_s = KL(q(s|x,z) || p(s))
 
-    eer_z and eer_s are over all pairs of recordings. information is that of a critic that learned on
-    training stretches; `_fitted` on these. conversion_real is of a classifier that learned on the
-    real stretches which conversion makes over.
+    eer_z and eer_s are over all pairs of recordings. information is that of a critic that learned
+    on training stretches; `_fitted` on these. conversion_real is of a classifier that learned on
+    the real stretches which conversion makes over.
 
     Args:
         report: steps of the critic of I(z;s).
@@ -69,7 +71,8 @@ class Speech(Question):
 
     def caption(self, part: str, facts: Any) -> str:
         text = (
-            f"Verification: all pairs of the {part} recordings, {facts.truth['trials']:,.0f} trials,"
+            f"Verification: all pairs of the {part} recordings,"
+            f" {facts.truth['trials']:,.0f} trials,"
             f" {facts.truth['trials_same']:,.0f} of them with one speaker; cosine of the mean of"
             " q(z|x) over the stretches of a recording (z), of the mean of q(s|x,z) over its frames"
             " (s). "
@@ -198,8 +201,8 @@ def draws(model: Model, x: Tensor) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def exchanged(model: Model, x: Tensor) -> Tensor:
-    """Means of p(x|s,z) `(2 n, T, d)` at z of every stretch and s of its partner: n stretches of one
-    voice stand before their n partners of another.
+    """Means of p(x|s,z) `(2 n, T, d)` at z of every stretch and s of its partner: n stretches of
+    one voice stand before their n partners of another.
     """
     latent = model.encode(x=x)
     other = latent["s"].mean.roll(len(x) // 2, 0)
