@@ -107,7 +107,7 @@ def _white(x: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def explains(x: np.ndarray, y: np.ndarray, most: int | None = None) -> Bound:
-    """What a Gaussian fit shows of I(X;Y): its DV bound on the other half of the rows, both ways."""
+    """What a Gaussian fit shows of I(X;Y): its DV bound on the other half, both ways."""
     cut, found = len(x) // 2, []
     for fit, test in ((slice(0, cut), slice(cut, None)), (slice(cut, None), slice(0, cut))):
         model = canonical(x[fit], y[fit], most)

@@ -30,6 +30,7 @@ import torch
 from wyner import codec, data
 from wyner.data import Dataset
 from wyner.errors import OptionError, unknown
+from wyner.families import Gaussian, StepGaussian
 from wyner.models import Model
 from wyner.networks import Builder
 from wyner.seeds import INITIAL, mix
@@ -96,7 +97,10 @@ class Experiment:
         given = dict(dataset.spaces) if named else {"modalities": dataset.spaces}
         families = dict(dataset.families)
         for name, value in options.pop("families", {}).items():
-            families[name] = codec.read_family(value, f"families.{name}")
+            made = codec.read_family(value, f"families.{name}")
+            if isinstance(made, Gaussian) and isinstance(dataset.spaces.get(name), Sequence):
+                made = StepGaussian(made.variance)
+            families[name] = made
         options = {k: codec.read(v, f"{kind.__name__}: {k}") for k, v in options.items()}
         with torch.random.fork_rng([]):
             torch.manual_seed(mix(int(self.fit.get("seed", 0)), INITIAL))

@@ -170,19 +170,11 @@ class Model(Learner):
         super().__init__(**parts)
 
     # What users ask: functions of the laws, the same for every model.
-    generate = tasks.generate
-    translate = tasks.translate
-    restyle = tasks.restyle
-    reconstruct = tasks.reconstruct
-    redraw = tasks.redraw
-    encode = tasks.encode
-    decode = tasks.decode
-    interpolate = tasks.interpolate
-    traverse = tasks.traverse
-    log_likelihood = tasks.log_likelihood
-    common_information = tasks.common_information
-    index = tasks.index
-    abilities = tasks.abilities
+    generate, translate, restyle = tasks.generate, tasks.translate, tasks.restyle
+    reconstruct, redraw, encode = tasks.reconstruct, tasks.redraw, tasks.encode
+    decode, interpolate, traverse = tasks.decode, tasks.interpolate, tasks.traverse
+    log_likelihood, common_information = tasks.log_likelihood, tasks.common_information
+    index, abilities = tasks.index, tasks.abilities
 
     def save(self, folder: str | Path) -> Path:
         """Writes `model.safetensors` and `config.json` into a folder for `wyner.load`."""
