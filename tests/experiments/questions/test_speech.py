@@ -127,15 +127,8 @@ def test_a_converted_stretch_has_the_words_of_its_partner():
 
 def test_the_parts_of_the_bound_are_those_of_torch():
     torch.manual_seed(0)
-    model = DSAE(
-        x=Sequence(5, 3),
-        z=2,
-        s=2,
-        objective="elbo",
-        watch=False,
-        prior=Recurrent(3),
-        networks=Sequences((4,), 4, 4, (4,)),
-    ).eval()
+    small = {"prior": Recurrent(3), "networks": Sequences((4,), 4, 4, (4,))}
+    model = DSAE(x=Sequence(5, 3), z=2, s=2, objective="elbo", watch=False, **small).eval()
     for p in model.parameters():
         torch.nn.init.normal_(p, std=0.5)
     x = torch.randn(7, 5, 3)
