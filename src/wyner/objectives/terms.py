@@ -15,6 +15,8 @@ from wyner.errors import LawError
 from wyner.objectives.measures import Dependence, Distance, Matching, Measure, Ratio
 from wyner.schedules import Schedule, at
 
+SYMMETRIC, FORWARD = Ratio(), Ratio(minimise="forward")
+
 
 @dataclass(frozen=True)
 class Weighted:
@@ -118,7 +120,7 @@ def KL(law: str) -> Objective:
     return Objective((Weighted(law),))
 
 
-def SymmetricKL(law: str, ratio: Ratio = Ratio(), sees: Sequence[str] = ()) -> Objective:  # noqa: B008
+def SymmetricKL(law: str, ratio: Ratio = SYMMETRIC, sees: Sequence[str] = ()) -> Objective:
     """The term KL(q || p) + KL(p || q) of a pair of laws, in nats, by density ratio.
 
         E_q[T] - E_p[T],   T = log q/p
@@ -140,15 +142,10 @@ def SymmetricKL(law: str, ratio: Ratio = Ratio(), sees: Sequence[str] = ()) -> O
 
 def RatioKL(law: str, sees: Sequence[str] = ()) -> Objective:
     """The term KL(q || p) = E_q[T], by density ratio; MI-VAE's for `("q(x) q(z|x)", "p(z)")`."""
-    return SymmetricKL(law, Ratio(minimise="forward"), sees)
+    return SymmetricKL(law, FORWARD, sees)
 
 
-def Information(
-    between: str,
-    under: str,
-    side: str = "p",
-    ratio: Ratio = Ratio(minimise="forward"),  # noqa: B008
-) -> Objective:
+def Information(between: str, under: str, side: str = "p", ratio: Ratio = FORWARD) -> Objective:
     """The term I(A; B) under a law, in nats, by density ratio: E[T], T = log P(a,b) / P(a) P(b).
 
     Draws of the product are those of the law with B moved to other rows of the batch. With weight 0
@@ -164,12 +161,7 @@ def Information(
     return Objective((Measured(under, 1.0, Dependence(left, right, side, None, ratio)),))
 
 
-def Redundancy(
-    between: str,
-    under: str,
-    side: str = "q",
-    ratio: Ratio = Ratio(minimise="forward"),  # noqa: B008
-) -> Objective:
+def Redundancy(between: str, under: str, side: str = "q", ratio: Ratio = FORWARD) -> Objective:
     """The term I'(z;s) = KL( q(z,s) || p(z) q(s) ) = I(z;s) + KL(q(z) || p(z)), by density ratio.
 
     E_q[T] in nats; equations (10), (13), (14) of the CMI paper. Draws of p(z) q(s) take z from its
