@@ -31,8 +31,7 @@ Features = tuple[Tensor, ...]
 
 
 class Pixels(D.Distribution):
-    """Pictures of zeros and ones, pixel by pixel. Scored in one pass, drawn with one uniform number
-    a pixel.
+    """Pictures of zeros and ones, scored in one pass, drawn with one uniform number a pixel.
 
     Args:
         network: the PixelCNN.

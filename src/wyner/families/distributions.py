@@ -211,8 +211,7 @@ class Categorical(Distribution):
 
 
 class Summed(Categorical):
-    """A categorical variable whose expectation is taken exactly while training: E_q f(x) = sum_x
-    q(x) f(x).
+    """A categorical variable that training sums over: E_q f(x) = sum_x q(x) f(x), exactly.
 
     In place of a draw, `rsample` gives every value, `(k^n, 1, ..., 1, n, k)`; what is computed from
     it has one leading axis more, over which the terms are summed with the probabilities. Tasks draw

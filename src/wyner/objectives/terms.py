@@ -137,7 +137,7 @@ def SymmetricKL(law: str, ratio: Ratio = SYMMETRIC, sees: Sequence[str] = ()) ->
             draws, whose ratio is 1. One latent matches aggregates: the pair `("q(x) q(z|x)",
             "p(z)")` compares qbar(z) with p(z).
     """
-    return Objective((Measured(law, 1.0, Matching(ratio, tuple(sees))),))
+    return _measured(law, Matching(ratio, tuple(sees)))
 
 
 def RatioKL(law: str, sees: Sequence[str] = ()) -> Objective:
@@ -158,7 +158,7 @@ def Information(between: str, under: str, side: str = "p", ratio: Ratio = FORWAR
         ratio: how T is trained and what is minimised.
     """
     left, right = _two(between)
-    return Objective((Measured(under, 1.0, Dependence(left, right, side, None, ratio)),))
+    return _measured(under, Dependence(left, right, side, None, ratio))
 
 
 def Redundancy(between: str, under: str, side: str = "q", ratio: Ratio = FORWARD) -> Objective:
@@ -176,8 +176,7 @@ def Redundancy(between: str, under: str, side: str = "q", ratio: Ratio = FORWARD
         raise LawError(
             f"Redundancy({between!r}): expected one latent before the semicolon, for example 'z;s'"
         )
-    measure = Dependence(second, first, side, f"p({first[0]})", ratio)
-    return Objective((Measured(under, 1.0, measure),))
+    return _measured(under, Dependence(second, first, side, f"p({first[0]})", ratio))
 
 
 def Reconstruction(variable: str, under: str, norm: str | None = None) -> Objective:
@@ -193,7 +192,11 @@ def Reconstruction(variable: str, under: str, norm: str | None = None) -> Object
             else; or "log" for minus the log density of the value, in nats per example, neither a
             distance nor averaged over coordinates.
     """
-    return Objective((Measured(under, 1.0, Distance(variable, norm)),))
+    return _measured(under, Distance(variable, norm))
+
+
+def _measured(law: str, measure: Measure) -> Objective:
+    return Objective((Measured(law, 1.0, measure),))
 
 
 def _two(between: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
