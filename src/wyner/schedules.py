@@ -6,9 +6,11 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+from wyner.codec import extendable, stored
 from wyner.errors import OptionError, unknown
 
 
+@extendable
 class Schedule(ABC):
     """A function, without state, from progress in [0, 1] to a weight, a rate or a temperature."""
 
@@ -16,6 +18,7 @@ class Schedule(ABC):
     def __call__(self, progress: float) -> float: ...
 
 
+@stored("constant")
 @dataclass(frozen=True)
 class Constant(Schedule):
     """The same value throughout."""
@@ -26,6 +29,7 @@ class Constant(Schedule):
         return self.value
 
 
+@stored("linear")
 @dataclass(frozen=True)
 class Linear(Schedule):
     """From `start` to `end` in a straight line over the first `until` of the training, then `end`."""
@@ -39,6 +43,7 @@ class Linear(Schedule):
         return self.start + (self.end - self.start) * share
 
 
+@stored("exponential")
 @dataclass(frozen=True)
 class Exponential(Schedule):
     """start * exp(-rate * progress), never below `floor` (for Gumbel-softmax: Jang et al. 2017)."""
@@ -51,6 +56,7 @@ class Exponential(Schedule):
         return max(self.floor, self.start * math.exp(-self.rate * progress))
 
 
+@stored("decay")
 @dataclass(frozen=True)
 class Decay(Schedule):
     """end + (start - end) exp(-rate * progress), the time constant 1/rate of the training."""
@@ -63,6 +69,7 @@ class Decay(Schedule):
         return self.end + (self.start - self.end) * math.exp(-self.rate * progress)
 
 
+@stored("path")
 @dataclass(frozen=True)
 class Path(Schedule):
     """Straight lines through knots (share of the training, value), constant outside them."""
@@ -90,6 +97,7 @@ class Path(Schedule):
         return before[1]
 
 
+@stored("cosine")
 @dataclass(frozen=True)
 class Cosine(Schedule):
     """Half a cosine from `start` to `end`."""
@@ -102,6 +110,7 @@ class Cosine(Schedule):
         return self.end + (self.start - self.end) * half
 
 
+@stored("one-cycle")
 @dataclass(frozen=True)
 class OneCycle(Schedule):
     """Cosine from 1/`divide` up to 1 over the share `warm`, then down to 1/`final` (Smith 2018)."""
@@ -116,6 +125,7 @@ class OneCycle(Schedule):
         return Cosine(1.0, 1 / self.final)((progress - self.warm) / max(1e-12, 1 - self.warm))
 
 
+@stored("warmup")
 @dataclass(frozen=True)
 class Warmup(Schedule):
     """Linear from 0 to 1 over the first `share` of the training, then 1."""

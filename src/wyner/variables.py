@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from wyner.codec import stored
 from wyner.errors import DataError, ShapeError
 
 Shape = tuple[int, ...]
@@ -83,10 +84,12 @@ class Space:
             )
 
 
+@stored("real")
 class Real(Space):
     """Real vectors or arrays of any rank: `Real(10)`, `Real(3, 4)`."""
 
 
+@stored("image")
 class Image(Space):
     """Images `(channels, height, width)` with values in [0, 1] or standardised: `Image(1, 32, 32)`.
 
@@ -112,6 +115,7 @@ class Image(Space):
         return value
 
 
+@stored("binary")
 class Binary(Space):
     """Arrays of zeros and ones, or of probabilities between them: `Binary(40)`, `Binary(28, 14)`."""
 
@@ -126,6 +130,7 @@ class Binary(Space):
         return value
 
 
+@stored("categorical")
 @dataclass(frozen=True, init=False, repr=False)
 class Categorical(Space):
     """`n` independent variables with `k` values each, one-hot: values have shape `(n, k)`.
@@ -161,6 +166,7 @@ class Categorical(Space):
         return super().prepare(value, name)
 
 
+@stored("sequence")
 class Sequence(Space):
     """Sequences of up to T real vectors: `Sequence(20, Real(201))`, or `Sequence(20, 201)`.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from wyner import cli
 from wyner.commands import reproducing
 from wyner.errors import OptionError
 
@@ -62,29 +63,29 @@ def test_options_that_an_experiment_does_not_have_are_refused(
     assert not list(tmp_path.iterdir())
 
 
-def test_every_experiment_is_told_what_was_asked(tmp_path: Path, monkeypatch):
+def test_a_study_is_told_what_was_asked(tmp_path: Path, monkeypatch):
     seen: dict[str, Any] = {}
+    monkeypatch.setattr(
+        reproducing, "reproduce", lambda study, **options: seen.update({study.name: options})
+    )
+    for name in ("mog", "celeba"):
+        asked = NONE | {"seeds": 2, "rows": ["jvae"]}
+        reproducing.reproduced(name, "paper", asked, on="validation", out=tmp_path)
+        options = seen[name]
+        assert (options["seeds"], options["rows"], options["on"]) == (2, ["jvae"], "validation")
+        assert (options["out"], options["epochs"]) == (tmp_path, None)
 
-    def told(name):
-        return lambda plan, **options: seen.update({name: (plan, options)}) or tmp_path
 
-    for module in (
-        reproducing.tables,
-        reproducing.dsae,
-        reproducing.pixelcnn,
-        reproducing.retrieval,
-        reproducing.common_information,
-    ):
-        monkeypatch.setattr(module, "reproduce", told(module.__name__))
-    for experiment in ("mog", "dsae", "pixelcnn", "emoji", "common-information"):
-        assert (
-            reproducing.reproduced(experiment, "short", NONE | {"seeds": 2}, out=tmp_path)
-            == tmp_path
-        )
-    assert len(seen) == 5
-    for name, (plan, options) in seen.items():
-        assert options["out"] == tmp_path
-        assert 2 in (getattr(plan, "seeds", None), options.get("seeds")), name
+def test_a_table_is_drawn_again_on_the_command_line(tmp_path: Path, monkeypatch, capsys):
+    results = Path(__file__).parents[2] / "results" / "mog"
+    (tmp_path / "mog").mkdir()
+    (tmp_path / "mog" / "short.json").write_bytes((results / "short.json").read_bytes())
+    monkeypatch.setattr(sys, "argv", ["wyner", "reproduce", "all", "--redraw", "-o", str(tmp_path)])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code in (None, 0)
+    assert capsys.readouterr().out == f"drawn again: {tmp_path / 'mog' / 'short.md'}\n"
+    assert (tmp_path / "mog" / "short.md").read_text() == (results / "short.md").read_text()
 
 
 def test_the_package_runs_as_a_module():

@@ -11,14 +11,16 @@ import torch
 from PIL import Image as Picture
 from torch import nn
 
+from wyner.data import class_features
+from wyner.data.class_features import features
+from wyner.data.dataset import Dataset
 from wyner.data.embeddings import embedded, extractor
 from wyner.data.zero_shot import Sides
 from wyner.errors import DataError, OptionError, RunError, ShapeError
-from wyner.experiments import retrieval
-from wyner.experiments.retrieval import plan
-from wyner.experiments.retrieval.cca import CCA, Principal
-from wyner.experiments.retrieval.features import features
-from wyner.experiments.retrieval.rows import Keeper, scores
+from wyner.estimation.linear import CCA, Linear, Principal
+from wyner.experiments import grammar
+from wyner.experiments.questions.retrieval import Retrieval, codes, scores
+from wyner.experiments.reproduce import reproduce
 from wyner.metrics import retrieval_scores
 
 
@@ -40,7 +42,7 @@ def test_cca_finds_the_correlations_of_the_sample():
     found = CCA.of(x, y, np.arange(300), 3, 0.0)
     qx, qy = (np.linalg.qr(a - a.mean(0))[0] for a in (x, y))
     np.testing.assert_allclose(found.correlations, np.linalg.svd(qx.T @ qy)[1], rtol=1e-9)
-    a, b = found.project(x=x), found.project(y=y)
+    a, b = found.codes("x", x), found.codes("y", y)
     np.testing.assert_allclose(a.T @ a / 300, np.eye(3), atol=1e-9)
     np.testing.assert_allclose(a.T @ b / 300, np.diag(found.correlations), atol=1e-9)
 
@@ -139,8 +141,6 @@ def pictures(classes: int = 10, each: int = 6) -> Sides:
 
 
 def test_features_do_not_see_other_classes(monkeypatch):
-    from wyner.experiments.retrieval import features as module
-
     every, train = pictures(), list(range(7))
     seen = np.isin(every.x_labels, train)
     other = np.where(
@@ -148,7 +148,7 @@ def test_features_do_not_see_other_classes(monkeypatch):
     )  # other pictures of the other classes
     changed = Sides(other, every.y, every.x_labels, every.y_labels, every.classes)
     own = [{"network": "own", "epochs": 2, "pixels": 16, "width": 2}]
-    monkeypatch.setattr(module, "extractor", lambda name, **_: extractor(Mean(), size=16))
+    monkeypatch.setattr(class_features, "extractor", lambda name, **_: extractor(Mean(), size=16))
     for wanted, shown in (
         (own, "trained on 7 classes"),
         ([{"network": "mean"}], "Mean at 16 pixels, 3 numbers"),
@@ -178,26 +178,22 @@ def test_the_first_network_that_can_be_had_is_taken():
         features(every, train, [])
 
 
-def test_shipped_protocols():
-    assert set(plan.names()) == {"emoji", "sketchy"}
-    for name in plan.names():
-        protocol = plan.read(name)
-        assert protocol.rows[0].slug == "wyner"
-        assert protocol.rows[-1].slug == "cca"
-    published = {r.slug: r.published.of("map") for r in plan.read("sketchy").rows}
+def test_shipped_studies():
+    for name in ("emoji", "sketchy"):
+        study = grammar.read(name)
+        assert study.rows[0].slug == "wyner"
+        assert (study.rows[-1].slug, study.rows[-1].trainer) == ("cca", "cca")
+    published = {r.slug: r.published.get("map") for r in grammar.read("sketchy").rows}
     assert published["wyner"] == (0.629, None)
     assert published["wyner-own"] == (0.591, None)
+    assert dict(grammar.read("sketchy").others)["LCALE"] == {
+        "map": (0.476, None),
+        "precision_100": (0.583, None),
+    }
     with pytest.raises(OptionError, match="unknown protocol of sketchy"):
-        plan.read("sketchy", "long")
-    text = 'title = "t"\nseeds = 1\n[scene]\nkind = "emoji"\n[search]\nk = [1]\n[fit]\nepochs = 1\n'
-    with pytest.raises(OptionError, match="expected rows"):
-        plan.parse(text, "a", "short")
-    with pytest.raises(OptionError, match="key of a row"):
-        plan.parse(
-            text + '[[rows]]\nlabel = "x"\nmodel = { name = "CCA" }\ncolour = 1\n', "a", "short"
-        )
-    with pytest.raises(OptionError, match="unknown model"):
-        plan.parse(text + '[[rows]]\nlabel = "x"\nmodel = { name = "PCA" }\n', "a", "short")
+        grammar.read("sketchy", "long")
+    with pytest.raises(OptionError, match=r"cca: unknown option of CCA 'colour'.*components"):
+        grammar.parse(TABLE.replace("ridge =", "colour ="), "a", "short")
 
 
 def test_scores_go_both_ways():
@@ -216,21 +212,35 @@ def test_scores_go_both_ways():
 
 TABLE = """
 title = "Small"
+caption = "{source} {data}"
+chosen_on = "nothing"
 seeds = 2
-[scene]
-kind = "sketchy"
+[[data]]
+name = "sketchy-features"
 pixels = 16
 size = 4
 rounds = 2
 split = "random"
 validation = 0.25
-[[features]]
-network = "own"
-epochs = 1
-pixels = 16
-width = 2
-[search]
+networks = [{ network = "own", epochs = 1, pixels = 16, width = 2 }]
+[questions.retrieval]
 k = [2, 4]
+[probe]
+every = 1
+part = "validation"
+keep = "map"
+[probe.questions.retrieval]
+[figures.hits]
+[[tables]]
+kind = "columns"
+title = "Measured"
+columns = ["name", "seeds", "map", "precision_2", "precision_4", "validation", "epochs"]
+reference = "chance"
+[[tables]]
+kind = "elsewhere"
+columns = ["map"]
+[[tables]]
+kind = "claims"
 [networks]
 kind = "Trunks"
 width = 8
@@ -240,9 +250,17 @@ batch_size = 12
 [[rows]]
 label = "variational Wyner"
 slug = "wyner"
-model = { name = "VariationalWyner", z = 3, u = 2, v = 2, match = { x2y = 1, cross = 1 }, inform = { x2y = 1 }, rec = { x2y = 8 }, critics = { kind = "Critics", width = 4, hidden = [4], relative = true } }
 fit = { ema = 0.5 }
 published = { map = 0.6 }
+[rows.model]
+name = "VariationalWyner"
+z = 3
+u = 2
+v = 2
+match = { x2y = 1, cross = 1 }
+inform = { x2y = 1 }
+rec = { x2y = 8 }
+critics = { kind = "Critics", width = 4, hidden = [4], relative = true }
 [[rows]]
 label = "JVAE"
 slug = "jvae"
@@ -250,7 +268,8 @@ model = { name = "JVAE", w = 3, marginals = { kind = "Jointly" } }
 [[rows]]
 label = "CCA"
 slug = "cca"
-model = { name = "CCA", size = [1, 2], ridge = [0.1, 1.0] }
+trainer = "cca"
+model = { name = "CCA", size = [1, 2], ridge = [0.1, 1.0], components = 3 }
 [[others]]
 label = "somebody"
 published = { map = 0.2 }
@@ -280,14 +299,14 @@ def folder(tmp_path_factory):
 
 
 def test_a_whole_table(folder, tmp_path, capsys):
-    protocol = plan.parse(TABLE, "small", "short")
+    study = grammar.parse(TABLE, "small", "short")
     options = {
         "data": str(folder),
         "out": tmp_path / "results",
         "runs": tmp_path / "runs",
         "progress": False,
     }
-    where = retrieval.reproduce(protocol, **options)
+    where = reproduce(study, **options).parent
     found = json.loads((where / "short.json").read_text())
     assert [(r["settings"]["row"], r["seed"]) for r in found["rows"]] == [
         ("wyner", 0),
@@ -299,7 +318,11 @@ def test_a_whole_table(folder, tmp_path, capsys):
     for row in found["rows"]:
         assert 0 <= row["metrics"]["map"] <= row["metrics"]["map_interpolated"] <= 1
         assert row["selection"]["validation"] > 0
-    assert len(found["rows"][0]["selection"]["curve"]) == 2
+    chosen = found["rows"][0]["selection"]
+    assert len(chosen["curve"]) == 2
+    assert chosen["validation"] == max(chosen["curve"])
+    assert chosen["curve"][chosen["best_epoch"] - 1] == chosen["validation"]
+    assert found["truth"]["precision_2"] == 0.5  # two test classes of equal size
     text = (where / "short.md").read_text()
     for part in (
         "| variational Wyner | 2 |",
@@ -313,36 +336,30 @@ def test_a_whole_table(folder, tmp_path, capsys):
         assert part in text
     assert (tmp_path / "runs" / "small-short" / "hits.png").read_bytes()[:4] == b"\x89PNG"
     assert not list(where.glob("*.png"))  # the pictures of Sketchy are not free
-    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("measured.json")}
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("answers.json")}
     assert len(before) == 5
-    retrieval.reproduce(protocol, rows=["cca"], figures=False, **options)
-    assert {
-        p: p.stat().st_mtime_ns for p in before
-    } == before  # nothing is trained or measured again
+    reproduce(study, rows=["cca"], figures=False, **options)
+    after = {p: p.stat().st_mtime_ns for p in before}
+    assert after == before  # nothing is trained or measured again
     assert json.loads((where / "short.json").read_text())["rows"] == found["rows"]
-    with pytest.raises(RunError, match="fit differ"):
-        retrieval.reproduce(protocol, epochs=1, **options)
+    with pytest.raises(RunError, match="fit.epochs was 2 and is now 1"):
+        reproduce(study, epochs=1, **options)
     with pytest.raises(OptionError, match="unknown row"):
-        retrieval.reproduce(protocol, rows=["vae"], **options)
+        reproduce(study, rows=["vae"], **options)
 
 
-def test_the_best_weights_are_kept():
-    class Scene:
-        validation = pictures(2, 3)
-
-    class Turn:
-        """A model whose codes are right in its second look only."""
-
-    values = iter([0.2, 0.9, 0.4])
-    keeper = Keeper(Scene, "cosine")  # type: ignore[arg-type]
-    model = nn.Linear(1, 1)
-    from wyner.experiments.retrieval import rows
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rows, "codes", lambda *_: (None, None))
-        patch.setattr(rows, "scores", lambda *_: {"map": next(values), "precision_1": 0.0})
-        for k in range(3):
-            nn.init.constant_(model.weight, k)
-            keeper(model)  # type: ignore[arg-type]
-    assert (keeper.at, keeper.best, keeper.curve) == (2, 0.9, [0.2, 0.9, 0.4])
-    assert keeper.weights["weight"].item() == 1
+def test_cca_comes_back_from_its_file():
+    sides = pictures(4, 5)
+    parts = {k: Principal.of(getattr(sides, k) / 255, 3) for k in ("x", "y")}
+    a, b = (parts[k](getattr(sides, k) / 255) for k in ("x", "y"))
+    made = Linear(parts, CCA.of(a, b, sides.x_labels, 2, 0.5))
+    again = Linear.of(made.tensors())
+    for one, other in zip(codes(made, sides), codes(again, sides), strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_allclose(codes(made, sides)[0], made.cca.codes("x", a), rtol=1e-5, atol=1e-6)
+    question = Retrieval(k=(5,))
+    data = Dataset("d", {}, {}, {}, {}, sides={"test": sides})
+    assert question.reference(data, "test")["precision_5"] == pytest.approx(0.25)
+    assert question.answer(made, data, "test")["map"] > 0.9  # shades tell the classes apart
+    with pytest.raises(OptionError, match="no classes to search in its validation part"):
+        question.check(data, "validation")

@@ -17,11 +17,11 @@ from wyner.errors import DataError, RunError
 from wyner.experiments import Experiment
 from wyner.experiments import sweep as sweeps
 from wyner.experiments.defaults import experiment_on
-from wyner.experiments.probes import label_accuracy, linear_accuracy
-from wyner.experiments.reproduce.measure import Ruler
-from wyner.experiments.reproduce.stats import Spread
-from wyner.experiments.sweep_runs import Standing, hopeless
-from wyner.models.stored import load as load_model
+from wyner.experiments.questions import Likelihood
+from wyner.experiments.results import Spread
+from wyner.experiments.sweep.runs import ArmResult, Readable, hopeless
+from wyner.metrics import linear_probe
+from wyner.models import load as load_model
 
 
 def tiny(**fit) -> Experiment:
@@ -31,9 +31,9 @@ def tiny(**fit) -> Experiment:
     )
 
 
-def standing(lam: float, nll: float, error: float = 0.1, rate: float = 1.0) -> Standing:
+def standing(lam: float, nll: float, error: float = 0.1, rate: float = 1.0) -> ArmResult:
     spreads = {"nll_conditional": Spread(nll, 0.2, 4, error), "I41": Spread(rate, 0.1, 4, 0.05)}
-    return Standing({"lam": lam}, "finished", "", spreads, [])
+    return ArmResult({"lam": lam}, "finished", "", spreads, [])
 
 
 def test_the_largest_lambda_within_one_standard_error_is_chosen():
@@ -87,7 +87,7 @@ def test_test_rows_are_never_touched_and_the_numbers_are_those_of_validation_row
         },
     )
     with pytest.raises(DataError, match="nan"):  # looking at them does not go unnoticed
-        Ruler.of(poisoned, "test", 2, 4).measure(base.build(poisoned))
+        Likelihood(2, 4).answer(base.build(poisoned), poisoned, "test")
     found = sweeps.sweep(
         base,
         {"lam": [0.0, 0.5]},
@@ -97,7 +97,7 @@ def test_test_rows_are_never_touched_and_the_numbers_are_those_of_validation_row
         progress=False,
         dataset=poisoned,
     )
-    assert len(found.standings) == 2
+    assert len(found.arms) == 2
     assert {p.name for p in tmp_path.iterdir()} == {
         "plan.json",
         "runs",
@@ -109,7 +109,7 @@ def test_test_rows_are_never_touched_and_the_numbers_are_those_of_validation_row
     stored = json.loads((tmp_path / "sweep.json").read_text())
     first = stored["rows"][0]
     folder = next((tmp_path / "runs").glob("000*"))
-    again = Ruler.of(dataset, "validation", 3, 1000).measure(load_model(folder))
+    again = Likelihood(3, 1000).answer(load_model(folder), dataset, "validation")
     assert first["metrics"]["nll_conditional"] == again["nll_conditional"]
     assert 0 <= first["metrics"]["accuracy_percent"] <= 100
     assert stored["chosen"] in [{"lam": 0.0}, {"lam": 0.5}]
@@ -144,7 +144,7 @@ def test_hopeless_values_are_dropped_and_the_rest_finishes(tmp_path):
     found = sweeps.sweep(
         base, {"lr": [0.02, 1e-6]}, seeds=2, samples=3, out=tmp_path, progress=False
     )
-    good, bad = found.standings
+    good, bad = found.arms
     assert (good.state, bad.state) == ("finished", "dropped")
     assert "dropped after epoch 2" in bad.why
     assert found.best is good
@@ -159,25 +159,25 @@ def test_hopeless_values_are_dropped_and_the_rest_finishes(tmp_path):
         figures=False,
         progress=False,
     )
-    assert [s.state for s in kept.standings] == ["finished", "finished"]
+    assert [s.state for s in kept.arms] == ["finished", "finished"]
 
 
 def test_an_interrupted_sweep_goes_on_and_a_different_one_is_refused(tmp_path, monkeypatch):
     options = dict(seeds=2, samples=3, figures=False, progress=False)
     whole = sweeps.sweep(tiny(), {"lam": [0.0, 0.5]}, out=tmp_path / "whole", **options)
-    measure, calls = Ruler.measure, []
+    answer, calls = Likelihood.answer, []
 
-    def interrupting(self, model):
+    def interrupting(self, model, *rest):
         calls.append(model)
         if len(calls) == 6:
             os.kill(os.getpid(), signal.SIGINT)
-        return measure(self, model)
+        return answer(self, model, *rest)
 
-    monkeypatch.setattr(Ruler, "measure", interrupting)
+    monkeypatch.setattr(Likelihood, "answer", interrupting)
     with pytest.raises(KeyboardInterrupt, match="same command"):
         sweeps.sweep(tiny(), {"lam": [0.0, 0.5]}, out=tmp_path / "parts", **options)
     parts = sweeps.sweep(tiny(), {"lam": [0.0, 0.5]}, out=tmp_path / "parts", **options)
-    assert [s.members for s in parts.standings] == [s.members for s in whole.standings]
+    assert [s.members for s in parts.arms] == [s.members for s in whole.arms]
     with pytest.raises(RunError, match="another sweep|other settings"):
         sweeps.sweep(tiny(), {"lam": [0.0, 0.4]}, out=tmp_path / "parts", **options)
 
@@ -190,10 +190,10 @@ def test_a_linear_probe_reads_what_is_linear():
     codes = torch.nn.functional.one_hot(labels, 3).double() @ torch.randn(
         3, 4, generator=g
     ).double() * 6 + torch.randn(600, 4, generator=g)
-    assert linear_accuracy(codes[:300], labels[:300], codes[300:], labels[300:]) > 0.95
+    assert linear_probe(codes[:300], labels[:300], codes[300:], labels[300:], 0.3) > 0.95
     noise = torch.randn(600, 4, generator=g).double()
     assert abs(
-        linear_accuracy(noise[:300], labels[:300], noise[300:], labels[300:]) - 1 / 3
+        linear_probe(noise[:300], labels[:300], noise[300:], labels[300:], 0.3) - 1 / 3
     ) < 5 * math.sqrt(2 / 9 / 300)
 
 
@@ -202,7 +202,7 @@ def test_no_labels_no_accuracy():
     model = Experiment({"name": "gaussian"}, {"z": 1, "u": 1, "v": 1}, {"hidden": []}).build(
         dataset
     )
-    assert label_accuracy(model, dataset) == {}
+    assert Readable().answer(model, dataset, "validation") == {}
 
 
 def test_settings_where_none_are_given():

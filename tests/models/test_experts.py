@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,7 +13,7 @@ import wyner
 from oracle.cases import AFFINE
 from wyner import KL, Real
 from wyner.errors import OptionError
-from wyner.families import Mixture, Product
+from wyner.families import Fixed, Gaussian, Mixture, Product
 from wyner.laws import run
 from wyner.models import DMVAE, MMVAE, MVAE, MVTCAE, MMVAEPlus, MoPoE
 from wyner.models.experts import posterior, products, subset_name
@@ -240,3 +241,33 @@ def test_products_with_and_without_the_prior():
 def test_options_out_of_range(make, words):
     with pytest.raises(OptionError, match=words):
         make()
+
+
+@pytest.mark.parametrize("kind", [MMVAE, MMVAEPlus])
+@pytest.mark.parametrize("means", [(0.5, -0.7), (0.3, 0.3), (30.0, -30.0)])
+def test_the_loss_of_a_mixture_is_its_divergence_less_that_of_the_experts_from_it(kind, means):
+    """1/M sum_i KL(q_i || p) - 1/M sum_i KL(q_i || q) by closed form and on a grid, all networks
+    constant; of experts that never meet, the second is log M."""
+    styled = {"u": 1, "v": 1} if kind is MMVAEPlus else {}
+    fixed = {k: Gaussian(Fixed(0.3)) for k in "xy"} | {"p(z)": Gaussian(Fixed(1.0))}
+    model = kind(x=Real(3), y=Real(2), z=1, networks=AFFINE, families=fixed, **styled).double()
+    with torch.no_grad():
+        for p in model.parameters():
+            p.zero_()
+        for name, mean in zip("xy", means, strict=True):
+            model.factors[f"q(z|{name})"].network.layers[0].bias[0] = mean
+    given = {"x": torch.zeros(100_000, 3).double(), "y": torch.zeros(100_000, 2).double()}
+    torch.manual_seed(0)
+    noise = model.objective.noise((100_000,), given["x"])
+    weights = torch.tensor(model.objective.objective.weights(0.0))
+    found = float(model.objective(given, noise, weights)[0].detach())
+
+    z = np.linspace(-45, 45, 200_001)
+    density = [np.exp(-0.5 * (z - m) ** 2) / np.sqrt(2 * np.pi) for m in means]
+    mixture = np.maximum(sum(density) / 2, 1e-300)
+    apart = [(d * np.log(np.maximum(d, 1e-300) / mixture)).sum() * (z[1] - z[0]) for d in density]
+    rate = sum(0.5 * m**2 for m in means) / 2  # KL( N(m,1) || N(0,1) )
+    detail = 0.5 * 5 * np.log(2 * np.pi * 0.3)  # - log p(x) - log p(y) at their means
+    assert found == pytest.approx(rate + detail - sum(apart) / 2, abs=5e-3)
+    if means[0] > 1:
+        assert sum(apart) / 2 == pytest.approx(np.log(2), abs=1e-6)

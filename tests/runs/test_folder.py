@@ -10,7 +10,7 @@ import torch
 
 import wyner
 from wyner import Binary, Categorical, Image, Real
-from wyner.config import decode, encode
+from wyner.codec import decode, encode
 from wyner.errors import OptionError, RunError, WynerError
 from wyner.families import Bernoulli, Deterministic, Fixed, Gaussian, Predicted, Trainable
 from wyner.models import WynerVAE
@@ -143,11 +143,11 @@ def damage(folder, what: str) -> None:
             )
         )
     elif what == "model":
-        config.write_text(config.read_text().replace("WynerVAE", "WinerVAE"))
+        config.write_text(config.read_text().replace("wyner-vae", "winer-vae"))
     elif what == "size":
         config.write_text(config.read_text().replace('"z": 2', '"z": 3'))
     elif what == "kind":
-        config.write_text(config.read_text().replace("variables.Real", "variables.Surreal"))
+        config.write_text(config.read_text().replace('"kind": "real"', '"kind": "surreal"'))
 
 
 @pytest.mark.parametrize(
@@ -159,8 +159,8 @@ def damage(folder, what: str) -> None:
         ("no config", "is not a run"),
         ("bad config", "damaged"),
         ("other config", "does not describe a run"),
-        ("format", "format 99 by wyner 9.9; this version reads format 1"),
-        ("model", "did you mean 'WynerVAE'"),
+        ("format", "format 99 by wyner 9.9; this version reads formats 1 and 2"),
+        ("model", "did you mean 'wyner-vae'"),
         ("size", "weights are of another model"),
         ("kind", "unknown kind"),
     ],

@@ -264,16 +264,7 @@ def test_two_processes_train_like_one(tmp_path) -> None:
 
 
 def test_divergence_names_the_term_and_keeps_the_last_good_checkpoint(tmp_path) -> None:
-    m = WynerVAE(
-        x=Real(3),
-        y=Real(2),
-        z=2,
-        u=1,
-        v=1,
-        alpha=1.0,
-        networks=MLPs((8,)),
-        families={"y": Gaussian(Trainable())},
-    )
+    m = model(alpha=1.0, families={"y": Gaussian(Trainable())})
     factor = m.factors["p(y|z,v)"]
     calls = {"n": 0}
 

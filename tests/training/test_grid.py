@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
-import time
 import types
 
 import numpy as np
@@ -22,7 +20,7 @@ from wyner.files import read_tensors
 from wyner.models import WynerVAE
 from wyner.networks import MLPs
 from wyner.training.fit import fit
-from wyner.training.grid import points_of
+from wyner.training.grid_points import points_of
 
 
 def pair(n: int = 120, seed: int = 0) -> dict[str, torch.Tensor]:
@@ -327,7 +325,7 @@ def outcome(folder) -> dict[str, tuple]:
     return found
 
 
-def test_killed_and_resumed_equals_uninterrupted(tmp_path) -> None:
+def test_killed_and_resumed_equals_uninterrupted(tmp_path, until_done) -> None:
     """A batch, then a single run; killed at random places."""
 
     def start(out) -> subprocess.Popen:
@@ -337,19 +335,8 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path) -> None:
 
     whole = start(tmp_path / "whole")
     assert "done" in whole.communicate(timeout=120)[0]
-    expected, rng, died = outcome(tmp_path / "whole"), random.Random(0), 0
-    while True:
-        process = start(tmp_path / "killed")
-        assert process.stdout is not None
-        process.stdout.readline()
-        if died < 2:
-            time.sleep(rng.uniform(0.3, 1.0))
-            process.send_signal(signal.SIGKILL)
-        text = process.stdout.read()
-        process.wait()
-        if "done" in text:
-            break
-        died += 1
+    expected, rng = outcome(tmp_path / "whole"), random.Random(0)
+    died = until_done(lambda: start(tmp_path / "killed"), [rng.uniform(0.3, 1.0) for _ in range(2)])
     assert died >= 2, "the grid was not interrupted often enough to show anything"
     found = outcome(tmp_path / "killed")
     assert found.keys() == expected.keys()

@@ -50,24 +50,13 @@ def outcome(folder) -> tuple[dict, list]:
 
 
 @pytest.mark.parametrize(("when", "kills"), [("after", 8), ("alternating", 6), ("jointly", 6)])
-def test_killed_and_resumed_equals_uninterrupted(tmp_path, when: str, kills: int) -> None:
+def test_killed_and_resumed_equals_uninterrupted(tmp_path, until_done, when, kills) -> None:
     whole = start(tmp_path / "whole", when)
     assert "done" in whole.communicate(timeout=120)[0]
     tensors, rows = outcome(tmp_path / "whole")
-    rng, died = random.Random(when), 0
-    out = tmp_path / "killed"
-    while True:
-        process = start(out, when)
-        assert process.stdout is not None
-        process.stdout.readline()
-        if died < kills:
-            time.sleep(rng.uniform(0.05, 1.2) if died else 0.8)
-            process.send_signal(signal.SIGKILL)
-        text = process.stdout.read()
-        process.wait()
-        if "done" in text:
-            break
-        died += 1
+    rng, out = random.Random(when), tmp_path / "killed"
+    pauses = [0.8, *(rng.uniform(0.05, 1.2) for _ in range(kills - 1))]
+    died = until_done(lambda: start(out, when), pauses)
     assert died >= 2, "the run was not interrupted often enough to show anything"
     again, log = outcome(out)
     assert log == rows

@@ -207,7 +207,7 @@ def test_an_average_is_the_exponential_average():
     with average.inside():
         torch.testing.assert_close(w, expected)
     assert torch.equal(w, live)
-    average.settle()
+    average.apply_average()
     torch.testing.assert_close(w, expected)
 
 

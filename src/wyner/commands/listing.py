@@ -10,7 +10,7 @@ import torch
 
 from wyner import data, models
 from wyner.errors import OptionError, TaskError, unknown
-from wyner.experiments import read, shipped
+from wyner.experiments import grammar, read, shipped
 from wyner.models import Model
 from wyner.tasks import abilities
 from wyner.tasks.retrieval import searchable
@@ -80,6 +80,10 @@ def show(what: str) -> None:
                 f"{e.model.get('name', 'WynerVAE')} on {e.data['name']}, {e.fit.get('epochs', 50)}"
                 f" epochs: wyner train {name}",
             )
+        for name in grammar.names():
+            which = ", ".join(grammar.protocols(name))
+            title = grammar.read(name, grammar.protocols(name)[0]).title
+            table.add_row(name, f"{title} ({which}): wyner reproduce {name}")
     console.print(table)
 
 

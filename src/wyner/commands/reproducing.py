@@ -1,126 +1,37 @@
-"""Tables of the papers, trained again: the command `wyner reproduce`. Which experiment takes which
-options, and what trains it.
-"""
+"""Tables of the papers, trained again: the command `wyner reproduce`."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wyner.errors import OptionError, unknown
-from wyner.experiments import common_information, dsae, pixelcnn, retrieval
-from wyner.experiments import reproduce as tables
-
-MEANT = {"rows": "tasks", "samples": "pairs a task"}
-"""What options of common-information mean."""
+from wyner.experiments import grammar
+from wyner.experiments.reproduce import redraw, reproduce
 
 
-def reproduced(experiment: str, protocol: str, asked: Mapping[str, Any], **where: Any) -> Path:
+def reproduced(
+    experiment: str, protocol: str, asked: Mapping[str, Any], on: str = "test", **where: Any
+) -> Path:
     """Trains what is missing of a table and writes it.
 
     Args:
-        experiment, protocol: by name.
+        experiment, protocol: by name, or a file.
         asked: `rows` (slugs), `seeds`, `epochs`, `samples`, `test_rows`, `data`; None for the
-            protocol's own.
-        where: `out`, `runs`, `figures`, `progress`, as all experiments take them.
+            study's own.
+        on: the part that is measured, "test" or "validation".
+        where: `out`, `runs`, `figures`, `progress`.
 
     Returns:
-        The folder with the table.
+        The file of the table.
 
     Raises:
-        OptionError: an unknown experiment or protocol, or an option that the experiment does not
-            have.
+        OptionError: an unknown experiment or protocol, or an option that the study does not take.
     """
-    runner = _runner(experiment)
-    taken = [n for n in inspect.signature(runner).parameters if n in asked]
-    if refused := [n for n, value in asked.items() if value is not None and n not in taken]:
-        words = MEANT if runner is _common_information else {}
-        raise OptionError(
-            f"{experiment} takes {_flags(taken, words)}; leave out {_flags(refused, {})}"
-        )
-    return runner(experiment, protocol, **{n: asked[n] for n in taken}, **where)
+    given = {**asked, "rows": asked.get("rows") or ()}
+    return reproduce(grammar.read(experiment, protocol), on=on, **given, **where)
 
 
-def _flags(names: list[str], words: Mapping[str, str]) -> str:
-    *most, last = [
-        "--" + n.replace("_", "-") + (f" ({words[n]})" if n in words else "") for n in names
-    ]
-    return f"{', '.join(most)} and {last}" if most else last
-
-
-def _runner(experiment: str) -> Callable[..., Path]:
-    special: dict[str, Callable[..., Path]] = {
-        common_information.NAME: _common_information,
-        dsae.NAME: _dsae,
-        pixelcnn.NAME: _pixelcnn,
-        **dict.fromkeys(retrieval.names(), _retrieval),
-    }
-    known = {**dict.fromkeys(tables.names(), _table), **special}
-    if experiment not in known:
-        raise OptionError(unknown("experiment", experiment, known))
-    return known[experiment]
-
-
-def _common_information(
-    experiment: str, protocol: str, *, rows: Any, seeds: Any, samples: Any, **where: Any
-) -> Path:
-    plan = common_information.protocol(
-        protocol, rows or [], None if samples is None else [samples], seeds
-    )
-    return common_information.reproduce(plan, **where)
-
-
-def _dsae(
-    experiment: str, protocol: str, *, rows: Any, seeds: Any, epochs: Any, data: Any, **where: Any
-) -> Path:
-    return dsae.reproduce(
-        dsae.read(protocol), rows=rows or [], seeds=seeds, epochs=epochs, data=data, **where
-    )
-
-
-def _pixelcnn(
-    experiment: str,
-    protocol: str,
-    *,
-    rows: Any,
-    seeds: Any,
-    epochs: Any,
-    test_rows: Any,
-    **where: Any,
-) -> Path:
-    return pixelcnn.reproduce(
-        pixelcnn.protocol(protocol).changed(seeds, epochs, test_rows), rows=rows or [], **where
-    )
-
-
-def _retrieval(
-    experiment: str, protocol: str, *, rows: Any, seeds: Any, epochs: Any, data: Any, **where: Any
-) -> Path:
-    plan = retrieval.read(experiment, protocol)
-    return retrieval.reproduce(
-        plan, rows=rows or [], seeds=seeds, epochs=epochs, data=data, **where
-    )
-
-
-def _table(
-    experiment: str,
-    protocol: str,
-    *,
-    rows: Any,
-    seeds: Any,
-    epochs: Any,
-    samples: Any,
-    test_rows: Any,
-    data: Any,
-    **where: Any,
-) -> Path:
-    options = {
-        "seeds": seeds,
-        "epochs": epochs,
-        "samples": samples,
-        "test_rows": test_rows,
-        "data": data,
-    }
-    return tables.reproduce(tables.read(experiment, protocol), rows=rows or [], **options, **where)
+def redrawn(experiment: str, protocol: str, out: Path) -> list[Path]:
+    """Draws a table, or all, again from what its JSON holds."""
+    return redraw(experiment, protocol, out)

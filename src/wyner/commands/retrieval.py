@@ -135,15 +135,12 @@ def retrieve(
                 f"k: expected a number from 1 to the {len(shown.names)} items of the gallery,"
                 f" got {k}"
             )
-        source = str(gallery.resolve())
         index = model.index(
-            **{
-                to: shown.blocks(),
-                "names": shown.names,
-                "distance": distance or "cosine",
-                "out": keep,
-                "source": source,
-            }
+            {to: shown.blocks()},
+            names=shown.names,
+            distance=distance or "cosine",
+            out=keep,
+            source=str(gallery.resolve()),
         )
     rows: dict[str, Any] = {of: asked.blocks()}
     hits = index.search(k=k, **rows)

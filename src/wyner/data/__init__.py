@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from wyner.data import (
     binary,
     celeba,
+    class_features,
     digits,
     emoji,
     fashion,
@@ -55,15 +57,14 @@ TABLE: dict[str, Callable[..., Dataset]] = {
     "digits-add1": digits.add1,
     "mnist-halves": _full(digits.halves),
     "mnist-add1": _full(digits.add1),
-    "binary-digits": binary.digits,
-    "binary-mnist": binary.handwritten,
-    "binary-fashion": binary.clothes,
+    **{name: partial(binary.binary, name) for name in binary.SETS},
     "mnist-svhn": mnist_svhn.same,
     "mnist-svhn-add1": mnist_svhn.add1,
     "fashion-mnist": fashion.pairs,
     "celeba": celeba.celeba,
     "emoji": emoji.emoji,
     "sketchy": sketchy.sketchy,
+    "sketchy-features": class_features.sketchy_features,
     "image-pairs": folders.image_pairs,
     "linear-sequences": linear_sequences.linear_sequences,
     "timit": _cut(speech.timit),

@@ -51,10 +51,8 @@ def _sphere(content: bytes, name: str) -> tuple[np.ndarray, int]:
             k: v for k, _, v in (line.split(" ", 2) for line in lines if line.count(" ") >= 2)
         }
         rate, width = int(fields["sample_rate"]), int(fields.get("sample_n_bytes", "2"))
-        channels, coding = (
-            int(fields.get("channel_count", "1")),
-            fields.get("sample_coding", "pcm").strip(),
-        )
+        channels = int(fields.get("channel_count", "1"))
+        coding = fields.get("sample_coding", "pcm").strip()
     except (ValueError, KeyError, UnicodeDecodeError) as e:
         raise DataError(f"{name}: its SPHERE header cannot be read: {e}") from e
     if coding != "pcm" or width != 2:
@@ -63,13 +61,8 @@ def _sphere(content: bytes, name: str) -> tuple[np.ndarray, int]:
             " convert it to wav first"
         )
     order = "<i2" if fields.get("sample_byte_format", "01").strip() == "01" else ">i2"
-    return (
-        _mixed(
-            np.frombuffer(content[size : size + (len(content) - size) // 2 * 2], order), channels
-        )
-        / 32768,
-        rate,
-    )
+    whole = content[size : size + (len(content) - size) // 2 * 2]
+    return _mixed(np.frombuffer(whole, order), channels) / 32768, rate
 
 
 def _wav(content: bytes, name: str) -> tuple[np.ndarray, int]:
@@ -102,12 +95,8 @@ def _other(content: bytes, name: str) -> tuple[np.ndarray, int]:
 
 
 def _mixed(samples: np.ndarray, channels: int) -> np.ndarray:
-    return (
-        samples[: len(samples) // channels * channels]
-        .reshape(-1, channels)
-        .astype(np.float32)
-        .mean(1)
-    )
+    whole = samples[: len(samples) // channels * channels]
+    return whole.reshape(-1, channels).astype(np.float32).mean(1)
 
 
 def resampled(samples: np.ndarray, rate: int, to: int) -> np.ndarray:

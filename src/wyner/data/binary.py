@@ -10,7 +10,8 @@ import numpy as np
 
 from wyner.data.dataset import Dataset
 from wyner.data.digits import CREDIT, embedded
-from wyner.data.fashion import CLASSES, fashion
+from wyner.data.fashion import CREDIT as CLOTHES
+from wyner.data.fashion import fashion
 from wyner.data.mnist import Digits, mnist
 from wyner.errors import OptionError
 from wyner.seeds import DATA, mix
@@ -21,27 +22,27 @@ SHARE = 0.2
 SIZES = (28, 14)
 
 
-def digits(
+SETS: dict[str, tuple[Callable[[], Digits], str]] = {
+    "binary-digits": (embedded, CREDIT),
+    "binary-mnist": (mnist, CREDIT),
+    "binary-fashion": (fashion, CLOTHES),
+}
+"""The 7,000 digits inside the package, all of MNIST, pieces of clothing: pictures and credit."""
+
+
+def binary(
+    name: str = "binary-mnist",
+    *,
     train: int | None = None,
     validation: int | None = None,
     test: int | None = None,
     size: int = 28,
     seed: int = 0,
 ) -> Dataset:
-    """The 7,000 digits inside the package, as `binary-mnist`."""
-    return _pictures("binary-digits", embedded, CREDIT, train, validation, test, size, seed)
-
-
-def handwritten(
-    train: int | None = None,
-    validation: int | None = None,
-    test: int | None = None,
-    size: int = 28,
-    seed: int = 0,
-) -> Dataset:
-    """Digits of MNIST, pixels above 127 are 1: x `Binary(1, 28, 28)`, and the label.
+    """One picture a row, pixels above 127 are 1: x `Binary(1, 28, 28)`, and the label.
 
     Args:
+        name: of the pictures, from `SETS`.
         train, validation, test: rows, the first of each part; by default all. A fifth of the
             training pictures, chosen by the seed, is set aside to validate on.
         size: 28, or 14: means of 2x2 pixels, cut at one half.
@@ -51,33 +52,9 @@ def handwritten(
         OptionError: more rows than there are, or another size. DataError: the files are not there
             and cannot be fetched.
     """
-    return _pictures("binary-mnist", mnist, CREDIT, train, validation, test, size, seed)
-
-
-def clothes(
-    train: int | None = None,
-    validation: int | None = None,
-    test: int | None = None,
-    size: int = 28,
-    seed: int = 0,
-) -> Dataset:
-    """Pieces of clothing of Fashion-MNIST, as `binary-mnist`."""
-    credit = "Fashion-MNIST, Zalando SE, MIT licence. Classes: " + ", ".join(CLASSES) + "."
-    return _pictures("binary-fashion", fashion, credit, train, validation, test, size, seed)
-
-
-def _pictures(
-    name: str,
-    source: Callable[[], Digits],
-    credit: str,
-    train: int | None,
-    validation: int | None,
-    test: int | None,
-    size: int,
-    seed: int,
-) -> Dataset:
     if size not in SIZES:
         raise OptionError(f"{name}: expected size = 28 or 14, got {size!r}")
+    source, credit = SETS[name]
     found = source()
     order = np.random.default_rng(mix(seed, DATA)).permutation(len(found.train_images))
     held = round(SHARE * len(order))
@@ -97,18 +74,11 @@ def _pictures(
     parts = {k: part(k) for k in rows}
     sizes = {k: len(p["label"]) for k, p in parts.items()}
     shrunk = "" if size == 28 else f" of {size}x{size} pixels"
-    return Dataset(
-        name,
-        parts["train"],
-        parts["validation"],
-        parts["test"],
-        {"x": Binary(1, size, size)},
-        {},
-        {"name": name, **sizes, "size": size, "seed": seed},
-        {},
+    made, notes = (
+        dict(name=name, **sizes, size=size, seed=seed),
         (f"Pictures{shrunk} cut at one half. {credit}",),
-        "image",
     )
+    return Dataset.of(made, parts, {"x": Binary(1, size, size)}, notes=notes, kind="image")
 
 
 def bits(images: np.ndarray, size: int = 28) -> np.ndarray:

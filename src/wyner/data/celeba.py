@@ -4,11 +4,12 @@ of it is in the package.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from wyner.data.dataset import Dataset
+from wyner.data.dataset import PARTS, Dataset
 from wyner.data.fetch import asked_for, cache, root
 from wyner.data.photos import Album, decoded
 from wyner.errors import DataError, OptionError
@@ -32,8 +33,8 @@ def celeba(
 
     Needs `list_attr_celeba*.txt` and, beside it, the aligned pictures as a folder or zip archive
     `img_align_celeba*`. Faces are decoded once into the cache (12 KB each). The attributes are a
-    function of the face, so C_GK = I = J = H(X). Parts are in the
-    order of the list: training, validation, test; the same person may be in two of them.
+    function of the face, so C_GK = I = J = H(X). Parts are in the order of the list: training,
+    validation, test; the same person may be in two of them.
 
     Args:
         folder: with the two; by default `$WYNER_DATA_DIR/celeba`, or `celeba` in the cache.
@@ -48,11 +49,8 @@ def celeba(
     where = _folder(folder)
     lists, pictures = sorted(where.glob("list_attr_celeba*.txt")), _pictures(where)
     if not lists or pictures is None:
-        missing = (
-            "list_attr_celeba*.txt"
-            if not lists
-            else "img_align_celeba*, a folder or zip archive of .jpg files"
-        )
+        faces_of = "img_align_celeba*, a folder or zip archive of .jpg files"
+        missing = faces_of if lists else "list_attr_celeba*.txt"
         raise DataError(
             f"{where} has no {missing}; put the attributes and the aligned faces of CelebA there"
         )
@@ -73,32 +71,20 @@ def celeba(
             f" and {tested}"
         )
     faces = decoded(album, [place[names[i]] for i in kept], size, crop, 3, "celeba")
-    x = bits[kept]
     ends = [0, n - held - tested, n - tested, n]
-    train, middle, last = (
-        {"x": x[a:b], "y": faces[a:b]} for a, b in zip(ends[:-1], ends[1:], strict=True)
-    )
-    source = {"name": "celeba", "size": size, "crop": crop, "validation": held, "test": tested}
+    cuts = [slice(a, b) for a, b in pairwise(ends)]
+    parts = {
+        k: {"x": bits[kept][c], "y": faces[c]} for k, c in zip(PARTS, cuts) if c.start < c.stop
+    }
+    source = dict(name="celeba", size=size, crop=crop, validation=held, test=tested)
     if folder is not None:
         source["folder"] = str(where.resolve())
-    missing_note = (
-        ()
-        if n == len(names)
-        else (f"{len(names) - n} faces of the list have no picture and are left out.",)
-    )
-    return Dataset(
-        "celeba",
-        train,
-        middle if held else {},
-        last,
-        {"x": Binary(len(attributes)), "y": Image(3, size, size)},
-        {},
-        source,
-        {},
-        (CREDIT, "Attributes: " + ", ".join(attributes) + ".", *missing_note),
-        "vector",
-        names={"x": tuple(attributes)},
-    )
+    notes = [CREDIT, "Attributes: " + ", ".join(attributes) + "."]
+    if n < len(names):
+        notes.append(f"{len(names) - n} faces of the list have no picture and are left out.")
+    spaces = {"x": Binary(len(attributes)), "y": Image(3, size, size)}
+    more = dict(notes=tuple(notes), names={"x": tuple(attributes)})
+    return Dataset.of(source, parts, spaces, **more)
 
 
 def read_attributes(path: Path) -> tuple[list[str], list[str], np.ndarray]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from wyner.data import audio
-from wyner.data.dataset import Dataset
+from wyner.data.dataset import PARTS, Dataset
 from wyner.data.fetch import cache
 from wyner.data.spectra import Spectra
 from wyner.errors import DataError
@@ -23,8 +23,6 @@ from wyner.families import StepGaussian, Trainable
 from wyner.files import write_bytes
 from wyner.ragged import Ragged
 from wyner.variables import Sequence as Frames
-
-PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -72,11 +70,9 @@ class Corpus:
         """How frames are made, as plain values: what a run keeps to turn sound into frames and
         back.
         """
-        return {
-            **asdict(self.spectra),
-            "mean": self.mean.tolist(),
-            "deviation": self.deviation.tolist(),
-        }
+        return dict(
+            **asdict(self.spectra), mean=self.mean.tolist(), deviation=self.deviation.tolist()
+        )
 
     def dataset(self, steps: int = 20) -> Dataset:
         """Windows of `steps` frames: cut anew in every epoch to train on, consecutive to validate
@@ -84,7 +80,7 @@ class Corpus:
 
         The decoder has one trained variance a bin.
         """
-        held = {}
+        held: dict[str, Any] = {}
         for part in PARTS[1:]:
             cut = [
                 (segments(r.frames, steps), r) for r in self.part(part) if len(r.frames) >= steps
@@ -96,18 +92,15 @@ class Corpus:
                     "x": np.concatenate([w for w, _ in cut]),
                     "label": label.astype(np.int64),
                 }
-        train: dict[str, Any] = {"x": Ragged([r.frames for r in self.part("train")], steps)}
-        bins = self.spectra.bins
-        return Dataset(
-            self.name,
-            train,
-            held.get("validation", {}),
-            held.get("test", {}),
-            {"x": Frames(steps, bins)},
-            source={**self.source, "steps": steps},
+        train = {"x": Ragged([r.frames for r in self.part("train")], steps)}
+        return Dataset.of(
+            {"name": self.name, **self.source, "steps": steps},
+            {"train": train, **held},
+            {"x": Frames(steps, self.spectra.bins)},
             families={"x": StepGaussian(Trainable())},
             notes=self.notes,
-            about={"spectra": self.features()},
+            about={"spectra": self.features(), "text": f"{self}."},
+            sides={part: self.part(part) for part in PARTS},
         )
 
     def __str__(self) -> str:

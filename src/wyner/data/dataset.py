@@ -12,6 +12,8 @@ import numpy as np
 
 from wyner.variables import Image, Space
 
+PARTS = ("train", "validation", "test")
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -32,6 +34,8 @@ class Dataset:
         scale: by modality, `(mean, deviation)` that were taken out of a user's table.
         about: what a run should keep besides `source`: how raw files became rows.
         names: of the coordinates of a modality, where they have names: attributes, columns.
+        sides: what rows are taken from, by part: both sides of classes that no training has seen
+            and that are searched, `shown` those of the test as pictures; or whole recordings.
     """
 
     name: str
@@ -47,6 +51,20 @@ class Dataset:
     scale: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
+    sides: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        source: Mapping[str, Any],
+        parts: Mapping[str, Any],
+        spaces: Mapping[str, Space],
+        **more: Any,
+    ) -> Dataset:
+        """A set called what its source says, from its parts by name; `more` are further fields."""
+        train, validation, test = (parts.get(k, {}) for k in PARTS)
+        name, source = source["name"], dict(source)
+        return cls(name, train, validation, test, dict(spaces), source=source, **more)
 
     @property
     def modalities(self) -> list[str]:
@@ -64,10 +82,7 @@ class Dataset:
         }
 
     def __str__(self) -> str:
-        sizes = (
-            f"{_rows(self.train)} train, {_rows(self.validation)} validation, {_rows(self.test)}"
-            " test"
-        )
+        sizes = ", ".join(f"{_rows(getattr(self, k))} {k}" for k in PARTS)
         return f"{self.name}: {', '.join(f'{k}: {v!r}' for k, v in self.spaces.items())}; {sizes}"
 
 

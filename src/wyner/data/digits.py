@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import numpy as np
 
@@ -72,7 +73,9 @@ def halves(
                 "binarisation='static' is a split of all of MNIST: use mnist-halves, and leave out"
                 " validation"
             )
-        return _static_halves()
+        found = {name: _cut(bits) for name, bits in static().items()}
+        what = "Statically binarised digits (Larochelle and Murray 2011)"
+        return _halved(dict(name="mnist-halves", binarisation=binarisation), found, what)
     digits = mnist() if full else embedded()
     count = len(digits.train_images) // 12 if validation is None else validation
     order = np.random.default_rng(mix(seed, DATA)).permutation(len(digits.train_images))
@@ -82,43 +85,26 @@ def halves(
 
     train, held = np.sort(order[count:]), np.sort(order[:count])
     name = "mnist-halves" if full else "digits-halves"
-    return Dataset(
-        name,
-        part(digits.train_images[train], digits.train_labels[train]),
-        part(digits.train_images[held], digits.train_labels[held]),
-        part(digits.test_images, digits.test_labels),
-        {"x": Binary(28, 14), "y": Binary(28, 14)},
-        {},
-        {"name": name, "validation": count, "seed": seed},
-        {},
-        ("Threshold-binarised digits, x the left half, y the right half. " + CREDIT,),
-        "halves",
+    parts = {
+        "train": part(digits.train_images[train], digits.train_labels[train]),
+        "validation": part(digits.train_images[held], digits.train_labels[held]),
+        "test": part(digits.test_images, digits.test_labels),
+    }
+    return _halved(
+        dict(name=name, validation=count, seed=seed), parts, "Threshold-binarised digits"
     )
+
+
+def _halved(source: dict[str, Any], parts: dict[str, Any], what: str) -> Dataset:
+    spaces = {"x": Binary(28, 14), "y": Binary(28, 14)}
+    notes = (f"{what}, x the left half, y the right half. {CREDIT}",)
+    return Dataset.of(source, parts, spaces, notes=notes, kind="halves")
 
 
 def _cut(bits: np.ndarray) -> dict[str, np.ndarray]:
     """Left and right halves of pictures `(N, 28, 28)` of zeros and ones."""
     bits = bits.astype(np.float32)
     return {"x": np.ascontiguousarray(bits[:, :, :14]), "y": np.ascontiguousarray(bits[:, :, 14:])}
-
-
-def _static_halves() -> Dataset:
-    found = {name: _cut(bits) for name, bits in static().items()}
-    return Dataset(
-        "mnist-halves",
-        found["train"],
-        found["validation"],
-        found["test"],
-        {"x": Binary(28, 14), "y": Binary(28, 14)},
-        {},
-        {"name": "mnist-halves", "binarisation": "static"},
-        {},
-        (
-            "Statically binarised digits (Larochelle and Murray 2011), x the left half, y the right"
-            " half. " + CREDIT,
-        ),
-        "halves",
-    )
 
 
 def add1(
@@ -133,7 +119,7 @@ def add1(
     pad, 28 + 2 pad)` in [0, 1].
 
     The pair shares only the label, which can be read from each side: C_GK = I = J = H(label),
-        nearly log 10 = 2.3026 nats.
+    nearly log 10 = 2.3026 nats.
 
     Args:
         full: all of MNIST (50,000 pairs by default) instead of the embedded digits (6,000).
@@ -157,28 +143,13 @@ def add1(
 
     cut = len(digits.train_images) // 12
     name, shape = "mnist-add1" if full else "digits-add1", Image(1, 28 + 2 * pad, 28 + 2 * pad)
-    held = (
-        pairs(digits.train_images[:cut], digits.train_labels[:cut], validation)
-        if validation
-        else {}
-    )
-    made = pairs(digits.train_images[cut:], digits.train_labels[cut:], train)
-    return Dataset(
-        name,
-        made,
-        held,
-        pairs(digits.test_images, digits.test_labels, test),
-        {"x": shape, "y": shape},
-        one_label(made["label"]),
-        {
-            "name": name,
-            "train": train,
-            "validation": validation,
-            "test": test,
-            "pad": pad,
-            "seed": seed,
-        },
-        {},
-        ("Pairs of digits with label(y) = label(x) + 1 mod 10. " + CREDIT,),
-        "image",
-    )
+    parts = {}
+    if validation:
+        images, labels = digits.train_images[:cut], digits.train_labels[:cut]
+        parts["validation"] = pairs(images, labels, validation)
+    parts["train"] = pairs(digits.train_images[cut:], digits.train_labels[cut:], train)
+    parts["test"] = pairs(digits.test_images, digits.test_labels, test)
+    source = dict(name=name, train=train, validation=validation, test=test, pad=pad, seed=seed)
+    notes = ("Pairs of digits with label(y) = label(x) + 1 mod 10. " + CREDIT,)
+    more = dict(truth=one_label(parts["train"]["label"]), notes=notes, kind="image")
+    return Dataset.of(source, parts, {"x": shape, "y": shape}, **more)

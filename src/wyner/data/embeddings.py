@@ -44,15 +44,10 @@ class Extractor:
         three channels, standardised.
         """
         x = images.float().div(255) if images.dtype is torch.uint8 else images.float()
-        x = (
-            F.interpolate(x, (self.size, self.size), mode="bilinear", antialias=True)
-            if x.shape[-1] != self.size
-            else x
-        )
-        shape = (1, 3, 1, 1)
-        return (x.expand(-1, 3, -1, -1) - torch.tensor(self.mean).view(shape)) / torch.tensor(
-            self.deviation
-        ).view(shape)
+        if x.shape[-1] != self.size:
+            x = F.interpolate(x, (self.size, self.size), mode="bilinear", antialias=True)
+        mean, deviation = (torch.tensor(v).view(1, 3, 1, 1) for v in (self.mean, self.deviation))
+        return (x.expand(-1, 3, -1, -1) - mean) / deviation
 
 
 def extractor(network: str | nn.Module, size: int | None = None) -> Extractor:
@@ -77,11 +72,7 @@ def extractor(network: str | nn.Module, size: int | None = None) -> Extractor:
     raise OptionError(unknown("network", network, [*LITE, "timm:NAME"]))
 
 
-LITE: dict[str, int] = {
-    "efficientnet-lite0": 224,
-    "efficientnet-lite1": 240,
-    "efficientnet-lite2": 260,
-}
+LITE = {f"efficientnet-lite{k}": size for k, size in enumerate((224, 240, 260))}
 """Names and the sizes that they were trained at."""
 
 
@@ -97,13 +88,8 @@ def _timm(name: str, size: int | None) -> Extractor:
     except Exception as e:  # timm and its hub raise many kinds
         raise DataError(f"timm:{name}: cannot get this network: {e}") from e
     how = timm.data.resolve_model_data_config(made)
-    return Extractor(
-        made.eval(),
-        f"timm:{name}",
-        size or how["input_size"][-1],
-        tuple(how["mean"]),
-        tuple(how["std"]),
-    )
+    scale = tuple(how["mean"]), tuple(how["std"])
+    return Extractor(made.eval(), f"timm:{name}", size or how["input_size"][-1], *scale)
 
 
 class _Pooled(nn.Module):
@@ -132,13 +118,8 @@ def _lite(name: str, size: int | None) -> Extractor:
     file = getattr(found, f"EfficientnetLite{name[-1]}ModelFile").get_model_file_path()
     body.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
     body = body.eval().to(memory_format=torch.channels_last)
-    return Extractor(
-        _Pooled(body, body.extract_features),
-        name,
-        size or LITE[name],
-        (127 / 255,) * 3,
-        (128 / 255,) * 3,
-    )
+    pooled, scale = _Pooled(body, body.extract_features), ((127 / 255,) * 3, (128 / 255,) * 3)
+    return Extractor(pooled, name, size or LITE[name], *scale)
 
 
 @torch.no_grad()
@@ -176,10 +157,8 @@ def embedded(images: np.ndarray, by: Extractor, block: int = 32) -> np.ndarray:
 
 
 def _key(images: np.ndarray, by: Extractor) -> str:
-    h = hashlib.blake2b(
-        repr((images.shape, str(images.dtype), by.size, by.mean, by.deviation)).encode(),
-        digest_size=12,
-    )
+    about = (images.shape, str(images.dtype), by.size, by.mean, by.deviation)
+    h = hashlib.blake2b(repr(about).encode(), digest_size=12)
     for i in range(0, len(images), 1000):
         h.update(np.ascontiguousarray(images[i : i + 1000]).data)
     for name, tensor in sorted(by.network.state_dict().items()):

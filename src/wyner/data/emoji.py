@@ -4,15 +4,16 @@ Google and Twitter; zero-shot.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from wyner.data.dataset import Dataset
+from wyner.data.dataset import PARTS, Dataset
 from wyner.data.fetch import asked_for, local
 from wyner.data.mnist_svhn import resized
-from wyner.data.zero_shot import PARTS, Split, held_out
+from wyner.data.zero_shot import Sides, Split, held_out
 from wyner.errors import DataError, OptionError, unknown
 from wyner.seeds import DATA, mix
 from wyner.variables import Image
@@ -39,14 +40,23 @@ class Emoji:
     names: np.ndarray
     subgroups: np.ndarray
 
-    def of(self, index: np.ndarray) -> Emoji:
-        """Some of them."""
-        return Emoji(
-            self.line[index],
-            {k: v[index] for k, v in self.styles.items()},
-            self.names[index],
-            self.subgroups[index],
-        )
+    def sides(self, index: np.ndarray, styles: Sequence[str]) -> Sides:
+        """Some of them, line drawings to ask with and all styles to search; each its own class."""
+        labels, pictures = np.arange(len(index)), [self.styles[s][index] for s in styles]
+        names = tuple(self.names[index].tolist())
+        colour = np.concatenate(pictures)
+        return Sides(self.line[index], colour, labels, np.tile(labels, len(styles)), names)
+
+    def resized(self, size: int) -> Emoji:
+        """The same pictures at another size.
+
+        Raises:
+            OptionError: fewer than 8 pixels, or more than there are.
+        """
+        if not 8 <= size <= self.line.shape[-1]:
+            raise OptionError(f"emoji: expected a size from 8 to 64 pixels, got {size}")
+        styles = {k: shrunk(v, size) for k, v in self.styles.items()}
+        return replace(self, line=shrunk(self.line, size), styles=styles)
 
 
 def emoji(
@@ -83,51 +93,33 @@ def emoji(
             raise OptionError(f"emoji: {unknown('style', style, STYLES)}")
     if not styles:
         raise OptionError(f"emoji: expected at least one style of {', '.join(STYLES)}")
-    found = read(folder, size)
+    large = read(folder)
+    found = large.resized(size)
     index = divided(found, by, validation, test, seed)
     parts: dict[str, dict[str, np.ndarray]] = {}
-    for part in PARTS:
-        rows = index[part]
-        parts[part] = (
-            {
-                "x": np.concatenate([found.line[rows]] * len(styles)),
-                "y": np.concatenate([found.styles[s][rows] for s in styles]),
-                "label": np.concatenate([rows] * len(styles)),
-            }
-            if len(rows)
-            else {}
-        )
-    source = {
-        "name": "emoji",
-        "by": by,
-        "styles": list(styles),
-        "size": size,
-        "validation": validation,
-        "test": test,
-        "seed": seed,
-    }
+    for part, rows in index.items():
+        if len(rows):
+            y = np.concatenate([found.styles[s][rows] for s in styles])
+            x, label = (np.concatenate([v] * len(styles)) for v in (found.line[rows], rows))
+            parts[part] = {"x": x, "y": y, "label": label}
+    shares = {"validation": validation, "test": test}
+    source = dict(name="emoji", by=by, styles=list(styles), size=size, **shares, seed=seed)
     if folder is not None:
         source["folder"] = str(Path(folder).resolve())
     counts = ", ".join(f"{len(index[p])} {p}" for p in PARTS)
-    notes = (
-        f"Emoji with a line drawing of their own: {counts}; in the styles {', '.join(styles)}.",
-        CREDIT,
+    text = f"Emoji with a line drawing of their own: {counts}; in the styles {', '.join(styles)}."
+    gallery = (
+        f"{size} x {size} pixels; a gallery of {len(index['test']) * len(styles)} pictures,"
+        f" {len(styles)} of each emoji."
     )
-    return Dataset(
-        "emoji",
-        parts["train"],
-        parts["validation"],
-        parts["test"],
-        {"x": Image(1, size, size), "y": Image(3, size, size)},
-        {},
-        source,
-        {},
-        notes,
-        "image",
-    )
+    spaces = {"x": Image(1, size, size), "y": Image(3, size, size)}
+    sides = {part: found.sides(index[part], styles) for part in PARTS[1:]}
+    sides["shown"] = large.sides(index["test"], styles)
+    more = dict(notes=(CREDIT, gallery), kind="image", sides=sides)
+    return Dataset.of(source, parts, spaces, about={"text": text, "free": True}, **more)
 
 
-def read(folder: str | None = None, size: int = 64) -> Emoji:
+def read(folder: str | None = None) -> Emoji:
     """All emoji whose drawing is like no other (`line_ok` of the file).
 
     Raises:
@@ -136,8 +128,6 @@ def read(folder: str | None = None, size: int = 64) -> Emoji:
     path = Path(folder) / FILE if folder is not None else local("emoji", FILE)
     if path is None or not path.exists():
         raise DataError(f"there is no {FILE}: put it into {folder or asked_for('emoji')}")
-    if not 8 <= size <= 64:
-        raise OptionError(f"emoji: expected a size from 8 to 64 pixels, got {size}")
     try:
         with np.load(path, allow_pickle=False) as z:
             kept = z["line_ok"]
@@ -149,14 +139,15 @@ def read(folder: str | None = None, size: int = 64) -> Emoji:
             f"cannot read {path}: {e}; expected the arrays line, line_ok, annotation, subgroup,"
             f" {', '.join(STYLES)}"
         ) from e
-    small = lambda images: images if size == images.shape[-1] else shrunk(images, size)
-    return Emoji(small(line), {s: small(v) for s, v in styles.items()}, names, subgroups)
+    return Emoji(line, styles, names, subgroups)
 
 
 def shrunk(images: np.ndarray, size: int) -> np.ndarray:
     """Pictures uint8 at a smaller size: means over areas where the sizes divide each other, else
     bilinear.
     """
+    if images.shape[-1] == size:
+        return images
     if images.shape[-1] % size:
         return resized(images, size)
     n = images.shape[-1] // size

@@ -27,17 +27,9 @@ MD5 = {
 MIRROR = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 """Where the files are fetched from unless WYNER_FASHION_MNIST_URL says otherwise."""
 
-CLASSES = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
+CREDIT = (
+    "Fashion-MNIST, Zalando SE, MIT licence. Classes: T-shirt/top, Trouser, Pullover, Dress, Coat,"
+    " Sandal, Shirt, Sneaker, Bag, Ankle boot."
 )
 RULES = {"same": 0, "add1": 1}
 """Pairings of two pictures, and what is added to the label."""
@@ -110,21 +102,11 @@ def pairs(
         i, j = matched(label, label, sizes[part], rng, RULES[pairing])
         return {"x": enlarged(i), "y": enlarged(j), "label": label[i]}
 
-    held, first, last = (
-        made("validation") if sizes["validation"] else {},
-        made("train"),
-        made("test"),
-    )
+    order = ("validation", "train", "test")  # of the draws
+    made_parts = {part: made(part) for part in order if sizes[part]}
     picture: Space = Image(1, 28 + 2 * pad, 28 + 2 * pad)
-    return Dataset(
-        "fashion-mnist",
-        first,
-        held,
-        last,
-        {"x": picture, "y": Categorical(1, 10) if pairing == "label" else picture},
-        one_label(first["label"]),
-        {"name": "fashion-mnist", "pairing": pairing, **sizes, "pad": pad, "seed": seed},
-        {},
-        ("Fashion-MNIST, Zalando SE, MIT licence. Classes: " + ", ".join(CLASSES) + ".",),
-        "vector" if pairing == "label" else "image",
-    )
+    spaces = {"x": picture, "y": Categorical(1, 10) if pairing == "label" else picture}
+    source = dict(name="fashion-mnist", pairing=pairing, **sizes, pad=pad, seed=seed)
+    truth, kind = made_parts["train"]["label"], "vector" if pairing == "label" else "image"
+    more = dict(truth=one_label(truth), notes=(CREDIT,), kind=kind)
+    return Dataset.of(source, made_parts, spaces, **more)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,10 +35,9 @@ def image_pairs(
     decoded once into the cache.
 
     Without a table, pictures with the same path but for its ending are a pair. A table is a CSV
-        file: with columns `x,y` it lists
-    the pairs; with columns `file,label` it gives the label of every picture of both folders, and
-    pairs share their label: x uniform, y uniform in its class. Each part has pictures of its own
-        where the table gives labels; listed pairs may share pictures.
+    file: with columns `x,y` it lists the pairs; with columns `file,label` it gives the label of
+    every picture of both folders, and pairs share their label: x uniform, y uniform in its class.
+    Each part has pictures of its own where the table gives labels; listed pairs may share pictures.
 
     Args:
         x, y: folders or archives; they may be the same one if a table is given.
@@ -72,59 +72,40 @@ def image_pairs(
         _known(albums["y"], [b for _, b in found], table)
     else:
         found, labels = [], {row[0]: row[1] for row in rows}
-    parts = (
-        _labelled(albums, labels, rng, (validation, test), pairs)
-        if labels
-        else _listed(found, rng, (validation, test))
-    )
-    used = {
-        k: sorted({pair[n] for names, _ in parts.values() for pair in names})
-        for n, k in enumerate("xy")
-    }
-    images = {k: decoded(albums[k], used[k], size, crop, depth[k]) for k in "xy"}
-    place = {k: {name: i for i, name in enumerate(used[k])} for k in "xy"}
-    made: dict[str, dict[str, np.ndarray]] = {}
-    for part, (names, label) in parts.items():
-        made[part] = (
-            {k: images[k][[place[k][pair[n]] for pair in names]] for n, k in enumerate("xy")}
-            if names
-            else {}
+    shares = (validation, test)
+    if labels:
+        rule, parts = "the same label", _labelled(albums, labels, rng, shares, pairs)
+    else:
+        rule = "the same name" if table is None else f"the table {Path(table).name}"
+        parts = _listed(found, rng, shares)
+    made: dict[str, dict[str, np.ndarray]] = {k: {} for k in parts}
+    for n, k in enumerate("xy"):
+        used = sorted({pair[n] for names, _ in parts.values() for pair in names})
+        images, place = (
+            decoded(albums[k], used, size, crop, depth[k]),
+            {v: i for i, v in enumerate(used)},
         )
+        for part, (names, _) in parts.items():
+            if names:
+                made[part][k] = images[[place[pair[n]] for pair in names]]
+    for part, (names, label) in parts.items():
         if names and label is not None:
             made[part]["label"] = label
-    source = {
-        "name": "image-pairs",
-        "x": str(Path(x).resolve()),
-        "y": str(Path(y).resolve()),
-        "table": None if table is None else str(Path(table).resolve()),
-        "size": size,
-        "crop": crop,
-        "channels": depth,
-        "pairs": pairs,
-        "validation": validation,
-        "test": test,
-        "seed": seed,
-    }
-    truth = one_label(made["train"]["label"]) if labels else {}
-    rule = (
-        "the same label"
-        if labels
-        else "the same name"
-        if table is None
-        else f"the table {Path(table).name}"
-    )
-    return Dataset(
-        "image-pairs",
-        made["train"],
-        made["validation"],
-        made["test"],
-        {k: Image(depth[k], size, size) for k in "xy"},
-        truth,
+    source: dict[str, Any] = dict(name="image-pairs", x=_absolute(x), y=_absolute(y))
+    source |= dict(table=_absolute(table), size=size, crop=crop, channels=depth, pairs=pairs)
+    source |= dict(validation=validation, test=test, seed=seed)
+    return Dataset.of(
         {k: v for k, v in source.items() if v is not None},
-        {},
-        (f"Pictures matched by {rule}.",),
-        "image",
+        made,
+        {k: Image(depth[k], size, size) for k in "xy"},
+        truth=one_label(made["train"]["label"]) if labels else {},
+        notes=(f"Pictures matched by {rule}.",),
+        kind="image",
     )
+
+
+def _absolute(path: str | None) -> str | None:
+    return None if path is None else str(Path(path).resolve())
 
 
 Parts = dict[str, tuple[list[tuple[str, str]], np.ndarray | None]]
@@ -178,11 +159,9 @@ def _cuts(
 ) -> dict[str, np.ndarray]:
     order = rng.permutation(count)
     held, tested = round(shares[0] * count), max(1, round(shares[1] * count))
-    parts = {
-        "train": order[held + tested :],
-        "validation": order[:held],
-        "test": order[held : held + tested],
-    }
+    parts = dict(
+        train=order[held + tested :], validation=order[:held], test=order[held : held + tested]
+    )
     if len(parts["train"]) < 1:
         raise DataError(f"image-pairs: {count} pictures leave none to train on; set aside less")
     return {k: np.sort(v) for k, v in parts.items()}
@@ -191,9 +170,8 @@ def _cuts(
 def _listed(
     found: list[tuple[str, str]], rng: np.random.Generator, shares: tuple[float, float]
 ) -> Parts:
-    return {
-        k: ([found[i] for i in index], None) for k, index in _cuts(len(found), shares, rng).items()
-    }
+    cuts = _cuts(len(found), shares, rng)
+    return {k: ([found[i] for i in index], None) for k, index in cuts.items()}
 
 
 def _labelled(
@@ -226,8 +204,6 @@ def _labelled(
             raise DataError(f"image-pairs: no label of x occurs among the {part} pictures of y")
         count = pairs if pairs is not None and part == "train" else len(a)
         i, j = matched(la, lb, count, rng, classes=len(kinds))
-        parts[part] = (
-            [(str(a[m]), str(b[n])) for m, n in zip(i, j, strict=True)],
-            la[i].astype(np.int64),
-        )
+        names_of = [(str(a[m]), str(b[n])) for m, n in zip(i, j, strict=True)]
+        parts[part] = names_of, la[i].astype(np.int64)
     return parts

@@ -11,10 +11,11 @@ and 5.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from wyner.data.dataset import Dataset
+from wyner.data.dataset import PARTS, Dataset
 from wyner.errors import OptionError
 from wyner.seeds import DATA, mix
 from wyner.variables import Sequence
@@ -225,32 +226,14 @@ def linear_sequences(
     best = exact(law, law.posterior())
     rng = np.random.default_rng(mix(seed, DATA, 1))
     part = lambda n: {"x": law.draw(n, rng)[0].astype(np.float32)} if n else {}
-    sizes = {"train": train, "validation": validation, "test": test}
-    options = {
-        **sizes,
-        "steps": steps,
-        "frame": frame,
-        "local": local,
-        "common": common,
-        "seed": seed,
-    }
-    return Dataset(
-        "linear-sequences",
-        part(train),
-        part(validation),
-        part(test),
-        {"x": Sequence(steps, frame)},
-        {
-            "nll_joint": best["entropy"],
-            "elbo": best["elbo"],
-            "I_xz": best["I_xz"],
-            "I_zs": best["I_zs"],
-        },
-        {"name": "linear-sequences", **options},
-        notes=(
-            (
-                "Linear Gaussian sequences; the best ELBO is that of encoders that are independent"
-                " in every coordinate."
-            ),
-        ),
+    source: dict[str, Any] = dict(
+        name="linear-sequences", train=train, validation=validation, test=test
     )
+    parts = {k: part(source[k]) for k in PARTS}
+    source |= dict(steps=steps, frame=frame, local=local, common=common, seed=seed)
+    truth = {"nll_joint": best["entropy"], **{k: best[k] for k in ("elbo", "I_xz", "I_zs")}}
+    notes = (
+        "Linear Gaussian sequences; the best ELBO is that of encoders that are independent in every"
+        " coordinate.",
+    )
+    return Dataset.of(source, parts, {"x": Sequence(steps, frame)}, truth=truth, notes=notes)

@@ -5,7 +5,6 @@ its static binarisation.
 from __future__ import annotations
 
 import gzip
-import hashlib
 import os
 import struct
 import zlib
@@ -138,8 +137,3 @@ def read_idx(path: Path) -> np.ndarray:
     if body.size != int(np.prod(shape)):
         raise DataError(f"{path} is cut off: its header says {shape}, it holds {body.size} bytes")
     return body.reshape(shape)
-
-
-def md5(path: Path) -> str:
-    """Checksum of a file, as the table above gives it."""
-    return hashlib.md5(path.read_bytes()).hexdigest()

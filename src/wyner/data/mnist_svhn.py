@@ -4,7 +4,11 @@ until they are used.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import torch
+import torch.nn.functional as F
 
 from wyner.data import digits
 from wyner.data.dataset import Dataset
@@ -32,9 +36,8 @@ def same(
     `Image(3, 32, 32)`, uint8.
 
     They share only the label: C_GK = I = J = H(label), nearly log 10 = 2.3026 nats. Wyner VAE
-        paper, section 9 of the
-    specification; pairs are drawn once from the seed: x uniform over the images, y uniform over its
-    class.
+    paper, section 9 of the specification; pairs are drawn once from the seed: x uniform over the
+    images, y uniform over its class.
 
     Args:
         train, validation, test: numbers of pairs; validation pairs are drawn from training pictures
@@ -47,31 +50,18 @@ def same(
     """
     if min(train, test) < 1 or validation < 0:
         raise OptionError("mnist-svhn: expected positive numbers of pairs")
-    one, other, rng = (
-        _enlarged(mnist(), enlarge),
-        svhn(split),
-        np.random.default_rng(mix(seed, DATA)),
-    )
+    one, other, rng = _sides(enlarge, split, seed)
 
     def pairs(part: str, n: int) -> dict[str, np.ndarray]:
         (x, a), (y, b) = _part(one, part), _part(other, part)
         i, j = matched(a, b, n, rng)
         return {"x": x[i], "y": y[j], "label": a[i]}
 
-    source = {
-        "name": "mnist-svhn",
-        "train": train,
-        "validation": validation,
-        "test": test,
-        "split": split,
-        "enlarge": enlarge,
-        "size": size,
-        "seed": seed,
-    }
-    held = pairs("validation", validation) if validation else {}
-    return _dataset(
-        source, pairs("train", train), held, pairs("test", test), other, "label(y) = label(x)"
-    )
+    source = dict(name="mnist-svhn", train=train, validation=validation, test=test, split=split)
+    source |= dict(enlarge=enlarge, size=size, seed=seed)
+    parts = {"validation": pairs("validation", validation)} if validation else {}
+    parts |= {"train": pairs("train", train), "test": pairs("test", test)}
+    return _dataset(source, parts, other, "label(y) = label(x)")
 
 
 def add1(
@@ -81,8 +71,8 @@ def add1(
     every picture with m partners.
 
     The protocol of the variational Wyner paper (its code): at most 10,000 pictures a class to train
-        and 1,000 to test, each
-    with m random partners. Its pictures are scaled to [-1, 1]; ours stay in [0, 1].
+    and 1,000 to test, each with m random partners. Its pictures are scaled to [-1, 1]; ours stay in
+    [0, 1].
 
     Args:
         partners: m.
@@ -93,63 +83,40 @@ def add1(
     """
     if partners < 1:
         raise OptionError(f"mnist-svhn-add1: expected at least one partner, got {partners}")
-    one, other, rng = (
-        _enlarged(mnist(), enlarge),
-        svhn(split),
-        np.random.default_rng(mix(seed, DATA)),
-    )
+    one, other, rng = _sides(enlarge, split, seed)
 
     def pairs(part: str, cap: int) -> dict[str, np.ndarray]:
         (x, a), (y, b) = _part(one, part), _part(other, part)
         i, j = in_rounds(a, b, partners, rng, shift=1, cap=cap)
         return {"x": x[i], "y": y[j], "label": a[i]}
 
-    source = {
-        "name": "mnist-svhn-add1",
-        "partners": partners,
-        "split": split,
-        "enlarge": enlarge,
-        "size": size,
-        "seed": seed,
-    }
-    held = pairs("validation", 1000)
-    return _dataset(
-        source,
-        pairs("train", 10_000),
-        held,
-        pairs("test", 1000),
-        other,
-        "label(y) = label(x) + 1 mod 10",
-    )
+    source = dict(name="mnist-svhn-add1", partners=partners, split=split, enlarge=enlarge)
+    source |= dict(size=size, seed=seed)
+    caps = {"validation": 1000, "train": 10_000, "test": 1000}
+    parts = {part: pairs(part, cap) for part, cap in caps.items()}
+    return _dataset(source, parts, other, "label(y) = label(x) + 1 mod 10")
+
+
+def _sides(enlarge: str, split: str, seed: int) -> tuple[Digits, HouseNumbers, np.random.Generator]:
+    """Digits, house numbers, and where the pairing comes from."""
+    return _enlarged(mnist(), enlarge), svhn(split), np.random.default_rng(mix(seed, DATA))
 
 
 def _dataset(
-    source: dict, train: dict, held: dict, test: dict, numbers: HouseNumbers, rule: str
+    source: dict[str, Any], parts: dict[str, dict], numbers: HouseNumbers, rule: str
 ) -> Dataset:
     size = source["size"]
     if size not in SIZES:
         raise OptionError(f"{source['name']}: expected a size of 32 or 16, got {size!r}")
     if size != 32:
-        train, held, test = (
-            {k: v if k == "label" else resized(v, size) for k, v in part.items()}
-            for part in (train, held, test)
-        )
+        small = lambda part: {k: v if k == "label" else resized(v, size) for k, v in part.items()}
+        parts = {name: small(part) for name, part in parts.items()}
     notes = (
         f"Pairs with {rule}. {digits.CREDIT} {CREDIT}",
         f"House numbers to train on: {numbers.origin}.",
     )
-    return Dataset(
-        source["name"],
-        train,
-        held,
-        test,
-        {"x": Image(1, size, size), "y": Image(3, size, size)},
-        one_label(train["label"]),
-        source,
-        {},
-        notes,
-        "image",
-    )
+    spaces, truth = {"x": Image(1, size, size), "y": Image(3, size, size)}, parts["train"]["label"]
+    return Dataset.of(source, parts, spaces, truth=one_label(truth), notes=notes, kind="image")
 
 
 def _part(pictures: Digits | HouseNumbers, part: str) -> tuple[np.ndarray, np.ndarray]:
@@ -166,29 +133,19 @@ def _enlarged(digits: Digits, how: str) -> Digits:
     if how not in ENLARGE:
         raise OptionError(unknown("way to enlarge", how, ENLARGE))
 
-    def made(images: np.ndarray) -> np.ndarray:
-        return (
-            np.pad(images, ((0, 0), (2, 2), (2, 2)))[:, None]
-            if how == "pad"
-            else resized(images[:, None], 32)
-        )
-
-    return Digits(
-        made(digits.train_images), digits.train_labels, made(digits.test_images), digits.test_labels
-    )
+    padded = lambda images: np.pad(images, ((0, 0), (2, 2), (2, 2)))[:, None]
+    made = padded if how == "pad" else lambda images: resized(images[:, None], 32)
+    one, other = made(digits.train_images), made(digits.test_images)
+    return Digits(one, digits.train_labels, other, digits.test_labels)
 
 
 def resized(images: np.ndarray, size: int, block: int = 5000) -> np.ndarray:
     """Pictures uint8 `(N, C, H, W)` at another size, bilinear between the centres of pixels,
     rounded.
     """
-    import torch
-    import torch.nn.functional as F
-
     out = np.empty((*images.shape[:2], size, size), np.uint8)
     for i in range(0, len(images), block):
         part = torch.tensor(images[i : i + block], dtype=torch.float32)
-        out[i : i + block] = (
-            F.interpolate(part, (size, size), mode="bilinear").round().byte().numpy()
-        )
+        small = F.interpolate(part, (size, size), mode="bilinear")
+        out[i : i + block] = small.round().byte().numpy()
     return out

@@ -57,9 +57,8 @@ def in_rounds(
     """Indices i, j of pairs in which every picture that is used has `rounds` random partners.
 
     For each class k: n = min(#x of k, #y of k + shift, cap) pictures of either side; `rounds`
-        times, a random permutation of
-    the one beside a random permutation of the other. The protocol of the variational Wyner paper
-    (its code; m = 4).
+    times, a random permutation of the one beside a random permutation of the other. The protocol of
+    the variational Wyner paper (its code; m = 4).
 
     Args:
         x_labels, y_labels: `(N,)` and `(M,)`.

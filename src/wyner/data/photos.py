@@ -80,11 +80,9 @@ class Album:
                 f" of {side}"
             )
         left, top = (found.width - side) // 2, (found.height - side) // 2
-        square = found.crop(
-            (left, top, left + side, top + side)
-        )  # resize(box=...) would look beyond the box
-        cut = square.resize((size, size), Image.Resampling.BILINEAR)
-        array = np.asarray(cut)
+        # cropped first: resize(box=...) would look beyond the box
+        square = found.crop((left, top, left + side, top + side))
+        array = np.asarray(square.resize((size, size), Image.Resampling.BILINEAR))
         return array[None] if channels == 1 else array.transpose(2, 0, 1)
 
 
@@ -134,9 +132,8 @@ def decoded(
 def _mapped(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
     """The array in a file, on disk until it is used; None if there is none, or another one."""
     try:
-        found = np.load(
-            path, mmap_mode="c", allow_pickle=False
-        )  # "c": tensors want what may be written to
+        # "c": tensors want what may be written to
+        found = np.load(path, mmap_mode="c", allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
     return found if found.dtype == np.uint8 and found.shape == shape else None

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from wyner.data.dataset import Dataset
+from wyner.data.dataset import PARTS, Dataset
 from wyner.data.fetch import asked_for, cache, root
 from wyner.data.pairing import one_label
 from wyner.data.photos import Album, decoded
-from wyner.data.zero_shot import PARTS, Sides, Split, held_out
+from wyner.data.zero_shot import Sides, Split, held_out
 from wyner.errors import DataError, OptionError, unknown
 from wyner.variables import Image
 
@@ -25,28 +26,30 @@ CREDIT = (
     " research only."
 )
 SPLITS = ("1", "2", "random")
-SPLIT_2 = (
-    "bat",
-    "cabin",
-    "cow",
-    "dolphin",
-    "door",
-    "giraffe",
-    "helicopter",
-    "mouse",
-    "pear",
-    "raccoon",
-    "rhinoceros",
-    "saw",
-    "scissors",
-    "seagull",
-    "skyscraper",
-    "songbird",
-    "sword",
-    "tree",
-    "wheelchair",
-    "windmill",
-    "window",
+SPLIT_2 = tuple(
+    [
+        "bat",
+        "cabin",
+        "cow",
+        "dolphin",
+        "door",
+        "giraffe",
+        "helicopter",
+        "mouse",
+        "pear",
+        "raccoon",
+        "rhinoceros",
+        "saw",
+        "scissors",
+        "seagull",
+        "skyscraper",
+        "songbird",
+        "sword",
+        "tree",
+        "wheelchair",
+        "windmill",
+        "window",
+    ]
 )
 """The 21 test classes of Yelamarthi et al. (ECCV 2018)."""
 
@@ -104,36 +107,17 @@ def sketchy(
     for part in PARTS:
         index = chosen.indices(every.classes, part)
         parts[part] = every.of(index).pairs(rounds if part == "train" else 1, seed) if index else {}
-    source = {
-        "name": "sketchy",
-        "split": split,
-        "size": size,
-        "rounds": rounds,
-        "validation": validation,
-        "invert": invert,
-        "seed": seed,
-    }
+    source: dict[str, Any] = dict(name="sketchy", split=split, size=size, rounds=rounds)
+    source |= dict(validation=validation, invert=invert, seed=seed)
     if folder is not None:
         source["folder"] = str(where.resolve())
-    notes = (
-        (
-            f"{len(chosen.train)} classes to train, {len(chosen.validation)} held out of them,"
-            f" {len(chosen.test)} others to test."
-        ),
-        CREDIT,
+    counts = (
+        f"{len(chosen.train)} classes to train, {len(chosen.validation)} held out of them,"
+        f" {len(chosen.test)} others to test."
     )
-    return Dataset(
-        "sketchy",
-        parts["train"],
-        parts["validation"],
-        parts["test"],
-        {"x": Image(1, size, size), "y": Image(3, size, size)},
-        one_label(parts["train"]["label"]),
-        source,
-        {},
-        notes,
-        "image",
-    )
+    spaces, truth = {"x": Image(1, size, size), "y": Image(3, size, size)}, parts["train"]["label"]
+    more = dict(truth=one_label(truth), notes=(counts, CREDIT), kind="image")
+    return Dataset.of(source, parts, spaces, **more)
 
 
 def place(folder: str | None = None) -> Path:

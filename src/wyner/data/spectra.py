@@ -2,8 +2,8 @@
 sequence models, 2.1.
 
 Windows of 25 ms every 10 ms: at 16 kHz 400 samples, 160 apart, 201 bins; at 8 kHz 200, 80 and 101.
-    A square-root Hann window, as
-in the FHVAE code; natural logarithm of the magnitude, floored at 1e-5 (our choice).
+A square-root Hann window, as in the FHVAE code; natural logarithm of the magnitude, floored at 1e-5
+(our choice).
 """
 
 from __future__ import annotations

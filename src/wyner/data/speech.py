@@ -8,45 +8,53 @@ import csv
 import io
 import zipfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from wyner.data import audio
-from wyner.data.corpus import PARTS, Corpus, Found, built
+from wyner.data.corpus import Corpus, Found, built
+from wyner.data.dataset import PARTS
 from wyner.data.fetch import local
 from wyner.data.spectra import Spectra
 from wyner.errors import DataError, OptionError, unknown
 from wyner.seeds import DATA, SPLIT, mix
 
-SPLITS = ("speakers", "utterances")
-CORE = {
-    "MDAB0",
-    "MWBT0",
-    "FELC0",
-    "MTAS1",
-    "MWEW0",
-    "FPAS0",
-    "MJMP0",
-    "MLNT0",
-    "FPKT0",
-    "MLLL0",
-    "MTLS0",
-    "FJLM0",
-    "MBPM0",
-    "MKLT0",
-    "FNLP0",
-    "MCMJ0",
-    "MJDH0",
-    "FMGD0",
-    "MGRT0",
-    "MNJM0",
-    "FDHC0",
-    "MJLN0",
-    "MPAM0",
-    "FMLD0",
+SPLITS = {
+    "speakers": "speakers of the test part are in no other",
+    "utterances": "the same speakers, other utterances",
 }
+CORE = set(
+    [
+        "MDAB0",
+        "MWBT0",
+        "FELC0",
+        "MTAS1",
+        "MWEW0",
+        "FPAS0",
+        "MJMP0",
+        "MLNT0",
+        "FPKT0",
+        "MLLL0",
+        "MTLS0",
+        "FJLM0",
+        "MBPM0",
+        "MKLT0",
+        "FNLP0",
+        "MCMJ0",
+        "MJDH0",
+        "FMGD0",
+        "MGRT0",
+        "MNJM0",
+        "FDHC0",
+        "MJLN0",
+        "MPAM0",
+        "FMLD0",
+    ]
+)
 """The 24 speakers of TIMIT's core test set: two men and a woman of each dialect."""
 
 
@@ -79,35 +87,19 @@ def timit(folder: str | Path | None = None, core: bool = True, seed: int = 0) ->
         ):
             continue
         about = {"dialect": dialect.upper(), "sentence": sentence}
-        found.append(
-            Found(
-                f"{split}/{dialect}/{speaker}/{sentence}",
-                path.read_bytes,
-                who,
-                split,
-                who[0],
-                about,
-            )
-        )
+        name = f"{split}/{dialect}/{speaker}/{sentence}"
+        found.append(Found(name, path.read_bytes, who, split, who[0], about))
     if not any(f.part == "train" for f in found) or not any(f.part == "test" for f in found):
         raise DataError(
             f"{base}: expected wav files as TRAIN/DR1/FCJF0/SA1.WAV and TEST/...; found"
             f" {len(found)} of them"
         )
-    trials = (
-        "core test: 24 speakers, 8 sentences each"
-        if core
-        else "full test: 168 speakers, 10 sentences each"
+    trials = "core test: 24 speakers, 8" if core else "full test: 168 speakers, 10"
+    source = dict(
+        name="timit", folder=None if folder is None else str(folder), core=core, seed=seed
     )
-    source = {
-        "name": "timit",
-        "folder": None if folder is None else str(folder),
-        "core": core,
-        "seed": seed,
-    }
-    return built(
-        "timit", _validated(found, 0.1, seed), Spectra(16_000), (f"TIMIT, {trials}.",), source
-    )
+    notes = (f"TIMIT, {trials} sentences each.",)
+    return built("timit", _validated(found, 0.1, seed), Spectra(16_000), notes, source)
 
 
 def from_csv(
@@ -149,47 +141,23 @@ def from_csv(
             f" {', '.join(rows[0]) if rows else 'no row'}"
         )
     read = _reader(Path(sounds) if sounds else table.parent)
-    chosen = (
-        [row.get("part", "") for row in rows]
-        if "part" in rows[0]
-        else _parts(rows, split, test, seed)
-    )
+    listed = "part" in rows[0]
+    chosen = [r.get("part", "") for r in rows] if listed else _parts(rows, split, test, seed)
     found = []
     for row, part in zip(rows, chosen, strict=True):
+        file, who, gender = row["file"], row["speaker"], row.get("gender", "")
         if part not in PARTS:
-            raise DataError(f"{table}: {row['file']}: {unknown('part', part, PARTS)}")
+            raise DataError(f"{table}: {file}: {unknown('part', part, PARTS)}")
         about = {k: v for k, v in row.items() if k not in ("file", "speaker", "gender", "part")}
-        found.append(
-            Found(
-                row["file"],
-                _late(read, row["file"]),
-                row["speaker"],
-                part,
-                row.get("gender", ""),
-                about,
-            )
-        )
-    if "part" not in rows[0]:
+        found.append(Found(file, partial(read, file), who, part, gender, about))
+    if not listed:
         found = _validated(found, 0.1, seed)
     rate = rate or audio.read(found[0].read(), found[0].name)[1]
-    options = {
-        "table": str(table),
-        "sounds": None if sounds is None else str(sounds),
-        "split": split,
-        "test": test,
-        "rate": rate,
-        "seed": seed,
-    }
-    shown = {
-        "speakers": "speakers of the test part are in no other",
-        "utterances": "the same speakers, other utterances",
-    }[split]
+    where = None if sounds is None else str(sounds)
+    source = dict(name="speech", table=str(table), sounds=where, split=split, test=test)
+    notes = (*notes, f"Test part: {SPLITS[split]}.")
     return built(
-        name or table.stem,
-        found,
-        Spectra(rate),
-        (*notes, f"Test part: {shown}."),
-        {"name": "speech", **options},
+        name or table.stem, found, Spectra(rate), notes, source | dict(rate=rate, seed=seed)
     )
 
 
@@ -203,14 +171,8 @@ def ravdess(split: str = "speakers", seed: int = 0) -> Corpus:
         DataError: `$WYNER_DATA_DIR/speech` has no ravdess_speech_16k.csv and zip.
     """
     test: Any = [f"actor_{k:02d}" for k in range(17, 25)] if split == "speakers" else 0.25
-    return _named(
-        "ravdess",
-        "ravdess_speech_16k",
-        split,
-        test,
-        seed,
-        "RAVDESS speech, CC BY-NC-SA 4.0, Livingstone and Russo 2018.",
-    )
+    note = "RAVDESS speech, CC BY-NC-SA 4.0, Livingstone and Russo 2018."
+    return _named("ravdess", "ravdess_speech_16k", split, test, seed, note)
 
 
 def fsdd(split: str = "speakers", seed: int = 0) -> Corpus:
@@ -226,12 +188,9 @@ def fsdd(split: str = "speakers", seed: int = 0) -> Corpus:
     return _named("fsdd", "fsdd_8k", split, test, seed, "Free Spoken Digit Dataset, CC BY-SA 4.0.")
 
 
-CORPORA: dict[str, Callable[..., Corpus]] = {
-    "timit": timit,
-    "speech": from_csv,
-    "ravdess": ravdess,
-    "fsdd": fsdd,
-}
+CORPORA: dict[str, Callable[..., Corpus]] = dict(
+    timit=timit, speech=from_csv, ravdess=ravdess, fsdd=fsdd
+)
 
 
 def _named(name: str, stem: str, split: str, test: Any, seed: int, note: str) -> Corpus:
@@ -244,7 +203,7 @@ def _named(name: str, stem: str, split: str, test: Any, seed: int, note: str) ->
     if name == "fsdd" and split == "utterances":
         test = "takes"
     found = from_csv(table, sounds, split, test, seed=seed, name=name, notes=(note,))
-    return Corpus(**{**vars(found), "source": {"name": name, "split": split, "seed": seed}})
+    return replace(found, source={"name": name, "split": split, "seed": seed})
 
 
 def _parts(rows: Sequence[dict[str, str]], split: str, test: Any, seed: int) -> list[str]:
@@ -282,9 +241,7 @@ def _validated(found: Sequence[Found], share: float, seed: int) -> list[Found]:
     rng = np.random.default_rng(mix(seed, SPLIT, DATA))
     train = [i for i, f in enumerate(found) if f.part == "train"]
     held = set(rng.permutation(train)[: round(share * len(train))].tolist())
-    return [
-        Found(**{**vars(f), "part": "validation"}) if i in held else f for i, f in enumerate(found)
-    ]
+    return [replace(f, part="validation") if i in held else f for i, f in enumerate(found)]
 
 
 def _reader(sounds: Path) -> Callable[[str], bytes]:
@@ -311,7 +268,3 @@ def _bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as e:
         raise DataError(f"{path}: cannot be read: {e.strerror or e}") from e
-
-
-def _late(read: Callable[[str], bytes], name: str) -> Callable[[], bytes]:
-    return lambda: read(name)

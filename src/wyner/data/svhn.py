@@ -47,8 +47,7 @@ def svhn(split: str = "train") -> HouseNumbers:
     there; else downloaded.
 
     An `.npz` file holds `images` `(N, 32, 32, 3)` and `labels` `(N,)` (10 or 0 for the digit 0) and
-        has no split of its own: the
-    first four fifths are to train, the rest to test.
+    has no split of its own: the first four fifths are to train, the rest to test.
 
     Args:
         split: "train", or "extra" (531,131 easier pictures) for the training part; an `.npz` file

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from wyner.data.dataset import Dataset
+from wyner.data.dataset import PARTS, Dataset
 from wyner.errors import OptionError
 from wyner.families import Fixed, Gaussian, Trainable
 from wyner.information.gaussian import gaussian as gaussian_information
@@ -25,9 +26,8 @@ def mog(train: int = 50_000, validation: int = 5_000, test: int = 10_000, seed: 
                                                    uniform on five values
 
     Exact facts (specification, section 10): C_GK = I = J = h_b(1/5) = 0.500402 nats, not log 5: the
-        pair shares only
-    whether Z is the centre. With decoder variance 1/2 no model of the family has a lower nll than
-    the floors in `truth`.
+    pair shares only whether Z is the centre. With decoder variance 1/2 no model of the family has a
+    lower nll than the floors in `truth`.
     """
     rng = np.random.default_rng(mix(seed, DATA))
 
@@ -52,22 +52,25 @@ def mog(train: int = 50_000, validation: int = 5_000, test: int = 10_000, seed: 
         "nll_marginal": b + a + math.log(5) - 0.8 * math.log(2),
         "nll_conditional": b + a + 0.8 * math.log(2),
     }
-    return Dataset(
-        "mog",
-        draw(train),
-        draw(validation),
-        draw(test),
-        {"x": Real(10), "y": Real(10)},
-        truth,
-        {"name": "mog", "train": train, "validation": validation, "test": test, "seed": seed},
-        {"x": Gaussian(Fixed(0.5)), "y": Gaussian(Fixed(0.5))},
-        (
-            (
-                "Decoder variance fixed at 1/2; nll's are proper densities with all constants (add"
-                " 3.4657 nats per vector for the published scale)."
-            ),
-        ),
+    notes = (
+        "Decoder variance fixed at 1/2; nll's are proper densities with all constants (add"
+        " 3.4657 nats per vector for the published scale).",
     )
+    source = dict(name="mog", train=train, validation=validation, test=test, seed=seed)
+    return _drawn(source, draw, 10, 10, Fixed(0.5), truth=truth, notes=notes)
+
+
+def _drawn(
+    source: dict[str, Any],
+    draw: Callable[[int], dict[str, np.ndarray]],
+    dx: int,
+    dy: int,
+    variance: Fixed | Trainable,
+    **more: Any,
+) -> Dataset:
+    parts = {k: draw(source[k]) for k in PARTS}
+    families = {"x": Gaussian(variance), "y": Gaussian(variance)}
+    return Dataset.of(source, parts, {"x": Real(dx), "y": Real(dy)}, families=families, **more)
 
 
 def best_log_density(rows: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -140,22 +143,6 @@ def gaussian(
         "nll_marginal": dx * one,
         "nll_conditional": dy * one - exact.mutual_information,
     }
-    return Dataset(
-        "gaussian",
-        draw(train),
-        draw(validation),
-        draw(test),
-        {"x": Real(dx), "y": Real(dy)},
-        truth,
-        {
-            "name": "gaussian",
-            "correlations": [float(v) for v in r],
-            "dx": dx,
-            "dy": dy,
-            "train": train,
-            "validation": validation,
-            "test": test,
-            "seed": seed,
-        },
-        {"x": Gaussian(Trainable()), "y": Gaussian(Trainable())},
-    )
+    source = dict(name="gaussian", correlations=[float(v) for v in r], dx=dx, dy=dy)
+    source |= dict(train=train, validation=validation, test=test, seed=seed)
+    return _drawn(source, draw, dx, dy, Trainable(), truth=truth)

@@ -68,9 +68,8 @@ def from_arrays(
     """Pairs from arrays with the same number of rows.
 
     Spaces are read off: uint8 arrays with two or three axes per row are images (scaled to [0, 1]),
-        arrays of zeros and ones
-    are binary, all else is real and standardised column by column with the mean and deviation of
-    the training rows.
+    arrays of zeros and ones are binary, all else is real and standardised column by column with the
+    mean and deviation of the training rows.
 
     Args:
         arrays: by modality; also `label`, and `x_mask` for rows that lack x.

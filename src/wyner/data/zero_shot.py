@@ -13,8 +13,6 @@ from wyner.data.pairing import in_rounds
 from wyner.errors import DataError, OptionError
 from wyner.seeds import DATA, mix
 
-PARTS = ("train", "validation", "test")
-
 
 @dataclass(frozen=True)
 class Sides:
@@ -58,9 +56,7 @@ class Sides:
 
 @dataclass(frozen=True)
 class Split:
-    """Names of classes to train on, to choose settings on, and to test on; none is in two of
-    them.
-    """
+    """Names of classes to train on, to choose settings on, and to test on; none is in two of them."""
 
     train: tuple[str, ...]
     validation: tuple[str, ...]

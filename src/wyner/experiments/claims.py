@@ -1,23 +1,35 @@
-"""Sentences of a paper that numbers can decide, as protocol files have them."""
+"""Sentences of a paper that numbers can decide, and the one rule that decides them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from wyner.errors import OptionError, unknown
-from wyner.experiments.protocols import check_keys
+import numpy as np
 
-RELATIONS = ("below", "above", "at most")
+RELATIONS = {"below": (-1, -1), "above": (1, -1), "at most": (-1, 1), "at least": (1, 1)}
+"""Signs (a, b) by which a claim says that a (left - right) + b margin > 0."""
+HOLDS, FAILS, OPEN, MISSING = "holds", "does not hold", "undecided", "not measured"
+RULE = (
+    "Rows are compared seed by seed. A difference is the mean of left minus right over the seeds"
+    " that both rows have; its standard error is s / sqrt(n), with s the standard deviation of the n"
+    " differences. With one common seed it is that of the differences row by row where these are"
+    " kept, else sqrt(e1^2 + e2^2) of the two standard errors over rows. “Below” and “above” say"
+    " that the difference is beyond the margin, “at most” and “at least” that it is not. A claim"
+    " holds if the numbers are on its side of the margin by more than twice the standard error, does"
+    " not hold if they are on the other side by more than that, and is undecided otherwise. Against"
+    " several rows it holds if it holds against each, and does not hold if it fails against one."
+)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of the paper that numbers can decide.
+    """A sentence about one row beside others.
 
-    below: mean(left) < mean(right) - margin.   above: mean(left) > mean(right) + margin.
-    at most: mean(left) <= mean(right) + margin.
+    below: left < right - margin.         above: left > right + margin.
+    at most: left <= right + margin.      at least: left >= right - margin.
 
     Attributes:
         text: the sentence.
@@ -36,32 +48,118 @@ class Claim:
     margin: float = 0.0
 
 
-def claim(
-    found: Mapping[str, Any], slugs: Sequence[str], metrics: Collection[str], where: str
-) -> Claim:
-    """A claim from its table in a protocol file.
+class Measured(Protocol):
+    """A trained model with its numbers, as `store.Cell`."""
+
+    @property
+    def seed(self) -> int: ...
+    @property
+    def metrics(self) -> Mapping[str, float]: ...
+    @property
+    def rows(self) -> Mapping[str, np.ndarray]: ...
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Left minus right of one metric.
+
+    Attributes:
+        right: slug.
+        left_mean, right_mean: over the common seeds.
+        error: standard error of their difference; nan where nothing is known.
+        seeds: how many are common.
+        by: where the error comes from, "seeds", "rows" or "errors".
+    """
+
+    right: str
+    left_mean: float
+    right_mean: float
+    error: float
+    seeds: int
+    by: str
+
+    @property
+    def value(self) -> float:
+        """Left minus right."""
+        return self.left_mean - self.right_mean
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim, the word for what became of it, and the differences that decided it, also as text."""
+
+    claim: Claim
+    word: str
+    differences: tuple[Difference, ...]
+    numbers: tuple[str, ...]
+
+
+def decide(
+    claim: Claim,
+    cells: Mapping[str, Sequence[Measured]],
+    labels: Mapping[str, str] | None = None,
+    kept: Mapping[str, Difference] | None = None,
+) -> Verdict:
+    """What our numbers say about a claim, by `RULE`.
 
     Args:
-        found: text, left, right (one slug or several), metric, relation, margin.
-        slugs: of the protocol's rows.
-        metrics: that the protocol's table has.
-        where: the protocol, for errors.
-
-    Raises:
-        OptionError: an unknown key, row, metric or relation.
+        claim: about rows and a metric.
+        cells: trained models by row.
+        labels: of the rows, for the texts.
+        kept: differences by row that were found row by row before, of a table whose rows are gone.
     """
-    check_keys(
-        found, ("text", "left", "right", "metric", "relation", "margin"), f"{where}: key of a claim"
+    words, found, names = [], [], labels or {}
+    for slug in claim.right:
+        made = difference(cells.get(claim.left, ()), cells.get(slug, ()), claim.metric, slug)
+        before = (kept or {}).get(slug)
+        if made is not None and made.by == "errors" and before is not None and before.by == "rows":
+            made = before
+        words.append(MISSING if made is None else word(claim, made))
+        found += [] if made is None else [made]
+    numbers = tuple(
+        f"{d.left_mean:.3f} against {d.right_mean:.3f} ({names.get(d.right, d.right)}): difference"
+        f" {d.value:+.3f}, standard error {'unknown' if d.error != d.error else f'{d.error:.3f}'}"
+        for d in found
     )
-    right = found["right"] if isinstance(found["right"], list) else [found["right"]]
-    for slug in (found["left"], *right):
-        if slug not in slugs:
-            raise OptionError(f"{where}: claim: {unknown('row', slug, slugs)}")
-    if found["metric"] not in metrics:
-        raise OptionError(f"{where}: claim: {unknown('metric', found['metric'], metrics)}")
-    if found["relation"] not in RELATIONS:
-        raise OptionError(f"{where}: claim: {unknown('relation', found['relation'], RELATIONS)}")
-    margin = float(found.get("margin", 0.0))
-    return Claim(
-        found["text"], found["left"], tuple(right), found["metric"], found["relation"], margin
-    )
+    verdict = next((w for w in (FAILS, OPEN, MISSING) if w in words), HOLDS)
+    return Verdict(claim, verdict if found else MISSING, tuple(found), numbers)
+
+
+def word(claim: Claim, found: Difference) -> str:
+    """Holds, does not hold or undecided, against one row."""
+    sign, side = RELATIONS[claim.relation]
+    beyond = sign * found.value + side * claim.margin
+    if not math.isfinite(found.error) or abs(beyond) <= 2 * found.error:
+        return OPEN
+    return HOLDS if beyond > 0 else FAILS
+
+
+def difference(
+    left: Sequence[Measured], right: Sequence[Measured], metric: str, slug: str = ""
+) -> Difference | None:
+    """Left minus right, paired by seed and by rows; None if no seed has both."""
+    one, other = ({c.seed: c for c in side if metric in c.metrics} for side in (left, right))
+    if not (seeds := sorted(one.keys() & other.keys())):
+        return None
+    a, b = (np.array([side[s].metrics[metric] for s in seeds]) for side in (one, other))
+    p, q = one[seeds[0]], other[seeds[0]]
+    x, y = (c.rows.get(f"{metric}_rows", np.zeros(0)).astype(np.float64) for c in (p, q))
+    if len(seeds) > 1:
+        by, error = "seeds", _error(a - b)
+    elif len(x) == len(y) > 1:
+        by, error = "rows", _error(x - y)
+    else:
+        each = (c.metrics.get(f"{metric}_se", math.nan) for c in (p, q))
+        by, error = "errors", math.hypot(*each)
+    return Difference(slug, float(a.mean()), float(b.mean()), error, len(seeds), by)
+
+
+def _error(values: np.ndarray) -> float:
+    """Standard error of a mean."""
+    return float(np.std(values, ddof=1)) / math.sqrt(len(values))
+
+
+def difference_of(found: Mapping[str, Any]) -> Difference:
+    """A difference as JSON holds it, with null for nan."""
+    error = math.nan if found["error"] is None else found["error"]
+    return Difference(**{**found, "error": error})

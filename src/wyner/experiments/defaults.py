@@ -8,8 +8,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from wyner import models
-from wyner.experiments.spec import Experiment, read, shipped
+from wyner.experiments.spec import Experiment, model_of, read, shipped
 
 Sections = Mapping[str, Mapping[str, Any]]
 
@@ -27,11 +26,9 @@ def experiment_on(data: str, sections: Sections) -> tuple[Experiment, str | None
     if (recipe := recipe_of(data)) is None:
         return Experiment(**_suited(given)), None
     base = read(recipe)
-    chosen = given.get("model", {}).get("name")
-    if chosen not in (
-        None,
-        base.model.get("name", "WynerVAE"),
-    ):  # arguments of one model say nothing about another
+    named = given.get("model", {}).get("name") is not None
+    if named and model_of(given["model"]) is not model_of(base.model):
+        # arguments of one model say nothing about another
         base = Experiment(base.data, {}, base.networks, base.fit, base.evaluate)
     return base.changed(**given), recipe
 
@@ -46,8 +43,7 @@ def _suited(sections: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     cycle of the learning rate.
     """
     model, fit, networks = (sections.get(k, {}) for k in ("model", "fit", "networks"))
-    kind = models.TABLE.get(model.get("name", "WynerVAE"))
-    if kind is not None and "alpha" in inspect.signature(kind).parameters:
+    if "alpha" in inspect.signature(model_of(model)).parameters:
         model = {"alpha": 1.0, **model}
     common = {"schedule": "one-cycle", "lr": 2e-3}
     if sections["data"]["name"].endswith(".npz"):

@@ -21,68 +21,24 @@ import inspect
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from wyner import data, models
+from wyner import codec, data
 from wyner.data import Dataset
 from wyner.errors import OptionError, unknown
-from wyner.experiments import protocols
-from wyner.families import Autoregressive, Recurrent
+from wyner.families import Gaussian, StepGaussian
 from wyner.models import Model
-from wyner.networks import (
-    Autoencoded,
-    Builder,
-    Convolutional,
-    Critics,
-    ImageCritics,
-    MLPs,
-    ResNets,
-    SequenceCritics,
-    Sequences,
-    Strided,
-    Trunks,
-    Upsampled,
-)
-from wyner.objectives import Ratio
-from wyner.objectives.phases import After, Alternating, Jointly
-from wyner.schedules import Linear
-from wyner.schedules import Path as Knots
+from wyner.networks import Builder
 from wyner.seeds import INITIAL, mix
 from wyner.training import Settings
-from wyner.variables import Binary, Categorical, Image, Real, Sequence, Space
+from wyner.variables import Image, Sequence
 
 PACKAGE = "wyner.experiments"
 SECTIONS = ("data", "model", "networks", "fit", "evaluate")
-BUILDERS: dict[str, type[Builder]] = {
-    "MLPs": MLPs,
-    "Upsampled": Upsampled,
-    "Convolutional": Convolutional,
-    "Autoencoded": Autoencoded,
-    "ResNets": ResNets,
-    "Trunks": Trunks,
-    "Strided": Strided,
-    "Sequences": Sequences,
-}
-SPACES: dict[str, type[Space]] = {
-    "categorical": Categorical,
-    "real": Real,
-    "binary": Binary,
-    "image": Image,
-}
-KINDS: dict[str, Any] = {
-    "After": After,
-    "Alternating": Alternating,
-    "Jointly": Jointly,
-    "Critics": Critics,
-    "Ratio": Ratio,
-    "SequenceCritics": SequenceCritics,
-    "Recurrent": Recurrent,
-    "ImageCritics": ImageCritics,
-    "Autoregressive": Autoregressive,
-}
 
 
 @dataclass(frozen=True)
@@ -103,10 +59,8 @@ class Experiment:
                 "experiment: expected the name of a data set or an .npz file: name = ... under"
                 " [data]"
             )
-        if (name := self.model.get("name", "WynerVAE")) not in models.TABLE:
-            raise OptionError(unknown("model", name, models.TABLE))
-        if (kind := self.networks.get("kind", "MLPs")) not in BUILDERS:
-            raise OptionError(unknown("networks", kind, BUILDERS))
+        model_of(self.model)
+        codec.named(self.networks.get("kind", "mlps"), Builder, "networks")
         for key in self.evaluate:
             if key not in ("samples", "rows"):
                 raise OptionError(unknown("setting of [evaluate]", key, ("samples", "rows")))
@@ -122,8 +76,9 @@ class Experiment:
 
     def build(self, dataset: Dataset) -> Model:
         """A model with fresh weights, drawn from the seed of the training."""
-        options = dict(self.model)
-        kind = models.TABLE[options.pop("name", "WynerVAE")]
+        kind = model_of(self.model)
+        options = codec.renamed(kind, self.model, warn=True)
+        options.pop("name", None)
         known = set(inspect.signature(kind).parameters) - {"self"}
         for name in options:
             if name not in known:
@@ -140,8 +95,13 @@ class Experiment:
                 " takes any modalities, such as WynerVAE"
             )
         given = dict(dataset.spaces) if named else {"modalities": dataset.spaces}
-        options = {k: decoded(v, f"{kind.__name__}: {k}") for k, v in options.items()}
-        families = {**dataset.families, **_families(options.pop("families", {}))}
+        families = dict(dataset.families)
+        for name, value in options.pop("families", {}).items():
+            made = codec.read_family(value, f"families.{name}")
+            if isinstance(made, Gaussian) and isinstance(dataset.spaces.get(name), Sequence):
+                made = StepGaussian(made.variance)
+            families[name] = made
+        options = {k: codec.read(v, f"{kind.__name__}: {k}") for k, v in options.items()}
         with torch.random.fork_rng([]):
             torch.manual_seed(mix(int(self.fit.get("seed", 0)), INITIAL))
             return kind(**given, **options, networks=self._builder(dataset), families=families)
@@ -152,15 +112,15 @@ class Experiment:
             isinstance(s, Image) and s.shape[1] % 8 == s.shape[2] % 8 == 0
             for s in dataset.spaces.values()
         )
-        usual = "Convolutional" if convolve and not options else "MLPs"
+        usual = "convolutional" if convolve and not options else "mlps"
         if any(isinstance(s, Sequence) for s in dataset.spaces.values()):
-            usual = "Sequences"
-        kind = BUILDERS[options.pop("kind", usual)]
+            usual = "sequences"
+        kind = codec.named(options.pop("kind", usual), Builder, "networks")
         known = set(inspect.signature(kind).parameters)
         for name in options:
             if name not in known:
                 raise OptionError(f"networks {kind.__name__}: {unknown('argument', name, known)}")
-        if not options and kind is Convolutional:
+        if not options and codec.name_of(kind) == "convolutional":
             options = {"width": 8, "blocks": 1, "hidden": (256,)}
         return kind(**options)
 
@@ -191,36 +151,9 @@ def ended(path: Any, value: Any) -> Any:
     return value
 
 
-def decoded(value: Any, where: str) -> Any:
-    """The object that a plain value of a file stands for.
-
-        {start, end, until}                  a straight path of a weight         {knots = [[share,
-                                             value], ...]}  straight pieces
-        {categorical = [n, k]}, {real = [d]} a space of a latent
-        {kind = "Alternating", every = 1}    when a phase runs; After, Jointly likewise
-        {kind = "Critics", noise = 0.25}     critics of density ratios; Ratio likewise
-
-    Raises:
-        OptionError: fields that the object does not have.
-    """
-    if not isinstance(value, dict):
-        return value
-    try:
-        if "end" in value:
-            return Linear(**value)
-        if "knots" in value:
-            return Knots(**value)
-        if len(value) == 1 and (kind := next(iter(value))) in SPACES:
-            sizes = value[kind]
-            return SPACES[kind](*(sizes if isinstance(sizes, list) else [sizes]))
-        if "kind" in value:
-            fields = dict(value)
-            if (name := fields.pop("kind")) not in KINDS:
-                raise OptionError(f"{where}: {unknown('kind', name, KINDS)}")
-            return KINDS[name](**fields)
-    except TypeError as e:
-        raise OptionError(f"{where}: cannot read {value!r}: {e}") from e
-    return {k: decoded(v, f"{where}.{k}") for k, v in value.items()}
+def model_of(section: Mapping[str, Any]) -> type[Model]:
+    """The class of the model that a section names; the Wyner VAE if it names none."""
+    return codec.named(section.get("name", "wyner-vae"), Model, "model")
 
 
 def _sizes(dataset: Dataset, kind: type[Model]) -> dict[str, int]:
@@ -236,49 +169,6 @@ def _sizes(dataset: Dataset, kind: type[Model]) -> dict[str, int]:
         found["w"] = sum(found.values())
     plain = {k for k, p in inspect.signature(kind).parameters.items() if type(p.default) is int}
     return {k: v for k, v in found.items() if k in plain}
-
-
-def _families(chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Families from `{variable: choice}` or `{factor: choice}`: a number or a path for a fixed
-    variance, `{floor, variance, per}` for a trained one above a floor, which may be a path;
-    "trained" for one per coordinate, "predicted" by the network, "deterministic" for none, "summed"
-    for a categorical latent that is summed over in training, "relaxed" or `{temperature}`, a number
-    or a path, for one that is drawn; both with a trained prior.
-    """
-    from wyner.families import Categorical, Deterministic, Fixed, Gaussian, Trainable
-
-    named = {
-        "trained": Gaussian(Trainable(per="coordinate")),
-        "summed": Categorical(summed=True, trained=True),
-        "relaxed": Categorical(trained=True),
-        "predicted": Gaussian(),
-        "deterministic": Deterministic(),
-    }
-    for k, v in chosen.items():
-        if isinstance(v, str) and v not in named:
-            raise OptionError(
-                f"families.{k}: {unknown('choice', v, named)}; or a number, the variance"
-            )
-        if isinstance(v, dict):
-            for key in v:
-                if key not in (known := ("floor", "variance", "per", "temperature")):
-                    raise OptionError(f"families.{k}: {unknown('setting', key, known)}")
-            if "temperature" in v and len(v) > 1:
-                raise OptionError(
-                    f"families.{k}: a temperature belongs to a categorical latent, which has no"
-                    " variance"
-                )
-
-    def made(v: Any) -> Any:
-        if isinstance(v, str):
-            return named[v]
-        if isinstance(v, dict):
-            return (
-                Categorical(trained=True, **v) if "temperature" in v else Gaussian(Trainable(**v))
-            )
-        return Gaussian(Fixed(v))
-
-    return {k: made(v) for k, v in chosen.items()}
 
 
 def read(path: str | Path) -> Experiment:
@@ -304,7 +194,7 @@ def _text(path: str | Path) -> tuple[str, str]:
     if Path(path).is_file():
         return Path(path).read_text(), str(path)
     if str(path) in shipped():
-        return protocols.text_of(PACKAGE, str(path)), f"{path}.toml"
+        return resources.files(PACKAGE).joinpath(f"{path}.toml").read_text(), f"{path}.toml"
     if str(path).endswith(".toml"):
         raise OptionError(f"there is no file {path}")
     raise OptionError(
@@ -314,4 +204,5 @@ def _text(path: str | Path) -> tuple[str, str]:
 
 def shipped() -> list[str]:
     """Names of the experiments inside the package."""
-    return protocols.shipped(PACKAGE)
+    names = (p.name for p in resources.files(PACKAGE).iterdir())
+    return sorted(n.removesuffix(".toml") for n in names if n.endswith(".toml"))

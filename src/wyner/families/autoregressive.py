@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from wyner.codec import stored
 from wyner.errors import LawError, OptionError
 from wyner.families import distributions as D
 from wyner.families.heads import Deterministic, Family, Head
@@ -98,6 +99,7 @@ def inner_of(network: PixelCNN, value: Pictures) -> Features:
     return tuple(f.reshape(*lead, *f.shape[1:]) for f in found)
 
 
+@stored("autoregressive")
 @dataclass(frozen=True)
 class Autoregressive(Family):
     """Binary pictures by a PixelCNN, whose upper layers read `maps` pictures made of z.
@@ -147,6 +149,7 @@ class _Pixels(Head):
         return Pixels(self.network, raw, self.event)
 
 
+@stored("feature-of")
 @dataclass(frozen=True)
 class FeatureOf(Deterministic):
     """A function that another factor computes before it reads its own parents: s inside p(x|z).

@@ -13,10 +13,12 @@ from typing import ClassVar
 
 import torch
 
+from wyner.codec import extendable, stored
 from wyner.errors import LawError, OptionError
 from wyner.families import distributions as D
 
 
+@extendable
 @dataclass(frozen=True, init=False)
 class Combination(ABC):
     """A distribution made of those of other factors. Abstract: use `Product` or `Mixture`.
@@ -50,6 +52,7 @@ class Combination(ABC):
         """The distribution made of these."""
 
 
+@stored("product")
 @dataclass(frozen=True, init=False)
 class Product(Combination):
     """Product of Gaussian experts, normalised.
@@ -77,6 +80,7 @@ class Product(Combination):
         return D.Normal(loc / precision, -0.5 * torch.log(precision), normals[0].event)
 
 
+@stored("mixture")
 @dataclass(frozen=True, init=False)
 class Mixture(Combination):
     """Equal mixture of experts, (1/M) sum_m q_m(z|.).

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wyner import variables
+from wyner.codec import extendable, stored
 from wyner.errors import OptionError
 from wyner.families import distributions as D
 from wyner.schedules import Schedule, at
@@ -26,6 +27,7 @@ LOG_SCALE_RANGE = (-6.0, 4.0)
 """Predicted log scales are clamped here (log-variances in [-12, 8]; our choice)."""
 
 
+@stored("fixed")
 @dataclass(frozen=True)
 class Fixed:
     """A variance that is not trained, the same for every coordinate.
@@ -43,6 +45,7 @@ class Fixed:
                 raise OptionError(f"Fixed({self.variance}): a variance must be positive")
 
 
+@stored("trainable")
 @dataclass(frozen=True)
 class Trainable:
     """A trained variance that does not depend on the parents, stored as a log scale.
@@ -71,6 +74,7 @@ class Trainable:
             )
 
 
+@stored("predicted")
 @dataclass(frozen=True)
 class Predicted:
     """A variance that the network predicts, one per coordinate and value of the parents."""
@@ -82,6 +86,7 @@ MOST_VALUES = 4096
 """A categorical variable with more values is not summed over."""
 
 
+@extendable
 class Family:
     """A kind of conditional distribution: it makes heads, which turn outputs into distributions."""
 
@@ -120,6 +125,7 @@ class Head(nn.Module, ABC):
     def forward(self, raw: Tensor) -> D.Distribution: ...
 
 
+@stored("gaussian")
 @dataclass(frozen=True)
 class Gaussian(Family):
     """Diagonal Gaussian over arrays of any rank. Densities with all constants.
@@ -229,6 +235,7 @@ class _PriorNormal(Head):
         return D.Normal(self.loc, self.log_scale, self.event)
 
 
+@stored("bernoulli")
 @dataclass(frozen=True)
 class Bernoulli(Family):
     """Independent bits; the network returns logits."""
@@ -247,6 +254,7 @@ class _Plain(Head):
         return self.distribution(raw, self.event)
 
 
+@stored("categorical-family")
 @dataclass(frozen=True)
 class Categorical(Family):
     """n k-ary variables; relaxed draws in training, hard draws in every task.
@@ -327,6 +335,7 @@ class _PriorCategorical(_Categorical):
         return super().forward(self.logits)
 
 
+@stored("deterministic")
 @dataclass(frozen=True)
 class Deterministic(Family):
     """A function of the parents: drawn, never scored."""

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from wyner import variables
+from wyner.codec import stored
 from wyner.errors import OptionError, ShapeError, unknown
 from wyner.families import distributions as D
 from wyner.families.heads import LOG_SCALE_RANGE, Family, Head, Predicted, SharedScale, Variance
@@ -168,6 +169,7 @@ class Past(nn.Module):
         return loc, F.hardtanh(log_scale, *LOG_SCALE_RANGE)
 
 
+@stored("step-gaussian")
 @dataclass(frozen=True)
 class StepGaussian(Family):
     """Gaussian over every coordinate of every step, given the parents; padded steps count nothing.
@@ -220,6 +222,7 @@ class _White(Head):
         return StepNormal(self.loc, self.loc.new_zeros(()), self.event)
 
 
+@stored("recurrent")
 @dataclass(frozen=True)
 class Recurrent(Family):
     """p(s) = prod_t N(s_t; m(s_<t), v(s_<t)), for factors without parents: a `StepPrior`.

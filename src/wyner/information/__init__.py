@@ -4,17 +4,11 @@ What estimates from samples lives in `wyner.estimation`, above models and traini
 used from here and are loaded when they are first asked for.
 """
 
-from __future__ import annotations
-
 import importlib
 from typing import Any
 
-from wyner.information.gaussian import (
-    GaussianInformation,
-    Lagrangian,
-    canonical_correlations,
-    gaussian,
-)
+from wyner.information.gaussian import GaussianInformation, canonical_correlations, gaussian
+from wyner.information.lagrangian import Lagrangian
 from wyner.information.pmf import PmfInformation, pmf
 
 ESTIMATION = ("Estimate", "Estimates", "estimate", "tasks")

@@ -1,14 +1,10 @@
-"""Common information of a table of probabilities, of any alphabets and any number of variables,
-solved numerically.
+"""Common information of a table of probabilities, of any number of variables, numerically.
 
-    C_GK = H(component)        the most that functions of each variable alone agree on
-                               (Gacs and Korner 1973)
-    J    = min I(X;Z)          over Z that makes the variables independent
-         (Wyner 1975)
-    C_g  = min I(X;Z)          over Z with TC(X|Z) <= g
-         (relaxed; C_0 = J)
-    L_l  = min TC(X|Z) + l I(X;Z)
-         (Lagrangian)
+    C_GK = H(component)      the most that functions of each variable alone agree on
+                             (Gacs and Korner 1973)
+    J    = min I(X;Z)        over Z that makes the variables independent (Wyner 1975)
+    C_g  = min I(X;Z)        over Z with TC(X|Z) <= g (relaxed; C_0 = J)
+    L_l  = min TC(X|Z) + l I(X;Z)                     (Lagrangian)
 
 X is all variables together; TC is total correlation, for two variables mutual information.
 """
@@ -23,19 +19,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wyner.errors import OptionError, unknown
+from wyner.information.discrete import table as tables
 from wyner.information.discrete.curve import Curve
 from wyner.information.discrete.relaxed import encoder_of
 from wyner.information.discrete.search import Effort
 from wyner.information.discrete.solve import SOLVERS, Answer, solve
-from wyner.information.discrete.table import (
-    checked,
-    dual_total_correlation,
-    entropy,
-    gacs_korner,
-    marginal,
-    total_correlation,
-)
-from wyner.information.gaussian import Lagrangian
+from wyner.information.lagrangian import Lagrangian, check_gamma, check_lam
+from wyner.information.pictures import table_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,53 +71,43 @@ class PmfInformation:
     @property
     def mutual_information(self) -> float:
         """I(X;Y); for more than two variables total correlation, sum_i H(X_i) - H(X)."""
-        return total_correlation(self.table) / self._scale
+        return tables.total_correlation(self.table) / self._scale
 
     @property
     def dual_total_correlation(self) -> float:
         """H(X) - sum_i H(X_i | the others), a lower bound of J; for two variables I(X;Y)."""
-        return dual_total_correlation(self.table) / self._scale
+        return tables.dual_total_correlation(self.table) / self._scale
 
     @property
     def gacs_korner(self) -> float:
         """C_GK: entropy of the connected component of the support."""
-        return gacs_korner(self.table) / self._scale
+        return tables.gacs_korner(self.table) / self._scale
 
     @property
     def entropies(self) -> tuple[float, ...]:
         """H(X_i) of each variable."""
-        return tuple(
-            entropy(marginal(self.table, [k])) / self._scale for k in range(self.table.ndim)
-        )
+        each = (tables.marginal(self.table, [k]) for k in range(self.table.ndim))
+        return tuple(tables.entropy(p) / self._scale for p in each)
 
     @property
     def wyner(self) -> float:
-        """J: the rate of an exact decomposition of the table, so never below the true J by more
-        than rounding.
-        """
-        return max(self._answer.exact.rate(entropy(self.table)), 0.0) / self._scale
+        """J: the rate of an exact decomposition, so never below the true J but for rounding."""
+        return max(self._answer.exact.rate(tables.entropy(self.table)), 0.0) / self._scale
 
     @property
     def lower_bound(self) -> float:
-        """A proven lower bound of J: the largest of C_GK, dual total correlation and, where a proof
-        is feasible, the dual.
-        """
-        return min(
-            max(self._answer.lower / self._scale, self.gacs_korner, self.dual_total_correlation),
-            self.wyner,
-        )
+        """A proven lower bound of J: the largest of C_GK, DTC and, where it is proven, the dual."""
+        proven = self._answer.lower / self._scale
+        return min(max(proven, self.gacs_korner, self.dual_total_correlation), self.wyner)
 
     @property
     def dual_estimate(self) -> float:
-        """The dual bound with its inner maximum searched from many starts; no proof. nan if the
-        solver has no prices.
-        """
+        """The dual bound, its inner maximum searched and not proven; nan if there are no prices."""
         return self._answer.dual / self._scale
 
     @property
     def violation(self) -> float:
-        """Largest |sum_z p(z) prod_i p(x_i|z) - p(x)| of what the solver returned, before it was
-        made exact.
+        """Largest |sum_z p(z) prod_i p(x_i|z) - p(x)| of what the solver returned.
 
         The penalty solver ends with Gauss-Newton steps on small tables, so that there it is
         rounding as well.
@@ -148,76 +128,63 @@ class PmfInformation:
         return Latent(d.weights / d.weights.sum(), d.factors, encoder_of(d))
 
     def relaxed(self, gamma: float) -> float:
-        """C_gamma = min I(X;Z) subject to TC(X|Z) <= gamma, both in `unit`; an upper bound that is
-        within 1e-5 nats where convex hulls meet.
+        """C_gamma = min I(X;Z) subject to TC(X|Z) <= gamma, both in `unit`.
+
+        An upper bound that is within 1e-5 nats where convex hulls meet.
 
         Raises:
             OptionError: gamma is negative.
         """
-        if not gamma >= 0:
-            raise OptionError(f"gamma: expected a number of {self.unit} from 0 up, got {gamma}")
+        check_gamma(gamma, self.unit)
         return self._curve.relaxed(gamma * self._scale) / self._scale
 
     def lagrangian(self, lam: float) -> Lagrangian:
-        """Min over Z of TC(X|Z) + lam I(X;Z), with both parts at the minimum.
+        """Min over Z of TC(X|Z) + lam I(X;Z), with both parts at the minimum, in `unit`.
 
         Raises:
             OptionError: lam is not positive.
         """
-        if not lam > 0:
-            raise OptionError(
-                f"lam: expected a positive number (at 0 the rate is not identified), got {lam}"
-            )
-        at = self._curve.at(lam)
+        check_lam(lam)
+        at = self._curve.many([lam])[0]
         return Lagrangian(at.value / self._scale, at.residual / self._scale, at.rate / self._scale)
 
     def curve(self, lams: Sequence[float] | None = None) -> np.ndarray:
-        """Rows (lam, TC(X|Z), I(X;Z)) of the Lagrangian's minima, from J at lam = 0 to nothing at
-        lam = 1. `(n, 3)`.
-        """
+        """Rows (lam, TC(X|Z), I(X;Z)) of the Lagrangian's minima, `(n, 3)`: from J at 0 to none."""
         chosen = np.geomspace(0.02, 1.0, 25) if lams is None else np.asarray(lams, dtype=float)
-        rows = [
-            [p.lam, p.residual / self._scale, p.rate / self._scale]
-            for p in self._curve.many(chosen)
-        ]
+        s = self._scale
+        rows = [[p.lam, p.residual / s, p.rate / s] for p in self._curve.many(chosen)]
         return np.array([[0.0, 0.0, self.wyner], *rows])
 
     def plot(self) -> Figure:
         """A figure: rate against residual, and p(z), p(x_i|z) of the optimal Z."""
-        from wyner.information.pictures import table_figure
-
-        return table_figure(self)
+        z = self.latent
+        return table_figure(self, z.weights, z.given_z)
 
     def __str__(self) -> str:
-        two, u = self.table.ndim == 2, self.unit
-        shape = " x ".join(map(str, self.table.shape))
-        gap = self.wyner - self.lower_bound
+        u, lower, two = self.unit, self.lower_bound, self.table.ndim == 2
+        i = "mutual information" if two else "total correlation (more than two variables)"
+        how = "Wyner: rate of an exact decomposition, |Z| ="
         rows = [
             ("C_GK", self.gacs_korner, "Gacs-Korner: what a function of each alone agrees on"),
-            (
-                "I",
-                self.mutual_information,
-                "mutual information" if two else "total correlation (more than two variables)",
-            ),
-            *([] if two else [("DTC", self.dual_total_correlation, "dual total correlation")]),
-            (
-                "J",
-                self.wyner,
-                (
-                    f"Wyner: rate of an exact decomposition, |Z| = {len(self.latent.weights)}; an"
-                    " upper bound"
-                ),
-            ),
-            ("lower bound of J", self.lower_bound, f"proven; J is known to {gap:.1e} {u}"),
+            ("I", self.mutual_information, i),
+            ("DTC", self.dual_total_correlation, "dual total correlation"),
+            ("J", self.wyner, f"{how} {len(self.latent.weights)}; an upper bound"),
+            ("lower bound of J", lower, f"proven; J is known to {self.wyner - lower:.1e} {u}"),
+            ("dual estimate", self.dual_estimate, "lower bound by search, not proven"),
         ]
-        if not math.isnan(self.dual_estimate) and self.dual_estimate > self.lower_bound + 1e-9:
-            rows.append(("dual estimate", self.dual_estimate, "lower bound by search, not proven"))
-        lines = [f"{name:<17} {value:10.6f} {u}  {what}" for name, value, what in rows]
-        found = (
-            f"solver {self.solver}: largest misfit of a cell {self.violation:.1e}; made exact:"
-            f" {self.exact_violation:.1e}"
+        left_out = {"DTC"} if two else set()
+        if not self.dual_estimate > lower + 1e-9:
+            left_out.add("dual estimate")
+        lines = [f"{n:<17} {v:10.6f} {u}  {what}" for n, v, what in rows if n not in left_out]
+        shape, misfit = " x ".join(map(str, self.table.shape)), f"{self.violation:.1e}"
+        return "\n".join(
+            [
+                f"table {shape}",
+                *lines,
+                f"solver {self.solver}: largest misfit of a cell {misfit}; made exact:"
+                f" {self.exact_violation:.1e}",
+            ]
         )
-        return "\n".join([f"table {shape}", *lines, found])
 
 
 def pmf(
@@ -261,7 +228,7 @@ def pmf(
         >>> round(found.wyner, 6), round(found.mutual_information, 6), found.gacs_korner
         (0.872761, 0.531004, 0.0)
     """
-    p = checked(table)
+    p = tables.checked(table)
     if unit not in UNITS:
         raise OptionError(unknown("unit", unit, UNITS))
     if solver not in SOLVERS:

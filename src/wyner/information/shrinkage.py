@@ -1,6 +1,4 @@
-"""A covariance from rows, shrunk so that it is well conditioned (Ledoit and Wolf 2004, J.
-Multivariate Anal. 88).
-"""
+"""A covariance from rows, shrunk so that it is well conditioned (Ledoit and Wolf 2004)."""
 
 from __future__ import annotations
 
@@ -12,21 +10,17 @@ from wyner.errors import DataError, OptionError
 
 
 def ledoit_wolf(rows: np.ndarray) -> float:
-    """Share s of the identity in (1 - s) S + s (tr S / d) I that minimises the expected squared
-    error, in [0, 1].
+    """Share s of the identity in (1 - s) S + s (tr S / d) I with the least expected squared error.
 
-        s = min(b, D) / D,   D = |S - mu I|^2,   b = (1/n^2) sum_k |x_k x_k^T - S|^2,   S = (1/n)
-                             sum_k x_k x_k^T
+        s = min(b, D) / D,   D = |S - mu I|^2,   b = (1/n^2) sum_k |x_k x_k^T - S|^2,
+        S = (1/n) sum_k x_k x_k^T                             J. Multivariate Anal. 88
 
     Args:
         rows: centred data, `(n, d)`.
     """
-    n, d = rows.shape
-    s = rows.T @ rows / n
-    distance = float(((s - np.trace(s) / d * np.eye(d)) ** 2).sum())
-    fourth = float(((rows**2).sum(1) ** 2).sum())  # sum_k |x_k x_k^T|^2
-    spread = (fourth / n - float((s**2).sum())) / n
-    return 0.0 if distance == 0.0 else float(np.clip(spread / distance, 0.0, 1.0))
+    from sklearn.covariance import ledoit_wolf_shrinkage
+
+    return float(ledoit_wolf_shrinkage(rows, assume_centered=True))
 
 
 def joint_covariance(
@@ -49,7 +43,12 @@ def joint_covariance(
             two rows.
         OptionError: a share outside [0, 1).
     """
-    sides = [_rows(name, a) for name, a in (("x", x), ("y", y))]
+    sides = []
+    for name, a in (("x", x), ("y", y)):
+        rows = np.asarray(a.detach().cpu() if hasattr(a, "detach") else a, dtype=np.float64)
+        if rows.ndim == 0 or rows.size == 0:
+            raise DataError(f"data: expected rows of {name}, got shape {rows.shape}")
+        sides.append(rows.reshape(len(rows), -1))
     if len(sides[0]) != len(sides[1]):
         raise DataError(
             f"data: expected as many rows of x as of y, got {len(sides[0])} and {len(sides[1])}"
@@ -63,16 +62,9 @@ def joint_covariance(
     if not (scale > 0).all():
         raise DataError(f"data: column {int(np.argmin(scale))} of (x, y) is constant; drop it")
     standard = (both - mean) / scale
-    share = ledoit_wolf(standard) if shrinkage is None else float(shrinkage)
-    if not 0 <= share < 1 and shrinkage is not None:
+    if shrinkage is not None and not 0 <= shrinkage < 1:
         raise OptionError(f"shrinkage: expected a share in [0, 1), got {shrinkage}")
+    share = ledoit_wolf(standard) if shrinkage is None else float(shrinkage)
     correlation = standard.T @ standard / len(both)
     shrunk = (1 - share) * correlation + share * np.eye(len(correlation))
     return mean, shrunk * np.outer(scale, scale), share
-
-
-def _rows(name: str, a: Any) -> np.ndarray:
-    rows = np.asarray(a.detach().cpu() if hasattr(a, "detach") else a, dtype=np.float64)
-    if rows.ndim == 0 or rows.size == 0:
-        raise DataError(f"data: expected rows of {name}, got shape {rows.shape}")
-    return rows.reshape(len(rows), -1)

@@ -1,5 +1,4 @@
-"""Classifiers that judge generated images: LeNet-5 for digits, a small residual-free network for
-house numbers.
+"""Classifiers that judge generated images: LeNet-5 for digits, another for house numbers.
 
 They are trained on demand and kept with their accuracy, which bounds what label accuracies can
 mean.
@@ -10,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wyner.data.digits import embedded
 from wyner.data.fetch import cache as cache_folder
-from wyner.errors import ShapeError
-from wyner.files import write_tensors
-from wyner.metrics.stored import restored
+from wyner.data.mnist import mnist
+from wyner.data.svhn import svhn
+from wyner.errors import DataError, ShapeError
+from wyner.metrics.checks import finite
+from wyner.metrics.stored import stored
 from wyner.seeds import DATA, mix
 from wyner.variables import unit
 
@@ -28,26 +30,21 @@ LEAST = {"mnist": 0.99, "svhn": 0.90}
 
 
 class LeNet5(nn.Module):
-    """LeNet-5 (LeCun et al. 1998) with ReLU and max-pooling: `(N, C, 32, 32)` or `(N, C, 28, 28)`
-    to logits `(N, classes)`.
+    """LeNet-5 (LeCun et al. 1998) with ReLU and max-pooling: `(N, C, H, H)` to `(N, classes)`.
 
     Pictures of 28x28 are padded with zeros to 32x32, smaller ones enlarged.
     """
 
     def __init__(self, channels: int = 1, classes: int = 10) -> None:
         super().__init__()
+        block = lambda i, o: [nn.Conv2d(i, o, 5), nn.ReLU(), nn.MaxPool2d(2)]
+        dense = lambda i, o: [nn.Linear(i, o), nn.ReLU()]
         self.body = nn.Sequential(
-            nn.Conv2d(channels, 6, 5),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
-            nn.Conv2d(6, 16, 5),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
+            *block(channels, 6),
+            *block(6, 16),
             nn.Flatten(),
-            nn.Linear(400, 120),
-            nn.ReLU(),
-            nn.Linear(120, 84),
-            nn.ReLU(),
+            *dense(400, 120),
+            *dense(120, 84),
             nn.Linear(84, classes),
         )
 
@@ -58,8 +55,7 @@ class LeNet5(nn.Module):
 
 
 class HouseNumberNet(nn.Module):
-    """Five convolutions with BatchNorm, `(N, 3, 32, 32)` to logits `(N, 10)` (our choice; house
-    numbers are harder than digits).
+    """Five convolutions with BatchNorm, `(N, 3, 32, 32)` to logits `(N, 10)` (our choice).
 
     Pictures are centred and scaled one by one, so that brightness and contrast do not count. Those
     smaller than 28x28 are enlarged.
@@ -67,24 +63,16 @@ class HouseNumberNet(nn.Module):
 
     def __init__(self, width: int = 24, classes: int = 10, dropout: float = 0.2) -> None:
         super().__init__()
-        block = lambda i, o, k=3: [
-            nn.Conv2d(i, o, k, 1, k // 2, bias=False),
-            nn.BatchNorm2d(o),
-            nn.ReLU(),
-        ]
+
+        def block(i: int, o: int, k: int = 3) -> list[nn.Module]:
+            return [nn.Conv2d(i, o, k, 1, k // 2, bias=False), nn.BatchNorm2d(o), nn.ReLU()]
+
         w = width
         self.body = nn.Sequential(
-            *block(3, w, 5),
-            nn.MaxPool2d(2),
-            *block(w, 2 * w),
-            *block(2 * w, 2 * w),
-            nn.MaxPool2d(2),
-            *block(2 * w, 4 * w),
-            *block(4 * w, 4 * w),
-            nn.MaxPool2d(2),
-            nn.Dropout(dropout),
-            nn.Flatten(),
-            nn.Linear(64 * w, classes),
+            *(*block(3, w, 5), nn.MaxPool2d(2)),
+            *(*block(w, 2 * w), *block(2 * w, 2 * w), nn.MaxPool2d(2)),
+            *(*block(2 * w, 4 * w), *block(4 * w, 4 * w), nn.MaxPool2d(2)),
+            *(nn.Dropout(dropout), nn.Flatten(), nn.Linear(64 * w, classes)),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -107,21 +95,18 @@ class Classifier:
     accuracy: float
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Labels `(N,)` of images `(N, C, H, W)` in [0, 1] or uint8."""
+        """Labels `(N,)` of images `(N, C, H, W)` in [0, 1] or uint8; all must be finite."""
+        device, images = next(self.network.parameters()).device, finite(images, "images")
         with torch.no_grad():
-            device = next(self.network.parameters()).device
-            return torch.cat(
-                [self.network(unit(b.to(device)).float()).argmax(1) for b in images.split(1000)]
-            )
+            each = [self.network(unit(b.to(device)).float()) for b in images.split(1000)]
+            return torch.cat([logits.argmax(1) for logits in each])
 
 
 Augment = Callable[[Tensor], Tensor]
 
 
 def shifted(pixels: int) -> Augment:
-    """Moves a batch by up to so many pixels, all pictures alike; what leaves on one side returns on
-    the other.
-    """
+    """Moves a batch by up to so many pixels; what leaves on one side returns on the other."""
 
     def move(x: Tensor) -> Tensor:
         if not pixels:
@@ -135,8 +120,7 @@ def shifted(pixels: int) -> Augment:
 def warped(
     x: Tensor, turn: float = 0.12, zoom: float = 0.12, shear: float = 0.1, shift: float = 0.08
 ) -> Tensor:
-    """Turns, zooms, shears and moves every picture by itself, and half of them become negatives:
-    signs occur in both.
+    """Turns, zooms, shears and moves every picture by itself; half of them become negatives.
 
     Args:
         x: `(N, C, H, W)` in [0, 1].
@@ -172,27 +156,29 @@ def train_classifier(
     weight_decay: float = 0.0,
     bf16: bool = False,
 ) -> Classifier:
-    """A classifier of labelled images: Adam with a one-cycle rate; by default LeNet-5 on pictures
-    shifted by up to `shift` pixels.
+    """A classifier of labelled images by Adam with a one-cycle rate; LeNet-5 by default.
 
     Args:
-        images, labels: `(N, C, H, W)` in [0, 1] or uint8, and `(N,)`.
+        images, labels: `(N, C, H, W)` in [0, 1] or uint8, and whole numbers from 0 up, `(N,)`.
         test_images, test_labels: what `accuracy` is measured on.
         epochs, lr, batch_size, seed, weight_decay: of the training.
-        shift: pixels; 0 for none.
+        shift: pixels by which a batch is moved at most; 0 for none.
         network: makes another network.
         augment: changes a batch at random, in place of the shift.
         bf16: convolve in bf16 while training.
 
     Raises:
-        ShapeError: images that are neither 28x28 nor 32x32.
+        ShapeError: images that are neither 28x28 nor 32x32. DataError: labels that are no whole
+            numbers, images that are not finite.
     """
     if images.ndim != 4 or images.shape[-1] != images.shape[-2] or images.shape[-1] not in (28, 32):
         raise ShapeError(
             "images: expected (N, channels, 28, 28) or (N, channels, 32, 32), got"
             f" {tuple(images.shape)}"
         )
-    device, change = images.device, augment or shifted(shift)
+    if labels.is_floating_point():
+        raise DataError(f"labels: expected whole numbers from 0 up, got {labels.dtype}")
+    device, change = finite(images, "images").device, augment or shifted(shift)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(mix(seed, DATA))
         made = LeNet5(images.shape[1], int(labels.max()) + 1) if network is None else network()
@@ -211,32 +197,24 @@ def train_classifier(
                 adam.step()
                 cycle.step()
     made.eval()
-    judge = Classifier(made, 0.0)
-    return Classifier(made, float((judge(test_images) == test_labels).double().mean()))
+    right = Classifier(made, 0.0)(test_images) == test_labels
+    return Classifier(made, float(right.double().mean()))
 
 
 def digit_classifier(full: bool = False, cache: Path | None = None) -> Classifier:
-    """LeNet-5 for digits: trained once on the embedded digits, or on all of MNIST, then read from
-    the cache.
+    """LeNet-5 for digits, trained once, then read from the cache.
 
     Args:
         full: train on all of MNIST (at least 99 percent) instead of the 6,000 embedded digits
             (about 97).
         cache: folder; by default `wyner` in the user's cache, or `$WYNER_CACHE_DIR`.
     """
-    from wyner.data.digits import embedded
-    from wyner.data.mnist import mnist
 
     def train(seed: int) -> Classifier:
-        digits = mnist() if full else embedded()
-        ready = lambda a: torch.from_numpy(np.array(a[:, None]))
+        data = _tensors(mnist() if full else embedded())
+        images, labels, tests, truth = data
         return train_classifier(
-            ready(digits.train_images),
-            torch.from_numpy(digits.train_labels),
-            ready(digits.test_images),
-            torch.from_numpy(digits.test_labels),
-            epochs=12 if full else 20,
-            seed=seed,
+            images[:, None], labels, tests[:, None], truth, epochs=12 if full else 20, seed=seed
         )
 
     name = f"lenet5-{'mnist' if full else 'digits'}-2"
@@ -246,36 +224,33 @@ def digit_classifier(full: bool = False, cache: Path | None = None) -> Classifie
 def svhn_classifier(
     split: str = "train", cache: Path | None = None, epochs: int | None = None
 ) -> Classifier:
-    """A classifier of house numbers: trained once on the pictures that `wyner.data.svhn` finds,
-    then read from the cache.
+    """A classifier of house numbers: trained once on what `wyner.data.svhn` finds, then cached.
 
     Args:
         split: of SVHN to train on.
         cache: folder; by default `wyner` in the user's cache, or `$WYNER_CACHE_DIR`.
         epochs: of the training; by default as many as 400,000 pictures make, at most 25.
     """
-    from wyner.data.svhn import svhn
-
     found = svhn(split)
-
-    def train(seed: int) -> Classifier:
-        n = len(found.train_images)
-        return train_classifier(
-            torch.from_numpy(found.train_images),
-            torch.from_numpy(found.train_labels),
-            torch.from_numpy(found.test_images),
-            torch.from_numpy(found.test_labels),
-            epochs=epochs or max(1, min(25, 400_000 // n)),
-            lr=6e-3,
-            seed=seed,
-            network=HouseNumberNet,
-            augment=warped,
-            weight_decay=0.02,
-            bf16=True,
-        )
-
-    name = f"svhn-{len(found.train_images)}-1" + (f"-{epochs}" if epochs else "")
+    n = len(found.train_images)
+    options: dict[str, Any] = {
+        "epochs": epochs or max(1, min(25, 400_000 // n)),
+        "lr": 6e-3,
+        "network": HouseNumberNet,
+        "augment": warped,
+        "weight_decay": 0.02,
+        "bf16": True,
+    }
+    train = lambda seed: train_classifier(*_tensors(found), seed=seed, **options)
+    name = f"svhn-{n}-1" + (f"-{epochs}" if epochs else "")
     return kept(name, HouseNumberNet, train, LEAST["svhn"], cache)
+
+
+def _tensors(data: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Images and labels to train on, and to test with."""
+    arrays = (data.train_images, data.train_labels, data.test_images, data.test_labels)
+    a, b, c, d = (torch.from_numpy(v if v.flags.writeable else v.copy()) for v in arrays)
+    return a, b, c, d
 
 
 def kept(
@@ -296,13 +271,14 @@ def kept(
         cache: folder.
         tries: how many seeds, at most.
     """
+
+    def best() -> tuple[nn.Module, dict[str, float]]:
+        found = train(0)
+        for seed in range(1, tries):
+            if found.accuracy >= least:
+                break
+            found = max(found, train(seed), key=lambda c: c.accuracy)
+        return found.network, {"accuracy": found.accuracy}
+
     path = (cache or cache_folder("classifiers")) / f"{name}.safetensors"
-    if (found := restored(path, lambda _: network(), "accuracy")) is not None:
-        return Classifier(*found)
-    best = train(0)
-    for seed in range(1, tries):
-        if best.accuracy >= least:
-            break
-        best = max(best, train(seed), key=lambda c: c.accuracy)
-    write_tensors(path, best.network.state_dict(), {"accuracy": best.accuracy})
-    return best
+    return Classifier(*stored(path, lambda _: network(), "accuracy", best))

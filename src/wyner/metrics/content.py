@@ -1,8 +1,6 @@
-"""What a global code says of a picture's class: read from the code itself, and from fresh pictures
-that are drawn from it.
+"""What a global code says of a picture's class: by itself, and by pictures drawn from it.
 
-[CMI] section 5.1; specification of metrics, section 5. Classifiers: scikit-learn, `pip install
-'wyner[metrics]'`.
+[CMI] section 5.1; specification of metrics, section 5.
 """
 
 from __future__ import annotations
@@ -12,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wyner.errors import DataError
-from wyner.metrics.probes import kernel_probe, linear_probe
+from wyner.metrics.checks import classes
+from wyner.metrics.probes import codes_of, kernel_probe, linear_probe
 
 if TYPE_CHECKING:
     from wyner.data.dataset import Dataset
@@ -25,8 +24,7 @@ BLOCK = 500
 def code_accuracy(
     model: Model, dataset: Dataset, each: int = 100, rows: int | None = None, latent: str = "z"
 ) -> dict[str, float]:
-    """AoLR and AoSVM: share of test pictures whose class is read from the mean of q(z|x), in [0,
-    1].
+    """AoLR and AoSVM: share of test pictures whose class is read from the mean of q(z|x).
 
     A logistic regression on standardised codes and a support vector machine (Gaussian kernel) learn
     on the codes of few pictures.
@@ -39,17 +37,16 @@ def code_accuracy(
         latent: whose codes.
 
     Returns:
-        `{"AoLR": ..., "AoSVM": ...}`.
+        `{"AoLR": ..., "AoSVM": ...}` in [0, 1].
 
     Raises:
-        DataError: a class with fewer training pictures.
+        DataError: a class with fewer training pictures, or codes that are not finite.
     """
-    name = dataset.modalities[0]
-    index = balanced(dataset.train["label"], each)
+    name, index = dataset.modalities[0], balanced(dataset.train["label"], each)
     train, test = dataset.train[name][index], dataset.test[name][:rows]
-    a, b = _codes(model, name, train, latent), _codes(model, name, test, latent)
-    la, lb = dataset.train["label"][index], dataset.test["label"][:rows]
-    return {"AoLR": linear_probe(a, la, b, lb), "AoSVM": kernel_probe(a, la, b, lb)}
+    a, b = (codes_of(model, {name: part}, [latent], BLOCK)[latent] for part in (train, test))
+    given = a, dataset.train["label"][index], b, dataset.test["label"][:rows]
+    return {"AoLR": linear_probe(*given), "AoSVM": kernel_probe(*given)}
 
 
 def sample_accuracy(
@@ -60,8 +57,7 @@ def sample_accuracy(
     rows: int | None = None,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Scores mCAS and mCAS (SVM): share of real test pictures that classifiers label rightly that
-    have seen only drawn ones, in [0, 1].
+    """Share of test pictures that classifiers of drawn ones label rightly: mCAS and mCAS (SVM).
 
     Few real pictures are encoded; from the mean of each code, `draws` pictures are drawn anew and
     keep its label. If z holds the class, they are so many more examples of it, and the classifier
@@ -76,51 +72,37 @@ def sample_accuracy(
         seed: of the draws.
 
     Returns:
-        `{"mCAS", "mCAS_SVM", "baseline", "baseline_SVM"}`.
+        `{"mCAS", "mCAS_SVM", "baseline", "baseline_SVM"}` in [0, 1].
 
     Raises:
-        DataError: a class with fewer training pictures.
+        DataError: a class with fewer training pictures, or draws that are not finite.
     """
-    name = dataset.modalities[0]
-    index = balanced(dataset.train["label"], each)
+    name, index = dataset.modalities[0], balanced(dataset.train["label"], each)
     real, labels = dataset.train[name][index], dataset.train["label"][index]
     drawn = np.asarray(model.redraw(**{name: real}, n=draws, seed=seed)[name])
-    test, truth = _flat(dataset.test[name][:rows]), dataset.test["label"][:rows]
-    many, few = (
-        (_flat(drawn.reshape(-1, *drawn.shape[2:])), np.tile(labels, draws)),
-        (_flat(real), labels),
-    )
-    return {
-        "mCAS": linear_probe(*many, test, truth, standardise=False),
-        "mCAS_SVM": kernel_probe(*many, test, truth),
-        "baseline": linear_probe(*few, test, truth, standardise=False),
-        "baseline_SVM": kernel_probe(*few, test, truth),
-    }
+    flat = lambda pictures: pictures.reshape(len(pictures), -1)
+    test, truth = flat(dataset.test[name][:rows]), dataset.test["label"][:rows]
+    found = {}
+    for what, pictures, known in (
+        ("mCAS", drawn.reshape(-1, *drawn.shape[2:]), np.tile(labels, draws)),
+        ("baseline", real, labels),
+    ):
+        found[what] = linear_probe(flat(pictures), known, test, truth, standardise=False)
+        found[f"{what}_SVM"] = kernel_probe(flat(pictures), known, test, truth)
+    return found
 
 
 def balanced(labels: Any, each: int) -> np.ndarray:
     """Indices of the first `each` rows of every class, class after class.
 
     Raises:
-        DataError: a class with fewer rows.
+        DataError: a class with fewer rows, or labels that are NaN.
     """
-    labels = np.asarray(labels)
-    found = []
-    for label in np.unique(labels):
-        (index,) = np.nonzero(labels == label)
+    (codes,), found = classes(labels), []
+    for code in codes.unique():
+        index = np.flatnonzero(codes == code)
         if len(index) < each:
+            label = np.asarray(labels)[index[0]]
             raise DataError(f"class {label} has {len(index)} rows; expected at least {each}")
         found.append(index[:each])
     return np.concatenate(found)
-
-
-def _codes(model: Model, name: str, pictures: np.ndarray, latent: str) -> np.ndarray:
-    parts: list[dict[str, Any]] = [
-        {name: pictures[i : i + BLOCK]} for i in range(0, len(pictures), BLOCK)
-    ]
-    found = [model.encode(**p)[latent].mean.detach().flatten(1).cpu().numpy() for p in parts]
-    return np.concatenate(found).astype(np.float64)
-
-
-def _flat(pictures: np.ndarray) -> np.ndarray:
-    return pictures.reshape(len(pictures), -1)

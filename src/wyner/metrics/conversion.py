@@ -1,6 +1,4 @@
-"""Voice conversion: does a recording with another's voice sound like its gender? VC-mCAS. Metrics,
-section 6.
-"""
+"""Voice conversion: does a recording in another's voice sound so? VC-mCAS. Metrics, section 6."""
 
 from __future__ import annotations
 
@@ -9,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from wyner.errors import DataError
+from wyner.metrics.checks import classes
 from wyner.metrics.probes import linear_probe
 
 
 def crossed_pairs(labels: Any, pairs: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Random rows of two classes in pairs: row i of the first result is of one class, row i of the
-    second of the other.
+    """Random rows of two classes in pairs: those of the first class, and their partners.
 
     Args:
         labels: `(N,)`, two different values.
@@ -24,21 +22,19 @@ def crossed_pairs(labels: Any, pairs: int, seed: int = 0) -> tuple[np.ndarray, n
     Raises:
         DataError: not two classes.
     """
-    labels = np.asarray(labels)
-    classes = np.unique(labels)
-    if len(classes) != 2:
-        raise DataError(f"conversion between classes needs two of them, got {len(classes)}")
+    found = classes(labels)[0].numpy()
+    if (count := len(np.unique(found))) != 2:
+        raise DataError(f"conversion between classes needs two of them, got {count}")
     rng = np.random.default_rng(seed)
-    first, second = (rng.permutation(np.flatnonzero(labels == c)) for c in classes)
+    first, second = (rng.permutation(np.flatnonzero(found == c)) for c in (0, 1))
     n = min(pairs, len(first), len(second))
     return first[:n], second[:n]
 
 
 def conversion_accuracy(converted: Any, labels: Any, real: Any, real_labels: Any) -> float:
-    """Accuracy in [0, 1], on real speech, of a logistic classifier that learned on converted speech
-    alone.
+    """Accuracy, on real speech, of a logistic classifier that learned on converted speech alone.
 
-    All frames of a stretch are averaged; [CMI] reports it in percent as VC-mCAS.
+    All frames of a stretch are averaged; [CMI] reports it in percent as VC-mCAS. In [0, 1].
 
     Args:
         converted: `(N, T, d)`; row i should sound like `labels[i]`.

@@ -1,5 +1,4 @@
-"""Features of pictures for Frechet distances: the code of a convolutional autoencoder, trained once
-for each data set.
+"""Features of pictures for Frechet distances: the code of an autoencoder, once for each data set.
 
 The extractor of the variational Wyner paper (specification of metrics, section 2; its encoder:
 `variational-wyner.md`, section 4): four convolutions 5x5 of stride 2 with BatchNorm and
@@ -21,18 +20,16 @@ from torch import Tensor, nn
 
 from wyner.data.fetch import cache as cache_folder
 from wyner.errors import ShapeError
-from wyner.files import write_tensors
-from wyner.metrics.stored import restored
+from wyner.metrics.checks import finite
+from wyner.metrics.stored import stored
 from wyner.seeds import DATA, mix
 from wyner.variables import unit
 
-SLOPE, VERSION = 0.2, 1
+SLOPE, VERSION, BLOCK = 0.2, 1, 1000
 
 
 class FeatureEncoder(nn.Module):
-    """Pictures `(N, C, H, W)` in [-1, 1] to features `(N, 8 width * H/16 * W/16)`, after BatchNorm
-    and LeakyReLU.
-    """
+    """Pictures `(N, C, H, W)` in [-1, 1] to features `(N, 8 width * H/16 * W/16)`."""
 
     def __init__(self, channels: int, width: int = 32) -> None:
         super().__init__()
@@ -55,11 +52,8 @@ class FeatureDecoder(nn.Module):
         sizes = [8 * width, 4 * width, 2 * width, width, c]
         layers: list[nn.Module] = [nn.Unflatten(1, (8 * width, h // 16, w // 16))]
         for i, o in zip(sizes[:-1], sizes[1:], strict=True):
-            layers += [
-                nn.ConvTranspose2d(i, o, 5, 2, 2, output_padding=1),
-                nn.BatchNorm2d(o),
-                nn.LeakyReLU(SLOPE),
-            ]
+            up = nn.ConvTranspose2d(i, o, 5, 2, 2, output_padding=1)
+            layers += [up, nn.BatchNorm2d(o), nn.LeakyReLU(SLOPE)]
         self.body = nn.Sequential(*layers[:-2], nn.Tanh())
 
     def forward(self, h: Tensor) -> Tensor:
@@ -68,14 +62,12 @@ class FeatureDecoder(nn.Module):
 
 @dataclass(frozen=True)
 class Features:
-    """A trained encoder, and the mean absolute error of its autoencoder on held-out pictures scaled
-    to [-1, 1].
-    """
+    """A trained encoder; its autoencoder's mean absolute error on held-out pictures in [-1, 1]."""
 
     encoder: nn.Module
     error: float
 
-    def __call__(self, images: Tensor, block: int = 1000) -> Tensor:
+    def __call__(self, images: Tensor, block: int = BLOCK) -> Tensor:
         """Features `(N, d)`, float32, of pictures `(N, C, H, W)` in [0, 1] or uint8."""
         device = next(self.encoder.parameters()).device
         with torch.no_grad():
@@ -97,8 +89,7 @@ def train_features(
     batch_size: int = 64,
     seed: int = 0,
 ) -> Features:
-    """An encoder from the training of an autoencoder; its weights with the best held-out error (our
-    choice).
+    """The encoder of an autoencoder, its weights with the best held-out error (our choice).
 
     Args:
         images: `(N, C, H, W)` in [0, 1] or uint8, H and W multiples of 16, N >= 20.
@@ -108,56 +99,49 @@ def train_features(
         lr, batch_size, seed: of the training.
 
     Raises:
-        ShapeError: other shapes, or fewer pictures.
+        ShapeError: other shapes, or fewer pictures. DataError: numbers that are not finite.
     """
     if images.ndim != 4 or images.shape[2] % 16 or images.shape[3] % 16 or len(images) < 20:
         raise ShapeError(
             "images: expected at least 20 of shape (channels, height, width) with height and width"
             f" multiples of 16, got {tuple(images.shape)}"
         )
-    device = images.device
+    device, (c, h, w) = finite(images, "images").device, images.shape[1:]
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(mix(seed, DATA))
-        shape = (images.shape[1], images.shape[2], images.shape[3])
-        encoder, decoder = (
-            FeatureEncoder(shape[0], width).to(device),
-            FeatureDecoder(shape, width).to(device),
-        )
-        both = nn.Sequential(encoder, decoder)
+        encoder, decoder = FeatureEncoder(c, width), FeatureDecoder((c, h, w), width)
+        both = nn.Sequential(encoder.to(device), decoder.to(device))
         adam = torch.optim.Adam(both.parameters(), lr=lr, amsgrad=True)
         order = torch.randperm(len(images)).to(device)
-        held, rest = order[: len(images) // 10], order[len(images) // 10 :]
+        validation, rest = order[: len(images) // 10], order[len(images) // 10 :]
         best, weights, waited = math.inf, {}, 0
         for _ in range(epochs):
             both.train()
             for rows in rest[torch.randperm(len(rest)).to(device)].split(batch_size):
                 if len(rows) > 1:  # a single picture has no batch statistics
-                    x = _signed(images[rows])
-                    loss = (both(x) - x).abs().mean()
+                    loss = _loss(both, images[rows])
                     adam.zero_grad()
                     loss.backward()
                     adam.step()
-            error = _error(both.eval(), images, held)
+            with torch.no_grad():
+                parts = [
+                    (len(r), float(_loss(both.eval(), images[r]))) for r in validation.split(BLOCK)
+                ]
+            error = sum(n * e for n, e in parts) / len(validation)
+            waited = 0 if error < best else waited + 1
             if error < best:
-                best, waited = error, 0
+                best = error
                 weights = {k: v.detach().clone() for k, v in encoder.state_dict().items()}
-            else:
-                waited += 1
-                if waited >= patience:
-                    break
+            elif waited >= patience:
+                break
         encoder.load_state_dict(weights or encoder.state_dict())
-    for p in encoder.parameters():
-        p.requires_grad_(False)
-    return Features(encoder.eval(), best)
+    return Features(encoder.requires_grad_(False).eval(), best)
 
 
-@torch.no_grad()
-def _error(both: nn.Module, images: Tensor, rows: Tensor) -> float:
-    total = 0.0
-    for part in rows.split(1000):
-        x = _signed(images[part])
-        total += float((both(x) - x).abs().mean()) * len(part)
-    return total / len(rows)
+def _loss(both: nn.Module, images: Tensor) -> Tensor:
+    """Mean absolute error of an autoencoder."""
+    x = _signed(images)
+    return (both(x) - x).abs().mean()
 
 
 def features_of(
@@ -170,19 +154,16 @@ def features_of(
         cache: folder; by default below `wyner` in the user's cache, or `$WYNER_CACHE_DIR`.
         epochs, seed: as in `train_features`; part of the name in the cache, as the pictures are.
     """
-    pictures = (
-        images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))
-    )
-    digest = hashlib.blake2b(digest_size=8)
-    digest.update(
-        repr((VERSION, tuple(pictures.shape), str(pictures.dtype), epochs, seed)).encode()
-    )
-    digest.update(pictures.cpu().contiguous().numpy().reshape(-1).view(np.uint8).data)
+    pictures = torch.as_tensor(images).contiguous()
+    how = (VERSION, tuple(pictures.shape), str(pictures.dtype), epochs, seed)
+    digest = hashlib.blake2b(repr(how).encode(), digest_size=8)
+    digest.update(pictures.cpu().numpy().reshape(-1).view(np.uint8).data)
+
+    def train() -> tuple[nn.Module, dict[str, float]]:
+        made = train_features(pictures, epochs=epochs, seed=seed)
+        return made.encoder, {"error": made.error, "width": 32}
+
     path = (cache or cache_folder("features")) / f"{digest.hexdigest()}.safetensors"
-    if found := restored(
-        path, lambda meta: FeatureEncoder(pictures.shape[1], int(meta["width"])), "error"
-    ):
-        return Features(found[0].requires_grad_(False).to(pictures.device), found[1])
-    made = train_features(pictures, epochs=epochs, seed=seed)
-    write_tensors(path, made.encoder.state_dict(), {"error": made.error, "width": 32})
-    return made
+    fresh = lambda meta: FeatureEncoder(pictures.shape[1], int(meta["width"]))
+    encoder, error = stored(path, fresh, "error", train)
+    return Features(encoder.requires_grad_(False).to(pictures.device), error)

@@ -1,5 +1,4 @@
-"""Frechet distance between Gaussians that are fitted to features. Specification of metrics, section
-2.
+"""Frechet distance between Gaussians fitted to features. Specification of metrics, section 2.
 
     d^2 = |m1 - m2|^2 + tr( S1 + S2 - 2 (S1 S2)^{1/2} )
 
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor
 
 from wyner.errors import DataError, ShapeError
+from wyner.metrics.checks import finite
 
 
 @dataclass(frozen=True)
@@ -31,31 +31,28 @@ def moments(features: Tensor, block: int = 4096) -> Moments:
     """Moments of features `(N, d)`; memory stays at d^2 and a block of rows.
 
     Raises:
-        ShapeError: no table. DataError: fewer than two rows, or numbers that are none.
+        ShapeError: no table. DataError: fewer than two rows, or numbers that are not finite.
     """
     if features.ndim != 2:
         raise ShapeError(f"features: expected shape (rows, numbers), got {tuple(features.shape)}")
     if len(features) < 2:
         raise DataError(f"features: expected at least 2 rows for a covariance, got {len(features)}")
-    mean = torch.stack([b.double().sum(0) for b in features.split(block)]).sum(0) / len(features)
-    scatter = torch.zeros(
-        features.shape[1], features.shape[1], dtype=torch.float64, device=features.device
-    )
-    for b in features.split(block):
+    d, parts = features.shape[1], finite(features, "features").split(block)
+    mean = torch.stack([b.double().sum(0) for b in parts]).sum(0) / len(features)
+    scatter = torch.zeros(d, d, dtype=torch.float64, device=features.device)
+    for b in parts:
         centred = b.double() - mean
         scatter += centred.T @ centred
-    if not bool(torch.isfinite(scatter).all()):
-        raise DataError("features: found numbers that are not finite")
+    finite(scatter, "features: squares")
     return Moments(mean, scatter / (len(features) - 1), len(features))
 
 
 def frechet_distance(a: Moments, b: Moments) -> float:
-    """Squared Frechet (2-Wasserstein) distance of two Gaussians, in squared units of the features;
-    at least 0.
+    """Squared Frechet (2-Wasserstein) distance of two Gaussians, in squared units of the features.
 
     tr (S1 S2)^{1/2} is the sum of the square roots of the eigenvalues of S1^{1/2} S2 S1^{1/2},
     which is symmetric; no square root of an unsymmetric matrix is taken, and singular covariances
-    (fewer rows than features) need no care.
+    (fewer rows than features) need no care. At least 0.
 
     Raises:
         ShapeError: other numbers of features.
@@ -68,15 +65,12 @@ def frechet_distance(a: Moments, b: Moments) -> float:
     root = (vectors * values.clamp_min(0).sqrt()) @ vectors.T
     cross = torch.linalg.eigvalsh(root @ b.covariance.to(root) @ root).clamp_min(0).sqrt().sum()
     shift = (a.mean - b.mean.to(a.mean)).square().sum()
-    return max(
-        0.0, float(shift + a.covariance.trace() + b.covariance.trace().to(shift) - 2 * cross)
-    )
+    total = shift + a.covariance.trace() + b.covariance.trace().to(shift) - 2 * cross
+    return max(0.0, float(total))
 
 
 def frechet(samples: Tensor, reference: Tensor) -> float:
-    """`frechet_distance` of the Gaussians fitted to two tables of features, `(N, d)` and `(M,
-    d)`.
-    """
+    """`frechet_distance` of the Gaussians fitted to two tables of features, `(N, d)`, `(M, d)`."""
     return frechet_distance(moments(samples), moments(reference))
 
 
@@ -90,23 +84,19 @@ def joint_frechet(samples: Mapping[str, Tensor], reference: Mapping[str, Tensor]
         raise ShapeError(
             f"expected features of {', '.join(sorted(reference))}, got {', '.join(sorted(samples))}"
         )
+    sides = []
     for side in (samples, reference):
         if len({len(v) for v in side.values()}) > 1:
-            raise ShapeError(
-                "expected as many rows of every modality, got"
-                f" {', '.join(f'{len(v)} of {k}' for k, v in side.items())}"
-            )
-    names = sorted(reference)
-    return frechet(
-        torch.cat([samples[k] for k in names], 1), torch.cat([reference[k] for k in names], 1)
-    )
+            counts = ", ".join(f"{len(v)} of {k}" for k, v in side.items())
+            raise ShapeError(f"expected as many rows of every modality, got {counts}")
+        sides.append(torch.cat([side[k] for k in sorted(reference)], 1))
+    return frechet(*sides)
 
 
 def conditional_frechet(
     samples: Tensor, labels: Tensor, reference: Tensor, reference_labels: Tensor
 ) -> float:
-    """Mean over conditions of the distance of its samples from the references that have the label
-    asked for.
+    """Mean over conditions of the distance of its samples from references with the label asked for.
 
     Args:
         samples: features `(C, n, d)` of n samples for each of C conditions (n = 2048, C = 320 in
@@ -124,7 +114,7 @@ def conditional_frechet(
             f" reference; got {tuple(samples.shape)}, {len(labels)} labels, {len(reference)}"
             f" references and {len(reference_labels)} labels"
         )
-    known: dict[int, Moments] = {}
+    known: dict[float, Moments] = {}
     for k in labels.unique().tolist():
         chosen = reference[(reference_labels == k).to(reference.device)]
         if len(chosen) < 2:
@@ -132,8 +122,6 @@ def conditional_frechet(
                 f"reference: expected at least 2 pictures with label {k}, got {len(chosen)}"
             )
         known[k] = moments(chosen)
-    each = [
-        frechet_distance(known[int(k)], moments(own))
-        for own, k in zip(samples, labels.tolist(), strict=True)
-    ]
+    pairs = zip(samples, labels.tolist(), strict=True)
+    each = [frechet_distance(known[k], moments(own)) for own, k in pairs]
     return sum(each) / len(each)

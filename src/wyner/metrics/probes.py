@@ -1,16 +1,15 @@
-"""Linear probes: what can be read from each latent. The label should be readable from z and not
-from u and v.
-"""
+"""Probes: what a simple classifier reads from a latent. z should hold the label, u and v not."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from wyner.errors import DataError, ShapeError, TaskError
+from wyner.metrics.checks import classes, finite
 
 if TYPE_CHECKING:
     from wyner.data.dataset import Dataset
@@ -29,18 +28,17 @@ def linear_probe(
 ) -> float:
     """Share of test rows that an L2 multinomial logistic regression labels rightly, in [0, 1].
 
-        min_W  sum_i -log softmax(W [a_i, 1])_{c_i} + |W|^2 / (2 C),   a standardised by the
-               training rows, C = 1
+        min_W  sum_i -log softmax(W [a_i, 1])_{c_i} + penalty |W|^2 / 2,   penalty = 1 / C
 
     Args:
         train, test: codes `(N, d)`, arrays or tensors.
         train_labels, test_labels: `(N,)`.
-        penalty: 1/C.
+        penalty: of the sum over rows; a penalty p of the mean is `N * p`.
         standardise: by the training rows; pixels are better left as they are.
 
     Raises:
         ShapeError: other numbers of labels than of codes. DataError: fewer than two classes to
-            train on.
+            train on, or codes that are not finite.
 
     Example:
         >>> linear_probe([[0.0], [0.1], [1.0], [1.1]], [0, 0, 1, 1], [[-0.2], [2.0]], [0, 1])
@@ -51,9 +49,8 @@ def linear_probe(
     a, la, b, lb = _checked(train, train_labels, test, test_labels)
     if standardise:
         mean, scale = a.mean(0), a.std(0)
-        scale = np.where(
-            scale > 1e-8 * np.maximum(1, np.abs(mean)), scale, 1.0
-        )  # a latent that says nothing stays 0
+        said = scale > 1e-8 * np.maximum(1, np.abs(mean))  # a latent that says nothing stays 0
+        scale = np.where(said, scale, 1.0)
         a, b = (a - mean) / scale, (b - mean) / scale
     probe = LogisticRegression(C=1 / penalty, max_iter=500).fit(a, la)
     return float(np.mean(probe.predict(b) == lb))
@@ -62,13 +59,11 @@ def linear_probe(
 def kernel_probe(
     train: Any, train_labels: Any, test: Any, test_labels: Any, penalty: float = 1.0
 ) -> float:
-    """Share of test rows that a support vector machine with a Gaussian kernel labels rightly, in
-    [0, 1].
+    """Share of test rows that a support vector machine with a Gaussian kernel labels rightly.
 
-        k(a, b) = exp( -|a - b|^2 / (d v) ),   v the variance of all numbers of the training rows, C
-                                               = 1, one against one
+        k(a, b) = exp( -|a - b|^2 / (d v) ),    v the variance of all numbers of the training rows
 
-    Args and errors as for `linear_probe`.
+    One against one, C = 1 / penalty, in [0, 1]. Args and errors as for `linear_probe`.
 
     Example:
         >>> kernel_probe([[0.0], [0.1], [1.0], [1.1]], [0, 0, 1, 1], [[-0.2], [2.0]], [0, 1])
@@ -82,25 +77,25 @@ def kernel_probe(
 
 def _checked(train: Any, train_labels: Any, test: Any, test_labels: Any) -> tuple[np.ndarray, ...]:
     """Codes and labels as arrays: train, its labels, test, its labels."""
-    a, b = (np.asarray(codes, dtype=np.float64) for codes in (train, test))
-    la, lb = (np.asarray(labels) for labels in (train_labels, test_labels))
-    for codes, labels, what in ((a, la, "train"), (b, lb, "test")):
-        if codes.ndim != 2 or labels.shape != (len(codes),):
+    sides = []
+    for codes, labels, what in ((train, train_labels, "train"), (test, test_labels, "test")):
+        sides.append(np.asarray(codes, dtype=np.float64))
+        shape = np.shape(labels)
+        if sides[-1].ndim != 2 or shape != (len(sides[-1]),):
             raise ShapeError(
-                f"{what}: expected codes (N, d) and labels (N,), got {codes.shape} and"
-                f" {labels.shape}"
+                f"{what}: expected codes (N, d) and labels (N,), got {sides[-1].shape} and {shape}"
             )
+        finite(sides[-1], what)
+    la, lb = (c.numpy() for c in classes(train_labels, test_labels))
     if len(np.unique(la)) < 2:
         raise DataError("a probe needs at least two classes to train on")
-    return a, la, b, lb
+    return sides[0], la, sides[1], lb
 
 
 def majority(train_labels: Any, test_labels: Any) -> float:
-    """Share of test rows with the label that is most frequent in training: what a probe of nothing
-    reaches.
-    """
-    labels, counts = np.unique(np.asarray(train_labels), return_counts=True)
-    return float(np.mean(np.asarray(test_labels) == labels[counts.argmax()]))
+    """Share of test rows with the label most frequent in training: what a probe of nothing has."""
+    train, test = classes(train_labels, test_labels)
+    return float((test == train.bincount().argmax()).double().mean())
 
 
 def latent_probes(
@@ -123,52 +118,68 @@ def latent_probes(
         labels: other labels by part, `{"train": (N,), "test": (M,)}`: an attribute of faces, say.
 
     Returns:
-        `{"z": ..., "u": ..., "v": ..., "majority": ...}` in [0, 1]; for models with other latents,
-        those.
+        `{"z": ..., "u": ..., "v": ..., "majority": ...}` in [0, 1]; other models, other latents.
 
     Raises:
         DataError: no labels, or a part without rows. TaskError: the model cannot encode pairs.
     """
-    codes: dict[str, dict[str, np.ndarray]] = {}
-    known: dict[str, np.ndarray] = {}
+    train, known, test, asked = _sides(model, dataset, rows, part, labels)
+    one = {k: linear_probe(train[k], known, test[k], asked) for k in train}
+    return {**one, MAJORITY: majority(known, asked)}
+
+
+def common_probe(
+    model: Model, dataset: Dataset, rows: int = 5000, part: str = "validation", penalty: float = 1.0
+) -> float:
+    """Accuracy in [0, 1] of one linear probe of the labels on all common latents side by side.
+
+    Args and errors as for `latent_probes` and `linear_probe`; a TaskError if nothing is common.
+    """
+    train, known, test, asked = _sides(model, dataset, rows, part)
+    if not (names := [k for k in train if k in model.common]):
+        raise TaskError(f"{model.title} has no common latent to probe")
+    a, b = (np.concatenate([side[k] for k in names], 1) for side in (train, test))
+    return linear_probe(a, known, b, asked, penalty)
+
+
+Codes = dict[str, np.ndarray]
+
+
+def _sides(
+    model: Model, dataset: Dataset, rows: int, part: str, labels: Mapping[str, Any] | None = None
+) -> tuple[Codes, np.ndarray, Codes, np.ndarray]:
+    """Codes and labels of training rows, and of the part."""
+    found: list[Any] = []
     for name in ("train", part):
         arrays = getattr(dataset, name)
         if not arrays:
             raise DataError(f"{dataset.name} has no {name} rows")
-        found = (labels or {}).get(name, arrays.get("label") if labels is None else None)
-        if found is None:
+        known = (labels or {}).get(name, arrays.get("label") if labels is None else None)
+        if known is None:
             raise DataError(
                 f"{dataset.name} has no labels in its {name} rows; give labels={{'train': ...,"
                 f" {part!r}: ...}}"
             )
-        known[name] = np.asarray(found)[:rows]
         given = {k: v for k, v in dataset.pairs(name, rows).items() if k in model.observed}
-        codes[name] = _codes(model, given)
-    one = {
-        k: linear_probe(codes["train"][k], known["train"], codes[part][k], known[part])
-        for k in codes["train"]
-    }
-    return {**one, MAJORITY: majority(known["train"], known[part])}
+        found += [codes_of(model, given), np.asarray(known)[:rows]]
+    return found[0], found[1], found[2], found[3]
 
 
-def _codes(
-    model: Model, given: Mapping[str, np.ndarray], block: int = 1000
-) -> dict[str, np.ndarray]:
-    """Means of every latent that the model infers from all modalities, `(N, d)`."""
-    count = len(next(iter(given.values())))
-    parts: list[dict[str, np.ndarray]] = []
-    for i in range(0, count, block):
+def codes_of(
+    model: Model,
+    given: Mapping[str, np.ndarray],
+    latents: Sequence[str] | None = None,
+    block: int = 1000,
+) -> Codes:
+    """Means of the latents that the model infers from these modalities, `(N, d)`, float64."""
+    parts: list[dict[str, torch.Tensor]] = []
+    for i in range(0, len(next(iter(given.values()))), block):
         rows: dict[str, Any] = {
             k: torch.from_numpy(np.ascontiguousarray(v[i : i + block])) for k, v in given.items()
         }
-        found = model.encode(**rows)
-        parts.append(
-            {
-                k: d.mean.flatten(1).double().cpu().numpy()
-                for k, d in found.items()
-                if k in model.latent
-            }
-        )
-    if not parts or not parts[0]:
+        parts.append({k: d.mean.detach().flatten(1) for k, d in model.encode(**rows).items()})
+    if latents is None:
+        latents = [k for k in parts[0] if k in model.latent] if parts else []
+    if not latents:
         raise TaskError(f"{model.title} infers no latent from {', '.join(given)}")
-    return {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
+    return {k: torch.cat([p[k] for p in parts]).double().cpu().numpy() for k in latents}

@@ -1,16 +1,12 @@
-"""Retrieval: how high the relevant items of a gallery rank for a query. Specification of metrics,
-section 3.
+"""Retrieval: how high relevant items of a gallery rank for a query. Metrics, section 3.
 
-With rel_r in {0, 1} the relevance of rank r = 1..N, R their sum and P(r) = (rel_1 + ... + rel_r) /
-r:
+With rel_r in {0, 1} the relevance of rank r = 1..N, R their sum, P(r) = (rel_1 + ... + rel_r) / r:
 
     P@K              P(K)
-    AP               sum_r rel_r P(r) / R,                       over all of the gallery; its mean
-                     over queries is mAP@all
-    AP interpolated  sum_r rel_r max_{r' >= r} P(r') / R         the public code of the variational
-                     Wyner paper
-    mAP@K            sum_{r <= K} rel_r P(r) / K                 divided by K, not by R (IIAE's
-                     split 2)
+    AP               sum_r rel_r P(r) / R                    over all ranks; its mean is mAP@all
+    AP interpolated  sum_r rel_r max_{r' >= r} P(r') / R     public code of the variational Wyner
+                                                             paper
+    mAP@K            sum_{r <= K} rel_r P(r) / K             by K, not by R (IIAE's split 2)
 
 A query without a relevant item has AP 0. Ties keep the order of the gallery.
 """
@@ -23,18 +19,16 @@ import torch
 from torch import Tensor
 
 from wyner.errors import DataError, OptionError, ShapeError, unknown
+from wyner.metrics.checks import classes, finite
 from wyner.tasks.retrieval.search import DISTANCES, unit_rows
 
 
 def precision_at(relevant: Tensor, k: int) -> Tensor:
-    """P@K of every query, in [0, 1].
+    """P@K of every query, `(Q,)`, float64, in [0, 1].
 
     Args:
         relevant: `(Q, N)`, whether the item at each rank is relevant, best rank first.
         k: K, from 1 to N.
-
-    Returns:
-        `(Q,)`, float64.
 
     Raises:
         OptionError: a K that the ranking does not have. ShapeError: no ranking.
@@ -48,14 +42,11 @@ def precision_at(relevant: Tensor, k: int) -> Tensor:
 
 
 def average_precision(relevant: Tensor, interpolated: bool = False) -> Tensor:
-    """AP of every query over all ranks, in [0, 1]; their mean is mAP@all.
+    """AP of every query over all ranks, `(Q,)`, float64, in [0, 1]; their mean is mAP@all.
 
     Args:
         relevant: as in `precision_at`.
         interpolated: the running maximum of P(r) from the right in place of P(r).
-
-    Returns:
-        `(Q,)`, float64.
 
     Example:
         >>> ranked = torch.tensor([[False, True, True, False]])
@@ -78,28 +69,26 @@ def average_precision_at(relevant: Tensor, k: int) -> Tensor:
 def ranked_relevance(
     queries: Any, gallery: Any, query_labels: Any, gallery_labels: Any, distance: str = "cosine"
 ) -> Tensor:
-    """Whether the gallery item at each rank has the query's label, bool `(Q, N)`, best first; ties
-    in the gallery's order.
+    """Whether the gallery item at each rank has the query's label, bool `(Q, N)`, best first.
 
     Args:
         queries, gallery: codes `(Q, d)` and `(N, d)`, arrays or tensors.
-        query_labels, gallery_labels: whole numbers `(Q,)` and `(N,)`.
+        query_labels, gallery_labels: `(Q,)` and `(N,)`, of any kind; compared exactly.
         distance: "cosine" or "euclidean".
+
+    Raises:
+        ShapeError: bad shapes. DataError: codes that are not finite.
     """
-    a, b = _codes(queries, "queries"), _codes(gallery, "gallery")
-    if a.shape[1] != b.shape[1]:
-        raise ShapeError(
-            f"expected codes of one length, got {a.shape[1]} of queries and {b.shape[1]} of the"
-            " gallery"
-        )
-    la, lb = _labels(query_labels, a, "queries"), _labels(gallery_labels, b, "gallery")
+    return _ranked(*_sides(queries, gallery, query_labels, gallery_labels), distance)
+
+
+def _ranked(a: Tensor, b: Tensor, la: Tensor, lb: Tensor, distance: str) -> Tensor:
     order = similarity(a, b, distance).argsort(dim=1, descending=True, stable=True)
     return lb[order] == la[:, None]
 
 
 def similarity(a: Tensor, b: Tensor, distance: str = "cosine") -> Tensor:
-    """What ranks b for a, `(Q, N)`, larger is nearer: the cosine, or minus the squared Euclidean
-    distance.
+    """What ranks b for a, `(Q, N)`, larger is nearer: cosine, or minus the squared distance.
 
     A code of zeros has cosine 0 with everything.
     """
@@ -132,25 +121,26 @@ def retrieval_scores(
         in [0, 1], and `precision_se`, `map_se`, standard errors over the queries.
 
     Raises:
-        DataError: a query whose label the gallery does not have. OptionError: K larger than the
-            gallery. ShapeError: bad shapes.
+        DataError: a query whose label the gallery does not have, or codes that are not finite.
+            OptionError: K larger than the gallery. ShapeError: bad shapes.
 
     Example:
-        >>> found = retrieval_scores([[1.0, 0.0]], [[0.0, 1.0], [1.0, 0.1], [1.0, 1.0]], [5], [5, 4, 5], k=2)
+        >>> gallery = [[0.0, 1.0], [1.0, 0.1], [1.0, 1.0]]
+        >>> found = retrieval_scores([[1.0, 0.0]], gallery, [5], [5, 4, 5], k=2)
         >>> round(found["precision"], 2), round(found["map"], 4)
         (0.5, 0.5833)
     """
-    a, b = _codes(queries, "queries"), _codes(gallery, "gallery")
-    la, lb = _labels(query_labels, a, "queries"), _labels(gallery_labels, b, "gallery")
-    if missing := sorted(set(la.tolist()) - set(lb.tolist())):
+    a, b, la, lb = _sides(queries, gallery, query_labels, gallery_labels)
+    if bool((lost := ~torch.isin(la, lb)).any()):
+        label = query_labels[int(lost.nonzero()[0, 0])]
         raise DataError(
-            f"the gallery has no item with label {missing[0]}, which a query has: nothing can be"
-            " relevant"
+            f"the gallery has no item with label {getattr(label, 'item', lambda: label)()}, which"
+            " a query has: nothing can be relevant"
         )
     _in_range(k, len(b))
     parts: dict[str, list[Tensor]] = {}
-    for i in range(0, len(a), block):
-        ranked = ranked_relevance(a[i : i + block], b, la[i : i + block], lb, distance)
+    for own, label in zip(a.split(block), la.split(block), strict=True):
+        ranked = _ranked(own, b, label, lb, distance)
         found = {
             "precision": precision_at(ranked, k),
             "precision_1": precision_at(ranked, 1),
@@ -161,19 +151,16 @@ def retrieval_scores(
         for name, values in found.items():
             parts.setdefault(name, []).append(values)
     each = {name: torch.cat(values) for name, values in parts.items()}
-    errors = {
-        f"{n}_se": float(each[n].std()) / len(a) ** 0.5 if len(a) > 1 else 0.0
-        for n in ("precision", "map")
-    }
+    error = lambda v: float(v.std()) / len(a) ** 0.5 if len(a) > 1 else 0.0
+    errors = {f"{n}_se": error(each[n]) for n in ("precision", "map")}
     return {name: float(values.mean()) for name, values in each.items()} | errors
 
 
 def chance_scores(query_labels: Any, gallery_labels: Any, *, k: int = 100) -> dict[str, float]:
-    """What a random order of the gallery has on average: exact expectations, by the names of
-    `retrieval_scores`.
+    """What a random order of the gallery has on average: exact, by the names of `retrieval_scores`.
 
-        E P@K = R/N,   E AP = ( H_N + (R-1)/(N-1) (N - H_N) ) / N,   E AP@K = R/(N K) ( H_K +
-                       (R-1)/(N-1) (K - H_K) )
+        E P@K = R/N,    E AP = ( H_N + (R-1)/(N-1) (N - H_N) ) / N,
+        E AP@K = R/(N K) ( H_K + (R-1)/(N-1) (K - H_K) )
 
     with R relevant items among N and H_n = 1 + 1/2 + ... + 1/n, averaged over the queries. The
     interpolated AP has no such form.
@@ -182,7 +169,7 @@ def chance_scores(query_labels: Any, gallery_labels: Any, *, k: int = 100) -> di
         >>> round(chance_scores([0], [0, 1, 1, 1], k=2)["precision"], 2)
         0.25
     """
-    la, lb = torch.as_tensor(query_labels).long(), torch.as_tensor(gallery_labels).long()
+    la, lb = classes(query_labels, gallery_labels)
     n = len(lb)
     _in_range(k, n)
     r = (la[:, None] == lb).sum(1).double()
@@ -190,23 +177,18 @@ def chance_scores(query_labels: Any, gallery_labels: Any, *, k: int = 100) -> di
     other = (r - 1) / max(
         1, n - 1
     )  # share of relevant items among the others, given a relevant one
-    there = r > 0
-    ap = torch.where(there, (harmonic(n) + other * (n - harmonic(n))) / n, 0.0)
-    ap_k = torch.where(there, r / (n * k) * (harmonic(k) + other * (k - harmonic(k))), 0.0)
+    upto = lambda m: harmonic(m) + other * (m - harmonic(m))
+    ap = torch.where(r > 0, upto(n) / n, 0.0)
+    ap_k = torch.where(r > 0, r / (n * k) * upto(k), 0.0)
     share = float((r / n).mean())
-    return {
-        "precision": share,
-        "precision_1": share,
-        "map": float(ap.mean()),
-        "map_k": float(ap_k.mean()),
-    }
+    found = {"map": float(ap.mean()), "map_k": float(ap_k.mean())}
+    return {"precision": share, "precision_1": share, **found}
 
 
 def paired_top1(
     queries: Any, gallery: Any, distance: str = "euclidean", block: int = 1024
 ) -> float:
-    """Share of queries whose nearest gallery item is their own partner, the item of the same row,
-    in [0, 1].
+    """Share of queries whose nearest gallery item is that of the same row, in [0, 1].
 
     The paired retrieval of IIAE's Table 9. Between equally near items the first counts.
 
@@ -216,20 +198,19 @@ def paired_top1(
         block: queries at a time.
 
     Raises:
-        ShapeError: other numbers of rows, or codes of other lengths.
+        ShapeError: other numbers of rows, or codes of other lengths. DataError: codes that are not
+            finite.
     """
     a, b = _codes(queries, "queries"), _codes(gallery, "gallery")
     if a.shape != b.shape:
         raise ShapeError(
             f"expected a partner for every query, got codes {tuple(a.shape)} and {tuple(b.shape)}"
         )
-    right = 0
-    for i in range(0, len(a), block):
-        near = similarity(a[i : i + block], b, distance)
-        first = (
-            (near == near.max(1, keepdim=True).values).int().argmax(1)
-        )  # the first of the largest
-        right += int((first == torch.arange(i, i + len(near), device=near.device)).sum())
+    right, rows = 0, torch.arange(len(a), device=a.device)
+    for own, row in zip(a.split(block), rows.split(block), strict=True):
+        near = similarity(own, b, distance)
+        first = (near == near.max(1, keepdim=True).values).int().argmax(1)  # of the largest
+        right += int((first == row).sum())
     return right / len(a)
 
 
@@ -258,14 +239,18 @@ def _codes(values: Any, what: str) -> Tensor:
         raise ShapeError(
             f"{what}: expected codes (rows, d) with at least one row, got {tuple(found.shape)}"
         )
-    return found if found.is_floating_point() else found.double()
+    return finite(found if found.is_floating_point() else found.double(), what)
 
 
-def _labels(values: Any, codes: Tensor, what: str) -> Tensor:
-    found = torch.as_tensor(values)
-    if found.shape != (len(codes),):
+def _sides(
+    queries: Any, gallery: Any, query_labels: Any, gallery_labels: Any
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Codes of both sides and their labels as numbers, checked."""
+    a, b = _codes(queries, "queries"), _codes(gallery, "gallery")
+    if a.shape[1] != b.shape[1]:
         raise ShapeError(
-            f"{what}: expected one label for each of the {len(codes)} rows, got"
-            f" {tuple(found.shape)}"
+            f"expected codes of one length, got {a.shape[1]} of queries and {b.shape[1]} of the"
+            " gallery"
         )
-    return found.long().to(codes.device)
+    la, lb = classes(query_labels, gallery_labels, rows=(len(a), len(b)))
+    return a, b, la.to(a.device), lb.to(b.device)

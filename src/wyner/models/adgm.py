@@ -1,13 +1,11 @@
-"""Auxiliary deep generative model, ADGM (Maaloe et al. 2016), as appendix C of the Wyner VAE paper
-states it.
+"""ADGM (Maaloe et al. 2016): auxiliary deep generative model, appendix C of the Wyner VAE paper.
 
-    L = KL( q(x,y) q(z|y) q(v|z,y,x)         ||  p(x) p(v) p(y|v,x) p(z|v,x,y) )          labelled
-      + KL( q(y) q(z|y) q(x|z,y) q(v|z,y,x)  ||  p(x) p(v) p(y|v,x) p(z|v,x,y) )          unlabelled
-      + alpha KL( q(x,y) q(z|y)              ||  q(y) q(z|y) q(x|z,y) )                   classify:
-                                             -log q(x|z,y)
+    L = KL( q(x,y) q(z|y) q(v|z,y,x)         ||  p(x) p(v) p(y|v,x) p(z|v,x,y) )    labelled
+      + KL( q(y) q(z|y) q(x|z,y) q(v|z,y,x)  ||  p(x) p(v) p(y|v,x) p(z|v,x,y) )    unlabelled
+      + alpha KL( q(x,y) q(z|y)              ||  q(y) q(z|y) q(x|z,y) )   classify: -log q(x|z,y)
 
-    A discrete x is summed over exactly. The auxiliary z makes the posterior of x and v richer; it
-    is no common variable.
+A discrete x is summed over exactly. The auxiliary z makes the posterior of x and v richer; it is no
+common variable.
 
 symbol   meaning                              shape        code
 x        the label, or whatever y is given    (B, n, k)    "x"
@@ -18,22 +16,21 @@ alpha    weight of the classifier             number       alpha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Unpack
 
-from torch import nn
-
-from wyner.families import Categorical, Combination, Family
-from wyner.models.base import Model
-from wyner.models.parts import needed
-from wyner.networks import Builder
+from wyner.codec import stored
+from wyner.families import Categorical
+from wyner.models.base import Model, chosen
+from wyner.models.parts import Pair, Size, needed, pair
 from wyner.objectives import KL
 from wyner.variables import Categorical as Labels
-from wyner.variables import Space
+
+GENERATE = "p(x) p(v) p(y|v,x) p(z|v,x,y)"
 
 
+@stored("adgm")
 class ADGM(Model):
-    """SSVAE with an auxiliary latent z in the posterior, so that q(x|y) = int q(z|y) q(x|z,y) dz is
-    a mixture.
+    """SSVAE with an auxiliary z, so that q(x|y) = int q(z|y) q(x|z,y) dz is a mixture.
 
     Args:
         x: space of the label, for example `Categorical(1, 10)`.
@@ -42,35 +39,30 @@ class ADGM(Model):
         v: size of the style.
         alpha: weight of -log q(x|z,y) on labelled rows.
         unlabelled: weight of the bound without labels, which is taken over all rows that have y.
-        networks, families, modules: as in `Model`.
+        options: as in `Pair`.
     """
 
     def __init__(
         self,
         *,
-        x: Space,
-        y: Space,
-        z: int | Space = 10,
-        v: int | Space = 10,
+        z: Size = 10,
+        v: Size = 10,
         alpha: float = 1.0,
         unlabelled: float = 1.0,
-        networks: Builder | None = None,
-        families: Mapping[str, Family | Combination] | None = None,
-        modules: Mapping[str, nn.Module] | None = None,
+        **options: Unpack[Pair],
     ) -> None:
-        discrete = {"q(x|z,y)": Categorical(summed=True)} if isinstance(x, Labels) else {}
-        generate = "p(x) p(v) p(y|v,x) p(z|v,x,y)"
+        discrete = (
+            {"q(x|z,y)": Categorical(summed=True)} if isinstance(options["x"], Labels) else {}
+        )
         super().__init__(
-            observed={"x": x, "y": y},
+            observed=pair(options),
             latent=needed(z=z, v=v),
             objective=KL("labelled") + unlabelled * KL("unlabelled") + alpha * KL("classify"),
             laws={
-                "labelled": ("q(x,y) q(z|y) q(v|z,y,x)", generate),
-                "unlabelled": ("q(y) q(z|y) q(x|z,y) q(v|z,y,x)", generate),
+                "labelled": ("q(x,y) q(z|y) q(v|z,y,x)", GENERATE),
+                "unlabelled": ("q(y) q(z|y) q(x|z,y) q(v|z,y,x)", GENERATE),
                 "classify": ("q(x,y) q(z|y)", "q(y) q(z|y) q(x|z,y)"),
                 "x2y": ("q(x,y) q(z|y) q(v|z,y,x)", "q(x) p(v) p(y|v,x) p(z|v,x,y)"),
             },
-            networks=networks,
-            families={**discrete, **(families or {})},
-            modules=modules,
+            **chosen(options, discrete),
         )

@@ -1,15 +1,14 @@
-"""Bottleneck conditional density estimation, BCDE (Shu et al. 2017): a joint and a conditional
-model that share their parts.
+"""BCDE (Shu et al. 2017): a conditional model through a bottleneck, tied to a joint one.
 
-    L = (1 - mu) KL( q(x,y) q(z|x,y)  ||  q(x) q(z|x) p(y|z) )
-                                      conditional: x2y
-      + mu [ KL( q(x,y) q(z|x,y)  ||  p(z) p(x|z) p(y|z) )                                joint
-             + KL( q(x) q(z|x)  ||  p(z) p(x|z) )  +  KL( q(y) q(z|y)  ||  p(z) p(y|z) ) ]  x2x, y2y
+    L = (1 - mu) KL( q(x,y) q(z|x,y)  ||  q(x) q(z|x) p(y|z) )                 conditional: x2y
+      + mu [ KL( q(x,y) q(z|x,y)  ||  p(z) p(x|z) p(y|z) )                     joint
+             + KL( q(x) q(z|x)  ||  p(z) p(x|z) )                              x2x
+             + KL( q(y) q(z|y)  ||  p(z) p(y|z) ) ]                            y2y
 
-    All of x's information about y goes through z. The joint part also learns from rows that have
-    only one side (masks); in Shu et al. the parts are tied softly or not, here q(z|x) is at once
-    the prior of the conditional model and the encoder of the joint one (our choice; their "hybrid"
-    model with one set of parameters).
+All of x's information about y goes through z. The joint part also learns from rows that have only
+one side (masks). In Shu et al. the parts are tied softly or not; here q(z|x) is at once the prior
+of the conditional model and the encoder of the joint one (our choice; their "hybrid" model with one
+set of parameters).
 
 symbol   meaning                    shape        code
 z        the bottleneck             (B, dz)      "z"
@@ -18,43 +17,30 @@ mu       share of the joint model   number       mu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Unpack
 
-from torch import nn
-
+from wyner.codec import stored
 from wyner.errors import OptionError
-from wyner.families import Combination, Family
-from wyner.models.base import Model
-from wyner.models.parts import needed, total
-from wyner.networks import Builder
-from wyner.variables import Space
+from wyner.models.base import Model, chosen
+from wyner.models.parts import Pair, Size, needed, pair, total
 
 
+@stored("bcde")
 class BCDE(Model):
-    """P(y|x) through a bottleneck z, regularised by a joint model of the pair.
+    """The law of y given x through a bottleneck z, regularised by a joint model of the pair.
 
     Args:
         x, y: spaces of the condition and of the output.
         z: size of the bottleneck.
         mu: share of the joint model, in [0, 1); 0 is the conditional model alone.
-        networks, families, modules: as in `Model`.
+        options: as in `Pair`.
     """
 
-    def __init__(
-        self,
-        *,
-        x: Space,
-        y: Space,
-        z: int | Space = 10,
-        mu: float = 0.5,
-        networks: Builder | None = None,
-        families: Mapping[str, Family | Combination] | None = None,
-        modules: Mapping[str, nn.Module] | None = None,
-    ) -> None:
+    def __init__(self, *, z: Size = 10, mu: float = 0.5, **options: Unpack[Pair]) -> None:
         if not 0 <= mu < 1:
             raise OptionError(f"mu: expected a share from 0 up and below 1, got {mu}")
         super().__init__(
-            observed={"x": x, "y": y},
+            observed=pair(options),
             latent=needed(z=z),
             common=("z",),
             objective=total({"x2y": 1 - mu, "joint": mu, "x2x": mu, "y2y": mu}),
@@ -64,7 +50,5 @@ class BCDE(Model):
                 "x2x": ("q(x) q(z|x)", "p(z) p(x|z)"),
                 "y2y": ("q(y) q(z|y)", "p(z) p(y|z)"),
             },
-            networks=networks,
-            families=families,
-            modules=modules,
+            **chosen(options),
         )

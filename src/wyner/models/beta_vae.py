@@ -1,10 +1,10 @@
-"""Joint beta-VAE: appendix B.2 of the Wyner VAE paper, equations (37)-(39). All latents pay, not
-the common one alone.
+"""Joint beta-VAE: all latents pay, not the common one alone. Appendix B.2 of the Wyner VAE paper.
 
-    L = KL( q(x,y) q(z|x,y) q(u|z,x) q(v|z,y)  ||  p(z) p(u) p(v) p(x|z,u) p(y|z,v) )          joint
-      + (beta - 1) KL( q(x,y) q(z|x,y) q(u|z,x) q(v|z,y)  ||  q(x,y) p(z) p(u) p(v) )   (38)  rate
+    L = KL( q(x,y) q(z|x,y) q(u|z,x) q(v|z,y)  ||  p(z) p(u) p(v) p(x|z,u) p(y|z,v) )    joint
+      + (beta - 1) KL( q(x,y) q(z|x,y) q(u|z,x) q(v|z,y)                           (38)
+                       ||  q(x,y) p(z) p(u) p(v) )                                       rate
 
-    The rate bounds I(X,Y;Z,U,V); in the Wyner VAE it bounds I(X,Y;Z).
+Equations (37)-(39). The rate bounds I(X,Y;Z,U,V); in the Wyner VAE it bounds I(X,Y;Z).
 
 symbol   meaning                      shape        code
 z        common to x and y            (B, dz)      "z"
@@ -14,16 +14,12 @@ beta     price of a nat in z, u, v    number       beta
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Unpack
 
-from torch import nn
-
-from wyner.families import Combination, Family
-from wyner.models.base import Model
-from wyner.models.parts import When, latents, needed, two_stage, without
-from wyner.networks import Builder
+from wyner.codec import stored
+from wyner.models.base import Model, chosen
+from wyner.models.parts import Pair, Size, When, latents, needed, pair, two_stage, without
 from wyner.objectives import KL
-from wyner.variables import Space
 
 INFER = "q(x,y) q(z|x,y) q(u|z,x) q(v|z,y)"
 LAWS = {
@@ -36,44 +32,39 @@ LAWS = {
 }
 
 
+@stored("joint-beta-vae")
 class JointBetaVAE(Model):
-    """The Wyner VAE's joint model with a price on the whole bottleneck (z, u, v); its encoders of
-    one side come afterwards.
+    """The Wyner VAE's joint model with a price on the whole bottleneck (z, u, v).
+
+    Its encoders of one side come afterwards.
 
     Args:
-        x, y: spaces of the pair.
         z: size of the common latent.
         u, v: sizes of the local latents; 0 for none.
         beta: weight of all three rates; 1 is the Wyner VAE at lambda = 0.
         marginals: when q(z|x), q(z|y) are fitted: `After(share)`, `Alternating(every, epochs)`,
             `Jointly()`.
-        networks, families, modules: as in `Model`.
+        options: as in `Pair`.
     """
 
     def __init__(
         self,
         *,
-        x: Space,
-        y: Space,
-        z: int | Space = 10,
-        u: int | Space = 10,
-        v: int | Space = 10,
+        z: Size = 10,
+        u: Size = 10,
+        v: Size = 10,
         beta: float = 1.1,
         marginals: When | None = None,
-        networks: Builder | None = None,
-        families: Mapping[str, Family | Combination] | None = None,
-        modules: Mapping[str, nn.Module] | None = None,
+        **options: Unpack[Pair],
     ) -> None:
         latent = needed(z=z) | latents(u=u, v=v)
         objective = KL("joint") + (beta - 1) * KL("rate")
         super().__init__(
-            observed={"x": x, "y": y},
+            observed=pair(options),
             latent=latent,
             objective=objective,
             common=("z",),
             laws=without(LAWS, {"u", "v"} - set(latent)),
             phases=two_stage(objective, ("x2x", "y2y"), ("q(z|x)", "q(z|y)"), marginals),
-            networks=networks,
-            families=families,
-            modules=modules,
+            **chosen(options),
         )

@@ -1,14 +1,10 @@
-"""Disentangled sequential autoencoder: Li and Mandt 2018, with the objectives of [CMI]
-("Information Theoretic Regularization for Learning Global Features by Sequential VAE"), equations
-(2), (5), (13), (26).
+"""DSAE (Li and Mandt 2018): disentangled sequential autoencoder, with the objectives of [CMI]
+("Information Theoretic Regularization for Learning Global Features by Sequential VAE").
 
-    L = KL( q(x) q(z|x) q(s|x,z)  ||  p(z) p(s) p(x|s,z) )                                     (2)
-                                  elbo
-      - gamma KL( q(x) q(z|x)  ||  q(x) p(z) )                                                 (5)
-        rate
-      + gamma KL( q(z,s)  ||  p(z) q(s) )           cmi, by a critic of z and s                (13)
-      + gamma KL( q(x) q(z|x)  ||  p(z) ) on z      mi, by a critic of z                       (26)
-                               aggregate
+    L = KL( q(x) q(z|x) q(s|x,z)  ||  p(z) p(s) p(x|s,z) )                       (2)   elbo
+      - gamma KL( q(x) q(z|x)  ||  q(x) p(z) )                                   (5)   rate
+      + gamma KL( q(z,s)  ||  p(z) q(s) )           cmi, by a critic of z and s  (13)
+      + gamma KL( q(x) q(z|x)  ||  p(z) ) on z      mi, by a critic of z         (26)  aggregate
 
 z is drawn once a sequence, s once a step: p(s) = prod_t N(s_t; m(s_<t), v(s_<t)) through an LSTM.
 
@@ -22,17 +18,16 @@ alpha    price of I(z;s), in units of gamma          number       alpha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Unpack
 
-from torch import nn
-
+from wyner.codec import stored
 from wyner.errors import OptionError, ShapeError
-from wyner.families import Combination, Family, Fixed, Gaussian, Recurrent
-from wyner.models.base import Model
-from wyner.models.parts import needed
-from wyner.networks import Builder, Critics, SequenceCritics, Sequences
+from wyner.families import Fixed, Gaussian, Recurrent
+from wyner.models.base import Model, chosen
+from wyner.models.experts import Families
+from wyner.models.parts import Size, TwoPlayerOptions, main_phase, needed
+from wyner.networks import SequenceCritics, Sequences
 from wyner.objectives import regularised
-from wyner.objectives.phases import Phase, TwoPlayer
 from wyner.variables import Sequence, Space
 
 LAWS = {
@@ -42,6 +37,7 @@ LAWS = {
 }
 
 
+@stored("dsae")
 class DSAE(Model):
     """A global and a local latent of a sequence, and a price on what the two share.
 
@@ -55,11 +51,9 @@ class DSAE(Model):
         gamma, alpha: of the objective.
         full: q(s|x,z) sees all frames and z; else q(s_t|x_t).
         watch: report I(z;s).
-        steps: of the critics for one of the model.
-        critic_lr: learning rate of the critics.
         prior: of s; by default an LSTM of 256 units.
-        networks, critics: by default `Sequences()` and `SequenceCritics()`.
-        families, modules: as in `Model`.
+        options: as in `TwoPlayerOptions`; by default steps=2, critic_lr=2e-3, networks
+            `Sequences()` and critics `SequenceCritics()`.
 
     Example:
         >>> from wyner import Sequence, Real
@@ -75,20 +69,15 @@ class DSAE(Model):
         self,
         *,
         x: Space,
-        z: int | Space = 64,
+        z: Size = 64,
         s: int = 64,
         objective: str = "cmi",
         gamma: float = 0.4,
         alpha: float = 1.0,
         full: bool = True,
         watch: bool = True,
-        steps: int = 2,
-        critic_lr: float = 2e-3,
         prior: Recurrent | None = None,
-        networks: Builder | None = None,
-        critics: Critics | None = None,
-        families: Mapping[str, Family | Combination] | None = None,
-        modules: Mapping[str, nn.Module] | None = None,
+        **options: Unpack[TwoPlayerOptions],
     ) -> None:
         if not isinstance(x, Sequence):
             raise ShapeError(
@@ -96,27 +85,16 @@ class DSAE(Model):
             )
         if s < 1:
             raise OptionError(f"s needs a positive size, got {s}")
-        chosen = regularised(objective, gamma, alpha, watch=watch)
-        main = (
-            TwoPlayer("main", chosen, critic=steps, critic_lr=critic_lr)
-            if chosen.measured
-            else Phase("main", chosen)
-        )
+        loss = regularised(objective, gamma, alpha, watch=watch)
+        priors: Families = {"p(z)": Gaussian(Fixed(1.0)), "p(s)": prior or Recurrent()}
         q, p = LAWS["elbo"]
         laws = {**LAWS, "elbo": (q if full else q.replace("q(s|x,z)", "q(s|x)"), p)}
         super().__init__(
             observed={"x": x},
             latent={**needed(z=z), "s": Sequence(x.steps, s)},
             laws=laws,
-            objective=chosen,
+            objective=loss,
             common=("z",),
-            families={
-                "p(z)": Gaussian(Fixed(1.0)),
-                "p(s)": prior or Recurrent(),
-                **(families or {}),
-            },
-            phases=(main,),
-            networks=networks or Sequences(full=full),
-            critics=critics or SequenceCritics(),
-            modules=modules,
+            phases=main_phase(loss, options.get("steps", 2), options.get("critic_lr", 2e-3)),
+            **chosen(options, priors, Sequences(full=full), SequenceCritics()),
         )

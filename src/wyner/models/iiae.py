@@ -1,21 +1,17 @@
-"""IIAE (Hwang et al. 2020): interaction-information autoencoder, as its public code states it;
-specification, section 8.
+"""IIAE (Hwang et al. 2020): interaction-information autoencoder, as its public code states it.
 
     L = (beta + lam) [ -log p(x|u,z) - log p(y|v,z) ]
-      + reg (beta + lam) [ KL(q(u|x) || p(u)) + KL(q(v|y) || p(v)) ]  +  reg beta KL(q(z|x,y) ||
-      p(z))
+      + reg (beta + lam) [ KL(q(u|x) || p(u)) + KL(q(v|y) || p(v)) ]
+      + reg beta KL(q(z|x,y) || p(z))
       + lam [ KL(q(z|x,y) || q(z|x)) + KL(q(z|x,y) || q(z|y)) ],        reg(t) = 1 - exp(-t / ar)
 
-written as divergences between laws:
+written as divergences between laws (specification, section 8):
 
-      (beta + lam) KL( q(x,y) q(z|x,y) q(u|x) q(v|y)  ||  p(z) p(u) p(v) p(x|u,z) p(y|v,z) )
-      joint
-    + (beta + lam) (reg - 1) KL( q(x,y) q(u|x) q(v|y)  ||  q(x,y) p(u) p(v) )
-    local
-    + (beta (reg - 1) - lam) KL( q(x,y) q(z|x,y)       ||  q(x,y) p(z) )
-                                                       rate
-    + lam KL( q(x,y) q(z|x,y)  ||  q(x,y) q(z|x) )  + the same for y
-                               to_x, to_y
+      (beta + lam) KL( q(x,y) q(z|x,y) q(u|x) q(v|y)                                     joint
+                       ||  p(z) p(u) p(v) p(x|u,z) p(y|v,z) )
+    + (beta + lam) (reg - 1) KL( q(x,y) q(u|x) q(v|y)  ||  q(x,y) p(u) p(v) )            local
+    + (beta (reg - 1) - lam) KL( q(x,y) q(z|x,y)       ||  q(x,y) p(z) )                 rate
+    + lam KL( q(x,y) q(z|x,y)  ||  q(x,y) q(z|x) )  + the same for y                     to_x, to_y
 
 symbol   meaning                                    shape        code
 z        shared, z^s                                (B, dz)      "z"
@@ -25,17 +21,15 @@ q(z|x)   auxiliary encoder r^x; retrieval uses it   (B, dz)      "q(z|x)"
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Unpack
 
-from torch import nn
-
-from wyner.families import Combination, Family, Fixed, Gaussian
-from wyner.models.base import Model
-from wyner.models.parts import latents, needed, without
-from wyner.networks import Builder
+from wyner.codec import stored
+from wyner.families import Fixed, Gaussian
+from wyner.models.base import Model, chosen
+from wyner.models.parts import Pair, Size, latents, needed, pair, without
 from wyner.objectives import KL
 from wyner.schedules import Decay
-from wyner.variables import Real, Space
+from wyner.variables import Real
 
 LAWS = {
     "joint": ("q(x,y) q(z|x,y) q(u|x) q(v|y)", "p(z) p(u) p(v) p(x|u,z) p(y|v,z)"),
@@ -50,38 +44,33 @@ LAWS = {
 }
 
 
+@stored("iiae")
 class IIAE(Model):
     """Shared and exclusive codes; the shared one is pulled to what either side alone says of it.
 
     The public code's reconstruction of a vector, 10 times the mean squared error over d
-    coordinates, is -log p for the
-    decoder variance d / 20: `families={"x": Gaussian(Fixed(d / 20)), ...}`.
+    coordinates, is -log p for the decoder variance d / 20: `families={"x": Gaussian(Fixed(d / 20)), ...}`.
 
     Args:
-        x, y: spaces of the pair.
         z: size of the shared latent.
         u, v: sizes of the exclusive latents; 0 for none.
         lam: weight of the interaction-information terms.
         beta: weight of the joint bound.
         warm: steps of the training divided by the time constant ar of reg(t); 0 for reg = 1
             throughout.
-        networks, families, modules: as in `Model`.
+        options: as in `Pair`.
     """
 
     def __init__(
         self,
         *,
-        x: Space,
-        y: Space,
-        z: int | Space = 64,
-        u: int | Space = 64,
-        v: int | Space = 64,
+        z: Size = 64,
+        u: Size = 64,
+        v: Size = 64,
         lam: float = 1.0,
         beta: float = 0.5,
         warm: float = 5.0,
-        networks: Builder | None = None,
-        families: Mapping[str, Family | Combination] | None = None,
-        modules: Mapping[str, nn.Module] | None = None,
+        **options: Unpack[Pair],
     ) -> None:
         latent = needed(z=z) | latents(u=u, v=v)
         both = beta + lam
@@ -92,18 +81,12 @@ class IIAE(Model):
             objective = objective + (Decay(-both, 0.0, warm) if warm else 0.0) * KL("local")
         else:
             del laws["local"]
-        fixed: dict[str, Family | Combination] = {
-            f"p({k})": Gaussian(Fixed(1.0))
-            for k, space in latent.items()
-            if isinstance(space, Real)
-        }
+        normal = [k for k, space in latent.items() if isinstance(space, Real)]
         super().__init__(
-            observed={"x": x, "y": y},
+            observed=pair(options),
             latent=latent,
             objective=objective,
             common=("z",),
             laws=laws,
-            networks=networks,
-            families={**fixed, **(families or {})},
-            modules=modules,
+            **chosen(options, {f"p({k})": Gaussian(Fixed(1.0)) for k in normal}),
         )

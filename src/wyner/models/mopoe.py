@@ -2,11 +2,11 @@
 
     r(z|x_S) ~ p(z) prod_{i in S} e(z|x_i),      q(z|x) = 1/(2^M - 1) sum_S r(z|x_S)
     L = 1/(2^M - 1) sum_S [ KL( q(x) r(z|x_S)  ||  p(z) prod_j p(x_j|z) )                 from_S
-                            - KL( q(x) r(z|x_S)  ||  q(x) q(z|x) ) ]                      mixed_S,
-                              if `tight`
+                            - KL( q(x) r(z|x_S)  ||  q(x) q(z|x) ) ]            mixed_S, if `tight`
 
-    Without the second term it is the bound of the paper, whose KL of the mixture is replaced by the
-    mean of the KLs.
+Without the second term the KL of the mixture is replaced by the mean of the KLs of its parts, as in
+the paper's bound. Unlike there, p(z) stands among the experts of every product, as in the MVAE (our
+choice).
 
 symbol   meaning                       shape        code
 z        shared by all modalities      (B, dz)      "z"
@@ -15,69 +15,50 @@ e        experts, one a modality       (B, dz)      "e(z|x)"
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Unpack
 
-from torch import nn
-
-from wyner.families import Combination, Family, Gaussian, Mixture, Product
-from wyner.models.base import Model
-from wyner.models.experts import common_laws, decode, posterior, subset_name
-from wyner.models.parts import modalities_of, needed, subsets, total
-from wyner.networks import Builder
-from wyner.variables import Space
+from wyner.codec import stored
+from wyner.families import Gaussian, Mixture, Product
+from wyner.models.experts import Experts, Families, ViewOptions, Views, posterior, subset_name
+from wyner.models.parts import Size, Spaces
 
 
-class MoPoE(Model):
+@stored("mopoe")
+class MoPoE(Experts):
     """One shared latent whose posterior is a mixture of the products of all subsets.
 
     Args:
-        modalities: spaces by name, two to five; or `x` and `y`.
+        modalities: spaces by name, two to five; or `x` and `y` of the options.
         z: size of the shared latent.
         tight: subtract the divergence of the parts from the mixture; off in the paper.
-        networks, families, modules: as in `Model`.
+        options: as in `ViewOptions`.
     """
 
     def __init__(
         self,
-        modalities: Mapping[str, Space] | None = None,
+        modalities: Spaces | None = None,
         *,
-        x: Space | None = None,
-        y: Space | None = None,
-        z: int | Space = 10,
+        z: Size = 10,
         tight: bool = False,
-        networks: Builder | None = None,
-        families: Mapping[str, Family | Combination] | None = None,
-        modules: Mapping[str, nn.Module] | None = None,
+        **options: Unpack[ViewOptions],
     ) -> None:
-        observed = modalities_of("MoPoE", modalities, x, y)
-        names, parts = list(observed), subsets(list(observed))
-        everything = ",".join(names)
-        laws, weights = common_laws(names, {}, {}), {}
+        views = Views("MoPoE", modalities, options)
+        parts, everything = views.subsets, posterior(views.names)
+        laws, weights, families = {}, {}, Families({"p(z)": Gaussian()})
         for s in parts:
-            infer = f"q({everything}) {_part(s)}"
-            laws[f"from_{subset_name(s)}"] = (infer, f"p(z) {decode(names, {})}")
-            weights[f"from_{subset_name(s)}"] = 1 / len(parts)
+            name = f"from_{subset_name(s)}"
+            laws[name] = f"{views.data} {_part(s)}", f"p(z) {views.decode(views.names)}"
+            weights[name] = 1 / len(parts)
         for s in parts if tight else ():
-            laws[f"mixed_{subset_name(s)}"] = (
-                f"q({everything}) {_part(s)}",
-                f"q({everything}) {posterior(names)}",
-            )
-            weights[f"mixed_{subset_name(s)}"] = -1 / len(parts)
-        chosen: dict[str, Family | Combination] = {"p(z)": Gaussian()}
+            name = f"mixed_{subset_name(s)}"
+            laws[name] = f"{views.data} {_part(s)}", f"{views.data} {everything}"
+            weights[name] = -1 / len(parts)
         for s in parts:
-            chosen[_part(s)] = Product(*(f"e(z|{n})" for n in s), "p(z)")
+            families[_part(s)] = Product(*(f"e(z|{n})" for n in s), "p(z)")
             within = [_part(t) for t in parts if set(t) <= set(s)]
-            chosen[posterior(s)] = Mixture(*within) if len(within) > 1 else chosen[_part(s)]
-        super().__init__(
-            observed=observed,
-            latent=needed(z=z),
-            laws=laws,
-            objective=total(weights),
-            common=("z",),
-            networks=networks,
-            families={**chosen, **(families or {})},
-            modules=modules,
-        )
+            families[posterior(s)] = Mixture(*within) if len(within) > 1 else families[_part(s)]
+        super().__init__(views, z, laws, weights, families)
 
 
 def _part(subset: Sequence[str]) -> str:

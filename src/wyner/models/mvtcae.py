@@ -1,5 +1,4 @@
-"""MVTCAE (Hwang et al. 2021): total correlation as a bound with a product of experts and a
-conditional bottleneck.
+"""MVTCAE (Hwang et al. 2021): total correlation as a bound, with a product of experts.
 
     q(z|x_S) ~ prod_{i in S} e(z|x_i)                                   no prior among the experts
     L = (M - alpha)/M  E_q(z|x) [ - sum_i log p(x_i|z) ]
@@ -19,69 +18,44 @@ beta     price of the bottlenecks           number       beta
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Unpack
 
-from torch import nn
-
+from wyner.codec import stored
 from wyner.errors import OptionError
-from wyner.families import Combination, Family, Gaussian
-from wyner.models.base import Model
-from wyner.models.experts import common_laws, posterior, products
-from wyner.models.parts import modalities_of, needed, total
-from wyner.networks import Builder
-from wyner.variables import Space
+from wyner.families import Gaussian
+from wyner.models.experts import Experts, ViewOptions, Views, posterior, products
+from wyner.models.parts import Size, Spaces
 
 
-class MVTCAE(Model):
+@stored("mvtcae")
+class MVTCAE(Experts):
     """One shared latent; the loss pulls the product of the experts towards each of them.
 
     Args:
-        modalities: spaces by name, two or more; or `x` and `y`.
+        modalities: spaces by name, two or more; or `x` and `y` of the options.
         z: size of the shared latent.
         alpha: in (0, 1]; 5/6 for PolyMNIST in the paper, 0.9 elsewhere.
         beta: price of the bottlenecks.
-        networks, families, modules: as in `Model`.
+        options: as in `ViewOptions`.
     """
 
     def __init__(
         self,
-        modalities: Mapping[str, Space] | None = None,
+        modalities: Spaces | None = None,
         *,
-        x: Space | None = None,
-        y: Space | None = None,
-        z: int | Space = 10,
+        z: Size = 10,
         alpha: float = 0.9,
         beta: float = 1.0,
-        networks: Builder | None = None,
-        families: Mapping[str, Family | Combination] | None = None,
-        modules: Mapping[str, nn.Module] | None = None,
+        **options: Unpack[ViewOptions],
     ) -> None:
         if not 0 < alpha <= 1:
             raise OptionError(f"alpha: expected a number in (0, 1], got {alpha}")
-        observed = modalities_of("MVTCAE", modalities, x, y)
-        names = list(observed)
-        m, everything = len(names), ",".join(names)
-        infer = f"q({everything}) {posterior(names)}"
-        laws = common_laws(names, {}, {})
-        laws["rate"] = (infer, f"q({everything}) p(z)")
-        laws |= {f"to_{n}": (infer, f"q({everything}) e(z|{n})") for n in names}
+        views = Views("MVTCAE", modalities, options)
+        m, infer = len(views.names), f"{views.data} {posterior(views.names)}"
+        laws = {"rate": (infer, f"{views.data} p(z)")}
+        laws |= {f"to_{n}": (infer, f"{views.data} e(z|{n})") for n in views.names}
         share = (m - alpha) / m
-        weights = {
-            "joint": share,
-            "rate": beta * (1 - alpha) - share,
-            **{f"to_{n}": beta * alpha / m for n in names},
-        }
-        chosen: dict[str, Family | Combination] = {
-            **products(names, prior=False),
-            "p(z)": Gaussian(),
-        }
-        super().__init__(
-            observed=observed,
-            latent=needed(z=z),
-            laws=laws,
-            objective=total(weights),
-            common=("z",),
-            networks=networks,
-            families={**chosen, **(families or {})},
-            modules=modules,
-        )
+        weights = {"joint": share, "rate": beta * (1 - alpha) - share}
+        weights |= {f"to_{n}": beta * alpha / m for n in views.names}
+        families = products(views.names, prior=False) | {"p(z)": Gaussian()}
+        super().__init__(views, z, laws, weights, families)

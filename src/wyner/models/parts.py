@@ -1,22 +1,54 @@
-"""What the model files share: sizes of latents, laws of latents that a user switched off, phases of
-marginal encoders.
-"""
+"""What model files share: sizes of latents, laws without latents that are off, phases, names."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Required
 
 from wyner.errors import OptionError, unknown
 from wyner.laws import Conditional, Law, parse
+from wyner.models.base import CriticOptions, ModelOptions
 from wyner.objectives import KL, Objective
-from wyner.objectives.phases import After, Alternating, Jointly, Phase
+from wyner.objectives.phases import After, Alternating, Jointly, Phase, TwoPlayer
 from wyner.variables import Real, Space
 
+
+class TwoPlayerOptions(CriticOptions, total=False):
+    """What models take besides `CriticOptions` whose critics learn between the model's steps.
+
+    Keys:
+        steps: of the critics for one of the model.
+        critic_lr: learning rate of the critics; None for the model's.
+    """
+
+    steps: int
+    critic_lr: float | None
+
+
+class Pair(ModelOptions, total=False):
+    """What models of a pair take besides `ModelOptions`.
+
+    Keys:
+        x, y: spaces of the pair.
+    """
+
+    x: Required[Space]
+    y: Required[Space]
+
+
+Size = int | Space
+"""Of a latent: a number of real coordinates, or a space."""
+Spaces = Mapping[str, Space]
 When = After | Alternating | Jointly
 Laws = Mapping[str, tuple[str, str]]
 
 
-def latents(**sizes: int | Space) -> dict[str, Space]:
+def pair(options: Pair) -> dict[str, Space]:
+    """The observed spaces of a pair."""
+    return {"x": options["x"], "y": options["y"]}
+
+
+def latents(**sizes: Size) -> dict[str, Space]:
     """Spaces of latents by name from sizes or spaces; those of size 0 are left out.
 
     Raises:
@@ -32,7 +64,7 @@ def latents(**sizes: int | Space) -> dict[str, Space]:
     }
 
 
-def needed(**sizes: int | Space) -> dict[str, Space]:
+def needed(**sizes: Size) -> dict[str, Space]:
     """The same for latents that the model cannot do without.
 
     Raises:
@@ -59,11 +91,6 @@ def without(laws: Laws, absent: Collection[str]) -> dict[str, tuple[str, str]]:
     return {name: (cut(q), cut(p)) for name, (q, p) in laws.items()}
 
 
-def one(*names: str) -> Objective:
-    """KL(name) + KL(name) + ..., each with weight 1."""
-    return total({n: 1.0 for n in names})
-
-
 def total(weights: Mapping[str, float]) -> Objective:
     """sum_d weight_d KL(d)."""
     (first, w), *rest = weights.items()
@@ -84,8 +111,17 @@ def two_stage(
         train: their factors.
         when: by default when the joint model is finished.
     """
-    fit = Phase("marginal", one(*marginal), train=tuple(train), when=when or After())
+    fit = Phase(
+        "marginal", total(dict.fromkeys(marginal, 1.0)), train=tuple(train), when=when or After()
+    )
     return Phase("joint", objective), fit
+
+
+def main_phase(objective: Objective, steps: int, critic_lr: float | None) -> tuple[Phase]:
+    """The one phase of a model with critics, or without them if nothing is measured."""
+    if not objective.measured:
+        return (Phase("main", objective),)
+    return (TwoPlayer("main", objective, critic=steps, critic_lr=critic_lr),)
 
 
 def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
@@ -131,26 +167,22 @@ def modalities_of(
 
 
 def local_sizes(
-    names: Sequence[str],
-    u: int | Space,
-    v: int | Space,
-    local: int | Mapping[str, int | Space] | None,
-) -> tuple[dict[str, str], dict[str, int | Space]]:
-    """Names of the local latents by modality, and their sizes: u and v for a pair x, y; u_a, u_b,
-    ... for other names.
+    names: Sequence[str], u: Size, v: Size, local: Size | Mapping[str, Size] | None
+) -> tuple[dict[str, str], dict[str, Size]]:
+    """Names of the local latents by modality, and their sizes by name.
+
+    They are u and v for a pair x, y; u_a, u_b, ... for other names.
 
     Raises:
         OptionError: `local` names a modality that does not exist.
     """
-    pair = list(names) == ["x", "y"]
+    own = {"x": "u", "y": "v"} if list(names) == ["x", "y"] else {n: f"u_{n}" for n in names}
     if local is None:
-        sizes: dict[str, int | Space] = {"x": u, "y": v} if pair else dict.fromkeys(names, u)
+        sizes = {n: v if own[n] == "v" else u for n in names}
     else:
         sizes = dict(local) if isinstance(local, Mapping) else dict.fromkeys(names, local)
     for name in sizes:
         if name not in names:
             raise OptionError(f"local: {unknown('modality', name, names)}")
-    style = {
-        n: {"x": "u", "y": "v"}[n] if pair else f"u_{n}" for n in names if sizes.get(n, 0) != 0
-    }
+    style = {n: own[n] for n in names if sizes.get(n, 0) != 0}
     return style, {style[n]: sizes[n] for n in style}

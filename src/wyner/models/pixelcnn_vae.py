@@ -1,19 +1,15 @@
 """PixelCNN-VAE: a global latent and an autoregressive decoder of binary pictures, with the
 objectives of [CMI] ("Information Theoretic Regularization for Learning Global Features by
-Sequential VAE"), equations (3), (6), (14), (26).
+Sequential VAE").
 
-    L = KL( q(x) q(z|x)  ||  p(z) p(x|z) ),   p(x|z) = prod_t p(x_t | s_t(x_{<t}), z)          (3)
-                         elbo
-      - gamma KL( q(x) q(z|x)  ||  q(x) p(z) )                                                 (6)
-        rate
-      + gamma KL( q(z,s)  ||  p(z) q(s) )           cmi, by a critic of z and s                (14)
-                          features
-      + gamma KL( q(x) q(z|x)  ||  p(z) ) on z      mi, by a critic of z                       (26)
-                               aggregate
+    L = KL( q(x) q(z|x)  ||  p(z) p(x|z) ),   p(x|z) = prod_t p(x_t | s_t(x_{<t}), z)
+                                                                                 (3)   elbo
+      - gamma KL( q(x) q(z|x)  ||  q(x) p(z) )                                   (6)   rate
+      + gamma KL( q(z,s)  ||  p(z) q(s) )           cmi, by a critic of z and s  (14)  features
+      + gamma KL( q(x) q(z|x)  ||  p(z) ) on z      mi, by a critic of z         (26)  aggregate
 
 s is not drawn but computed: layer `split` of the decoder, what it knows of the earlier pixels
-    before it reads z. q(s|x) is that layer,
-with the decoder's own weights.
+before it reads z. q(s|x) is that layer, with the decoder's own weights.
 
 symbol   meaning                                     shape                 code
 x        a picture of bits                           (B, 1, H, W)          "x"
@@ -25,17 +21,15 @@ alpha    price of I(z;s), in units of gamma          number                alpha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Unpack
 
-from torch import nn
-
+from wyner.codec import stored
 from wyner.errors import OptionError
-from wyner.families import Autoregressive, Combination, Family, FeatureOf, Fixed, Gaussian
-from wyner.models.base import Model
-from wyner.models.parts import needed
-from wyner.networks import Builder, Critics, ImageCritics, ResNets
+from wyner.families import Autoregressive, FeatureOf, Fixed, Gaussian
+from wyner.models.base import Model, chosen
+from wyner.models.parts import Size, TwoPlayerOptions, main_phase, needed
+from wyner.networks import ImageCritics, ResNets
 from wyner.objectives import regularised
-from wyner.objectives.phases import Phase, TwoPlayer
 from wyner.variables import Real, Space
 
 LAWS = {
@@ -46,10 +40,11 @@ LAWS = {
 }
 
 
+@stored("pixelcnn-vae")
 class PixelCNNVAE(Model):
-    """A global latent of a picture beside a decoder that could do without one, and a price on what
-    the two share.
+    """A global latent of a picture beside a decoder that could do without one.
 
+    The objective puts a price on what the two share.
     I(z;s) under q is watched by a critic of its own (equations (15), (16)), unless `watch` is off.
 
     Args:
@@ -60,10 +55,8 @@ class PixelCNNVAE(Model):
         gamma, alpha: of the objective.
         watch: report I(z;s).
         pixels: the decoder; by default the paper's 13 layers of 64 channels.
-        steps: of the critics for one of the model.
-        critic_lr: learning rate of the critics.
-        networks, critics: by default `ResNets()` and `ImageCritics()`.
-        families, modules: as in `Model`.
+        options: as in `TwoPlayerOptions`; by default steps=2, critic_lr=1e-3, networks `ResNets()`
+            and critics `ImageCritics()`.
 
     Example:
         >>> from wyner import Binary
@@ -80,26 +73,20 @@ class PixelCNNVAE(Model):
         self,
         *,
         x: Space,
-        z: int | Space = 32,
+        z: Size = 32,
         objective: str = "cmi",
         gamma: float = 0.3,
         alpha: float = 1.0,
         watch: bool = True,
         pixels: Autoregressive | None = None,
-        steps: int = 2,
-        critic_lr: float = 1e-3,
-        networks: Builder | None = None,
-        critics: Critics | None = None,
-        families: Mapping[str, Family | Combination] | None = None,
-        modules: Mapping[str, nn.Module] | None = None,
+        **options: Unpack[TwoPlayerOptions],
     ) -> None:
-        chosen = regularised(objective, gamma, alpha, under="features", watch=watch)
-        main = (
-            TwoPlayer("main", chosen, critic=steps, critic_lr=critic_lr)
-            if chosen.measured
-            else Phase("main", chosen)
+        loss = regularised(objective, gamma, alpha, under="features", watch=watch)
+        latent, own, used = (
+            needed(z=z),
+            dict(options.get("families") or {}),
+            {t.law for t in loss.terms},
         )
-        latent, own, used = needed(z=z), dict(families or {}), {t.law for t in chosen.terms}
         if isinstance(latent["z"], Real):
             own.setdefault("p(z)", Gaussian(Fixed(1.0)))
         if "x" not in own and "p(x|z)" not in own:
@@ -120,11 +107,8 @@ class PixelCNNVAE(Model):
             observed={"x": x},
             latent=latent,
             laws=laws,
-            objective=chosen,
+            objective=loss,
             common=("z",),
-            families=own,
-            phases=(main,),
-            networks=networks or ResNets(),
-            critics=critics or ImageCritics(),
-            modules=modules,
+            phases=main_phase(loss, options.get("steps", 2), options.get("critic_lr", 1e-3)),
+            **chosen(options, own, ResNets(), ImageCritics()),
         )

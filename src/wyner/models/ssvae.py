@@ -1,14 +1,10 @@
-"""Semi-supervised VAE, SSVAE (Kingma et al. 2014, model M2): equations (46), (47) of the Wyner VAE
-paper.
+"""SSVAE (Kingma et al. 2014, model M2): semi-supervised; (46), (47) of the Wyner VAE paper.
 
-    L = KL( q(x,y) q(v|y,x)       ||  p(x) p(v) p(y|v,x) )                                (46)
-                                  labelled
-      + KL( q(y) q(x|y) q(v|y,x)  ||  p(x) p(v) p(y|v,x) )                                (47)
-                                  unlabelled
-      + alpha KL( q(x,y)          ||  q(y) q(x|y) )                                       classify:
-                                  -log q(x|y)
+    L = KL( q(x,y) q(v|y,x)       ||  p(x) p(v) p(y|v,x) )              (46)  labelled
+      + KL( q(y) q(x|y) q(v|y,x)  ||  p(x) p(v) p(y|v,x) )              (47)  unlabelled
+      + alpha KL( q(x,y)          ||  q(y) q(x|y) )                           classify: -log q(x|y)
 
-    A discrete x is summed over: E_q(x|y) f(x) = sum_x q(x|y) f(x), no draw and no relaxation.
+A discrete x is summed over: E_q(x|y) f(x) = sum_x q(x|y) f(x), no draw and no relaxation.
 
 symbol   meaning                              shape        code
 x        the label, or whatever y is given    (B, n, k)    "x"
@@ -18,21 +14,19 @@ alpha    weight of the classifier             number       alpha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Unpack
 
-from torch import nn
-
-from wyner.families import Categorical, Combination, Family
-from wyner.models.base import Model
-from wyner.models.parts import needed
-from wyner.networks import Builder
+from wyner.codec import stored
+from wyner.families import Categorical
+from wyner.models.base import Model, chosen
+from wyner.models.parts import Pair, Size, needed, pair
 from wyner.objectives import KL
 from wyner.variables import Categorical as Labels
-from wyner.variables import Space
 
 
+@stored("ssvae")
 class SSVAE(Model):
-    """Y given a label x, and a classifier q(x|y), from rows with and without labels (`x_mask`).
+    """The law of y given a label x, and a classifier, from rows with and without labels (`x_mask`).
 
     Args:
         x: space of the label, for example `Categorical(1, 10)`.
@@ -41,24 +35,15 @@ class SSVAE(Model):
         alpha: weight of -log q(x|y) on labelled rows; the unlabelled bound alone does not train it
             on them.
         unlabelled: weight of (47), which is taken over all rows that have y, labelled or not.
-        networks, families, modules: as in `Model`.
+        options: as in `Pair`.
     """
 
     def __init__(
-        self,
-        *,
-        x: Space,
-        y: Space,
-        v: int | Space = 10,
-        alpha: float = 1.0,
-        unlabelled: float = 1.0,
-        networks: Builder | None = None,
-        families: Mapping[str, Family | Combination] | None = None,
-        modules: Mapping[str, nn.Module] | None = None,
+        self, *, v: Size = 10, alpha: float = 1.0, unlabelled: float = 1.0, **options: Unpack[Pair]
     ) -> None:
-        discrete = {"q(x|y)": Categorical(summed=True)} if isinstance(x, Labels) else {}
+        discrete = {"q(x|y)": Categorical(summed=True)} if isinstance(options["x"], Labels) else {}
         super().__init__(
-            observed={"x": x, "y": y},
+            observed=pair(options),
             latent=needed(v=v),
             objective=KL("labelled") + unlabelled * KL("unlabelled") + alpha * KL("classify"),
             laws={
@@ -67,7 +52,5 @@ class SSVAE(Model):
                 "classify": ("q(x,y)", "q(y) q(x|y)"),
                 "x2y": ("q(x,y) q(v|y,x)", "q(x) p(v) p(y|v,x)"),
             },
-            networks=networks,
-            families={**discrete, **(families or {})},
-            modules=modules,
+            **chosen(options, discrete),
         )

@@ -7,23 +7,21 @@ from typing import Any
 
 from torch import Tensor
 
-from wyner import config
-from wyner.errors import RunError, unknown
+from wyner import codec
+from wyner.errors import OptionError, RunError
 from wyner.files import read_tensors
 from wyner.models.base import Model
-from wyner.models.table import TABLE
 from wyner.runs import CHECKPOINT, WEIGHTS, read_config
 
 
 def build(description: dict[str, Any], folder: Path) -> Model:
     """A model with fresh weights from its stored configuration."""
-    name, known = description.get("name"), {**TABLE, "Model": Model}
-    if name not in known:
-        raise RunError(
-            f"{folder}: {unknown('model', str(name), known)}; for a model of your own:"
-            " wyner.load(folder, into=model)"
-        )
-    return known[name](**config.decode(description["arguments"]))
+    try:
+        kind = codec.named(description.get("name"), Model, "model")
+    except OptionError as e:
+        text = f"{folder}: {e}; for a model of your own: wyner.load(folder, into=model)"
+        raise RunError(text) from e
+    return kind(**codec.renamed(kind, codec.decode(description["arguments"])))
 
 
 def load(folder: str | Path, into: Model | None = None, checkpoint: bool = False) -> Model:

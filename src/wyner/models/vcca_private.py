@@ -1,9 +1,9 @@
-"""VCCA-private and bi-VCCA-private (Wang et al. 2016): equations (48), (49) of the Wyner VAE paper.
+"""VCCA-private and bi-VCCA-private (Wang et al. 2016): (48), (49) of the Wyner VAE paper.
 
-    L = mu KL( q(x,y) q(z|x) q(u|x) q(v|y)  ||  p(z) p(u) p(v) p(x|z,u) p(y|z,v) )        (48)
-    from_x
-      + (1 - mu) KL( q(x,y) q(z|y) q(u|x) q(v|y)  ||  p(z) p(u) p(v) p(x|z,u) p(y|z,v) )  (49)
-      from_y, bi-VCCA only
+    L = mu KL( q(x,y) q(z|x) q(u|x) q(v|y)                                     (48)  from_x
+               ||  p(z) p(u) p(v) p(x|z,u) p(y|z,v) )
+      + (1 - mu) KL( q(x,y) q(z|y) q(u|x) q(v|y)                               (49)  from_y,
+                     ||  p(z) p(u) p(v) p(x|z,u) p(y|z,v) )                          bi-VCCA only
 
 symbol   meaning                          shape        code
 z        common, inferred from one side   (B, dz)      "z"
@@ -13,17 +13,13 @@ mu       share of the encoder of x        number       mu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Unpack
 
-from torch import nn
-
+from wyner.codec import stored
 from wyner.errors import OptionError
-from wyner.families import Combination, Family
-from wyner.models.base import Model
-from wyner.models.parts import latents, needed, without
-from wyner.networks import Builder
+from wyner.models.base import Model, chosen
+from wyner.models.parts import Pair, Size, latents, needed, pair, without
 from wyner.objectives import KL
-from wyner.variables import Space
 
 DECODERS = "p(z) p(u) p(v) p(x|z,u) p(y|z,v)"
 FROM_X = {
@@ -40,65 +36,43 @@ STYLE = {"style": ("q(y) q(v|y)", "q(y) p(v)")}
 """Never trained by itself: says that the style of y can be read from y alone."""
 
 
+@stored("vcca-private")
 class VCCAPrivate(Model):
     """Two local latents and a common one that is inferred from x alone, equation (48).
 
     Args:
-        x, y: spaces of the pair.
         z: size of the common latent.
         u, v: sizes of the local latents; 0 for none (without both it is VCCA).
-        networks, families, modules: as in `Model`.
+        options: as in `Pair`.
     """
 
     def __init__(
-        self,
-        *,
-        x: Space,
-        y: Space,
-        z: int | Space = 10,
-        u: int | Space = 10,
-        v: int | Space = 10,
-        networks: Builder | None = None,
-        families: Mapping[str, Family | Combination] | None = None,
-        modules: Mapping[str, nn.Module] | None = None,
+        self, *, z: Size = 10, u: Size = 10, v: Size = 10, **options: Unpack[Pair]
     ) -> None:
         latent = needed(z=z) | latents(u=u, v=v)
-        laws = {**FROM_X, **(STYLE if "v" in latent else {})}
         super().__init__(
-            observed={"x": x, "y": y},
+            observed=pair(options),
             latent=latent,
             objective=KL("from_x"),
             common=("z",),
-            laws=without(laws, {"u", "v"} - set(latent)),
-            networks=networks,
-            families=families,
-            modules=modules,
+            laws=without(FROM_X | (STYLE if "v" in latent else {}), {"u", "v"} - set(latent)),
+            **chosen(options),
         )
 
 
+@stored("bi-vcca-private")
 class BiVCCAPrivate(Model):
     """The same with an encoder of z for either side: a convex combination of (48) and (49).
 
     Args:
-        x, y: spaces of the pair.
         z: size of the common latent.
         u, v: sizes of the local latents; 0 for none.
         mu: share of (48), in (0, 1).
-        networks, families, modules: as in `Model`.
+        options: as in `Pair`.
     """
 
     def __init__(
-        self,
-        *,
-        x: Space,
-        y: Space,
-        z: int | Space = 10,
-        u: int | Space = 10,
-        v: int | Space = 10,
-        mu: float = 0.5,
-        networks: Builder | None = None,
-        families: Mapping[str, Family | Combination] | None = None,
-        modules: Mapping[str, nn.Module] | None = None,
+        self, *, z: Size = 10, u: Size = 10, v: Size = 10, mu: float = 0.5, **options: Unpack[Pair]
     ) -> None:
         if not 0 < mu < 1:
             raise OptionError(
@@ -107,12 +81,10 @@ class BiVCCAPrivate(Model):
             )
         latent = needed(z=z) | latents(u=u, v=v)
         super().__init__(
-            observed={"x": x, "y": y},
+            observed=pair(options),
             latent=latent,
-            common=("z",),
             objective=mu * KL("from_x") + (1 - mu) * KL("from_y"),
-            laws=without({**FROM_X, **FROM_Y}, {"u", "v"} - set(latent)),
-            networks=networks,
-            families=families,
-            modules=modules,
+            common=("z",),
+            laws=without(FROM_X | FROM_Y, {"u", "v"} - set(latent)),
+            **chosen(options),
         )

@@ -1,10 +1,13 @@
-"""Variational information bottleneck, VIB (Alemi et al. 2017): equations (50)-(52) of the Wyner VAE
-paper.
+"""VIB (Alemi et al. 2017): variational information bottleneck, (50)-(52) of the Wyner VAE paper.
 
-    L = KL( q(x,y) q(z|x)  ||  q(x) q(z|x) p(y|z) )  +  beta KL( q(x) q(z|x)  ||  q(x) p(z) )
-    (51)  x2y, rate
+    L = KL( q(x,y) q(z|x)  ||  q(x) q(z|x) p(y|z) )                                  x2y
+      + beta KL( q(x) q(z|x)  ||  q(x) p(z) )                                  (51)  rate
 
-    an upper bound of beta I(X;Z) - I(Y;Z) + h(Y) for the law q(x,y) q(z|x)
+What is printed and trained leaves out the constant -h(y|x) of the first KL:
+
+    E[ -log p(y|z) ] + beta E[ KL( q(z|x) || p(z) ) ]  >=  h(Y) - I(Y;Z) + beta I(X;Z)
+
+for the law q(x,y) q(z|x).
 
 symbol   meaning                        shape        code
 z        what of x is kept to say y     (B, dz)      "z"
@@ -13,50 +16,36 @@ beta     price of a nat of I(X;Z)       number       beta
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Unpack
 
-from torch import nn
-
-from wyner.families import Combination, Family
-from wyner.models.base import Model
-from wyner.models.parts import needed
-from wyner.networks import Builder
+from wyner.codec import stored
+from wyner.models.base import Model, chosen
+from wyner.models.parts import Pair, Size, needed, pair
 from wyner.objectives import KL
 from wyner.schedules import Schedule
-from wyner.variables import Space
 
 
+@stored("vib")
 class VIB(Model):
-    """A bottleneck z of x that predicts y. No law of x and no style: it cannot generate pairs or
-    keep a style.
+    """A bottleneck z of x that predicts y: no law of x and no style, so no pairs and no restyling.
 
     Args:
         x, y: spaces of the input and of what is predicted.
         z: size of the bottleneck.
         beta: price of a nat in z; 0.1 for the mixture data, 0.001 for add-1 in the paper.
-        networks, families, modules: as in `Model`.
+        options: as in `Pair`.
     """
 
     def __init__(
-        self,
-        *,
-        x: Space,
-        y: Space,
-        z: int | Space = 10,
-        beta: float | Schedule = 0.1,
-        networks: Builder | None = None,
-        families: Mapping[str, Family | Combination] | None = None,
-        modules: Mapping[str, nn.Module] | None = None,
+        self, *, z: Size = 10, beta: float | Schedule = 0.1, **options: Unpack[Pair]
     ) -> None:
         super().__init__(
-            observed={"x": x, "y": y},
+            observed=pair(options),
             latent=needed(z=z),
             objective=KL("x2y") + beta * KL("rate"),
             laws={
                 "x2y": ("q(x,y) q(z|x)", "q(x) q(z|x) p(y|z)"),
                 "rate": ("q(x) q(z|x)", "q(x) p(z)"),
             },
-            networks=networks,
-            families=families,
-            modules=modules,
+            **chosen(options),
         )

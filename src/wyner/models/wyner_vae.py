@@ -1,48 +1,69 @@
 """Wyner VAE: equations (7)-(15) of "Wyner VAE: A Variational Autoencoder with Succinct Common
 Representation Learning".
 
-    L = KL( q(x,y) q(z|x,y) q(u|z,x) q(v|z,y)  ||  p(z) p(u) p(v) p(x|z,u) p(y|z,v) )            (7)
-    joint
-      + lam  KL( q(x,y) q(z|x,y)               ||  q(x,y) p(z) )
-             (11)  rate
-      + w    KL( q(x,y) q(z|x,y) q(u|z,x) q(v|z,y)  ||  q(x,y) q(z|x,y) p(u) p(v) )
-             ours  private
-      + m    KL( q(x,y) q(z|x,y) q(u|z,x)      ||  p(z) p(u) ) on z,u  + the same for v
-             ours  zu, zv
-      + r    E[ -log q(z|x) ]  under p(z) p(u) p(x|z,u)  + the same for y
-             ours  x2x, y2y
-      + a_xx KL( q(x) q(z|x) q(u|z,x)          ||  p(z) p(u) p(x|z,u) )  + the same for y
-                                               (13)  x2x, y2y
-      + a_xy KL( q(x,y) q(z|x,y) q(v|z,y)      ||  q(x) q(z|x) p(v) p(y|z,v) )  + x and y swapped
-                                               (14)  x2y, y2x
+    L = KL( q(x,y) q(z|x,y) q(u|z,x) q(v|z,y)  ||  p(z) p(u) p(v) p(x|z,u) p(y|z,v) )    (7)   joint
+      + lam  KL( q(x,y) q(z|x,y)               ||  q(x,y) p(z) )                         (11)  rate
+      + w    KL( q(x,y) q(z|x,y) q(u|z,x) q(v|z,y)
+                                  ||  q(x,y) q(z|x,y) p(u) p(v) )                  ours  private
+      + m    KL( q(x,y) q(z|x,y) q(u|z,x)      ||  p(z) p(u) ) on z,u              ours  zu, zv
+      + r    E[ -log q(z|x) ]  under p(z) p(u) p(x|z,u)                            ours  x2x, y2y
+      + a_xx KL( q(x) q(z|x) q(u|z,x)          ||  p(z) p(u) p(x|z,u) )            (13)  x2x, y2y
+      + a_xy KL( q(x,y) q(z|x,y) q(v|z,y)      ||  q(x) q(z|x) p(v) p(y|z,v) )     (14)  x2y, y2x
+
+and, from the fourth line on, the same with x and y exchanged.
 
 symbol   meaning                      shape        code
 x, y     the pair                     (B, *event)  "x", "y"
 z        common to x and y            (B, dz)      "z"
 u, v     local to x, local to y       (B, du)      "u", "v"
 lam      price of I(X,Y;Z) per nat    number       lam
-w        price of u and v per nat     number       private, besides the 1 that they pay in (7)
-m        price of what draws from the priors and draws from the encoders differ in   aggregate
-r        price of what q(z|x), q(z|y) do not read back from pictures of the priors   reread
+w        price of u and v per nat     number       local_rate, besides the 1 that they pay in (7)
+m        price of what draws from the priors and from the encoders differ in      match_prior
+r        price of what q(z|x), q(z|y) do not read back from pictures of the priors      cycle
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Unpack
 
-from torch import nn
-
+from wyner.codec import stored
 from wyner.errors import OptionError, unknown
-from wyner.families import Combination, Family
-from wyner.models.base import Model
-from wyner.models.parts import When, latents, local_sizes, modalities_of, needed, two_stage
-from wyner.networks import Builder, Critics
+from wyner.models.base import CriticOptions, Model, chosen
+from wyner.models.parts import Size, When, latents, local_sizes, modalities_of, needed, two_stage
+from wyner.networks import Critics
 from wyner.objectives import KL, Objective, RatioKL, Reconstruction
 from wyner.objectives.phases import Phase
 from wyner.schedules import Schedule
 from wyner.variables import Space
 
+Weight = float | Schedule
 
+
+class WynerOptions(CriticOptions, total=False):
+    """Terms that are not in the paper (our choice), each a weight or a schedule, by default 0.
+
+    Keys:
+        local_rate: of the rates of the local latents, besides theirs in (7). A path from above 0
+            down to 0 lets z take what is shared before u and v can.
+        match_prior: of KL(q(z,u) || p(z) p(u)) and KL(q(z,v) || p(z) p(v)), which critics learn; q
+            is the aggregate over the data. (7) holds them with weight 1, beside tens of nats of
+            detail: too little to keep what z says out of u and v, and draws of the priors where
+            draws of the encoders are, so that conditional samples show what z says. The gradient
+            reaches the encoders alone: trained scales of the priors do not see this term.
+        cycle: of E[-log q(z|x)] where z, u and x are drawn from p, and of the same for y: what is
+            generated must be read as the z that it came from, for every u. It bounds H(Z|X) under p
+            from above. Needs a trained q(z|x) and q(z|y), by `alpha` or by the run that a training
+            starts from, and these frozen, or the loss is lowest where they are sure; p(u) and p(v)
+            frozen as well, whose trained scales would shrink to what is easily read.
+    """
+
+    local_rate: Weight
+    match_prior: Weight
+    cycle: Weight
+
+
+@stored("wyner-vae", local_rate="private", match_prior="aggregate", cycle="reread")
 class WynerVAE(Model):
     """A common latent z and a local latent for each modality, with a price on the information in z.
 
@@ -58,26 +79,12 @@ class WynerVAE(Model):
         local: sizes of the local latents by modality, instead of `u` and `v`; one number for all.
         lam: lambda >= 0, the weight of the rate I(X,Y;Z), a number or a schedule. The useful range
             is [0, 1).
-        private: weight of the rates of the local latents, besides theirs in (7), a number or a
-            schedule. A path from above 0 down to 0 lets z take what is shared before u and v can
-            (our choice).
-        aggregate: weight of KL(q(z,u) || p(z) p(u)) and KL(q(z,v) || p(z) p(v)), aggregates over
-            the data, which critics learn (our choice). (7) holds them with weight 1, beside tens of
-                nats of detail: too little to keep what z says out of u and v, and
-            priors where encoders are, so that conditional samples show what z says.
-        reread: weight of E[-log q(z|x)] where z, u and x are drawn from p, and of the same for y:
-            what is generated must be read as the z that it came from, for every u (our choice).
-            -E[log q(z|x)] bounds H(Z|X) under p from above. Needs a trained q(z|x) and q(z|y), by
-            `alpha` or by the run that a training starts from, and these frozen, or the loss is
-            lowest where they are sure; p(u) and p(v) frozen as well, whose trained scales would
-            shrink to what is easily read.
         alpha: weights of the marginal and conditional terms, one number for all of them or `{"x2y":
             1.0, ...}`. With all at 0 (the paper's two-stage scheme) the encoders q(z|x), q(z|y) are
             fitted to the frozen joint model.
         marginals: when they are fitted in the two-stage scheme: `After(share)`, `Alternating(every,
             epochs)`, `Jointly()`.
-        networks, families, modules, critics: as in `Model`; critics by default of width 512 without
-            noise.
+        options: as in `Model` and `WynerOptions`; critics by default of width 512 without noise.
 
     Example:
         >>> from wyner import Real
@@ -100,56 +107,44 @@ class WynerVAE(Model):
         *,
         x: Space | None = None,
         y: Space | None = None,
-        z: int | Space = 10,
-        u: int | Space = 10,
-        v: int | Space = 10,
-        local: int | Mapping[str, int | Space] | None = None,
-        lam: float | Schedule = 0.0,
-        private: float | Schedule = 0.0,
-        aggregate: float | Schedule = 0.0,
-        reread: float | Schedule = 0.0,
-        alpha: float | Mapping[str, float | Schedule] = 0.0,
+        z: Size = 10,
+        u: Size = 10,
+        v: Size = 10,
+        local: Size | Mapping[str, Size] | None = None,
+        lam: Weight = 0.0,
+        alpha: float | Mapping[str, Weight] = 0.0,
         marginals: When | None = None,
-        networks: Builder | None = None,
-        families: Mapping[str, Family | Combination] | None = None,
-        modules: Mapping[str, nn.Module] | None = None,
-        critics: Critics | None = None,
+        **options: Unpack[WynerOptions],
     ) -> None:
         observed = modalities_of("WynerVAE", modalities, x, y)
         names = list(observed)
         style, sizes = local_sizes(names, u, v, local)
-        latent = needed(z=z) | latents(**sizes)
-
         laws = _laws(names, style)
         matched = [f"z{s}" for s in style.values()]
-        weights = _alpha(
-            alpha, [n for n in laws if n not in ("joint", "rate", "private", *matched)]
-        )
+        own = {"joint", "rate", "private", *matched}
+        weights = _alpha(alpha, [n for n in laws if n not in own])
         objective: Objective = KL("joint") + lam * KL("rate")
-        if style and private != 0:
-            objective = objective + private * KL("private")
+        if style and (weight := options.get("local_rate", 0.0)) != 0:
+            objective = objective + weight * KL("private")
         else:
             del laws["private"]
         for law in matched:
-            if aggregate != 0:
-                objective = objective + aggregate * RatioKL(law)
+            if (weight := options.get("match_prior", 0.0)) != 0:
+                objective = objective + weight * RatioKL(law)
             else:
                 del laws[law]
         for law, weight in weights.items():
             objective = objective + weight * KL(law)
-        for m in names if reread != 0 else ():
-            objective = objective + reread * Reconstruction("z", f"{m}2{m}", "log")
+        for m in names if (weight := options.get("cycle", 0.0)) != 0 else ():
+            objective = objective + weight * Reconstruction("z", f"{m}2{m}", "log")
         super().__init__(
             observed=observed,
-            latent=latent,
+            latent=needed(z=z) | latents(**sizes),
             laws=laws,
             objective=objective,
             common=("z",),
-            networks=networks,
-            families=families,
-            modules=modules,
-            critics=critics or Critics(noise=0.0),
             phases=_phases(objective, weights, names, marginals),
+            **chosen(options, critics=Critics(noise=0.0)),
         )
 
 
@@ -166,29 +161,22 @@ def _laws(names: Sequence[str], style: Mapping[str, str]) -> dict[str, tuple[str
             priors + [f"p({m}|z,{style[m]})" if m in style else f"p({m}|z)" for m in ms]
         )
 
+    data, priors = f"q({everything})", " ".join(f"p({s})" for s in style.values())
+    q = f"{data} q(z|{everything})"
     laws = {
-        "joint": (f"q({everything}) q(z|{everything}) {infer(names)}", f"p(z) {decode(names)}"),
-        "rate": (f"q({everything}) q(z|{everything})", f"q({everything}) p(z)"),
-        "private": (
-            f"q({everything}) q(z|{everything}) {infer(names)}",
-            (
-                f"q({everything}) q(z|{everything})"
-                f" {' '.join(f'p({style[m]})' for m in names if m in style)}"
-            ),
-        ),
+        "joint": (f"{q} {infer(names)}", f"p(z) {decode(names)}"),
+        "rate": (q, f"{data} p(z)"),
+        "private": (f"{q} {infer(names)}", f"{q} {priors}"),
     }
     for m, s in style.items():
-        laws[f"z{s}"] = (f"q({everything}) q(z|{everything}) q({s}|z,{m})", f"p(z) p({s})")
+        laws[f"z{s}"] = (f"{q} q({s}|z,{m})", f"p(z) p({s})")
     for m in names:
         laws[f"{m}2{m}"] = (f"q({m}) q(z|{m}) {infer([m])}", f"p(z) {decode([m])}")
     for m in names:
         rest = [k for k in names if k != m]
         name = f"{m}2{rest[0]}" if len(rest) == 1 else f"{m}2rest"
         if rest:
-            laws[name] = (
-                f"q({everything}) q(z|{everything}) {infer(rest)}",
-                f"q({m}) q(z|{m}) {decode(rest)}",
-            )
+            laws[name] = (f"{q} {infer(rest)}", f"q({m}) q(z|{m}) {decode(rest)}")
     return laws
 
 
@@ -203,9 +191,7 @@ def _phases(
     return two_stage(objective, [f"{m}2{m}" for m in left], [f"q(z|{m})" for m in left], when)
 
 
-def _alpha(
-    alpha: float | Mapping[str, float | Schedule], laws: Sequence[str]
-) -> dict[str, float | Schedule]:
+def _alpha(alpha: float | Mapping[str, Weight], laws: Sequence[str]) -> dict[str, Weight]:
     if not isinstance(alpha, Mapping):
         return dict.fromkeys(laws, alpha)
     for name in alpha:

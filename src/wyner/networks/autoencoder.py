@@ -15,6 +15,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from wyner.codec import stored
 from wyner.networks.builders import Builder, Chain, Rows, Shapes, is_image
 from wyner.networks.layers import Body, shrunk
 from wyner.networks.mlp import MLP
@@ -57,6 +58,7 @@ class CodeDecoder(Body):
         return torch.sigmoid(raw) if self.sigmoid else raw
 
 
+@stored("autoencoded")
 @dataclass(frozen=True)
 class Autoencoded(Builder):
     """MLPs on the codes of autoencoders of images, which `wyner.fit` trains first, then freezes.

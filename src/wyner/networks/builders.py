@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from wyner.codec import extendable, stored
 from wyner.networks.conv import OuterDecoder, OuterEncoder, UpsampledDecoder
 from wyner.networks.mlp import MLP, PerValue, is_value
 from wyner.variables import Binary, Image, Shape, Space, as_tuples
@@ -24,6 +25,7 @@ Rows = Callable[[], Tensor] | None
 """Gives the training rows of a variable, `(N, *event)`; None if the weights are there already."""
 
 
+@extendable
 class Builder(ABC):
     """How default networks are made."""
 
@@ -49,6 +51,7 @@ class Builder(ABC):
         return
 
 
+@stored("mlps")
 @dataclass(frozen=True)
 class MLPs(Builder):
     """Fully connected networks everywhere, one per factor. `hidden=()` makes all of them affine.
@@ -79,6 +82,7 @@ class MLPs(Builder):
         return made(parents, output, hidden, self.activation)
 
 
+@stored("upsampled")
 @dataclass(frozen=True)
 class Upsampled(MLPs):
     """Fully connected networks, but transposed convolutions at the end of decoders of pictures.
@@ -102,6 +106,7 @@ class Upsampled(MLPs):
         return Chain(self._dense(parents, outer.input, self.decoders or (), True), outer)
 
 
+@stored("convolutional")
 @dataclass(frozen=True)
 class Convolutional(Builder):
     """Outer convolutional networks of images, MLP cores between them (Tables 8, 10 of the paper).

@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from wyner.codec import extendable, stored
 from wyner.errors import OptionError
 from wyner.networks.builders import is_image
 from wyner.networks.layers import beside, connected, dense, xavier
@@ -29,6 +30,8 @@ Ratios = Float[Tensor, " N"]
 """T of every row, in nats."""
 
 
+@extendable
+@stored("critics")
 @dataclass(frozen=True)
 class Critics:
     """How critics are made, and the instance noise at their inputs; subclasses make other ones.

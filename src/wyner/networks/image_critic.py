@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from wyner.codec import stored
 from wyner.errors import ShapeError
 from wyner.networks.critics import Critics, Ratios, Rows
 from wyner.variables import Space
@@ -20,6 +21,7 @@ SMALLEST = 8
 """Side of the smallest maps that three convolutions of stride 2 can read."""
 
 
+@stored("image-critics")
 @dataclass(frozen=True)
 class ImageCritics(Critics):
     """Critics of a vector and feature maps, T(z,s) = <e(s), z>; else `Critics` as in MI-VAE.

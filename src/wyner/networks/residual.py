@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wyner.codec import stored
 from wyner.errors import ShapeError
 from wyner.networks.builders import Builder, Shapes
 from wyner.networks.layers import xavier
@@ -80,6 +81,7 @@ class ResidualEncoder(nn.Module):
         return found if len(self.output) == 1 else found.reshape(-1, *self.output)
 
 
+@stored("resnets")
 @dataclass(frozen=True)
 class ResNets(Builder):
     """Residual encoders of pictures, affine maps from everything else (z to a PixelCNN's maps).

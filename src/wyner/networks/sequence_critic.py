@@ -13,11 +13,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from wyner import variables
+from wyner.codec import stored
 from wyner.math import filled, present
 from wyner.networks.critics import Critics, Ratios, Rows
 from wyner.variables import Space
 
 
+@stored("sequence-critics")
 @dataclass(frozen=True)
 class SequenceCritics(Critics):
     """Critics of a global vector and a sequence, T(z,s) = c cos(e(s), z); else as in `Critics`.

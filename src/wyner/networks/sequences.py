@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from wyner import variables
+from wyner.codec import stored
 from wyner.errors import OptionError, ShapeError
 from wyner.math import filled, padded, present
 from wyner.networks.builders import Builder, Shapes
@@ -28,6 +29,7 @@ from wyner.variables import Shape, Space, as_tuples
 Steps = Float[Tensor, "N t _"]
 
 
+@stored("sequences")
 @dataclass(frozen=True)
 class Sequences(Builder):
     """Networks for a global latent vector and local latent sequences (DSAE).

@@ -21,6 +21,7 @@ from typing import Any
 
 from torch import nn
 
+from wyner.codec import stored
 from wyner.errors import OptionError
 from wyner.networks.builders import Builder, Shapes, is_image
 from wyner.networks.layers import Body, LatentBody, dense, shrunk, xavier
@@ -28,6 +29,7 @@ from wyner.networks.mlp import LEAKY_SLOPE, MLP
 from wyner.variables import Shape, Space
 
 
+@stored("strided")
 @dataclass(frozen=True)
 class Strided(Builder):
     """Shared trunks of pictures, linear encoders, transposed convolutions as decoders.

@@ -15,6 +15,7 @@ from typing import Any
 
 from torch import nn
 
+from wyner.codec import stored
 from wyner.errors import OptionError
 from wyner.networks.builders import Builder, Shapes
 from wyner.networks.layers import Body, LatentBody, dense
@@ -22,6 +23,7 @@ from wyner.networks.mlp import LEAKY_SLOPE, MLP
 from wyner.variables import Shape, Space
 
 
+@stored("trunks")
 @dataclass(frozen=True)
 class Trunks(Builder):
     """Shared trunks, linear encoders, decoders with one hidden layer.

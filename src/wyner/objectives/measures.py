@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from wyner.codec import stored
 from wyner.errors import LawError, OptionError, unknown
 from wyner.laws import Law, Planner, is_data, read_conditional
 from wyner.variables import Image, as_tuples
@@ -22,6 +23,7 @@ Pair = tuple[Law, Law]
 Names = Collection[str]
 
 
+@stored("ratio")
 @dataclass(frozen=True)
 class Ratio:
     """How T = log P/Q is learned, and what the model minimises with T held fixed.
@@ -105,6 +107,7 @@ class Measure(ABC):
         """
 
 
+@stored("matching")
 @dataclass(frozen=True)
 class Matching(Measure):
     """The two laws of a pair, P = q against Q = p.
@@ -139,6 +142,7 @@ class Matching(Measure):
         return CriticPair(name, text + _by(sees, self.ratio), self.ratio, sees, first, second)
 
 
+@stored("dependence")
 @dataclass(frozen=True)
 class Dependence(Measure):
     """One law, P, against the same law with `right` independent of `left`, Q.
@@ -186,6 +190,7 @@ class Dependence(Measure):
         return CriticPair(name, text, self.ratio, sees, *sides, moved, detached=True)
 
 
+@stored("distance")
 @dataclass(frozen=True)
 class Distance(Measure):
     """A variable and its reconstruction."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from wyner.codec import stored
 from wyner.errors import OptionError
 from wyner.objectives.terms import Objective
 from wyner.variables import as_tuples
 
 
+@stored("jointly")
 @dataclass(frozen=True)
 class Jointly:
     """In every step of the training, on the same batch, after the phases before it."""
 
 
+@stored("after")
 @dataclass(frozen=True)
 class After:
     """When the phases before it are finished, for `share` of their epochs (at least one)."""
@@ -25,6 +28,7 @@ class After:
             raise OptionError(f"After(share={self.share}): expected a positive share of the epochs")
 
 
+@stored("alternating")
 @dataclass(frozen=True)
 class Alternating:
     """After every `every` epochs of the main phase, for `epochs` epochs."""
@@ -40,6 +44,7 @@ class Alternating:
             )
 
 
+@stored("phase")
 @dataclass(frozen=True)
 class Phase:
     """An objective and the factors that it trains.
@@ -65,6 +70,7 @@ class Phase:
         as_tuples(self, "train", "freeze")
 
 
+@stored("two-player")
 @dataclass(frozen=True)
 class TwoPlayer(Phase):
     """A phase in which critics learn between the steps of the model.

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from wyner.codec import stored
 from wyner.errors import LawError
 from wyner.objectives.measures import Dependence, Distance, Matching, Measure, Ratio
 from wyner.schedules import Schedule, at
@@ -18,6 +19,7 @@ from wyner.schedules import Schedule, at
 SYMMETRIC, FORWARD = Ratio(), Ratio(minimise="forward")
 
 
+@stored("weighted")
 @dataclass(frozen=True)
 class Weighted:
     """A divergence with its weight."""
@@ -59,6 +61,7 @@ class Weighted:
         return replace(self, weight=self.weight * float(weight))
 
 
+@stored("measured")
 @dataclass(frozen=True)
 class Measured(Weighted):
     """A term that is computed from draws of the laws, not from their densities."""
@@ -75,6 +78,7 @@ class Measured(Weighted):
         return self.zero and not isinstance(self.measure, Dependence)
 
 
+@stored("objective")
 @dataclass(frozen=True)
 class Objective:
     """A sum of weighted divergences; add them with `+`, scale them with `*`."""

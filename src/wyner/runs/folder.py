@@ -13,12 +13,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from wyner import codec
 from wyner.errors import RunError
 from wyner.files import append_line, read_json, read_tensors, write_json, write_tensors
 from wyner.runs.origin import command, versions
 
-FORMAT = 1
-"""Version of the layout; raised when a change makes older runs unreadable."""
+FORMAT, READ = 2, (1, 2)
+"""Version of what is written, raised when older versions cannot read it, and those that are read:
+1 has the names of classes in place of stable ones."""
 
 WEIGHTS, CONFIG, METRICS, GRID, CHECKPOINT = (
     "model.safetensors",
@@ -79,17 +81,16 @@ class RunFolder:
     def _compare(
         self, old: Mapping[str, Any], new: Mapping[str, Any], defaults: Mapping[str, Any]
     ) -> None:
-        for part in ("model", "fit"):
-            a, b = old.get(part) or {}, new[part]
-            if part == "fit":  # settings that are younger than the run had their defaults
-                a = {**{k: v for k, v in defaults.items() if k in b}, **a}
-            if a != b:
-                a, b = (
-                    (a.get("arguments", {}), b.get("arguments", {}))
-                    if part == "model" and a.get("name") == b.get("name")
-                    else (a, b)
-                )
-                names = sorted(k for k in {*a, *b} if a.get(k) != b.get(k))
+        """Refuses other settings. What counts is what they mean, not how a version spells it."""
+        models = [codec.current_model(k.get("model") or {}) for k in (old, new)]
+        same = models[0]["name"] == models[1]["name"]
+        models = [m["arguments"] if same else {"model": m["name"]} for m in models]
+        fits = [codec.current(k.get("fit") or {}) for k in (old, new)]
+        # settings that are younger than the run had their defaults
+        fits[0] = {**{k: v for k, v in defaults.items() if k in fits[1]}, **fits[0]}
+        for a, b in (models, fits):
+            names = sorted(k for k in {*a, *b} if a.get(k) != b.get(k))
+            if names:
                 shown = ", ".join(
                     f"{k} was {a.get(k)!r} and is now {b.get(k)!r}" for k in names[:3]
                 )
@@ -160,11 +161,11 @@ def read_config(folder: Path) -> dict[str, Any]:
     found = read_json(folder / CONFIG)
     if not isinstance(found, dict) or "model" not in found:
         raise RunError(f"{folder / CONFIG} does not describe a run; the file is damaged")
-    if found.get("format") != FORMAT:
+    if found.get("format") not in READ:
         raise RunError(
             f"{folder} was written in format {found.get('format')} by wyner"
             f" {found.get('versions', {}).get('wyner', 'of another version')}; this version reads"
-            f" format {FORMAT}"
+            f" formats {' and '.join(map(str, READ))}"
         )
     return found
 

@@ -9,15 +9,14 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from wyner.arrays import Array, parts_of, to_tensor
+from wyner.arrays import Array, to_tensor
 from wyner.errors import ShapeError, TaskError, unknown
 from wyner.families import Distribution
 from wyner.families.distributions import Categorical, Normal
 from wyner.laws import Conditional, Law, System, run
+from wyner.tasks.ancestral import in_blocks, noise_of, posterior
 from wyner.tasks.information import rate_per_dimension
-from wyner.tasks.inputs import block_rows
 from wyner.tasks.queries import generative_law, inference_law, must, show
-from wyner.tasks.sampling import _noise, _posterior, _sampled
 
 Values = Mapping[str, Tensor]
 MOST = 8
@@ -128,7 +127,7 @@ def held(
         name, q = must(at, model, f"infer {show(needed or wanted)} from {show(values)}", why)
         inferred = [n for n in wanted if draws(q, n)]
         seen = {k: values[k] for k in model.data_of(q)}
-        found = {k: v for k, (_, v) in _posterior(model, q, name, seen, inferred, means).items()}
+        found = {k: v for k, (_, v) in posterior(model, q, name, seen, inferred, means).items()}
     known = {**data_values(model, law, values), **found}
     rows = len(next(iter(known.values()))) if known else 1
     missing = [n for n in wanted if n not in found]
@@ -140,7 +139,7 @@ def held(
             model.factors,
             model.features,
             known,
-            _noise(model, planner, (rows,), means),
+            noise_of(model, planner, (rows,), means),
             pointwise=True,
             means=means,
         )
@@ -160,7 +159,7 @@ def prior_of(model: System, law: Law, where: str, name: str, base: Values) -> Di
         known = {k: v for k, v in base.items() if k != name}
     planner = model.planner()
     at, _ = planner.sample(law, where, known, [name], draw_targets=False)[name]
-    noise = _noise(model, planner, (1,), True)
+    noise = noise_of(model, planner, (1,), True)
     return run(
         planner.plan, model.factors, model.features, known, noise, pointwise=True, means=True
     )[at]
@@ -223,26 +222,8 @@ def decoded_path(
         k: moved[k].flatten(0, 1) if k in moved else v.repeat(steps, *[1] * (v.ndim - 1))
         for k, v in base.items()
     }
-    made = decoded(model, law, where, values, targets, False, True)
+    made = in_blocks(model, law, where, values, targets, means=True)
     return {k: v.reshape(steps, rows, *v.shape[1:]) for k, v in made.items()}
-
-
-def decoded(
-    model: System,
-    law: Law,
-    where: str,
-    values: Values,
-    targets: Sequence[str],
-    sample: bool,
-    means: bool,
-) -> dict[str, Tensor]:
-    """Outputs `(B, *event)`, in blocks."""
-    lead = lambda part: (len(next(iter(part.values()))),)
-    blocks = [
-        _sampled(model, law, where, part, targets, lead(part), sample, means)
-        for part in parts_of(values, block_rows(model))
-    ]
-    return {k: torch.cat([b[k] for b in blocks]) for k in targets}
 
 
 def spread(value: Tensor, rows: int, name: str) -> Tensor:

@@ -23,7 +23,12 @@ from wyner.tasks.queries import heads, implicit, inference_law, must, show
 
 
 def common_information(
-    model: Learner, given: Mapping[str, Array], *, limit: int = 10_000, seed: int | None = 0
+    model: Learner,
+    given: Mapping[str, Array] | None = None,
+    *,
+    limit: int = 10_000,
+    seed: int | None = 0,
+    **arrays: Array,
 ) -> dict[str, float]:
     """Estimates of I_q(X,Y;Z) under q(x,y) q(z|x,y), each by name.
 
@@ -34,9 +39,8 @@ def common_information(
         aggregate = mean_i [ log q(z_i|x_i,y_i) - log (1/M) sum_m q(z_i|x_m,y_m) ]    at most log M
 
     Of a model whose encoder is deterministic, so that the densities above do not exist: the mean of
-        T at draws of the law, for each
-    of its critics of I(X,Y;Z), by the name of the term; with the instance noise they were trained
-    with, which makes them smaller.
+    T at draws of the law, for each of its critics of I(X,Y;Z), by the name of the term; with the
+    instance noise they were trained with, which makes them smaller.
 
     None of them is Wyner's J(X;Y): they are what this model spends on z.
 
@@ -45,6 +49,7 @@ def common_information(
         given: all modalities, `{name: (B, *event)}`.
         limit: M, rows used by the aggregate estimate, which needs M^2 densities.
         seed: for the draws z_i.
+        arrays: more of `given`, by keyword: `x=...`.
 
     Returns:
         `{"I41": nats, "I40": nats, "aggregate": nats}`; I40 only for Gaussian latents.
@@ -52,6 +57,7 @@ def common_information(
     Raises:
         TaskError: the model has no common latent or cannot encode all modalities.
     """
+    given = {**(given or {}), **arrays}
     values = given_values(model, given, "common_information")
     why = (
         f"it needs an encoder of its common latent from ({show(model.observed)}), and all"

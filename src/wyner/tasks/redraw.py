@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
+from torch import Tensor
 
 from wyner.arrays import Array, like_input, parts_of
 from wyner.errors import TaskError
 from wyner.laws import System
+from wyner.tasks.ancestral import posterior, sampled
 from wyner.tasks.inputs import asking, block_rows, given_values
-from wyner.tasks.queries import generative_law, inference_law, must, show
-from wyner.tasks.sampling import _posterior, _sampled
+from wyner.tasks.queries import inference_law, must, show
+from wyner.tasks.sampling import law_of_pair
 
 
 def redraw(
     model: System,
-    given: Mapping[str, Array],
+    given: Mapping[str, Array] | None = None,
     *,
     n: int = 10,
     means: bool = True,
     seed: int | None = None,
+    **arrays: Array,
 ) -> dict[str, Array]:
     """Draws that share the common latents of some rows: z = E q(z|x) of each row, then x' ~
     p(x'|z), n times.
@@ -35,6 +38,7 @@ def redraw(
         n: draws of each row.
         means: z is the mean of its posterior; else a draw, one for all n.
         seed: makes the result repeatable without touching the caller's random state.
+        arrays: more of `given`, by keyword: `x=...`.
 
     Returns:
         `{modality: (n, B, *event)}`, drawn from the decoders.
@@ -43,6 +47,7 @@ def redraw(
         TaskError: the model has no common latent, cannot encode these modalities or has no law of
             them.
     """
+    given = {**(given or {}), **arrays}
     if n < 1:
         raise TaskError(f"redraw: expected a positive number of draws, got {n}")
     if not model.common:
@@ -51,24 +56,17 @@ def redraw(
             " share"
         )
     values = given_values(model, given, "redraw")
-    where, law = must(
-        generative_law(model, (), values),
-        model,
-        f"redraw {show(values)}",
-        f"it has no law p({show(values)})",
-    )
-    found = inference_law(model, values, model.common)
-    q_where, q = must(
-        found, model, f"redraw {show(values)}", f"it cannot infer {show(model.common)} from them"
-    )
-    blocks = []
+    where, law = law_of_pair(model, values, "redraw")
+    found, why = inference_law(model, values, model.common), show(model.common)
+    q_where, q = must(found, model, f"redraw {show(values)}", f"it cannot infer {why} from them")
+    made: list[dict[str, Tensor]] = []
     with asking(model, seed):
         for part in parts_of(values, max(1, block_rows(model) // n)):
-            rows = len(next(iter(part.values())))
-            codes = {
-                k: v
-                for k, (_, v) in _posterior(model, q, q_where, part, model.common, means).items()
-            }
-            blocks.append(_sampled(model, law, where, codes, tuple(values), (n, rows), True, False))
+            inferred = posterior(model, q, q_where, part, model.common, means)
+            codes, lead = (
+                {k: v for k, (_, v) in inferred.items()},
+                (n, len(next(iter(part.values())))),
+            )
+            made.append(sampled(model, law, where, codes, tuple(values), lead, True, False))
     example = next(iter(given.values()))
-    return {k: like_input(torch.cat([b[k] for b in blocks], 1), example) for k in values}
+    return {k: like_input(torch.cat([b[k] for b in made], 1), example) for k in values}

@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from wyner.arrays import Array, like_input, parts_of
+from wyner.arrays import Array, like_input
 from wyner.errors import TaskError
 from wyner.families import Distribution
-from wyner.families.distributions import draw_noise
-from wyner.laws import Law, Planner, System, is_data, noise_for, run
+from wyner.laws import Law, System, is_data
+from wyner.tasks.ancestral import in_blocks, posterior, sampled
 from wyner.tasks.inputs import asking, block_rows, given_values
 from wyner.tasks.queries import generative_law, inferable, inference_law, must, show, style_latents
 
@@ -67,31 +67,22 @@ def generate(
         blocks = []
         for i in range(0, n, block_rows(model)):
             rows = min(block_rows(model), n - i)
-            blocks.append(
-                _sampled(
-                    model,
-                    law,
-                    where,
-                    {k: v[i : i + rows] for k, v in given.items()},
-                    names,
-                    (rows,),
-                    sample,
-                    means,
-                )
-            )
+            part = {k: v[i : i + rows] for k, v in given.items()}
+            blocks.append(sampled(model, law, where, part, names, (rows,), sample, means))
     example = next(iter(like.values())) if like else None
     return {k: like_input(torch.cat([b[k] for b in blocks]), example) for k in names}
 
 
 def translate(
     model: System,
-    given: Mapping[str, Array],
+    given: Mapping[str, Array] | None = None,
     *,
     n: int = 1,
     to: str | None = None,
     sample: bool = False,
     means: bool = False,
     seed: int | None = None,
+    **arrays: Array,
 ) -> Array:
     """Conditional generation: n draws of y given x (or the other way), y ~ r(y|x) = int q(z|x) p(v)
     p(y|z,v).
@@ -102,6 +93,7 @@ def translate(
         n: draws per row.
         to: which modality is wanted; needed only when there are several.
         sample, means, seed: as in `generate`.
+        arrays: more of `given`, by keyword: `x=...`.
 
     Returns:
         `(n, B, *event)`.
@@ -109,44 +101,28 @@ def translate(
     Raises:
         TaskError: the model has no such law.
     """
+    given = {**(given or {}), **arrays}
     if n < 1:
         raise TaskError(f"translate: expected a positive number of draws, got {n}")
     values = given_values(model, given, "translate")
     target = _target(model, values, to)
-    why = f"it has no law of {target} given {show(values)}"
-    where, law = must(
-        generative_law(model, values, (target,)),
-        model,
-        f"translate {show(values)} to {target}",
-        why,
-    )
-    rows = max(1, block_rows(model) // n)
+    task, why = f"translate {show(values)} to {target}", f"no law of {target} given {show(values)}"
+    where, law = must(generative_law(model, values, (target,)), model, task, f"it has {why}")
     with asking(model, seed):
-        blocks = [
-            _sampled(
-                model,
-                law,
-                where,
-                part,
-                (target,),
-                (n, len(next(iter(part.values())))),
-                sample,
-                means,
-            )[target]
-            for part in parts_of(values, rows)
-        ]
-    return like_input(torch.cat(blocks, 1), next(iter(given.values())))
+        made = in_blocks(model, law, where, values, (target,), sample, means, n)
+    return like_input(made[target], next(iter(given.values())))
 
 
 def restyle(
     model: System,
-    given: Mapping[str, Array],
-    like: Mapping[str, Array],
+    given: Mapping[str, Array] | None = None,
+    like: Mapping[str, Array] | None = None,
     *,
     to: str | None = None,
     sample: bool = False,
     means: bool = True,
     seed: int | None = None,
+    **arrays: Array,
 ) -> Array:
     """Conditional generation with the style of a reference: y_th(z_j, v0), z_j ~ q(z|x_j), z0 ~
     q(z|y0), v0 ~ q(v|z0, y0).
@@ -158,6 +134,7 @@ def restyle(
         to: which modality is wanted; by default the one of `like`.
         means: use the means of the latents (the default here) instead of draws.
         sample, seed: as in `generate`.
+        arrays: more of `given`, by keyword: `x=...`.
 
     Returns:
         `(B, *event)`: row i has the content of row i of `given` and the style of row i of `like`.
@@ -165,23 +142,18 @@ def restyle(
     Raises:
         TaskError: no such law, or the style cannot be inferred from what was given.
     """
-    values, styled = (
-        given_values(model, given, "restyle"),
-        given_values(model, like, "restyle: like"),
-    )
+    given = {**(given or {}), **arrays}
+    values = given_values(model, given, "restyle")
+    styled = given_values(model, like or {}, "restyle: like")
     if to is None:
         others = [k for k in styled if k not in values]
         to = others[0] if len(others) == 1 else next(iter(styled)) if len(styled) == 1 else None
     target = _target(model, values, to)
-    if target in values:
-        found = generative_law(model, (), (target,))
-        where, law = must(found, model, f"restyle {target}", f"it has no law of {target}")
-        where, law = _with_content(model, values, where, law)
-    else:
-        found = generative_law(model, values, (target,))
-        where, law = must(
-            found, model, f"restyle {target}", f"it has no law of {target} given {show(values)}"
-        )
+    own = target in values
+    why = f"it has no law of {target}" + ("" if own else f" given {show(values)}")
+    found = generative_law(model, () if own else values, (target,))
+    where, law = must(found, model, f"restyle {target}", why)
+    law = _with_content(model, values, law) if own else law
     rows = len(next(iter(values.values())))
     parents = {g for t in law.terms if t.of == (target,) for g in t.given}
     wanted = [s for s in style_latents(model, law) if s in parents]
@@ -192,23 +164,19 @@ def restyle(
         )
     with asking(model, seed):
         latents = _rows(_styles(model, styled, wanted, means), rows)
-        blocks = [
-            _sampled(
-                model, law, where, part, (target,), (len(next(iter(part.values()))),), sample, means
-            )[target]
-            for part in parts_of({**values, **latents}, block_rows(model))
-        ]
-    return like_input(torch.cat(blocks), next(iter(given.values())))
+        made = in_blocks(model, law, where, {**values, **latents}, (target,), sample, means)
+    return like_input(made[target], next(iter(given.values())))
 
 
 def reconstruct(
     model: System,
-    given: Mapping[str, Array],
+    given: Mapping[str, Array] | None = None,
     *,
     keep_style: bool = False,
     sample: bool = False,
     means: bool = False,
     seed: int | None = None,
+    **arrays: Array,
 ) -> dict[str, Array]:
     """Joint stochastic reconstruction: z ~ q(z|x,y), local latents from their priors; with
     `keep_style`, inferred as well.
@@ -218,6 +186,7 @@ def reconstruct(
         given: the modalities to encode, which are also those returned.
         keep_style: infer the local latents from the data instead of drawing them from their priors.
         sample, means, seed: as in `generate`.
+        arrays: more of `given`, by keyword: `x=...`.
 
     Returns:
         `{modality: (B, *event)}`.
@@ -225,32 +194,22 @@ def reconstruct(
     Raises:
         TaskError: the model cannot encode these modalities or has no law of them.
     """
+    given = {**(given or {}), **arrays}
     values = given_values(model, given, "reconstruct")
-    found = generative_law(model, (), values)
-    where, law = must(
-        found, model, f"reconstruct {show(values)}", f"it has no law p({show(values)})"
-    )
-    where, law = _with_content(model, values, where, law, everything=keep_style)
+    where, law = law_of_pair(model, values, "reconstruct")
+    law = _with_content(model, values, law, everything=keep_style)
     with asking(model, seed):
-        blocks = [
-            _sampled(
-                model,
-                law,
-                where,
-                part,
-                tuple(values),
-                (len(next(iter(part.values()))),),
-                sample,
-                means,
-            )
-            for part in parts_of(values, block_rows(model))
-        ]
-    example = next(iter(given.values()))
-    return {k: like_input(torch.cat([b[k] for b in blocks]), example) for k in values}
+        made = in_blocks(model, law, where, values, tuple(values), sample, means)
+    return {k: like_input(v, next(iter(given.values()))) for k, v in made.items()}
 
 
 def encode(
-    model: System, given: Mapping[str, Array], *, draws: bool = False, seed: int | None = None
+    model: System,
+    given: Mapping[str, Array] | None = None,
+    *,
+    draws: bool = False,
+    seed: int | None = None,
+    **arrays: Array,
 ) -> dict[str, Distribution]:
     """Posteriors of the latents: q(z|x,y), q(u|z,x), ... for the modalities that are given.
 
@@ -259,6 +218,7 @@ def encode(
         given: `{modality: (B, *event)}`, any subset that the model has encoders for.
         draws: condition later latents on draws of the earlier ones instead of on their means.
         seed: for the draws.
+        arrays: more of `given`, by keyword: `x=...`.
 
     Returns:
         `{latent: distribution}` with `.mean` `(B, *event)`, `.sample()` and `.log_prob(value)` in
@@ -267,6 +227,7 @@ def encode(
     Raises:
         TaskError: the model cannot encode this subset.
     """
+    given = {**(given or {}), **arrays}
     values = given_values(model, given, "encode")
     can = "; ".join(f"({s})" for s in inferable(model))
     where, law = must(
@@ -274,73 +235,41 @@ def encode(
     )
     latents = [v for v in law.variables if v not in model.observed]
     with asking(model, seed):
-        return {
-            k: d for k, (d, _) in _posterior(model, law, where, values, latents, not draws).items()
-        }
-
-
-def _posterior(
-    model: System,
-    law: Law,
-    where: str,
-    values: Mapping[str, Tensor],
-    latents: Sequence[str],
-    means: bool,
-) -> dict[str, tuple[Distribution, Tensor]]:
-    planner = model.planner()
-    drawn = planner.sample(law, where, values, latents)
-    rows = len(next(iter(values.values())))
-    noise = _noise(model, planner, (rows,), means)
-    r = run(planner.plan, model.factors, model.features, values, noise, pointwise=True, means=means)
-    return {k: (r[d], r[v]) for k, (d, v) in drawn.items() if k in latents and v is not None}
-
-
-def _noise(
-    model: System, planner: Planner, lead: tuple[int, ...], means: bool
-) -> list[Tensor | None]:
-    """Noise for the draws; none is taken from the caller's random state where means are used."""
-    if means:
-        return [None] * len(planner.plan.draws)
-    return noise_for(planner.plan, model.factors, lead, next(model.parameters()))
+        found = posterior(model, law, where, values, latents, not draws)
+    return {k: d for k, (d, _) in found.items()}
 
 
 def _styles(
     model: System, values: Mapping[str, Tensor], latents: Sequence[str], means: bool
 ) -> dict[str, Tensor]:
-    where, law = must(
-        inference_law(model, values, latents),
-        model,
-        f"infer {show(latents)} from {show(values)}",
-        f"it has no law q of {show(latents)} given {show(values)}",
-    )
-    return {k: v for k, (_, v) in _posterior(model, law, where, values, latents, means).items()}
+    task = f"infer {show(latents)} from {show(values)}"
+    why = f"it has no law q of {show(latents)} given {show(values)}"
+    where, law = must(inference_law(model, values, latents), model, task, why)
+    return {k: v for k, (_, v) in posterior(model, law, where, values, latents, means).items()}
 
 
 def _with_content(
-    model: System, values: Mapping[str, Tensor], where: str, law: Law, everything: bool = False
-) -> tuple[str, Law]:
-    """A generative law whose common latents (or all latents) are inferred from the data instead of
-    drawn.
-    """
-    wanted = [
-        v for v in law.variables if v not in model.observed and (everything or v in model.common)
-    ]
-    _, q = must(
-        inference_law(model, values, wanted),
-        model,
-        f"infer {show(wanted)} from {show(values)}",
-        f"it can encode {'; '.join(inferable(model))}",
-    )
+    model: System, values: Mapping[str, Tensor], law: Law, everything: bool = False
+) -> Law:
+    """A generative law whose common latents (or all) are inferred from the data, not drawn."""
+    latents = [v for v in law.variables if v not in model.observed]
+    wanted = [v for v in latents if everything or v in model.common]
+    task, why = f"infer {show(wanted)} from {show(values)}", "; ".join(inferable(model))
+    _, q = must(inference_law(model, values, wanted), model, task, f"it can encode {why}")
     need = set(wanted)
     for term in reversed(q.terms):
         if term.of[0] in need:
             need.update(term.given)
-    head = [t for t in q.terms if is_data(t, model.observed) or t.of[0] in need]
-    have = {v for t in head if not is_data(t, model.observed) for v in t.of}
-    terms = tuple(t for t in head if not is_data(t, model.observed)) + tuple(
-        t for t in law.terms if t.of[0] not in have
-    )
-    return where, Law(terms, " ".join(t.name for t in terms))
+    head = [t for t in q.terms if not is_data(t, model.observed) and t.of[0] in need]
+    have = {v for t in head for v in t.of}
+    terms = (*head, *(t for t in law.terms if t.of[0] not in have))
+    return Law(terms, " ".join(t.name for t in terms))
+
+
+def law_of_pair(model: System, values: Mapping[str, Tensor], task: str) -> tuple[str, Law]:
+    """The joint law of some modalities, or a refusal of the task."""
+    found, names = generative_law(model, (), values), show(values)
+    return must(found, model, f"{task} {names}", f"it has no law p({names})")
 
 
 def _target(model: System, values: Mapping[str, Tensor], to: str | None) -> str:
@@ -354,44 +283,6 @@ def _target(model: System, values: Mapping[str, Tensor], to: str | None) -> str:
             f"which modality is wanted? Say to= one of {', '.join(others or model.observed)}"
         )
     return others[0]
-
-
-def _sampled(
-    model: System,
-    law: Law,
-    where: str,
-    given: Mapping[str, Tensor],
-    targets: Sequence[str],
-    lead: tuple[int, ...],
-    sample: bool,
-    means: bool,
-) -> dict[str, Tensor]:
-    """Values of the targets, `(*lead, *event)`: decoder means, or draws of them."""
-    planner = model.planner()
-    like = next(model.parameters())
-    drawn = planner.sample(law, where, given, targets, draw_targets=False)
-    noise = _noise(model, planner, lead, means)
-    results = run(
-        planner.plan, model.factors, model.features, given, noise, pointwise=True, means=means
-    )
-    out = {}
-    for name in targets:
-        (at, drawn_at), event = drawn[name], model.observed[name].event_shape
-        if (
-            drawn_at is not None
-        ):  # another output was drawn from this value: the two belong together
-            value = results[drawn_at]
-        else:
-            dist = results[at]
-            value = (
-                dist.exact(draw_noise(dist.noise, (*lead, *event), like))
-                if sample or not dist.averaged
-                else dist.mean
-            )
-        out[name] = value.expand(
-            *lead, *value.shape[value.ndim - len(event) :]
-        )  # sequences may be shorter than T
-    return out
 
 
 def _rows(latents: Mapping[str, Tensor], n: int) -> dict[str, Tensor]:

@@ -16,11 +16,11 @@ import torch
 from wyner.arrays import Array, like_input
 from wyner.errors import TaskError
 from wyner.laws import System
+from wyner.tasks.ancestral import in_blocks
 from wyner.tasks.conditioning import (
     chosen_latents,
     coordinates,
     data_values,
-    decoded,
     decoded_path,
     draws,
     held,
@@ -65,9 +65,8 @@ def decode(
     values = given_values(model, given, "decode") if given else {}
     where, law, targets = law_of_outputs(model, values, to, "decode")
     with asking(model, seed):
-        made = decoded(
-            model, law, where, {**data_values(model, law, values), **chosen}, targets, sample, means
-        )
+        known = {**data_values(model, law, values), **chosen}
+        made = in_blocks(model, law, where, known, targets, sample, means)
     example = next(iter(latents.values()), None)
     return {k: like_input(v, example) for k, v in made.items()}
 
@@ -87,7 +86,7 @@ def interpolate(
     1/(S-1), ..., 1.
 
     Latents off the path stay as they are at the start: along z the style is fixed, along u or v the
-        content.
+    content.
 
     Args:
         model: a model that infers the latents from what is given.
@@ -160,6 +159,7 @@ def traverse(
     to: str | None = None,
     means: bool = True,
     seed: int | None = None,
+    **arrays: Array,
 ) -> Traversal:
     """One coordinate of one latent moved, everything else held: z_j = m_j + a s_j for a = -span,
     ..., span, N(m_j, s_j^2) the prior.
@@ -175,6 +175,7 @@ def traverse(
         steps: S. A categorical coordinate takes each of its values instead.
         span: in standard deviations of the prior.
         to, means, seed: as in `interpolate`.
+        arrays: more of `given`, by keyword: `x=...`.
 
     Returns:
         A `Traversal`.
@@ -182,6 +183,7 @@ def traverse(
     Raises:
         TaskError: no such latent or coordinate, or nothing can be inferred from what is given.
     """
+    given = {**(given or {}), **arrays}
     if steps < 2 or not span > 0:
         raise TaskError(
             f"traverse: expected at least 2 steps and a positive span, got {steps} and {span}"

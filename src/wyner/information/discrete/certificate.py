@@ -1,5 +1,4 @@
-"""A proof of the dual bound: the largest value of a product over whole simplices, by branch and
-bound.
+"""A proof of the dual bound: the largest value of a product on simplices, by branch and bound.
 
 For fixed other factors the best last factor gives phi = sum_i H(a_i) + log sum_y exp -E L(.., y),
 entropies plus a function that is convex in each factor. On a product of simplices with vertices v
@@ -21,8 +20,8 @@ import numpy as np
 
 from wyner.information.discrete.rectangles import Rectangle
 
-CELLS = 60_000
-"""Cells that may be looked at, in all rectangles together."""
+CELLS, OPENED = 60_000, 2000
+"""Cells that may be looked at, in all rectangles together; cells that are halved at once."""
 
 
 def largest_gain(
@@ -53,30 +52,24 @@ def _bound(prices: np.ndarray, enough: float, budget: int) -> float:
     cells = [np.eye(n)[None] for n in prices.shape[:-1]]
     bounds = _upper(prices, cells)
     looked, settled = 1, -np.inf
-    while True:
-        open_ = bounds > enough
-        if not open_.any() or looked > budget:
-            return float(max(settled, bounds.max(initial=-np.inf)))
+    while (open_ := bounds > enough).any() and looked <= budget:
         settled = max(settled, float(bounds[~open_].max(initial=-np.inf)))
         cells, bounds = [c[open_] for c in cells], bounds[open_]
-        order = np.argsort(-bounds)[:2000]
-        rest = np.setdiff1d(np.arange(len(bounds)), order)
-        halves = _halved([c[order] for c in cells])
-        fresh = _upper(prices, halves)
-        fresh = np.minimum(fresh, np.concatenate([bounds[order]] * 2))
+        order = np.argsort(-bounds)
+        worst, rest = order[:OPENED], np.sort(order[OPENED:])
+        halves = _halved([c[worst] for c in cells])
+        fresh = np.minimum(_upper(prices, halves), np.concatenate([bounds[worst]] * 2))
         looked += len(fresh)
         cells = [np.concatenate([c[rest], h]) for c, h in zip(cells, halves, strict=True)]
         bounds = np.concatenate([bounds[rest], fresh])
+    return float(max(settled, bounds.max(initial=-np.inf)))
 
 
 def _upper(prices: np.ndarray, cells: list[np.ndarray]) -> np.ndarray:
     """Upper bounds of cells; each is a list of simplices, `(C, vertices_i, n_i)`."""
-    count = len(cells[0])
-    crosses = []
-    for c in cells:
-        logs = np.log(np.maximum(c.mean(1), 1e-300))
-        crosses.append(-(c * logs[:, None]).sum(2))
-    best = np.full(count, -np.inf)
+    logs = [np.log(np.maximum(c.mean(1), 1e-300)) for c in cells]
+    crosses = [-(c * log[:, None]).sum(2) for c, log in zip(cells, logs, strict=True)]
+    best = np.full(len(cells[0]), -np.inf)
     for corner in itertools.product(*(range(c.shape[1]) for c in cells)):
         mean = prices[None]
         for c, k in zip(cells, corner, strict=True):
@@ -89,18 +82,15 @@ def _upper(prices: np.ndarray, cells: list[np.ndarray]) -> np.ndarray:
 
 
 def _halved(cells: list[np.ndarray]) -> list[np.ndarray]:
-    """Every cell cut at the middle of the longest edge of its simplices: the lower halves, then the
-    upper ones.
-    """
+    """Every cell cut at the middle of its longest edge: the lower halves, then the upper ones."""
     edges = [(i, a, b) for i, c in enumerate(cells) for a in range(c.shape[1]) for b in range(a)]
-    if not edges:
-        return [np.concatenate([c, c]) for c in cells]
-    lengths = np.stack([np.abs(cells[i][:, a] - cells[i][:, b]).sum(1) for i, a, b in edges], 1)
-    longest = lengths.argmax(1)
     low, high = [c.copy() for c in cells], [c.copy() for c in cells]
-    for e, (i, a, b) in enumerate(edges):
-        rows = longest == e
-        middle = 0.5 * (cells[i][rows, a] + cells[i][rows, b])
-        low[i][rows, a] = middle
-        high[i][rows, b] = middle
+    if edges:
+        lengths = [np.abs(cells[i][:, a] - cells[i][:, b]).sum(1) for i, a, b in edges]
+        longest = np.stack(lengths, 1).argmax(1)
+        for e, (i, a, b) in enumerate(edges):
+            rows = longest == e
+            middle = 0.5 * (cells[i][rows, a] + cells[i][rows, b])
+            low[i][rows, a] = middle
+            high[i][rows, b] = middle
     return [np.concatenate([x, y]) for x, y in zip(low, high, strict=True)]

@@ -1,6 +1,4 @@
-"""Rate against residual: the Lagrangian's minima, and the convex curve C_gamma that they are the
-tangents of.
-"""
+"""Rate against residual: the Lagrangian's minima, tangents of the convex curve C_gamma."""
 
 from __future__ import annotations
 
@@ -25,14 +23,9 @@ class Curve:
     def __init__(
         self, p: np.ndarray, j: Decomposition, starts: int, seed: int, device: str
     ) -> None:
-        self._p, self._starts, self._seed, self._device = p, starts, seed, device
-        self._full = j
+        self._p, self._full = p, j
+        self._starts, self._seed, self._device = starts, seed, device
         self._points: dict[float, Point] = {}
-        self._small: tuple[np.ndarray, np.ndarray] | None = None
-
-    def at(self, lam: float) -> Point:
-        """The minimum at one lam."""
-        return self.many([lam])[0]
 
     def many(self, lams: Sequence[float] | np.ndarray) -> list[Point]:
         """The minima at several lam, computed at once."""
@@ -56,20 +49,14 @@ class Curve:
 
     def _reduced(self) -> tuple[np.ndarray, np.ndarray]:
         """The smallest equivalent table, and the encoder of J on it."""
-        if self._small is None:
-            small = reduced(self._p)
-            share = [
-                (c > 0).astype(float) for c in small.channels
-            ]  # a factor on values, summed over each class
-            factors = tuple(a @ s.T for a, s in zip(self._full.factors, share, strict=True))
-            d = Decomposition(self._full.weights, factors)
-            keep = np.argsort(-d.weights)[:VALUES]
-            self._small = small.table, encoder_of(d.kept(keep))
-        return self._small
+        small, full = reduced(self._p), self._full
+        shares = [(c > 0).astype(float) for c in small.channels]  # sums the values of each class
+        factors = tuple(a @ s.T for a, s in zip(full.factors, shares, strict=True))
+        keep = np.argsort(-full.weights)[:VALUES]
+        return small.table, encoder_of(Decomposition(full.weights, factors).kept(keep))
 
     def relaxed(self, gamma: float) -> float:
-        """C_gamma in nats: on the chord between two points of the curve, halved where the tangents
-        leave room.
+        """C_gamma in nats: on the chord between two points, halved where the tangents leave room.
 
         Time sharing reaches every point of a chord, so the value is an upper bound; it ends when
         the tangents at the two points allow no more than `CLOSE` below it, or after `HALVINGS`.
@@ -78,21 +65,21 @@ class Curve:
         end = total_correlation(self._p)
         if gamma >= end or j <= 0:
             return 0.0
-        ends = [(0.0, j), (end, 0.0)]
         self.many(FIRST)
         upper = j
         for _ in range(HALVINGS):
-            hull = _hull([*ends, *((p.residual, p.rate) for p in self._points.values())])
+            points = self._points.values()
+            hull = _hull([(0.0, j), (end, 0.0), *((p.residual, p.rate) for p in points)])
             k = next(k for k in range(1, len(hull)) if hull[k][0] >= gamma)
             (a, ca), (b, cb) = hull[k - 1], hull[k]
             upper = ca if b == a else ca + (cb - ca) * (gamma - a) / (b - a)
-            lower = max((p.value - gamma) / p.lam for p in self._points.values())
+            lower = max((p.value - gamma) / p.lam for p in points)
             if upper - lower < CLOSE or cb >= ca or (b - a) < 1e-12:
                 break
             lam = float((b - a) / (ca - cb))
             if lam in self._points:
                 break
-            self.at(lam)
+            self.many([lam])
         return float(max(upper, 0.0))
 
 
@@ -100,9 +87,10 @@ def _hull(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """Lower convex hull, from left to right."""
     hull: list[tuple[float, float]] = []
     for q in sorted(set(points)):
-        while len(hull) >= 2 and (hull[-1][0] - hull[-2][0]) * (q[1] - hull[-2][1]) <= (
-            hull[-1][1] - hull[-2][1]
-        ) * (q[0] - hull[-2][0]):
+        while len(hull) >= 2:
+            (a, ca), (b, cb) = hull[-2:]
+            if (b - a) * (q[1] - ca) > (cb - ca) * (q[0] - a):
+                break
             hull.pop()
         hull.append(q)
     return hull

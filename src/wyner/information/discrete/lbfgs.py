@@ -1,11 +1,12 @@
-"""Limited-memory quasi-Newton minimisation of many small problems at once (Nocedal and Wright,
-algorithms 7.4 and 3.1).
+"""Limited-memory quasi-Newton minimisation of many small problems at once.
+
+Nocedal and Wright, algorithms 7.4 and 3.1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -18,44 +19,31 @@ MEMORY, ARMIJO, SHRINKS = 8, 1e-4, 25
 
 @dataclass
 class Memory:
-    """Latest steps s, changes of gradient y, and 1 / s.y; a pair without curvature has 0 there and
-    changes nothing.
-    """
+    """Latest steps s, changes of gradient y, and 1 / s.y, 0 for a pair without curvature."""
 
-    s: list[Tensor]
-    y: list[Tensor]
-    inverse: list[Tensor]
     scale: Tensor
     metric: Tensor | float
+    pairs: list[tuple[Tensor, Tensor, Tensor]] = field(default_factory=list)
 
     def direction(self, g: Tensor) -> Tensor:
         """-H g by the two-loop recursion, `(R, D)`."""
         q, alphas = g.clone(), []
-        for s, y, inverse in zip(
-            reversed(self.s), reversed(self.y), reversed(self.inverse), strict=True
-        ):
-            alpha = inverse * (s * q).sum(1, keepdim=True)
-            q -= alpha * y
-            alphas.append(alpha)
+        for s, y, inverse in reversed(self.pairs):
+            alphas.append(inverse * (s * q).sum(1, keepdim=True))
+            q -= alphas[-1] * y
         q *= self.scale * self.metric
-        for s, y, inverse, alpha in zip(
-            self.s, self.y, self.inverse, reversed(alphas), strict=True
-        ):
+        for (s, y, inverse), alpha in zip(self.pairs, reversed(alphas), strict=True):
             q += s * (alpha - inverse * (y * q).sum(1, keepdim=True))
         return -q
 
     def remember(self, s: Tensor, y: Tensor) -> None:
         """Adds a step where its curvature is positive."""
-        sy, yy = (s * y).sum(1, keepdim=True), (self.metric * y.square()).sum(1, keepdim=True)
-        good = (
-            sy > 1e-12 * (y.square().sum(1, keepdim=True) * s.square().sum(1, keepdim=True)).sqrt()
-        )
-        self.inverse.append(torch.where(good, 1 / sy.where(good, torch.ones_like(sy)), 0.0))
-        self.s.append(s)
-        self.y.append(y)
+        total = lambda v: v.sum(1, keepdim=True)
+        sy, yy = total(s * y), total(self.metric * y.square())
+        good = sy > 1e-12 * (total(y.square()) * total(s.square())).sqrt()
+        inverse = torch.where(good, 1 / sy.where(good, torch.ones_like(sy)), 0.0)
+        self.pairs = [*self.pairs, (s, y, inverse)][-MEMORY:]
         self.scale = torch.where(good, sy / yy.clamp_min(1e-300), self.scale)
-        if len(self.s) > MEMORY:
-            del self.s[0], self.y[0], self.inverse[0]
 
 
 def minimise(
@@ -67,21 +55,18 @@ def minimise(
     quorum: float = 1.0,
     metric: Tensor | float = 1.0,
 ) -> tuple[Tensor, Tensor]:
-    """Local minima of R problems, each from its own start.
+    """Local minima of R problems, each from its own start; points `(R, D)` and values `(R,)`.
 
     Args:
         objective: values and gradients; see `Objective`.
-        x: starts, `(R, D)`.
+        x: starts, `(R, D)`; no value that is returned is above that of its start.
         steps: iterations at most.
         tolerance: largest gradient entry at which a problem is done; it then stays where it is.
-        metric: first guess of the inverse curvature, `(R, D)` or a number; its scale is found.
         quorum: share of the problems that have to be done.
-
-    Returns:
-        Points `(R, D)` and values `(R,)`; no value is above that of its start.
+        metric: first guess of the inverse curvature, `(R, D)` or a number; its scale is found.
     """
     f, g = objective(x)
-    memory = Memory([], [], [], 1 / (metric * g).norm(dim=1, keepdim=True).clamp_min(1.0), metric)
+    memory = Memory(1 / (metric * g).norm(dim=1, keepdim=True).clamp_min(1.0), metric)
     for _ in range(steps):
         open_ = g.abs().amax(1) > tolerance
         if float((~open_).double().mean()) >= quorum:
@@ -115,10 +100,5 @@ def _search(
         step = torch.where(waiting, 0.4 * step, step)
         x_new = x + step[:, None] * d
         f_new, g_new = objective(x_new)
-    stay = waiting[:, None]
-    return (
-        torch.where(stay, x, x_new),
-        torch.where(waiting, f, f_new),
-        torch.where(stay, g, g_new),
-        open_ & ~waiting,
-    )
+    back = lambda old, new: torch.where(waiting.view(-1, *[1] * (old.ndim - 1)), old, new)
+    return back(x, x_new), back(f, f_new), back(g, g_new), open_ & ~waiting

@@ -1,5 +1,4 @@
-"""The dual problem: a price of every cell bounds J from below, and says which products a
-decomposition lacks.
+"""The dual problem: prices of the cells bound J from below, and say which products are missing.
 
 For any finite prices L, with phi(L) = max over products a of [ sum_i H(a_i) - <L, a> ],
 
@@ -7,8 +6,8 @@ For any finite prices L, with phi(L) = max over products a of [ sum_i H(a_i) - <
 
 since every decomposition of P has sum_z w_z [ sum_i H(a_iz) - <L, a_z> ] <= phi(L). The best prices
 make it an equality: J is a linear program over measures on products, and this is its dual (derived
-    here). Products may be restricted to the
-rectangles of the support, because those of a decomposition of P lie there.
+here). Products may be restricted to the rectangles of the support, because those of a decomposition
+of P lie there.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wyner.information.discrete.decomposition import products
+from wyner.information.discrete.decomposition import Decomposition, noises
 from wyner.information.discrete.rectangles import Rectangle
 
 STEPS = 300
@@ -31,46 +30,39 @@ class Found:
     Attributes:
         gains: sum_i H(a_i) - <L, a>, `(S,)`.
         factors: `(S, n_i)` for each variable.
-        masks: the rectangle of each, `(S, n_i)`.
     """
 
     gains: np.ndarray
     factors: tuple[np.ndarray, ...]
-    masks: tuple[np.ndarray, ...]
 
 
 def best_products(
     prices: np.ndarray, masks: Sequence[np.ndarray], starts: Sequence[np.ndarray]
 ) -> Found:
-    """Climbs sum_i H(a_i) - <L, a> one factor at a time; given the others, a_i = softmax of minus
-    its expected prices.
+    """Climbs sum_i H(a_i) - <L, a> factor by factor: a_i = softmax of minus its expected prices.
 
     Args:
         prices: L.
         masks: allowed values of each start, `(S, n_i)`.
         starts: factors to start from, `(S, n_i)`; the first is replaced at once.
     """
-    factors, gains = (
-        [np.where(m, a, 0.0) for m, a in zip(masks, starts, strict=True)],
-        np.full(len(masks[0]), -np.inf),
-    )
+    factors = [np.where(m, a, 0.0) for m, a in zip(masks, starts, strict=True)]
     factors = [a / a.sum(1, keepdims=True) for a in factors]
+    gains = np.full(len(masks[0]), -np.inf)
     for _ in range(STEPS):
         for axis in range(prices.ndim):
-            cost = expected(prices, factors, axis)
+            cost = _expected(prices, factors, axis)
             factors[axis], top = _softmax(-cost, masks[axis])
-        now = top + sum(_entropies(a) for a in factors[:-1])
+        now = top + noises(factors[:-1])
         if np.all(now - gains < 1e-12):
             break
         gains = now
     order = np.argsort(-now)
-    return Found(now[order], tuple(a[order] for a in factors), tuple(m[order] for m in masks))
+    return Found(now[order], tuple(a[order] for a in factors))
 
 
-def expected(prices: np.ndarray, factors: Sequence[np.ndarray], axis: int) -> np.ndarray:
-    """Mean price of each value of one variable when the others follow their factors, `(S,
-    n_axis)`.
-    """
+def _expected(prices: np.ndarray, factors: Sequence[np.ndarray], axis: int) -> np.ndarray:
+    """Mean price of each value of one variable given the others' factors, `(S, n_axis)`."""
     turned = np.moveaxis(prices, axis, -1)
     others = [a for k, a in enumerate(factors) if k != axis]
     out = np.tensordot(others[0], turned, 1)
@@ -87,26 +79,22 @@ def _softmax(logits: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return e / total, (top + np.log(total))[:, 0]
 
 
-def _entropies(a: np.ndarray) -> np.ndarray:
-    return -(a * np.log(np.where(a > 0, a, 1.0))).sum(1)
-
-
 def random_starts(
     rectangles: Sequence[Rectangle], count: int, rng: np.random.Generator
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Masks and factors of random products inside random rectangles, peaked and flat ones."""
-    picks = [k % len(rectangles) for k in range(count)]
-    masks = [np.stack([rectangles[k][axis] for k in picks]) for axis in range(len(rectangles[0]))]
+    """Masks and factors of random products inside the rectangles, peaked and flat ones."""
+    picks = [rectangles[k % len(rectangles)] for k in range(count)]
+    masks = [np.stack(axis) for axis in zip(*picks, strict=True)]
     sharp = rng.choice([0.1, 0.5, 2.0], size=(count, 1))
     starts = [np.where(m, rng.gamma(sharp, size=m.shape) + 1e-9, 0.0) for m in masks]
     return masks, starts
 
 
+def gains(d: Decomposition, prices: np.ndarray) -> np.ndarray:
+    """sum_i H(a_iz) - <L, a_z> of each value of Z; equal, and largest of all, at the optimum."""
+    return d.noises - (d.atoms * prices).reshape(len(d.weights), -1).sum(1)
+
+
 def dual_value(entropy: float, p: np.ndarray, prices: np.ndarray, phi: float) -> float:
-    """H(P) - <L, P> - phi in nats; a lower bound of J if phi is at least the maximum over all
-    products.
-    """
+    """H(P) - <L, P> - phi in nats; a lower bound of J if phi is at least that of any product."""
     return entropy - float((prices * p).sum()) - phi
-
-
-__all__ = ["Found", "best_products", "dual_value", "expected", "products", "random_starts"]

@@ -1,32 +1,28 @@
-"""min over Z of TC(X|Z) + lam I(X;Z), the Lagrangian of relaxed common information, for many lam
-and starts at once.
+"""The Lagrangian of relaxed common information: min over Z of TC(X|Z) + lam I(X;Z).
 
-TC is I(X;Y) for two variables. Z is an encoder p(z|x_1..x_n), so every point is exact: no
-constraint, no violation.
+For many lam and starts at once. TC is I(X;Y) for two variables. Z is an encoder p(z|x_1..x_n), so
+every point is exact: no constraint, no violation.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from wyner.information.discrete.decomposition import Decomposition
+from wyner.information.discrete.decomposition import RARE, Decomposition
 from wyner.information.discrete.lbfgs import minimise
-from wyner.information.discrete.table import entropy
+from wyner.information.discrete.table import entropy, total_correlation
 
 TINY = 1e-300
-RARE = 1e-3
-"""Mass below which a logit is not scaled up any more."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """The best encoder found at one lam: p(z|x) with the variables' axes last, `(nz, *shape)`,
-    residual and rate in nats.
-    """
+    """The best encoder found at one lam: p(z|x), `(nz, *shape)`, its residual and rate in nats."""
 
     lam: float
     encoder: np.ndarray
@@ -40,9 +36,7 @@ class Point:
 
 
 class Compression:
-    """Values and gradients of residual + lam rate in the logits of p(z|x), `(R, nz * cells)`; lam
-    `(R,)`.
-    """
+    """Residual + lam rate and gradients in the logits of p(z|x), `(R, nz * cells)`; lam `(R,)`."""
 
     def __init__(self, p: np.ndarray, nz: int, lam: np.ndarray, device: str = "cpu") -> None:
         self.p = torch.as_tensor(p, dtype=torch.float64, device=device)
@@ -54,26 +48,19 @@ class Compression:
         return points.view(len(points), self.nz, *self.p.shape).softmax(1)
 
     def metric(self, points: Tensor) -> Tensor:
-        """Inverse Fisher information of the logits, 1 / (p(x) p(z|x)), kept below 1 / `RARE`; `(R,
-        D)`.
-        """
+        """Inverse Fisher information of the logits, 1 / (p(x) p(z|x)), `(R, D)`; cut."""
         return 1 / (self.encoder(points) * self.p).clamp_min(RARE).flatten(1)
 
     def measures(self, encoder: Tensor) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
-        """TC(X|Z), I(X;Z), log p(x|z) and the list of log p(x_i|z), each shaped to broadcast with
-        the first.
-        """
+        """TC(X|Z), I(X;Z), log p(x|z) and every log p(x_i|z), shaped to broadcast."""
         joint = encoder * self.p
         axes = list(range(2, joint.ndim))
         log_z = joint.sum(axes, keepdim=True).clamp_min(TINY).log()
         log_given = joint.clamp_min(TINY).log() - log_z
-        singles = []
-        for k in axes:
-            others = [j for j in axes if j != k]
-            singles.append(joint.sum(others, keepdim=True).clamp_min(TINY).log() - log_z)
-        flat = [1, *axes]
-        h_given = -(joint * log_given).sum(flat)
-        h_each = -sum((joint * s).sum(flat) for s in singles)
+        others = [[j for j in axes if j != k] for k in axes]
+        singles = [joint.sum(o, keepdim=True).clamp_min(TINY).log() - log_z for o in others]
+        h_given = -(joint * log_given).sum([1, *axes])
+        h_each = -sum((joint * s).sum([1, *axes]) for s in singles)
         return h_each - h_given, self.h - h_given, log_given, singles
 
     def __call__(self, points: Tensor) -> tuple[Tensor, Tensor]:
@@ -96,8 +83,7 @@ def minima(
     device: str = "cpu",
     steps: int = 300,
 ) -> list[Point]:
-    """The best point of each lam over random and given starts, and of the points found for other
-    lam.
+    """The best point of each lam, over random and given starts and the points of other lam.
 
     Args:
         p: the table.
@@ -107,64 +93,45 @@ def minima(
         starts: random starts for each lam.
     """
     random = rng.normal(size=(len(lams) * starts, nz * p.size)) * 3.0
-    given = [
-        np.tile(np.log(np.maximum(_padded(w, nz), 1e-6)).ravel(), (len(lams), 1)) for w in warm
-    ]
-    points = torch.from_numpy(np.concatenate([random, *given]))
+    given = [np.log(np.maximum(_padded(w, nz), 1e-6)).ravel() for w in warm]
+    tiled = [np.tile(w, (len(lams), 1)) for w in given]
+    points = torch.from_numpy(np.concatenate([random, *tiled])).to(device)
     lam = np.concatenate([np.repeat(lams, starts), *[lams for _ in warm]])
     program = Compression(p, nz, lam, device)
-    points = points.to(device)
-    for quorum in (
-        0.6,
-        0.8,
-        1.0,
-    ):  # the metric is taken anew; what lags is waited for at the end only
-        points, _ = minimise(
-            program,
-            points,
-            steps=steps // 3,
-            tolerance=1e-8,
-            quorum=quorum,
-            metric=program.metric(points),
-        )
+    descend = partial(minimise, program, steps=steps // 3, tolerance=1e-8)
+    for quorum in (0.6, 0.8, 1.0):  # the metric is taken anew; what lags is waited for at the end
+        points, _ = descend(points, quorum=quorum, metric=program.metric(points))
     encoders = program.encoder(points)
     residual, rate, *_ = program.measures(encoders)
     r, c = residual.cpu().numpy().clip(0), rate.cpu().numpy().clip(0)
-    tc, constant = (
-        float(Compression(p, 1, np.ones(1)).measures(torch.ones(1, 1, *p.shape))[0]),
-        np.zeros((nz, *p.shape)),
-    )
+    tc, constant = total_correlation(p), np.zeros((nz, *p.shape))
     constant[0] = 1.0
     best = []
-    for value in lams:
-        k = int(
-            (r + value * c).argmin()
-        )  # an encoder found for one lam may be the best for another
+    for value in map(float, lams):
+        k = int((r + value * c).argmin())  # found for one lam, it may be the best for another
         if tc <= r[k] + value * c[k]:
-            best.append(Point(float(value), constant, max(tc, 0.0), 0.0))
+            best.append(Point(value, constant, tc, 0.0))
         else:
-            best.append(Point(float(value), encoders[k].cpu().numpy(), float(r[k]), float(c[k])))
+            best.append(Point(value, encoders[k].cpu().numpy(), float(r[k]), float(c[k])))
     return best
 
 
 def _padded(encoder: np.ndarray, nz: int) -> np.ndarray:
+    """An encoder with as many values of Z as asked, the largest ones or some that never occur."""
     if len(encoder) >= nz:
-        order = np.argsort(-encoder.reshape(len(encoder), -1).sum(1))[:nz]
-        return encoder[order]
+        return encoder[np.argsort(-encoder.reshape(len(encoder), -1).sum(1))[:nz]]
     return np.concatenate([encoder, np.zeros((nz - len(encoder), *encoder.shape[1:]))])
 
 
 def encoder_of(d: Decomposition) -> np.ndarray:
     """p(z|x) of a decomposition, `(nz, *shape)`; uniform where it puts no mass."""
-    joint = d.weights.reshape(-1, *[1] * len(d.factors)) * d.atoms
+    joint = d.joint
     total = joint.sum(0)
     return np.where(total > 0, joint / np.where(total > 0, total, 1.0), 1.0 / len(joint))
 
 
 def decoder_of(p: np.ndarray, encoder: np.ndarray) -> Decomposition:
-    """p(z) and p(x_i|z) of an encoder; their mixture is the table only if the variables are
-    independent given Z.
-    """
+    """p(z) and p(x_i|z) of an encoder; their mixture is the table only if Z makes independent."""
     joint = encoder * p
     weights = joint.reshape(len(joint), -1).sum(1)
     kept = weights > 1e-12

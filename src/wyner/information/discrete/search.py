@@ -1,9 +1,8 @@
-"""The penalty solver: augmented Lagrangian from many starts at once, then products that the prices
-show to be missing.
+"""The penalty solver: augmented Lagrangian from many starts, then the products that are missing.
 
 Section 6.1 of the specification with two changes: prices of the cells (multipliers) take the misfit
-    to 1e-10 at moderate
-penalties, and the same prices tell where a local optimum can be improved (`pricing`).
+to 1e-10 at moderate penalties, and the same prices tell where a local optimum can be improved
+(`pricing`).
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from torch import Tensor
 
 from wyner.information.discrete.decomposition import Decomposition, Program
 from wyner.information.discrete.lbfgs import minimise
-from wyner.information.discrete.pricing import best_products, dual_value, random_starts
+from wyner.information.discrete.pricing import best_products, dual_value, gains, random_starts
 from wyner.information.discrete.rectangles import Rectangle
 from wyner.information.discrete.repair import restored
 from wyner.information.discrete.table import entropy
@@ -55,49 +54,41 @@ class Effort:
 
 @dataclass(frozen=True)
 class Solved:
-    """A decomposition that fits to about 1e-10, and the prices of the cells that belong to it
-    (None: the solver has none).
-    """
+    """A decomposition that fits to about 1e-10, and the prices of the cells that belong to it."""
 
     decomposition: Decomposition
-    prices: np.ndarray | None
+    prices: np.ndarray
 
 
 def penalty(
     p: np.ndarray, rectangles: Sequence[Rectangle], effort: Effort, rng: np.random.Generator
-) -> Solved:
-    """The cheapest decomposition of a table that the search finds."""
-    enough = p.size // max(p.shape)
-    nz = effort.components or max(len(rectangles), min(p.size, 2 * enough))
-    masks = masks_for(rectangles, nz, effort.starts, rng)
-    program = Program(p, masks, effort.device)
-    points = torch.from_numpy(
-        rng.normal(size=(program.starts, program.nz * (1 + sum(p.shape))))
-    ).to(effort.device)
-    program.rho = torch.full_like(program.rho, 10.0)
-    for _ in range(4):
-        points = descend(program, points, steps=60, rounds=3)
-        state = _best(program, points, entropy(p))
-        if (done := settled(p, state, rectangles, rng)) is not None:
-            return done
-    for _ in range(effort.rounds):
-        fresh = improved(state, rectangles, effort, rng)
-        if fresh is None and np.abs(state.decomposition.table - p).max() < effort.fit:
-            break
-        state = polish(p, fresh or state, rectangles, effort.device, rounds=12)
-        if (done := settled(p, state, rectangles, rng)) is not None:
-            return done
-    return state
+) -> tuple[Decomposition, np.ndarray]:
+    """The cheapest decomposition of a table that the search finds, and its prices."""
+    nz = effort.components or max(len(rectangles), min(p.size, 2 * (p.size // max(p.shape))))
+    program = Program(p, _masks(rectangles, nz, effort.starts, rng), effort.device)
+    points = torch.from_numpy(rng.normal(size=(program.starts, program.nz * (1 + sum(p.shape)))))
+    points, program.rho = points.to(effort.device), torch.full_like(program.rho, 10.0)
+    state: Solved | None = None
+    for k in range(4 + effort.rounds):
+        if k < 4 or state is None:
+            points = _descend(program, points, steps=60, rounds=3)
+            state = _best(program, points, entropy(p))
+        else:
+            fresh = improved(state, rectangles, effort, rng)
+            if fresh is None and np.abs(state.decomposition.table - p).max() < effort.fit:
+                break
+            state = polish(p, fresh or state, rectangles, effort.device)
+        if (done := _settled(p, state, rectangles, rng)) is not None:
+            return done, state.prices
+    assert state is not None
+    return state.decomposition, state.prices
 
 
-def settled(
+def _settled(
     p: np.ndarray, state: Solved, rectangles: Sequence[Rectangle], rng: np.random.Generator
-) -> Solved | None:
-    """The state, its spent values of Z dropped and its fit made exact, if its rate is within
-    `SETTLED` of its own dual bound.
-    """
+) -> Decomposition | None:
+    """The state without spent values of Z, made exact, if it is within `SETTLED` of its bound."""
     h, found = entropy(p), None
-    assert state.prices is not None
     if p.size <= 300:
         for spent in (0.03, 1e-3, 1e-6):
             lean = restored(merged(state.decomposition, spent, close=1e-3), p)
@@ -107,24 +98,22 @@ def settled(
         return None
     climbed = best_products(state.prices, *random_starts(rectangles, 64, rng))
     phi = max(float(climbed.gains[0]), float(gains(found, state.prices).max()))
-    done = found.rate(h) - dual_value(h, p, state.prices, phi) < SETTLED
-    return Solved(found, state.prices) if done else None
+    return found if found.rate(h) - dual_value(h, p, state.prices, phi) < SETTLED else None
 
 
-def masks_for(
+def _masks(
     rectangles: Sequence[Rectangle], nz: int, starts: int, rng: np.random.Generator
 ) -> list[np.ndarray]:
     """A rectangle for every value of Z in every start, `(R, nz, n_i)`.
 
     Each rectangle once, the rest drawn from those that are free on two axes: on one axis a single
-        product does it all.
+    product does it all.
     """
-    wide = [k for k, r in enumerate(rectangles) if sum(m.sum() > 1 for m in r) > 1] or list(
-        range(len(rectangles))
-    )
+    everything = list(range(len(rectangles)))
+    wide = [k for k in everything if sum(m.sum() > 1 for m in rectangles[k]) > 1] or everything
     picks = []
     for _ in range(starts):
-        order = list(range(len(rectangles)))
+        order = list(everything)
         while len(order) < nz:
             order += [wide[k] for k in rng.permutation(len(wide))]
         picks.append(order[: max(nz, len(rectangles))])
@@ -132,14 +121,11 @@ def masks_for(
     return [np.stack([[rectangles[k][axis] for k in pick] for pick in picks]) for axis in axes]
 
 
-def descend(
+def _descend(
     program: Program, points: Tensor, *, steps: int, rounds: int, tolerance: float = 1e-11
 ) -> Tensor:
-    """From the present rho: minimises, moves the prices by rho times the misfit, raises rho where
-    the misfit does not fall; again.
-    """
-    best = torch.full_like(program.rho, float("inf"))
-    fine = 1e-3
+    """Minimises, moves the prices by rho times the misfit, raises rho where that does not fall."""
+    best, fine = torch.full_like(program.rho, float("inf")), 1e-3
     for _ in range(rounds):
         points, _ = minimise(
             program, points, steps=steps, tolerance=fine, quorum=0.5, metric=program.metric(points)
@@ -153,86 +139,65 @@ def descend(
             break
         program.rho = torch.where(now > 0.3 * best, 2.0 * program.rho, program.rho).clamp_max(300.0)
         best = torch.minimum(now, best)
-        fine = max(
-            1e-10, 1e-2 * float(now.min())
-        )  # with wrong prices there is nothing to gain from a sharp minimum
+        fine = max(1e-10, 1e-2 * float(now.min()))  # wrong prices deserve no sharp minimum
     return points
 
 
 def _best(program: Program, points: Tensor, h: float) -> Solved:
-    """The start with the lowest rate, each nat of misfit counted at its price, among those that
-    fit.
-    """
+    """The start with the lowest rate, misfit counted at its price, among those that fit."""
     w, factors, _ = program.values(points)
     d = program.misfit(w, factors)
-    axes = tuple(range(1, d.ndim))
-    found = [
-        Decomposition(w[r].cpu().numpy(), tuple(a[r].cpu().numpy() for a in factors))
-        for r in range(len(w))
-    ]
-    corrected = np.array([f.rate(h) for f in found]) + (program.prices * d).sum(axes).cpu().numpy()
+    weights, each = w.cpu().numpy(), [a.cpu().numpy() for a in factors]
+    found = [Decomposition(v, tuple(a[r] for a in each)) for r, v in enumerate(weights)]
+    priced = (program.prices * d).sum(tuple(range(1, d.ndim))).cpu().numpy()
+    corrected = np.array([f.rate(h) for f in found]) + priced
     misfit = d.abs().flatten(1).amax(1).cpu().numpy()
     k = int(np.where(misfit <= max(1e-3, 2 * misfit.min()), corrected, np.inf).argmin())
     return Solved(found[k], program.prices[k].cpu().numpy())
 
 
-def gains(decomposition: Decomposition, prices: np.ndarray) -> np.ndarray:
-    """sum_i H(a_iz) - <L, a_z> of each value of Z; equal, and largest among all products, at the
-    optimum.
-    """
-    logs = [np.log(np.where(a > 0, a, 1.0)) for a in decomposition.factors]
-    noise = -sum((a * log).sum(1) for a, log in zip(decomposition.factors, logs, strict=True))
-    return noise - (decomposition.atoms * prices).reshape(len(noise), -1).sum(1)
-
-
 def improved(
     state: Solved, rectangles: Sequence[Rectangle], effort: Effort, rng: np.random.Generator
 ) -> Solved | None:
-    """The decomposition without spent and double values of Z, with the products it lacks; None if
-    it lacks none.
-    """
+    """The decomposition, merged, with the products that it lacks; None if it lacks none."""
     lean, prices = merged(state.decomposition, close=NEAR), state.prices
-    assert prices is not None
     found = best_products(prices, *random_starts(rectangles, effort.probes, rng))
     level = float(lean.weights @ gains(lean, prices)) + effort.gain
-    known = [list(a) for a in lean.factors]
-    chosen: list[int] = []
+    made, chosen = lean, 0
     for k in np.flatnonzero(found.gains > level)[:64]:
-        far = np.max(
-            [np.abs(np.array(a) - b[k]).max(1) for a, b in zip(known, found.factors, strict=True)],
-            0,
-        )
-        if far.min() > 2 * NEAR and len(chosen) < max(2, len(lean.weights) // 2):
-            chosen.append(int(k))
-            for a, b in zip(known, found.factors, strict=True):
-                a.append(b[k])
+        fresh = tuple(b[[k]] for b in found.factors)
+        far = _apart(made.factors, fresh).min()
+        if far > 2 * NEAR and chosen < max(2, len(lean.weights) // 2):
+            joined = [np.concatenate(pair) for pair in zip(made.factors, fresh, strict=True)]
+            made, chosen = Decomposition(made.weights, tuple(joined)), chosen + 1
     if not chosen:
         return None
-    share = np.full(len(chosen), 0.1 / len(chosen))
-    factors = tuple(
-        np.concatenate([a, b[chosen]]) for a, b in zip(lean.factors, found.factors, strict=True)
-    )
-    return Solved(Decomposition(np.concatenate([lean.weights * 0.9, share]), factors), prices)
+    share = np.full(chosen, 0.1 / chosen)
+    weights = np.concatenate([lean.weights * 0.9, share])
+    return Solved(Decomposition(weights, made.factors), prices)
+
+
+def _apart(factors: Sequence[np.ndarray], one: Sequence[np.ndarray]) -> np.ndarray:
+    """Largest difference of any entry of the factors of each value of Z from those of one."""
+    pairs = zip(factors, one, strict=True)
+    return np.max([np.abs(a - b).max(1) for a, b in pairs], 0)
 
 
 def merged(d: Decomposition, spent: float = 1e-7, close: float = 1e-5) -> Decomposition:
-    """Without values of Z that have no mass, those that are close made one, their mean: flat
-    directions slow the descent.
-    """
+    """Without values of Z that have no mass; close ones become one, as flat directions are slow."""
     d = d.kept(np.argsort(-d.weights))
     d = d.kept(d.weights > spent)
     left = np.ones(len(d.weights), bool)
     weights, factors = [], []
     for k in range(len(left)):
         if left[k]:
-            group = left & (np.max([np.abs(a - a[k]).max(1) for a in d.factors], 0) < close)
+            group = left & (_apart(d.factors, [a[k] for a in d.factors]) < close)
             left &= ~group
             weights.append(d.weights[group].sum())
             factors.append([d.weights[group] @ a[group] / weights[-1] for a in d.factors])
     total = np.array(weights)
-    return Decomposition(
-        total / total.sum(), tuple(np.stack(rows) for rows in zip(*factors, strict=True))
-    )
+    rows = tuple(np.stack(each) for each in zip(*factors, strict=True))
+    return Decomposition(total / total.sum(), rows)
 
 
 def polish(
@@ -240,28 +205,23 @@ def polish(
     state: Solved,
     rectangles: Sequence[Rectangle],
     device: str = "cpu",
-    rounds: int = 25,
+    rounds: int = 12,
 ) -> Solved:
     """One start, from a given decomposition and its prices, to a tight fit."""
     d = merged(state.decomposition, close=1e-3)
-    masks = [m[None] for m in inside(d, rectangles)]
-    program = Program(p, masks, device)
+    program = Program(p, [m[None] for m in inside(d, rectangles)], device)
     program.rho = torch.full_like(program.rho, 10.0)
-    if state.prices is not None:
-        program.prices = torch.as_tensor(state.prices, dtype=torch.float64, device=device)[
-            None
-        ].clone()
-    log = lambda a: np.log(np.maximum(a, 1e-12)).ravel()
-    points = torch.from_numpy(np.concatenate([log(d.weights), *map(log, d.factors)])).to(device)[
-        None
-    ]
-    return _best(program, descend(program, points, steps=200, rounds=rounds), entropy(p))
+    program.prices = torch.as_tensor(state.prices, dtype=torch.float64, device=device)[None].clone()
+    logits = [np.log(np.maximum(a, 1e-12)).ravel() for a in (d.weights, *d.factors)]
+    points = torch.from_numpy(np.concatenate(logits)).to(device)[None]
+    return _best(program, _descend(program, points, steps=200, rounds=rounds), entropy(p))
 
 
 def inside(d: Decomposition, rectangles: Sequence[Rectangle]) -> list[np.ndarray]:
     """The rectangle that each value of Z has most of its mass in, `(nz, n_i)`."""
+    masks = [np.stack(axis) for axis in zip(*rectangles, strict=True)]
     share = np.ones((len(d.weights), len(rectangles)))
-    for axis, a in enumerate(d.factors):
-        share *= a @ np.stack([r[axis] for r in rectangles]).T
+    for a, m in zip(d.factors, masks, strict=True):
+        share *= a @ m.T
     picks = share.argmax(1)
-    return [np.stack([rectangles[k][axis] for k in picks]) for axis in range(len(d.factors))]
+    return [m[picks] for m in masks]

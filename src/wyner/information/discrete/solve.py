@@ -10,13 +10,17 @@ import numpy as np
 from wyner.information.discrete.alternating import admm, alternating
 from wyner.information.discrete.certificate import largest_gain
 from wyner.information.discrete.decomposition import Decomposition
-from wyner.information.discrete.pricing import best_products, dual_value, random_starts
+from wyner.information.discrete.pricing import best_products, dual_value, gains, random_starts
 from wyner.information.discrete.rectangles import Rectangle, maximal_rectangles
 from wyner.information.discrete.repair import exact, restored, trivial
-from wyner.information.discrete.search import Effort, Solved, gains, inside, merged, penalty
+from wyner.information.discrete.search import Effort, inside, merged, penalty
 from wyner.information.discrete.table import components, dual_total_correlation, entropy, reduced
 
-Solver = Callable[[np.ndarray, Sequence[Rectangle], Effort, np.random.Generator], Solved]
+Solver = Callable[
+    [np.ndarray, Sequence[Rectangle], Effort, np.random.Generator],
+    tuple[Decomposition, np.ndarray | None],
+]
+"""A decomposition that fits nearly, and prices of the cells or None."""
 SOLVERS: Mapping[str, Solver] = {"penalty": penalty, "alternating": alternating, "admm": admm}
 SETTLED = 1e-12
 """Nats between the bounds at which nothing is left to search."""
@@ -27,11 +31,10 @@ class Answer:
     """J of a table, in nats.
 
     Attributes:
-        exact: a decomposition of the table itself (up to rounding); its rate is an upper bound of
-            J.
+        exact: a decomposition of the table itself (up to rounding); its rate is at least J.
         found: what the solver returned, before it was made exact.
         lower: a proven lower bound: dual total correlation, or the dual with branch and bound.
-        dual: the dual bound with the maximum over products by search from many starts, not a proof;
+        dual: the dual bound with the maximum over products searched from many starts, not proven;
             nan if there are no prices.
     """
 
@@ -53,11 +56,10 @@ def solve(
     labels = components(small.table)
     parts = []
     for k in range(labels[0].max() + 1):
-        inside_ = [label == k for label in labels]
-        block = small.table[np.ix_(*inside_)]
+        values = [np.flatnonzero(label == k) for label in labels]
+        block = small.table[np.ix_(*values)]
         mass = float(block.sum())
-        answer = _connected(block / mass, solver, effort, rng, prove)
-        parts.append((mass, [np.flatnonzero(m) for m in inside_], answer))
+        parts.append((mass, values, _connected(block / mass, solver, effort, rng, prove)))
     between = entropy(np.array([mass for mass, *_ in parts]))
 
     def whole(pick: Callable[[Answer], Decomposition]) -> Decomposition:
@@ -80,30 +82,23 @@ def _connected(
     if simple.rate(h) - lower < SETTLED:
         return Answer(simple, simple, lower, lower)
     rectangles, all_ = maximal_rectangles(p, rng)
-    solved = solver(p, rectangles, effort, rng)
-    found = merged(solved.decomposition)
-    options = [
-        simple,
-        *(
-            exact(_contained(d, rectangles), p)
-            for d in (found, restored(_contained(found, rectangles), p))
-        ),
-    ]
-    best = min(options, key=lambda d: d.rate(h))
+    solved, prices = solver(p, rectangles, effort, rng)
+    found = merged(solved)
+    cut = _contained(found, rectangles)
+    again = _contained(restored(cut, p), rectangles)
+    best = min([simple, exact(cut, p), exact(again, p)], key=lambda d: d.rate(h))
     dual = float("nan")
-    if solved.prices is not None:
-        climbed = best_products(solved.prices, *random_starts(rectangles, 4 * effort.probes, rng))
-        known = max(float(climbed.gains[0]), float(gains(found, solved.prices).max()))
-        dual = max(lower, dual_value(h, p, solved.prices, known))
-        proven = largest_gain(solved.prices, rectangles, known) if prove and all_ else None
+    if prices is not None:
+        climbed = best_products(prices, *random_starts(rectangles, 4 * effort.probes, rng))
+        known = max(float(climbed.gains[0]), float(gains(found, prices).max()))
+        dual = max(lower, dual_value(h, p, prices, known))
+        proven = largest_gain(prices, rectangles, known) if prove and all_ else None
         if proven is not None:
-            lower = max(lower, dual_value(h, p, solved.prices, proven))
+            lower = max(lower, dual_value(h, p, prices, proven))
     return Answer(best, found, min(lower, best.rate(h)), min(dual, best.rate(h)))
 
 
 def _contained(d: Decomposition, rectangles: Sequence[Rectangle]) -> Decomposition:
-    """Factors cut to the rectangle that holds most of their mass: an exact fit cannot reach cells
-    of probability 0.
-    """
+    """Factors cut to the rectangle with most of their mass: cells of probability 0 stay so."""
     cut = [np.where(m, a, 0.0) for a, m in zip(d.factors, inside(d, rectangles), strict=True)]
     return Decomposition(d.weights, tuple(a / a.sum(1, keepdims=True) for a in cut))

@@ -1,6 +1,4 @@
-"""Tables of probabilities: what they must be, their entropies, what they share exactly, and their
-smallest equivalent.
-"""
+"""Tables of probabilities: what they must be, their entropies, their smallest equivalent."""
 
 from __future__ import annotations
 
@@ -34,11 +32,8 @@ def checked(table: Any) -> np.ndarray:
             "pmf: expected a table with an axis for each variable, at least two, got shape"
             f" {p.shape}"
         )
-    if not np.isfinite(p).all():
-        raise DataError(
-            f"pmf: expected finite probabilities, got {int((~np.isfinite(p)).sum())} entries that"
-            " are not"
-        )
+    if bad := int((~np.isfinite(p)).sum()):
+        raise DataError(f"pmf: expected finite probabilities, got {bad} entries that are not")
     if p.min() < 0:
         at = ", ".join(str(int(k)) for k in np.unravel_index(p.argmin(), p.shape))
         raise DataError(f"pmf: expected probabilities of at least 0, got {p.min():g} at ({at})")
@@ -51,10 +46,14 @@ def checked(table: Any) -> np.ndarray:
     return p / total
 
 
+def xlogx(p: np.ndarray) -> np.ndarray:
+    """Entries p log p in nats; 0 log 0 = 0."""
+    return p * np.log(np.where(p > 0, p, 1.0))
+
+
 def entropy(p: np.ndarray) -> float:
-    """H = -sum p log p in nats, of an array of any shape; 0 log 0 = 0."""
-    kept = p[p > 0]
-    return max(0.0, float(-(kept * np.log(kept)).sum()))
+    """H = -sum p log p in nats, of an array of any shape."""
+    return max(0.0, float(-xlogx(p[p > 0]).sum()))
 
 
 def marginal(p: np.ndarray, axes: Sequence[int]) -> np.ndarray:
@@ -78,41 +77,39 @@ def dual_total_correlation(p: np.ndarray) -> float:
 
 
 def components(p: np.ndarray) -> list[np.ndarray]:
-    """Label of the connected component of every value of every variable, -1 for values of
-    probability 0.
+    """Connected component of every value of every variable, -1 for values of probability 0.
 
     Two values are linked if they occur together. The label is the most that a function of each
-    variable alone can agree on.
+    variable alone can agree on; labels are 0, 1, ... in the order of the first variable's values.
     """
-    offsets = np.cumsum([0, *p.shape])
-    parent = np.arange(offsets[-1])
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
-    def root(k: int) -> int:
-        while parent[k] != k:
-            parent[k] = parent[parent[k]]
-            k = parent[k]
-        return int(k)
-
-    cells = np.argwhere(p > 0)
-    for cell in cells:
-        first = root(int(cell[0]))
-        for axis in range(1, p.ndim):
-            parent[root(int(offsets[axis] + cell[axis]))] = first
-    present = [marginal(p, [k]) > 0 for k in range(p.ndim)]
-    names: dict[int, int] = {}
-    labels = []
-    for axis in range(p.ndim):
-        label = np.full(p.shape[axis], -1)
-        for value in np.flatnonzero(present[axis]):
-            label[value] = names.setdefault(root(int(offsets[axis] + value)), len(names))
-        labels.append(label)
-    return labels
+    ends = np.cumsum(p.shape)
+    cells = np.argwhere(p > 0) + (ends - p.shape)  # values numbered through all variables
+    first, others = np.repeat(cells[:, 0], p.ndim - 1), cells[:, 1:].ravel()
+    graph = coo_array((np.ones(len(first)), (first, others)), shape=(ends[-1], ends[-1]))
+    found = connected_components(graph, directed=False)[1]
+    present, label = np.unique(cells), np.full(ends[-1], -1)
+    label[present] = np.unique(found[present], return_inverse=True)[1]
+    return np.split(label, ends[:-1])
 
 
-def gacs_korner(p: np.ndarray) -> float:
-    """C_GK in nats: entropy of the connected component of the support (Gacs and Korner 1973)."""
-    label, mass = components(p)[0], marginal(p, [0])
-    return entropy(np.array([mass[label == k].sum() for k in range(label.max() + 1)]))
+def gacs_korner(table: np.ndarray, rare: float = 0.0) -> float:
+    """C_GK in nats: entropy of the connected component of the support (Gacs and Korner 1973).
+
+    Args:
+        table: probabilities or counts.
+        rare: a cell with at most this share of its row and of its column connects nothing (for
+            tables of two variables).
+    """
+    p = table / table.sum()
+    joined = p > 0
+    if rare:
+        joined = (p > rare * p.sum(1, keepdims=True)) | (p > rare * p.sum(0, keepdims=True))
+    label, mass = components(np.where(joined, p, 0.0))[0], marginal(p, [0])
+    each = np.array([mass[label == k].sum() for k in np.unique(label)])
+    return entropy(each / each.sum())
 
 
 @dataclass(frozen=True)
@@ -120,8 +117,7 @@ class Reduction:
     """A table in which values that say the same about the other variables are one.
 
     J, C_gamma and every L_lam are those of the full table: each X_i depends on the others through
-        its class only, and can be
-    drawn from the class by a coin of its own.
+    its class only, and can be drawn from the class by a coin of its own.
 
     Attributes:
         table: the small table.
@@ -133,44 +129,27 @@ class Reduction:
 
 
 def reduced(p: np.ndarray) -> Reduction:
-    """Minimal sufficient statistic of every variable about the others; values of probability 0 are
-    dropped.
-    """
-    channels = [np.eye(n) for n in p.shape]
-    changed = True
+    """Minimal sufficient statistic of every variable; values of probability 0 are dropped."""
+    channels, changed = [np.eye(n) for n in p.shape], True
     while changed:
         changed = False
         for axis in range(p.ndim):
             rows = np.moveaxis(p, axis, 0).reshape(p.shape[axis], -1)
-            classes = _classes(rows)
-            if len(classes) < len(rows):
-                mass = rows.sum(1)
-                merge = np.zeros((len(classes), len(rows)))
-                for k, members in enumerate(classes):
-                    merge[k, members] = 1
+            merge = _classes(rows)
+            if len(merge) < len(rows):
                 p = np.moveaxis(np.tensordot(merge, p, (1, axis)), 0, axis)
-                share = merge * mass
+                share = merge * rows.sum(1)
                 channels[axis] = (share / share.sum(1, keepdims=True)) @ channels[axis]
                 changed = True
     return Reduction(p, tuple(channels))
 
 
-def _classes(rows: np.ndarray) -> list[list[int]]:
-    """Groups of rows with equal normalised entries, in order of appearance; rows of zeros belong to
-    none.
-    """
-    classes: list[list[int]] = []
-    heads: list[np.ndarray] = []
-    for k, row in enumerate(rows):
-        mass = row.sum()
-        if not mass > 0:
-            continue
-        shape = row / mass
-        for group, head in zip(classes, heads, strict=True):
-            if np.abs(shape - head).max() < SAME:
-                group.append(k)
-                break
-        else:
-            classes.append([k])
-            heads.append(shape)
-    return classes
+def _classes(rows: np.ndarray) -> np.ndarray:
+    """Which rows are equal once they are normalised, `(classes, rows)`; rows of 0 are in none."""
+    mass = rows.sum(1)
+    shapes = rows / np.where(mass > 0, mass, 1.0)[:, None]
+    left, found = mass > 0, []
+    while left.any():
+        found.append(left & (np.abs(shapes - shapes[left.argmax()]).max(1) < SAME))
+        left = left & ~found[-1]
+    return np.array(found, dtype=float)

@@ -143,13 +143,14 @@ class Index:
 
 def index(
     model: System,
-    gallery: dict[str, Array | Iterable[Array]],
+    gallery: dict[str, Array | Iterable[Array]] | None = None,
     *,
     names: Sequence[str] | None = None,
     distance: str = "cosine",
     block: int | None = None,
     out: str | Path | None = None,
     source: str | None = None,
+    **arrays: Any,
 ) -> Index:
     """Encodes a gallery of one modality, to be searched by any.
 
@@ -159,19 +160,21 @@ def index(
         model: with common latents and an encoder of the modality alone.
         gallery: `{modality: rows}`, rows an array `(N, *event)`, perhaps memory-mapped, or arrays
             one after another: a generator of blocks serves galleries larger than memory, with
-                `out`.
+            `out`.
         names: of the items, `(N,)`.
         distance: "cosine" or "euclidean".
         block: rows to encode at a time.
         out: a new or empty folder; codes go there as they come, and are memory-mapped afterwards.
             None to keep them in memory.
         source: where the items lie; kept with the index.
+        arrays: more of `gallery`, by keyword: `x=...`.
 
     Raises:
         TaskError: no common latent, an unknown modality, or no encoder of it alone. DataError: no
             rows, or not as many names.
         RunError: the folder holds something, or cannot be written to.
     """
+    gallery = {**(gallery or {}), **arrays}
     modality, rows = one_modality(model, gallery, "index")
     if distance not in DISTANCES:
         raise OptionError(unknown("distance", distance, DISTANCES))

@@ -17,8 +17,8 @@ from wyner.errors import DataError, RunError
 from wyner.files import replacing
 
 HEAD = 512
-"""Bytes of the file's head, padded with blanks: the number of rows is known when all are
-written."""
+"""Bytes of the file's head, padded with blanks: the number of rows is known when all are written.
+"""
 
 
 def _head(rows: int, size: int) -> bytes:

@@ -1,9 +1,0 @@
-"""Tables of the papers, trained again: protocols as files, many seeds a row, our numbers beside the
-published ones.
-"""
-
-from wyner.experiments.claims import Claim
-from wyner.experiments.reproduce.plan import Protocol, Published, Row, names, read
-from wyner.experiments.reproduce.runner import reproduce
-
-__all__ = ["Claim", "Protocol", "Published", "Row", "names", "read", "reproduce"]

@@ -1,0 +1,286 @@
+"""The models of a sweep on disk: trained as one grid, dropped when they are hopeless, measured on
+validation rows.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from wyner.data import Dataset
+from wyner.errors import DataError, Diverged, RunError, TaskError
+from wyner.experiments.questions import Information, Likelihood, Question
+from wyner.experiments.results import Spread, spread
+from wyner.experiments.spec import Experiment
+from wyner.experiments.store import answers
+from wyner.files import read_json, write_json
+from wyner.metrics.probes import common_probe
+from wyner.models import Model, load
+from wyner.runs import GRID, read_history
+from wyner.training import Settings
+from wyner.training.fit import fit
+
+CRITERION = "nll_conditional"
+PROBES = 16
+"""Looks at the validation rows during a training, about."""
+RUNGS = (0.25, 0.5)
+PLAN, PENALTY = "plan.json", 1e-3
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    """One value of what is swept, over its seeds.
+
+    Attributes:
+        values: by argument.
+        state: finished, dropped or diverged.
+        why: for a value that did not finish.
+        spreads: means over seeds by metric: of the finished models, or at the last look at the
+            others.
+        members: metrics of every seed.
+    """
+
+    values: dict[str, Any]
+    state: str
+    why: str
+    spreads: dict[str, Spread]
+    members: list[dict[str, Any]]
+
+    @property
+    def label(self) -> str:
+        """The values as text."""
+        return ", ".join(f"{k} = {v}" for k, v in self.values.items())
+
+
+Looks = Mapping[str, Sequence[tuple[float, float]]]
+"""By value: (conditional nll, its standard error over rows) of every seed."""
+
+
+def hopeless(now: Looks, before: Looks) -> dict[str, str]:
+    """Values to drop at a rung, with the reason.
+
+    Args:
+        now: at the rung.
+        before: at half of its epochs. A value that is not yet where the best one was then needs
+            twice the training at least; curves that merely cross are left alone.
+    """
+    means = _spreads(now)
+    if not means:
+        return {}
+    first = min(means, key=lambda k: means[k].mean)
+    best, was = means[first], _spreads(before).get(first)
+    out = {}
+    for key, s in means.items():
+        error = math.hypot(s.error, best.error)
+        late = was is None or s.mean > was.mean
+        if key != first and late and s.mean - best.mean > 2 * error:
+            out[key] = (
+                f"conditional nll {s.mean:.3f} against {best.mean:.3f}, standard error {error:.3f}"
+            )
+    return out
+
+
+def _spreads(looks: Looks) -> dict[str, Spread]:
+    found = {k: spread([a for a, _ in v], [b for _, b in v]) for k, v in looks.items()}
+    return {k: s for k, s in found.items() if s is not None}
+
+
+Logs = list[tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]]
+"""Point, state and rows of the probe of every run."""
+
+
+class Plan:
+    """A sweep on disk: all that a decision needs is read from the logs of its runs, so that it can go
+    on at any time.
+    """
+
+    def __init__(
+        self,
+        base: Experiment,
+        over: dict[str, list[Any]],
+        seeds: int,
+        out: Path,
+        dataset: Dataset,
+        samples: int,
+        rows: int,
+    ) -> None:
+        self.base, self.over, self.out, self.dataset = base, over, out, dataset
+        self.arms = [dict(zip(over, v, strict=True)) for v in itertools.product(*over.values())]
+        self.points = [{**arm, "seed": s} for arm in self.arms for s in range(seeds)]
+        settings = base.settings()
+        steps = max(1, len(next(iter(dataset.train.values()))) // settings.batch_size)
+        self.epochs = settings.epochs if settings.steps is None else -(-settings.steps // steps)
+        self.every = max(1, self.epochs // PROBES)
+        self.rows = min(rows, len(next(iter(dataset.validation.values()))))
+        self.looks = _questions(min(samples, 20), min(self.rows, 500))
+        self.final = _questions(samples, self.rows)
+
+    def check(self) -> None:
+        """Refuses a folder that holds another sweep, before anything is built.
+
+        Raises:
+            RunError: other settings, values or seeds.
+        """
+        now = json.loads(json.dumps({"experiment": self.base.as_dict(), "points": self.points}))
+        now["experiment"].pop("evaluate")
+        path = self.out / PLAN
+        if path.exists() and read_json(path) != now:
+            raise RunError(
+                f"{self.out} holds a sweep of other settings, values or seeds; use the old ones, or"
+                " another folder with --out"
+            )
+        if not path.exists():
+            if self.out.exists() and any(self.out.iterdir()):
+                raise RunError(
+                    f"{self.out} is not empty and holds no sweep; choose another folder with --out"
+                )
+            self.make(self.points[0])  # unknown arguments are refused before the folder exists
+            write_json(path, now)
+
+    def make(self, point: Mapping[str, Any]) -> Model:
+        """The model of a point."""
+        known = {f.name for f in fields(Settings)}
+        sections: dict[str, dict[str, Any]] = {"fit": {}, "model": {}, "networks": {}}
+        for key, value in point.items():
+            section, _, name = key.partition(".")
+            if key in known:
+                sections["fit"][key] = value
+            elif name and section == "networks":
+                sections["networks"][name] = value
+            else:
+                sections["model"][key] = value
+        return self.base.changed(**sections).build(self.dataset)
+
+    def train(self, prune: bool, progress: bool) -> None:
+        """Trains what is not trained yet."""
+        runs, points = self.out / "runs", dict[Model, dict[str, Any]]()
+        options = {k: v for k, v in self.base.fit.items() if k not in ("seed", "steps", "epochs")}
+
+        def make(**point: Any) -> Model:
+            model = self.make(point)
+            points[model] = point
+            return model
+
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="member .* is left out: dropped")
+            fit(
+                make,
+                self.dataset,
+                grid=self.points,
+                probe=lambda model: self.probe(points[model], prune, model),
+                probe_every=self.every,
+                out=runs,
+                resume=(runs / GRID).exists(),
+                progress=progress,
+                about={"data": self.dataset.source, "experiment": self.base.as_dict()},
+                **options,
+                epochs=self.epochs,
+            )
+
+    def probe(self, point: Mapping[str, Any], prune: bool, model: Model) -> dict[str, float]:
+        """Numbers on validation rows; at the look after a rung, values that were hopeless at the rung
+        are dropped.
+
+        Raises:
+            Diverged: the value of this model is dropped, which ends the training of this model.
+        """
+        logs = self._logs()
+        own = next(log for p, _, log in logs if p == point)
+        rungs = [max(1, round(share * self.epochs / self.every)) for share in RUNGS]
+        if prune and (at := len(own)) in rungs:
+            now, before = _looks(logs, at), _looks(logs, max(1, round(at / 2)))
+            if why := hopeless(now, before).get(_key(point)):
+                raise Diverged(f"dropped after epoch {own[at - 1]['epoch']:g}: {why}")
+        asked = [q.answer(model, self.dataset, "validation") for q in self.looks.values()]
+        return _numbers({k: v for found in asked for k, v in found.items()})
+
+    def _logs(self) -> Logs:
+        """Point, state and rows of the probe of every run."""
+        runs = self.out / "runs"
+        members = read_json(runs / GRID)["members"]
+        logs = [
+            [r for r in read_history(runs / m["folder"]) if r["split"] == "probe"] for m in members
+        ]
+        return [(m["point"], m, log) for m, log in zip(members, logs, strict=True)]
+
+    def results(self) -> list[ArmResult]:
+        """Every value with its numbers; models that finished are measured once, with all samples."""
+        logs = self._logs()
+        return [
+            self._result(arm, [log for log in logs if _key(log[0]) == _key(arm)])
+            for arm in self.arms
+        ]
+
+    def _result(self, arm: dict[str, Any], own: Logs) -> ArmResult:
+        reasons = list(dict.fromkeys(m["reason"] for _, m, _ in own if m["reason"]))
+        if finished := [(p, m) for p, m, _ in own if m["state"] == "finished"]:
+            runs, state = self.out / "runs", "finished"
+            metrics = [(p["seed"], self._measured(runs / m["folder"])) for p, m in finished]
+        else:
+            state = "dropped" if any(r.startswith("dropped") for r in reasons) else "diverged"
+            metrics = [(p["seed"], log[-1]["terms"]) for p, _, log in own if log]
+        spreads: dict[str, Spread] = {}
+        for k in dict.fromkeys(k for _, m in metrics for k in m):
+            if not k.endswith(("_se", "_ess", "_ess_min")):
+                values = [m[k] for _, m in metrics if k in m]
+                found = spread(values, [m.get(f"{k}_se", math.nan) for _, m in metrics])
+                spreads |= {} if found is None else {k: found}
+        members = [{"seed": s, "metrics": m} for s, m in metrics]
+        return ArmResult(arm, state, "; ".join(reasons[:1]), spreads, members)
+
+    def _measured(self, folder: Path) -> dict[str, float]:
+        questions = self.final | {"labels": Readable()}
+        ask = functools.partial(load, folder)
+        return _numbers(answers(folder, questions, "validation", self.dataset, ask) or {}, True)
+
+
+@dataclass(frozen=True)
+class Readable(Question):
+    """How well labels can be read from the common latents, in percent of the rows."""
+
+    rows: int = 5000
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        return {}
+
+    def answer(self, model: Any, data: Dataset, part: str, seed: int = 0) -> dict[str, float]:
+        if "label" not in data.train:
+            return {}
+        known = min(self.rows, len(data.train["label"]))
+        try:
+            share = common_probe(model, data, self.rows, part, PENALTY * known)
+        except (DataError, TaskError):
+            return {}
+        return {"accuracy_percent": 100 * share}
+
+
+def _questions(samples: int, rows: int) -> dict[str, Question]:
+    return {"likelihood": Likelihood(samples, rows), "information": Information(rows)}
+
+
+def _numbers(found: Mapping[str, Any], samples: bool = False) -> dict[str, float]:
+    """Plain numbers; with those of the effective samples or without."""
+    some = {k: v for k, v in found.items() if isinstance(v, (int, float))}
+    return {k: v for k, v in some.items() if samples or not k.endswith(("_ess", "_ess_min"))}
+
+
+def _looks(logs: Logs, number: int) -> dict[str, list[tuple[float, float]]]:
+    """What the look of this number saw, counted from 1, by value."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for p, _, log in logs:
+        if len(log) >= number and CRITERION in (terms := log[number - 1]["terms"]):
+            found.setdefault(_key(p), []).append((terms[CRITERION], terms[f"{CRITERION}_se"]))
+    return found
+
+
+def _key(point: Mapping[str, Any]) -> str:
+    """A value of what is swept, without its seed."""
+    return json.dumps({k: v for k, v in point.items() if k != "seed"}, sort_keys=True)
