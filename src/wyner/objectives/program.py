@@ -372,13 +372,6 @@ class Program(nn.Module):
             text += (sign + body) if text else s.text
         return text or "0"
 
-    # names of version 0.1
-    contest = critic_loss
-
-    @property
-    def duels(self) -> list[CriticPair]:
-        return self.pairs
-
 
 def _per_row(term: Tensor) -> Tensor:
     """Mean over the draws, `(K, B)` to `(B,)`; a term of the model alone, `()`, stays."""
