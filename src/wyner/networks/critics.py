@@ -34,8 +34,7 @@ Ratios = Float[Tensor, " N"]
 @stored("critics")
 @dataclass(frozen=True)
 class Critics:
-    """How critics are made, and the instance noise at their inputs. A subclass may make other
-    networks.
+    """How critics are made, and the instance noise at their inputs; subclasses make other ones.
 
     Args:
         width: of the branches and heads.
