@@ -154,7 +154,7 @@ def estimate(
     | --- | --- | --- |
     | plug-in | all | I, J, C_GK of the table; of bins or clusters: bounds |
     | copula | continuous | I, J of the Gaussian with the correlations of the normal scores |
-    | gaussian-bound | continuous, 12 columns in all | J >= J_Gauss + h(X,Y) - h_Gauss by neighbours |
+    | gaussian-bound | continuous, 12 columns in all | J >= J_Gauss + h(X,Y) - h_Gauss (kNN) |
     | critic | all but discrete | InfoNCE, DV, NWJ: lower bounds of I, on held-out rows |
     | learned-codes | the same | lower bounds of I, J; exact where the codes lose nothing |
     | learned-gaussian | continuous | I, J of learned features as a Gaussian pair |

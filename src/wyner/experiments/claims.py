@@ -20,7 +20,8 @@ RULE = (
     " that the difference is beyond the margin, “at most” and “at least” that it is not. A claim"
     " holds if the numbers are on its side of the margin by more than twice the standard error,"
     " does not hold if they are on the other side by more than that, and is undecided otherwise."
-    " Against several rows it holds if it holds against each, and does not hold if it fails against one."
+    " Against several rows it holds if it holds against each, and does not hold if it fails"
+    " against one."
 )
 
 

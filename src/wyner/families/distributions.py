@@ -37,7 +37,7 @@ class Distribution(ABC):
     summed: bool = False
     """Whether training sums over all values in place of a draw; see `Summed`."""
     parameter: ClassVar[str] = ""
-    """Attribute of the parameter whose shape is `(*leading, *event)`; the mean if nothing else is."""
+    """Attribute of the parameter whose shape is `(*leading, *event)`; by default the mean."""
     refusal: ClassVar[str] = ""
     """Why no gradient passes a draw."""
     event: Shape
