@@ -25,6 +25,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
+from benchmarks.step_time import cpu_model
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -253,7 +254,7 @@ def main() -> None:
             " seconds on a GPU; medians of windows"
         ),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "device": torch.cuda.get_device_name(device) if args.device == "cuda" else processor(),
+        "device": torch.cuda.get_device_name(device) if args.device == "cuda" else cpu_model(),
         "threads": args.threads,
         "settings": common,
         "product_limit_gflops": round(limit / 1e9, 1),
@@ -270,16 +271,6 @@ def main() -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(report, indent=1) + "\n")
     print(f"written to {out}")
-
-
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(
-            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
-        )
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

@@ -61,11 +61,14 @@ def traverse_run(
     if to.suffix not in ENDINGS:
         raise OptionError(f"--to: expected a file that ends in {', '.join(ENDINGS)}, got {to}")
     model, about = load(run), _subject(run, source)
-    walk = _between if between else _coordinates
-    options: dict[str, Any] = {"steps": steps, "seed": seed, "means": seed is None}
-    outputs, sides, heads, title = walk(
-        model, about, along, dims, _rows(about, rows, 4 if between else 1), span, options
-    )
+    options: dict[str, Any] = {"along": along, "steps": steps, "seed": seed, "means": seed is None}
+    if between:
+        if dims is not None:
+            raise OptionError("--between moves whole latents; leave out --dims")
+        walk = _between(model, about, _rows(about, rows, 4), **options)
+    else:
+        walk = _coordinates(model, about, _rows(about, rows, 1), dims=dims, span=span, **options)
+    outputs, sides, heads, title = walk
     if to.suffix == ".npz":
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **outputs)  # type: ignore[arg-type]
@@ -93,11 +96,11 @@ Walk = tuple[dict[str, np.ndarray], list[str], list[str], str]
 def _coordinates(
     model: Model,
     about: Subject,
+    rows: np.ndarray,
     along: str | None,
     dims: list[int] | None,
-    rows: np.ndarray,
     span: float,
-    options: dict[str, Any],
+    **options: Any,
 ) -> Walk:
     """Single coordinates moved, everything else held at the first of the rows."""
     order = dims
@@ -115,17 +118,9 @@ def _coordinates(
 
 
 def _between(
-    model: Model,
-    about: Subject,
-    along: str | None,
-    dims: list[int] | None,
-    rows: np.ndarray,
-    span: float,
-    options: dict[str, Any],
+    model: Model, about: Subject, rows: np.ndarray, along: str | None, **options: Any
 ) -> Walk:
     """Straight paths from each row to the next one."""
-    if dims is not None:
-        raise OptionError("--between moves whole latents; leave out --dims")
     if len(rows) < 2:
         raise OptionError("--between needs at least two rows")
     made = model.interpolate(about.rows(rows[:-1]), about.rows(rows[1:]), along=along, **options)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from oracle.samples import faces
 from wyner.data import Dataset, load
 from wyner.errors import OptionError
 from wyner.experiments import grammar
@@ -20,17 +21,6 @@ from wyner.experiments.results import Facts, Results, as_json
 from wyner.experiments.store import Cell
 from wyner.experiments.table import markdown
 from wyner.report.samples import sample_sheets
-from wyner.variables import Binary, Image
-
-
-def faces(rows: int = 40) -> Dataset:
-    rng = np.random.default_rng(0)
-    bits = (rng.random((rows, 6)) < 0.7).astype(np.float32)
-    part = {"x": bits, "y": rng.integers(0, 256, (rows, 3, 16, 16), dtype=np.uint8)}
-    spaces = {"x": Binary(6), "y": Image(3, 16, 16)}
-    names = {"x": ("Male", "Smiling", "Young", "Bangs", "Hat", "Pale")}
-    return Dataset("faces", part, {}, part, spaces, names=names)
-
 
 STUDY = """
 title = "Faces"

@@ -6,21 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from oracle.samples import faces
 from wyner.data import Dataset, load
 from wyner.errors import OptionError, TaskError
 from wyner.experiments.questions import Likelihood, pictures
 from wyner.experiments.questions.pictures import Attributes, Frechet, Labels, Probes
 from wyner.metrics import Classifier, drawn
-from wyner.variables import Binary, Image
-
-
-def faces(rows: int = 40) -> Dataset:
-    rng = np.random.default_rng(0)
-    bits = (rng.random((rows, 6)) < 0.7).astype(np.float32)
-    part = {"x": bits, "y": rng.integers(0, 256, (rows, 3, 16, 16), dtype=np.uint8)}
-    spaces = {"x": Binary(6), "y": Image(3, 16, 16)}
-    names = {"x": ("Male", "Smiling", "Young", "Bangs", "Hat", "Pale")}
-    return Dataset("faces", part, {}, part, spaces, names=names)
+from wyner.variables import Image
 
 
 class Answers:
