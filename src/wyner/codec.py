@@ -146,8 +146,9 @@ def name_of(cls: type) -> str:
 
 def known(base: type | None = None) -> dict[str, type]:
     """Classes by stable name: those below `base`, or all whose objects are plain values."""
-    keep = dataclasses.is_dataclass if base is None else lambda cls: issubclass(cls, base)
-    return {k: cls for k, cls in KINDS.items() if keep(cls)}
+    if base is None:
+        return {k: cls for k, cls in KINDS.items() if dataclasses.is_dataclass(cls)}
+    return {k: cls for k, cls in KINDS.items() if issubclass(cls, base) and cls is not base}
 
 
 def named(name: Any, base: type | None = None, what: str = "kind") -> Any:
