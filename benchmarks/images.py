@@ -32,6 +32,7 @@ from wyner import Binary, Image
 from wyner.models import WynerVAE
 from wyner.networks import LIGHT, TABLE_8, TABLE_10
 from wyner.training.fabric import launch
+from wyner.training.phase_state import PhaseState
 from wyner.training.rows import rows_of
 from wyner.training.settings import Settings
 from wyner.training.trainer import Trainer
@@ -79,12 +80,12 @@ def trainer_of(
     rows = rows_of(model, pictures(case, 4 * settings.batch_size), ("x", "y")).to(
         fabric.device, torch.float32
     )
-    trainer = Trainer(fabric, model, model.phases[0], 0, 1000, settings)
-    trainer.activate()
+    trainer = Trainer(PhaseState(fabric, model, model.phases[0], 0, 1000, settings))
+    trainer.state.activate()
 
     def step() -> Tensor:
         index = torch.randperm(rows.count)[: settings.batch_size].to(fabric.device)
-        return trainer.train(*rows.take(index))
+        return trainer.train(rows.take(index))
 
     return trainer, step, model
 
@@ -145,7 +146,7 @@ def measure(
 ) -> dict[str, Any]:
     """One row of the report."""
     trainer, step, model = trainer_of(CASES[name], settings)
-    device = trainer.fabric.device
+    device = trainer.state.fabric.device
     trained, sampled = work(CASES[name])
     rates: dict[str, Any] = {}
     for what, call, pairs, flops in (

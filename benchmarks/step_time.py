@@ -34,6 +34,7 @@ from wyner.data.synthetic import mog
 from wyner.models import WynerVAE
 from wyner.seeds import ROWS, mix
 from wyner.training.fabric import launch
+from wyner.training.phase_state import PhaseState
 from wyner.training.rows import rows_of
 from wyner.training.settings import Settings
 from wyner.training.trainer import Trainer
@@ -149,17 +150,15 @@ def wyner_trainer(a: float, compiled: bool, data: dict[str, Any]) -> tuple[Train
     model = WynerVAE(x=Real(D), y=Real(D), z=D, u=D, v=D, lam=LAM, alpha=a)
     settings = Settings(epochs=500, batch_size=BATCH, lr=LR, compile=compiled, accelerator="cpu")
     rows = rows_of(model, data, ("x", "y"))
-    trainer = Trainer(
-        launch(settings, [], None), model, model.phases[0], 0, 500 * (rows.count // BATCH), settings
-    )
-    return trainer, rows
+    steps, fabric = 500 * (rows.count // BATCH), launch(settings, [], None)
+    return Trainer(PhaseState(fabric, model, model.phases[0], 0, steps, settings)), rows
 
 
 def ours(trainer: Trainer, rows: Any) -> Callable[[int], float]:
     """A runner of n steps as `wyner.fit` takes them: gather, step, sums for the log, a look at the
     loss and at the clock."""
     at, epoch, order = 0, 0, torch.randperm(rows.count)
-    trainer.activate()
+    trainer.state.activate()
 
     def run(n: int) -> float:
         nonlocal at, epoch, order
@@ -170,9 +169,9 @@ def ours(trainer: Trainer, rows: Any) -> Callable[[int], float]:
                 order = torch.randperm(
                     rows.count, generator=torch.Generator().manual_seed(mix(0, ROWS, epoch))
                 )
-            values, masks = rows.take(order[at : at + BATCH])
+            batch = rows.take(order[at : at + BATCH])
             at += BATCH
-            trainer.train(values, masks)  # looks at the loss and adds up the terms for the log
+            trainer.train(batch)  # looks at the loss and adds up the terms for the log
             now = time.monotonic()
             if now - last > 0.25:
                 last = now
@@ -184,7 +183,8 @@ def ours(trainer: Trainer, rows: Any) -> Callable[[int], float]:
 def same_loss(trainer: Trainer, net: ByHand, x: Tensor, y: Tensor) -> float:
     """Copies the parameters into the hand-written model and returns the relative difference of the
     losses."""
-    factors = trainer.model.factors
+    state = trainer.state
+    factors = state.model.factors
     name = {
         "q(z|x,y)": "z_xy",
         "q(u|z,x)": "u",
@@ -204,11 +204,9 @@ def same_loss(trainer: Trainer, net: ByHand, x: Tensor, y: Tensor) -> float:
         for i, latent in enumerate("zuv"):  # away from where they start, so that they count
             factors[f"p({latent})"].head.log_scale.fill_(0.1 * (i + 1))
             getattr(net, f"prior_{latent}").fill_(0.1 * (i + 1))
-        noise = trainer.noise(len(x), 123)
+        noise = state.noise(len(x), 123)
         drawn = [
-            trainer.program.plan.ops[op.args[0]]
-            for op in trainer.program.plan.ops
-            if op.kind == "draw"
+            state.program.plan.ops[op.args[0]] for op in state.program.plan.ops if op.kind == "draw"
         ]
         slots: dict[str, list[Tensor]] = {}
         for op, eps in zip(drawn, noise, strict=True):
@@ -218,7 +216,7 @@ def same_loss(trainer: Trainer, net: ByHand, x: Tensor, y: Tensor) -> float:
             ["q(z|x)", "q(z|y)", "q(u|z,x)", "q(v|z,y)"] if net.a else []
         )
         mine = float(net(x, y, [take(k) for k in keys]))
-        theirs = float(trainer.program({"x": x, "y": y}, noise, trainer.weights)[0])
+        theirs = float(state.program({"x": x, "y": y}, noise, state.weights(0.0))[0])
         for latent in "zuv":
             factors[f"p({latent})"].head.log_scale.fill_(0.0)
             getattr(net, f"prior_{latent}").fill_(0.0)

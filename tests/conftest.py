@@ -18,6 +18,9 @@ from hypothesis import settings
 if (here := str(Path(__file__).parent)) not in sys.path:
     sys.path.insert(0, here)
 
+import shapes
+
+shapes.on()
 torch.set_num_threads(1)
 settings.register_profile(
     "wyner", derandomize=True, deadline=None, database=None
@@ -30,6 +33,16 @@ def _seeded() -> None:
     """Every test starts from the same random state, so that its order among the others does not
     matter."""
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Shapes are not checked at run time, which does not trace under `torch.compile`."""
+    shapes.off()
+    try:
+        yield
+    finally:
+        shapes.on()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import wyner
-from wyner import config
+from wyner import codec
 from wyner.errors import DataError, ShapeError
 from wyner.ragged import Ragged, bucketed, waste
 from wyner.variables import Real, Sequence
@@ -156,7 +156,7 @@ def test_the_space_takes_shorter_and_padded_values():
     assert space.prepare(x) is x
     assert space.prepare(torch.zeros(3, 4, 2)).shape == (3, 4, 2)
     assert space.prepare(torch.zeros(3, 4, 2, dtype=torch.int64)).dtype == torch.float32
-    assert config.decode(config.encode(space)) == space
+    assert codec.decode(codec.encode(space)) == space
 
 
 @pytest.mark.parametrize(

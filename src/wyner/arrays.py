@@ -13,27 +13,21 @@ from wyner.errors import DataError
 
 Array = Tensor | np.ndarray
 """A NumPy array or a PyTorch tensor."""
+KINDS = dict(zip("OUScM", ("objects", "strings", "bytes", "complex numbers", "dates")))
+"""What arrays hold that are not numbers."""
 
 
 def to_tensor(array: Array, name: str) -> Tensor:
-    """A tensor from a NumPy array, a tensor or nested lists of numbers; anything else is a
-    `DataError`.
-    """
+    """A tensor from a NumPy array, a tensor or nested lists; a `DataError` if not of numbers."""
     if isinstance(array, Tensor):
         return array
     array = np.asarray(array)
     if array.dtype.kind not in "buif":
-        kind = {
-            "O": "objects",
-            "U": "strings",
-            "S": "bytes",
-            "c": "complex numbers",
-            "M": "dates",
-        }.get(array.dtype.kind, str(array.dtype))
+        kind = KINDS.get(array.dtype.kind, str(array.dtype))
         raise DataError(
             f"{name}: expected an array of numbers, got {kind}; encode them as numbers first"
         )
-    if array.dtype == np.uint16 or array.dtype == np.uint32 or array.dtype == np.uint64:
+    if array.dtype in (np.uint16, np.uint32, np.uint64):
         array = array.astype(np.int64)
     return torch.from_numpy(np.ascontiguousarray(array))
 

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
@@ -26,12 +26,26 @@ app = typer.Typer(
 
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the run; new or empty.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
+Run = Annotated[Path, typer.Argument(help="Folder of a run.")]
+Text: TypeAlias = str | None
+Number: TypeAlias = float | None
+Count: TypeAlias = int | None
+Options = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Any key of an experiment file: data.correlations=[0.9], fit.weight_decay=0.01",
+    ),
+]
+NAMED = "A named data set (wyner list data) or an .npz file with arrays x and y."
+Other = Annotated[str | None, typer.Option(help="Another data set or .npz file.")]
+Epochs = Annotated[Count, typer.Option(help="Passes over the data; fewer for a quick look.")]
 
 
 @app.command(epilog="Example: wyner demo --out demo-run")
 def demo(
     out: Out = None,
-    epochs: Annotated[int | None, typer.Option(help="Fewer for a quick look.")] = None,
+    epochs: Epochs = None,
     seed: Annotated[int, typer.Option(help="Of weights, order and noise.")] = 0,
     quiet: Quiet = False,
 ) -> None:
@@ -41,13 +55,8 @@ def demo(
     from wyner.experiments import read
 
     chosen = {"seed": seed, **({"epochs": epochs} if epochs is not None else {})}
-    _train(
-        read("demo").changed(fit=chosen),
-        out or _free(Path("runs") / "demo"),
-        False,
-        not quiet,
-        True,
-    )
+    where = out or _free(Path("runs") / "demo")
+    _train(read("demo").changed(fit=chosen), where, False, not quiet, True)
 
 
 @app.command(
@@ -58,65 +67,46 @@ def demo(
 )
 def train(
     experiment: Annotated[
-        str | None,
+        Text,
         typer.Argument(
             help="A TOML file, or the name of a shipped experiment (wyner list experiments)."
         ),
     ] = None,
-    data: Annotated[
-        str | None,
-        typer.Option(
-            help="A named data set (wyner list data) or an .npz file with arrays x and y."
-        ),
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Name of the model (wyner list models).")
-    ] = None,
+    data: Annotated[Text, typer.Option(help=NAMED)] = None,
+    model: Annotated[Text, typer.Option(help="Name of the model (wyner list models).")] = None,
     lam: Annotated[
-        float | None, typer.Option(help="Weight of the common information, in [0, 1).")
+        Number, typer.Option(help="Weight of the common information, in [0, 1).")
     ] = None,
     alpha: Annotated[
-        float | None,
+        Number,
         typer.Option(help="Weight of the marginal and conditional terms; 0 trains in two stages."),
     ] = None,
-    z: Annotated[int | None, typer.Option(help="Size of the common latent.")] = None,
-    u: Annotated[int | None, typer.Option(help="Size of the local latent of x.")] = None,
-    v: Annotated[int | None, typer.Option(help="Size of the local latent of y.")] = None,
+    z: Annotated[Count, typer.Option(help="Size of the common latent.")] = None,
+    u: Annotated[Count, typer.Option(help="Size of the local latent of x.")] = None,
+    v: Annotated[Count, typer.Option(help="Size of the local latent of y.")] = None,
     hidden: Annotated[
-        str | None, typer.Option(help="Widths of hidden layers, for example 256,256,256.")
+        Text, typer.Option(help="Widths of hidden layers, for example 256,256,256.")
     ] = None,
     activation: Annotated[
-        str | None, typer.Option(help="relu, elu, leaky_relu, gelu, silu, tanh.")
+        Text, typer.Option(help="relu, elu, leaky_relu, gelu, silu, tanh.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Rows a step.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
-    schedule: Annotated[
-        str | None, typer.Option(help="constant, one-cycle, cosine, linear.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of weights, order and noise.")] = None,
+    epochs: Epochs = None,
+    batch_size: Annotated[Count, typer.Option(help="Rows a step.")] = None,
+    lr: Annotated[Number, typer.Option(help="Highest learning rate.")] = None,
+    schedule: Annotated[Text, typer.Option(help="constant, one-cycle, cosine, linear.")] = None,
+    seed: Annotated[Count, typer.Option(help="Of weights, order and noise.")] = None,
     patience: Annotated[
-        int | None, typer.Option(help="Epochs without improvement before stopping.")
+        Count, typer.Option(help="Epochs without improvement before stopping.")
     ] = None,
-    clip: Annotated[float | None, typer.Option(help="Largest gradient norm.")] = None,
+    clip: Annotated[Number, typer.Option(help="Largest gradient norm.")] = None,
     compile: Annotated[bool | None, typer.Option("--compile", help="Compile the step.")] = None,
-    precision: Annotated[str | None, typer.Option(help="32-true, bf16-mixed, ...")] = None,
-    accelerator: Annotated[str | None, typer.Option(help="auto, cpu, cuda, ...")] = None,
-    devices: Annotated[int | None, typer.Option(help="Processes or devices.")] = None,
-    checkpoint_seconds: Annotated[
-        float | None, typer.Option(help="Time between checkpoints.")
-    ] = None,
-    samples: Annotated[
-        int | None, typer.Option(help="Importance samples of the evaluation.")
-    ] = None,
-    rows: Annotated[int | None, typer.Option(help="Test rows to evaluate; all by default.")] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            help="Any key of an experiment file: data.correlations=[0.9], fit.weight_decay=0.01",
-        ),
-    ] = None,
+    precision: Annotated[Text, typer.Option(help="32-true, bf16-mixed, ...")] = None,
+    accelerator: Annotated[Text, typer.Option(help="auto, cpu, cuda, ...")] = None,
+    devices: Annotated[Count, typer.Option(help="Processes or devices.")] = None,
+    checkpoint_seconds: Annotated[Number, typer.Option(help="Time between checkpoints.")] = None,
+    samples: Annotated[Count, typer.Option(help="Importance samples of the evaluation.")] = None,
+    rows: Annotated[Count, typer.Option(help="Test rows to evaluate; all by default.")] = None,
+    option: Options = None,
     out: Out = None,
     resume: Annotated[Path | None, typer.Option(help="Continue this run, exactly.")] = None,
     report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
@@ -126,27 +116,15 @@ def train(
     from wyner.experiments import Experiment, read
     from wyner.runs import read_config
 
+    fit = dict(epochs=epochs, batch_size=batch_size, lr=lr, schedule=schedule, seed=seed)
+    fit |= dict(patience=patience, clip=clip, compile=compile, precision=precision)
+    fit |= dict(accelerator=accelerator, devices=devices, checkpoint_seconds=checkpoint_seconds)
+    widths = None if hidden is None else _widths(hidden)
     sections: dict[str, dict[str, Any]] = {
         "data": {"name": data},
-        "model": {"name": model, "lam": lam, "alpha": alpha, "z": z, "u": u, "v": v},
-        "networks": {
-            "hidden": None if hidden is None else _widths(hidden),
-            "activation": activation,
-        },
-        "fit": {
-            "epochs": epochs,
-            "batch_size": batch_size,
-            "lr": lr,
-            "schedule": schedule,
-            "seed": seed,
-            "patience": patience,
-            "clip": clip,
-            "compile": compile,
-            "precision": precision,
-            "accelerator": accelerator,
-            "devices": devices,
-            "checkpoint_seconds": checkpoint_seconds,
-        },
+        "model": dict(name=model, lam=lam, alpha=alpha, z=z, u=u, v=v),
+        "networks": {"hidden": widths, "activation": activation},
+        "fit": fit,
         "evaluate": {"samples": samples, "rows": rows},
     }
     sections = {
@@ -176,17 +154,16 @@ def train(
         )
     else:
         base = _experiment_on(data, sections)
-    _train(
-        base, out or _free(Path("runs") / Path(base.data["name"]).stem), False, not quiet, report
-    )
+    where = out or _free(Path("runs") / Path(base.data["name"]).stem)
+    _train(base, where, False, not quiet, report)
 
 
 @app.command(epilog="Example: wyner evaluate runs/mog --samples 1000")
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    samples: Annotated[int | None, typer.Option(help="Importance samples.")] = None,
-    rows: Annotated[int | None, typer.Option(help="Test rows; all by default.")] = None,
-    data: Annotated[str | None, typer.Option(help="Another data set or .npz file.")] = None,
+    run: Run,
+    samples: Annotated[Count, typer.Option(help="Importance samples.")] = None,
+    rows: Annotated[Count, typer.Option(help="Test rows; all by default.")] = None,
+    data: Other = None,
     report: Annotated[bool, typer.Option(help="Rewrite report.html.")] = True,
 ) -> None:
     """Likelihoods and information of a run on held-out pairs."""
@@ -202,7 +179,7 @@ def evaluate(
     )
 )
 def sample(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    run: Run,
     to: Annotated[Path, typer.Option(help="The .npz file to write.")] = Path("samples.npz"),
     n: Annotated[int, typer.Option("--n", "-n", help="Pairs, or draws per given row.")] = 16,
     given: Annotated[
@@ -236,18 +213,17 @@ def sample(
     )
 )
 def traverse(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    run: Run,
     to: Annotated[
         Path, typer.Option(help="A .png, .pdf or .svg sheet, or an .npz file of arrays.")
     ] = Path("traverse.png"),
     along: Annotated[
-        str | None, typer.Option(help="The latent that moves; the first common one by default.")
+        Text, typer.Option(help="The latent that moves; the first common one by default.")
     ] = None,
     dims: Annotated[
-        str | None,
-        typer.Option(help="Its coordinates, such as 0,3; the most used ones by default."),
+        Text, typer.Option(help="Its coordinates, such as 0,3; the most used ones by default.")
     ] = None,
-    rows: Annotated[str | None, typer.Option(help="Test rows to start from, such as 0,5.")] = None,
+    rows: Annotated[Text, typer.Option(help="Test rows to start from, such as 0,5.")] = None,
     between: Annotated[
         bool, typer.Option(help="Paths from each row to the next, instead of coordinates.")
     ] = False,
@@ -255,9 +231,9 @@ def traverse(
     span: Annotated[
         float, typer.Option(help="How far coordinates move, in standard deviations of the prior.")
     ] = 3.0,
-    data: Annotated[str | None, typer.Option(help="Another data set or .npz file.")] = None,
+    data: Other = None,
     seed: Annotated[
-        int | None, typer.Option(help="Draw the latents that are held, instead of their means.")
+        Count, typer.Option(help="Draw the latents that are held, instead of their means.")
     ] = None,
 ) -> None:
     """Move through the latents of a run: one coordinate at a time, or from row to row; a sheet of
@@ -268,20 +244,9 @@ def traverse(
     numbers = lambda text, what: (
         None if text is None else _widths(text, f"{what}: expected numbers such as 0,3")
     )
-    places = {"dims": numbers(dims, "--dims"), "rows": numbers(rows, "--rows")}
-    print(
-        walking.traverse_run(
-            run,
-            to,
-            along=along,
-            between=between,
-            steps=steps,
-            span=span,
-            source=data,
-            seed=seed,
-            **places,
-        )
-    )
+    places: dict[str, Any] = {"dims": numbers(dims, "--dims"), "rows": numbers(rows, "--rows")}
+    how: dict[str, Any] = dict(along=along, between=between, steps=steps, span=span, seed=seed)
+    print(walking.traverse_run(run, to, source=data, **how, **places))
 
 
 @app.command(
@@ -298,16 +263,16 @@ def reproduce(
             help="A table by name (wyner list experiments) or a file; all with --redraw."
         ),
     ],
-    protocol: Annotated[str, typer.Option(help="short, paper or long.")] = "short",
+    protocol: Annotated[str, typer.Option(help="short, medium, paper or long.")] = "short",
     rows: Annotated[
-        str | None, typer.Option(help="Rows by name, separated by commas; all by default.")
+        Text, typer.Option(help="Rows by name, separated by commas; all by default.")
     ] = None,
-    seeds: Annotated[int | None, typer.Option(help="Models a row, from seed 0 up.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Fewer for a quick look.")] = None,
-    samples: Annotated[int | None, typer.Option(help="Importance samples of the table.")] = None,
-    test_rows: Annotated[int | None, typer.Option(help="Test rows of the table.")] = None,
+    seeds: Annotated[Count, typer.Option(help="Models a row, from seed 0 up.")] = None,
+    epochs: Epochs = None,
+    samples: Annotated[Count, typer.Option(help="Importance samples of the table.")] = None,
+    test_rows: Annotated[Count, typer.Option(help="Test rows of the table.")] = None,
     data: Annotated[
-        str | None, typer.Option(help="One of its data sets, or a folder of the same layout.")
+        Text, typer.Option(help="One of its data sets, or a folder of the same layout.")
     ] = None,
     on: Annotated[str, typer.Option(help="Rows that are measured: test or validation.")] = "test",
     out: Annotated[
@@ -322,21 +287,17 @@ def reproduce(
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a table of the paper again, several seeds a row, and print it beside the published one."""
+    """Train a table of the paper again, several seeds a row, and print it beside the published
+    one.
+    """
     from wyner.commands.reproducing import redrawn, reproduced
 
     if redraw:
         print("drawn again: " + ", ".join(map(str, redrawn(experiment, protocol, out))))
         return
     picked = [r.strip() for r in (rows or "").split(",") if r.strip()]
-    asked: dict[str, Any] = {
-        "rows": picked or None,
-        "seeds": seeds,
-        "epochs": epochs,
-        "samples": samples,
-        "test_rows": test_rows,
-        "data": data,
-    }
+    asked: dict[str, Any] = dict(rows=picked or None, seeds=seeds, epochs=epochs)
+    asked |= dict(samples=samples, test_rows=test_rows, data=data)
     where: dict[str, Any] = {"out": out, "runs": runs, "figures": figures, "on": on}
     with _interruptible():
         page = reproduced(experiment, protocol, asked, progress=not quiet, **where)
@@ -350,24 +311,17 @@ def reproduce(
     )
 )
 def sweep(
-    data: Annotated[
-        str,
-        typer.Option(
-            help="A named data set (wyner list data) or an .npz file with arrays x and y."
-        ),
-    ],
-    model: Annotated[
-        str | None, typer.Option(help="Name of the model; WynerVAE by default.")
-    ] = None,
+    data: Annotated[str, typer.Option(help=NAMED)],
+    model: Annotated[Text, typer.Option(help="Name of the model; WynerVAE by default.")] = None,
     lam: Annotated[
-        str | None,
+        Text,
         typer.Option(help="Values of lambda, separated by commas; the default without --over."),
     ] = None,
     over: Annotated[
         list[str] | None, typer.Option(help="Any other argument or setting: key=v1,v2,...")
     ] = None,
     seeds: Annotated[int, typer.Option(help="Models a value.")] = 3,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
+    epochs: Epochs = None,
     samples: Annotated[int, typer.Option(help="Importance samples of the numbers.")] = 50,
     rows: Annotated[int, typer.Option(help="Validation rows of the numbers, at most.")] = 1000,
     option: Annotated[
@@ -394,21 +348,11 @@ def sweep(
         values["lam"] = sweeps.parse_values(f"lam={lam}")[1] if lam else list(sweeps.LAMBDAS)
     base = _experiment_on(data, sections)
     with _interruptible():
-        found = sweeps.sweep(
-            base,
-            values,
-            seeds=seeds,
-            samples=samples,
-            rows=rows,
-            prune=prune,
-            out=out,
-            progress=not quiet,
-        )
+        how: dict[str, Any] = dict(seeds=seeds, samples=samples, rows=rows, prune=prune, out=out)
+        found = sweeps.sweep(base, values, progress=not quiet, **how)
     print(f"\n{(found.folder / 'sweep.md').read_text()}")
-    print(
-        f"best: {found.best.label}; chosen: {found.chosen.label}; table, numbers and figure:"
-        f" {found.folder}"
-    )
+    print(f"best: {found.best.label}; chosen: {found.chosen.label}")
+    print(f"table, numbers and figure: {found.folder}")
 
 
 @app.command(
@@ -425,17 +369,15 @@ def information(
         ),
     ],
     covariance: Annotated[
-        str | None, typer.Option(help="The file is a covariance: sizes of x and y, such as 3,2.")
+        Text, typer.Option(help="The file is a covariance: sizes of x and y, such as 3,2.")
     ] = None,
-    key: Annotated[str | None, typer.Option(help="Which array of an .npz file.")] = None,
+    key: Annotated[Text, typer.Option(help="Which array of an .npz file.")] = None,
     unit: Annotated[str, typer.Option(help="nats or bits, for tables.")] = "nats",
     solver: Annotated[
         str, typer.Option(help="penalty, alternating or admm, for tables.")
     ] = "penalty",
-    gamma: Annotated[float | None, typer.Option(help="Also the relaxed C_gamma.")] = None,
-    lam: Annotated[
-        float | None, typer.Option(help="Also the Lagrangian's minimum at lambda.")
-    ] = None,
+    gamma: Annotated[Number, typer.Option(help="Also the relaxed C_gamma.")] = None,
+    lam: Annotated[Number, typer.Option(help="Also the Lagrangian's minimum at lambda.")] = None,
     seed: Annotated[int, typer.Option(help="Of the solver's starts.")] = 0,
     plot: Annotated[
         Path | None, typer.Option(help="A PNG file for the curve and the optimal Z, for tables.")
@@ -452,15 +394,8 @@ def information(
                 f"--covariance: expected the sizes of x and y such as 3,2, got {covariance!r}"
             )
         split = (sizes[0], sizes[1])
-    options: dict[str, Any] = {
-        "unit": unit,
-        "solver": solver,
-        "gamma": gamma,
-        "lam": lam,
-        "seed": seed,
-        "plot": plot,
-    }
-    print(measures.describe(source, covariance=split, key=key, **options))
+    options: dict[str, Any] = dict(unit=unit, solver=solver, gamma=gamma, lam=lam, seed=seed)
+    print(measures.describe(source, covariance=split, key=key, plot=plot, **options))
 
 
 @app.command(
@@ -470,7 +405,7 @@ def information(
     )
 )
 def retrieve(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    run: Run,
     query: Annotated[
         Path,
         typer.Option(
@@ -485,12 +420,12 @@ def retrieve(
     ],
     k: Annotated[int, typer.Option("--k", "-k", help="Hits of each query.")] = 10,
     of: Annotated[
-        str | None, typer.Option("--from", help="Modality of the queries; the first by default.")
+        Text, typer.Option("--from", help="Modality of the queries; the first by default.")
     ] = None,
     to: Annotated[
-        str | None, typer.Option("--to", help="Modality of the gallery; the second by default.")
+        Text, typer.Option("--to", help="Modality of the gallery; the second by default.")
     ] = None,
-    distance: Annotated[str | None, typer.Option(help="cosine, the default, or euclidean.")] = None,
+    distance: Annotated[Text, typer.Option(help="cosine, the default, or euclidean.")] = None,
     keep: Annotated[
         Path | None, typer.Option(help="A new folder for the encoded gallery, to be used again.")
     ] = None,
@@ -511,7 +446,8 @@ def retrieve(
 
 @app.command(
     epilog=(
-        "Example: wyner convert runs/reproduce/dsae-short/cmi-0.8/seed-0 anna.wav ben.wav -o voices"
+        "Example: wyner convert runs/reproduce/dsae-short/cmi-0.8/seeds-0-2/000-seed=0 anna.wav"
+        " ben.wav -o voices"
     )
 )
 def convert(

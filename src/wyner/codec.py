@@ -6,7 +6,8 @@ A class that may stand in a configuration says its name; where its file lies doe
     @dataclass(frozen=True)
     class Gaussian(Family): ...
 
-    encode(Gaussian(Fixed(0.5)))  =  {"kind": "gaussian", "variance": {"kind": "fixed", "variance": 0.5}}
+    encode(Gaussian(Fixed(0.5)))  =  {"kind": "gaussian", "variance": {"kind": "fixed", "variance":
+    0.5}}
 
 Run folders, checkpoints and grids hold what `encode` writes; experiment files hold the same with
 the short forms of `read`. Nothing is pickled.
@@ -278,7 +279,9 @@ def _made(kind: Any, fields: Mapping[str, Any]) -> Any:
 
 
 def _listed(cls: Any) -> str:
-    """The field that a constructor of its own takes one by one, as in `Real(3, 4)`; none for most."""
+    """The field that a constructor of its own takes one by one, as in `Real(3, 4)`; none for
+    most.
+    """
     return "" if cls.__dataclass_params__.init else dataclasses.fields(cls)[0].name
 
 

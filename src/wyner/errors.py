@@ -1,6 +1,4 @@
-"""What can go wrong in a user's hands. Every message says what was expected, what came and what
-would be right.
-"""
+"""What can go wrong: every message says what was expected, what came, what would be right."""
 
 from __future__ import annotations
 

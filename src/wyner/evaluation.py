@@ -9,15 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from wyner.data.dataset import Dataset
 from wyner.errors import TaskError
 from wyner.models.base import Model
-
-PUBLISHED_OFFSET = 0.5 * np.log(2.0)
-"""Per coordinate: the published nll's of the mixture data use the constant of variance 1 with the
-exponent of variance 1/2."""
 
 
 @dataclass(frozen=True)
@@ -82,28 +76,14 @@ def evaluate(
         ("joint nll", pairs, None, "nll_joint")
     ]
     for name in reversed(names):
-        rest = {k: v for k, v in pairs.items() if k != name}
-        asked.append(
-            (
-                f"conditional nll of {name} given {','.join(rest)}",
-                {name: pairs[name]},
-                rest,
-                "nll_conditional",
-            )
-        )
+        own, rest = {name: pairs[name]}, {k: v for k, v in pairs.items() if k != name}
+        others = ",".join(rest)
+        asked.append((f"conditional nll of {name} given {others}", own, rest, "nll_conditional"))
         if len(names) > 2:
-            asked.append(
-                (f"conditional nll of {','.join(rest)} given {name}", rest, {name: pairs[name]}, "")
-            )
+            asked.append((f"conditional nll of {others} given {name}", rest, own, ""))
     for name in reversed(names):
-        asked.append(
-            (
-                f"marginal nll of {name}, without looking at the rest",
-                {name: pairs[name]},
-                None,
-                "nll_marginal",
-            )
-        )
+        title = f"marginal nll of {name}, without looking at the rest"
+        asked.append((title, {name: pairs[name]}, None, "nll_marginal"))
     for title, targets, given, key in asked:
         try:
             found = model.log_likelihood(**targets, given=given, samples=samples, seed=seed)
@@ -115,17 +95,8 @@ def evaluate(
             f" {float(found.ess.min()):.1f})"
         )
         unit = f"nats per {'pair' if given is None and len(targets) == 2 else 'row'}"
-        out.append(
-            Number(
-                title,
-                found.nll,
-                unit,
-                how,
-                found.standard_error,
-                dataset.truth.get(key),
-                "floor" if key in dataset.truth else "",
-            )
-        )
+        floor = (dataset.truth[key], "floor") if key in dataset.truth else ()
+        out.append(Number(title, found.nll, unit, how, found.standard_error, *floor))
     out += _information(model, dataset, pairs)
     return out
 
@@ -137,6 +108,7 @@ def _information(model: Model, dataset: Dataset, pairs: Mapping[str, Any]) -> li
         return []
     true = dataset.truth.get("common_information")
     rows = len(next(iter(pairs.values())))
+    most = f"{min(rows, 10_000)} rows; at most log of that"
     about = {
         "I41": (
             "rate of z (I41)",
@@ -145,24 +117,13 @@ def _information(model: Model, dataset: Dataset, pairs: Mapping[str, Any]) -> li
         "I40": ("I40", "h(p(z)) - mean h(q(z|x,y)), no bound, eq. (40), corrected"),
         "aggregate": (
             "I(X,Y;Z), aggregate estimate",
-            (
-                f"mean log q(z|x,y) / mixture of the posteriors of {min(rows, 10_000)} rows; at"
-                " most log of that"
-            ),
+            f"mean log q(z|x,y) / mixture of the posteriors of {most}",
         ),
     }
-    return [
-        Number(
-            about[k][0],
-            v,
-            "nats",
-            f"{about[k][1]}, {rows} rows",
-            None,
-            true,
-            "J(X;Y)" if true is not None else "",
-        )
-        for k, v in found.items()
-    ]
+    against = (None, true, "J(X;Y)") if true is not None else ()
+    critic = "mean of its critic at draws of the law"
+    named = [(*about.get(k, (k, critic)), v) for k, v in found.items()]
+    return [Number(name, v, "nats", f"{how}, {rows} rows", *against) for name, how, v in named]
 
 
 def as_rows(numbers: list[Number]) -> list[dict[str, Any]]:

@@ -21,8 +21,7 @@ from wyner.errors import RunError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A new file beside `path` to write to: it takes the place of `path` when the block ends, and
-    is removed if the block fails.
+    """A new file to write to, which takes the place of `path` if the block ends without failing.
 
     Raises:
         OSError: the folder cannot be written to, or the disk is full.
@@ -97,9 +96,7 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-    """Writes tensors and JSON metadata to one safetensors file, atomically, with a checksum of the
-    contents.
-    """
+    """Writes tensors, JSON metadata and a checksum to one safetensors file, atomically."""
     flat = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
     write_bytes(path, to_bytes(flat, {"meta": json.dumps(dict(meta)), "checksum": _digest(flat)}))
 

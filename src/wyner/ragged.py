@@ -1,6 +1,4 @@
-"""Sequences of different lengths without padding: whole rows, or windows that are cut anew in every
-epoch.
-"""
+"""Sequences of different lengths without padding: whole rows, or windows, cut every epoch."""
 
 from __future__ import annotations
 
@@ -18,8 +16,7 @@ CHUNK = 50
 
 
 class Ragged:
-    """Rows `(t_i, d)` one behind the other, as one array of frames `(sum t_i, d)`; what `fit` takes
-    in place of `(N, T, d)`.
+    """Rows `(t_i, d)` as one array of frames `(sum t_i, d)`, which `fit` takes for `(N, T, d)`.
 
     With `window = T` a row is a stretch of T frames: every sequence is cut into consecutive windows
     from a random offset, which changes from epoch to epoch; sequences shorter than T are left out.
@@ -58,9 +55,8 @@ class Ragged:
             self.owner, self.first, self.lengths = torch.arange(len(kept)), starts, lengths
             self.slack = torch.zeros_like(lengths)
         else:
-            count = ((lengths - window + 1) // window).clamp_min(
-                1
-            )  # so that any offset below T leaves as many windows
+            # so that any offset below T leaves as many windows
+            count = ((lengths - window + 1) // window).clamp_min(1)
             self.owner = torch.repeat_interleave(torch.arange(len(kept)), count)
             within = torch.arange(len(self.owner)) - (count.cumsum(0) - count)[self.owner]
             self.first = starts[self.owner] + window * within
@@ -91,9 +87,8 @@ class Ragged:
     def turn(self, generator: torch.Generator) -> None:
         """Cuts windows anew: one offset from 0 to T - 1 for every sequence."""
         if self.window is not None:
-            drawn = (
-                torch.rand(len(self.slack), generator=generator) * (self.slack.cpu() + 1)
-            ).long()
+            share = torch.rand(len(self.slack), generator=generator)
+            drawn = (share * (self.slack.cpu() + 1)).long()
             self.offset = drawn.to(self.owner.device)[self.owner]
 
     def to(self, device: torch.device, dtype: torch.dtype | None = None) -> Ragged:
@@ -116,16 +111,15 @@ class Ragged:
 
     def bytes(self) -> memoryview:
         """All frames and where rows begin and end, for a fingerprint."""
-        values = self.frames.cpu().contiguous().flatten().view(torch.uint8)
-        places = (
-            torch.stack([self.first, self.lengths]).cpu().contiguous().flatten().view(torch.uint8)
-        )
-        return torch.cat([values, places]).numpy().data
+        places = torch.stack([self.first, self.lengths])
+        raw = [a.cpu().contiguous().flatten().view(torch.uint8) for a in (self.frames, places)]
+        return torch.cat(raw).numpy().data
 
 
 def bucketed(order: Tensor, lengths: Tensor, batch: int, generator: torch.Generator) -> Tensor:
-    """An order in which batches hold rows of similar lengths: `order` sorted by length `CHUNK`
-    batches at a time, the batches shuffled.
+    """An order in which batches hold rows of similar lengths.
+
+    `order` is sorted by length, `CHUNK` batches at a time, and the batches are shuffled.
 
     Args:
         order: of the rows, `(N,)`; what does not fill a batch is left at the end.

@@ -32,7 +32,9 @@ class Constant(Schedule):
 @stored("linear")
 @dataclass(frozen=True)
 class Linear(Schedule):
-    """From `start` to `end` in a straight line over the first `until` of the training, then `end`."""
+    """From `start` to `end` in a straight line over the first `until` of the training, then
+    `end`.
+    """
 
     start: float = 0.0
     end: float = 1.0

@@ -1,6 +1,4 @@
-"""Seeds: every use of random numbers gets a stream of its own, so that no two of them coincide by
-accident.
-"""
+"""Seeds: every use of random numbers gets a stream of its own, so that no two coincide."""
 
 from __future__ import annotations
 

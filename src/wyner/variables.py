@@ -117,7 +117,9 @@ class Image(Space):
 
 @stored("binary")
 class Binary(Space):
-    """Arrays of zeros and ones, or of probabilities between them: `Binary(40)`, `Binary(28, 14)`."""
+    """Arrays of zeros and ones, or of probabilities between them: `Binary(40)`, `Binary(28,
+    14)`.
+    """
 
     def prepare(self, value: Tensor, name: str = "value") -> Tensor:
         value = super().prepare(value, name)
@@ -239,7 +241,8 @@ def check_finite(value: Tensor, name: str) -> None:
     found = float(value[tuple(first)])
     column = f", column {', '.join(map(str, first[1:]))}" if len(first) > 1 else ""
     raise DataError(
-        f"{name}: found {found} at row {first[0]}{column} (counting from 0); remove or impute it, or mark missing"
+        f"{name}: found {found} at row {first[0]}{column} (counting from 0); remove or impute it,"
+        " or mark missing"
         f" rows in {name}_mask"
     )
 

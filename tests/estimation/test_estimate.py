@@ -11,7 +11,8 @@ import pytest
 
 from wyner import information
 from wyner.errors import OptionError
-from wyner.estimation.estimate import fitting, interval_text
+from wyner.estimation.estimate import fitting
+from wyner.estimation.rows import interval_text
 from wyner.estimation.samples import read
 from wyner.information import Estimate, Estimates, tasks
 
@@ -105,6 +106,18 @@ def test_the_description_that_shows_all_of_i_is_chosen_whatever_its_j():
     assert (best.estimator, best.value, best.kind) == ("learned-codes", 0.5, "estimate")
     assert best.interval == pytest.approx((0.49, 0.51 + 0.01 * 0.5 / 0.49))
     assert found.shown == 0.5
+
+
+def test_intervals_of_descriptions_that_show_the_same_are_joined():
+    found = table(
+        row("infonce", "I", 1.0),
+        row("copula", "J", 1.2, 1.1, 1.3, "estimate", explains=1.0),
+        row("learned-gaussian", "J", 1.25, 0.9, 1.6, "estimate", explains=0.99),
+        row("learned-codes", "J", 0.4, 0.3, 9.0, "lower", explains=0.95),  # complete, but not equal
+    )
+    best = found.best("J")
+    assert (best.estimator, best.value) == ("copula", 1.2)
+    assert best.interval == pytest.approx((0.9, 1.6 + 0.01 * 1.25 / 0.99))
 
 
 def test_without_a_complete_description_the_wyner_vae_stands_between_its_bounds():

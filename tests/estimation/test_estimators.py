@@ -20,11 +20,11 @@ from wyner.estimation import (
     relaxed,
     table,
 )
-from wyner.estimation.neural import Learned
+from wyner.estimation.neural import Learned, sides
 from wyner.estimation.rows import Estimate, around
 from wyner.estimation.samples import read
 from wyner.estimation.tasks import flips
-from wyner.information.discrete.table import total_correlation
+from wyner.information.discrete.table import gacs_korner, total_correlation
 
 BITS = math.log(2)
 
@@ -93,14 +93,14 @@ def denoised(p, seed):
 
 def test_components():
     blocks = np.array([[5.0, 5, 0, 0], [5, 5, 0, 0], [0, 0, 20, 0], [0, 0, 0, 60]])
-    assert table.gacs_korner(blocks) == pytest.approx(
+    assert gacs_korner(blocks) == pytest.approx(
         -(0.2 * math.log(0.2) * 2 + 0.6 * math.log(0.6)), rel=1e-12
     )
     chain = np.array([[1.0, 1, 0], [0, 1, 1], [0, 0, 1]])
-    assert table.gacs_korner(chain) == 0
+    assert gacs_korner(chain) == 0
     noisy = np.array([[499.0, 1], [1, 499]])
-    assert table.gacs_korner(noisy) == 0
-    assert table.gacs_korner(noisy, 0.01) == pytest.approx(math.log(2), rel=1e-9)
+    assert gacs_korner(noisy) == 0
+    assert gacs_korner(noisy, 0.01) == pytest.approx(math.log(2), rel=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -144,6 +144,38 @@ def test_only_correlations_beyond_chance_are_kept():
     assert len(found.r) == 1
     assert abs(found.wyner - math.atanh(0.8)) < 4 * found.wyner_error
     assert abs(found.mutual + 0.5 * math.log(0.36)) < 4 * found.mutual_error
+
+
+def test_errors_of_canonical_correlations_are_their_deviations_over_samples():
+    """J = sum artanh r_i of two correlations: variance 2/n; I: sum r_i^2 / n."""
+    r, n, rng = np.array([0.8, 0.5]), 1000, np.random.default_rng(11)
+    found = []
+    for _ in range(200):
+        x, noise = rng.standard_normal((2, n, 2))
+        y = r * x + np.sqrt(1 - r * r) * noise
+        found.append(gaussian_fit.canonical(x - x.mean(0), y - y.mean(0)))
+    assert {len(f.r) for f in found} == {2}
+    for name in ("wyner", "mutual"):
+        spread = np.std([getattr(f, name) for f in found], ddof=1)
+        stated = np.mean([getattr(f, f"{name}_error") for f in found])
+        assert stated == pytest.approx(spread, rel=0.2)  # a deviation of 200: 5 percent
+    one = gaussian_fit.Canonical(r, np.eye(2), np.eye(2), 50)
+    assert one.wyner_error == pytest.approx(math.sqrt(2 / 50), rel=1e-12)
+    assert one.mutual_error == pytest.approx(math.sqrt((0.64 + 0.25) / 50), rel=1e-12)
+
+
+def test_both_sides_of_what_z_knows():
+    """Equal posteriors know nothing; posteriors far apart know which of the n rows it is."""
+    same = [float(s.mean()) for s in sides(torch.zeros(7, 7, dtype=torch.float64))]
+    assert same == pytest.approx([0, 0], abs=1e-12)
+    apart = torch.full((7, 7), -50.0, dtype=torch.float64).fill_diagonal_(0.0)
+    low, high = sides(apart)
+    assert low.tolist() == pytest.approx([math.log(7)] * 7, rel=1e-12)
+    assert high.tolist() == pytest.approx([50.0] * 7, rel=1e-12)
+    two = torch.tensor([[0.0, -1.0], [-2.0, 0.0]], dtype=torch.float64)
+    by_hand = [-math.log((1 + math.exp(-1)) / 2), -math.log((1 + math.exp(-2)) / 2)]
+    assert sides(two)[0].tolist() == pytest.approx(by_hand, rel=1e-12)
+    assert sides(two)[1].tolist() == pytest.approx([1.0, 2.0], rel=1e-12)
 
 
 def test_scores_of_a_gaussian_are_its_log_density_ratio():
@@ -216,7 +248,7 @@ def test_a_critic_of_independent_rows_says_nothing():
     before = torch.get_rng_state()
     made = critic.train(x, y, 0, epochs=2)
     assert torch.equal(torch.get_rng_state(), before)
-    assert made.f is None
+    assert made.towers is None
     assert not made.scores(x[:5], y[:5]).any()
 
 
@@ -271,6 +303,7 @@ def test_sides_are_read_as_what_they_are():
         (np.zeros(9), np.zeros(9), DataError, "at least 50 pairs, got 9"),
         (np.full(60, np.nan), np.arange(60.0), DataError, "finite"),
         (np.full(60, 0.5), np.arange(60) + 0.5, DataError, "constant"),
+        (np.array([None, 1.0] * 30), np.arange(60.0), DataError, "missing"),
     ],
 )
 def test_what_cannot_be_read_is_refused(x, y, error, says):

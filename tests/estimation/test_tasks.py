@@ -30,7 +30,7 @@ def test_erasures_have_the_values_of_the_specification(p, wyner):
 
 
 def test_blocks_add_up_as_the_solver_says():
-    task = tasks._blocks([(0.7, 0.1), (0.3, 0.25)])
+    task = tasks.blocks([(0.7, 0.1), (0.3, 0.25)])
     p = np.kron(np.diag([0.7, 0.0]), tasks.flips(0.1)) + np.kron(
         np.diag([0.0, 0.3]), tasks.flips(0.25)
     )

@@ -1,5 +1,5 @@
-"""One rule for claims: paired by seed, by rows where one seed is there, the same in both directions.
-Every number by hand."""
+"""One rule for claims: paired by seed, by rows where one seed is there, the same in both
+directions. Every number by hand."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def test_what_is_refused(tmp_path):
     for options, says in (
         (dict(rows=["mgo"]), "did you mean 'mog'"),
         (dict(seeds=0), "positive whole number"),
-        (dict(epochs=3), "takes --rows, --seeds and --samples"),
+        (dict(epochs=3), r"takes --rows \(tasks\), --seeds and --samples \(pairs a task\)"),
     ):
         with pytest.raises(OptionError, match=says):
             reproduce(study, out=tmp_path, runs=tmp_path, **options)

@@ -186,6 +186,9 @@ relation = "below"
 """
 
 
+TABLE = MINIMAL + "[[tables]]\nkind = 'columns'\n"
+
+
 def test_a_label_names_its_folder():
     assert grammar.parse(MINIMAL + ROW + CLAIM, "e").rows[0].slug == "a-b-1"
 
@@ -215,6 +218,12 @@ def test_a_label_names_its_folder():
         (MINIMAL + "[figures.curves]\nasid = []\n" + ROW, "'asid': did you mean 'aside'"),
         (MINIMAL + "[figures.curves]\nrows = ['a-b-2']\n" + ROW, "did you mean 'a-b-1'"),
         (MINIMAL + "[[tables]]\nkind = 'column'\n" + ROW, "table 'column': did you mean 'columns'"),
+        (
+            TABLE + "columns = ['nll_joit']\n" + ROW,
+            "unknown column 'nll_joit': did you mean 'nll_jo",
+        ),
+        (TABLE + "cells = 'slesh'\n" + ROW, "unknown cells 'slesh': did you mean 'slash'"),
+        (TABLE + "rows = ['a-b-2']\n" + ROW, "table columns: unknown row 'a-b-2'"),
         (MINIMAL + "[[tables]]\nkind = 'claims'\nnumber = 1\n" + ROW, "did you mean 'numbers'"),
         (MINIMAL + ROW.replace("JVAE", "JVAEE"), "did you mean 'JVAE'"),
         (MINIMAL + ROW + CLAIM.replace("a-b-1", "a"), "claim: unknown row 'a'"),
@@ -271,6 +280,13 @@ def test_networks_of_another_kind_are_given_whole():
     assert grammar.parse(text, "e").rows[0].networks == {"hidden": [8], "activation": "elu"}
     text = text.replace("activation = 'elu'", "kind = 'Strided'")
     assert grammar.parse(text, "e").rows[0].networks == {"kind": "Strided"}
+
+
+def test_the_example_of_the_documentation_is_a_study(pytestconfig):
+    page = (pytestconfig.rootpath / "docs" / "reproduce.md").read_text()
+    study = grammar.parse(page.split("```toml\n")[1].split("```")[0], "mine")
+    assert [r.slug for r in study.rows] == ["wyner", "jmvae"]
+    assert study.claims[0].metric in study.columns
 
 
 def test_a_study_of_your_own_is_a_file(tmp_path):

@@ -65,7 +65,7 @@ def found() -> Results:
                 metrics["nll_joint_plain"] = 0.0
             made.append(Cell(row, seed, None, metrics))
         cells[row.slug] = made
-    facts = Facts.of(load("mog", train=20, validation=5, test=5), study, "test")
+    facts = Facts.of(load("mog", train=20, validation=5, test=5))
     asked = {"command": "wyner reproduce mog", "device": "a device"}
     return Results(study, cells, {"": facts}, **asked, seconds={"cvae": 60.0}, lost={"cvae": 1})
 

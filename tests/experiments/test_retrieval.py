@@ -17,8 +17,8 @@ from wyner.data.dataset import Dataset
 from wyner.data.embeddings import embedded, extractor
 from wyner.data.zero_shot import Sides
 from wyner.errors import DataError, OptionError, RunError, ShapeError
+from wyner.estimation.linear import CCA, Linear, Principal
 from wyner.experiments import grammar
-from wyner.experiments.linear import CCA, Linear, Principal
 from wyner.experiments.questions.retrieval import Retrieval, codes, scores
 from wyner.experiments.reproduce import reproduce
 from wyner.metrics import retrieval_scores
@@ -357,7 +357,7 @@ def test_cca_comes_back_from_its_file():
     for one, other in zip(codes(made, sides), codes(again, sides), strict=True):
         np.testing.assert_array_equal(one, other)
     np.testing.assert_allclose(codes(made, sides)[0], made.cca.codes("x", a), rtol=1e-5, atol=1e-6)
-    question = Retrieval(k=(5,))
+    question = Retrieval(k=(5,), distance="euclidean")
     data = Dataset("d", {}, {}, {}, {}, sides={"test": sides})
     assert question.reference(data, "test")["precision_5"] == pytest.approx(0.25)
     assert question.answer(made, data, "test")["map"] > 0.9  # shades tell the classes apart

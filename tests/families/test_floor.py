@@ -40,10 +40,8 @@ def test_a_variance_below_a_falling_floor_waits_for_it():
         torch.testing.assert_close(head(raw).variance, torch.full((1, 1, 1, 1), variance))
 
 
-def test_training_ends_at_the_variance_of_the_data_and_the_model_is_saved_with_its_floor(tmp_path):
-    x = 0.3 * torch.randn(400, 2)
-    family = Gaussian(Trainable(floor=Linear(1.0, 1e-3, until=0.5), per="event"))
-    model = wyner.Model(
+def vae(family):
+    return wyner.Model(
         observed={"x": Real(2)},
         latent={"z": Real(1)},
         laws={"elbo": ("q(x) q(z|x)", "p(z) p(x|z)")},
@@ -51,6 +49,12 @@ def test_training_ends_at_the_variance_of_the_data_and_the_model_is_saved_with_i
         families={"x": family},
         networks=wyner.networks.MLPs(()),
     )
+
+
+def test_training_ends_at_the_variance_of_the_data_and_the_model_is_saved_with_its_floor(tmp_path):
+    x = 0.3 * torch.randn(400, 2)
+    family = Gaussian(Trainable(floor=Linear(1.0, 1e-3, until=0.5), per="event"))
+    model = vae(family)
     options = {"epochs": 30, "batch_size": 50, "lr": 3e-2, "schedule": "linear", "progress": False}
     single = wyner.fit(model, {"x": x}, **options).model
     variance = float(single.factors["p(x|z)"].head(torch.zeros(1, 2)).variance[0, 0].detach())
@@ -68,14 +72,7 @@ def test_training_ends_at_the_variance_of_the_data_and_the_model_is_saved_with_i
 def test_members_of_a_grid_have_the_floor_of_a_single_run():
     x = torch.randn(60, 2)
     family = Gaussian(Trainable(floor=Linear(1.0, 1e-2), per="coordinate"))
-    make = lambda: wyner.Model(
-        observed={"x": Real(2)},
-        latent={"z": Real(1)},
-        laws={"elbo": ("q(x) q(z|x)", "p(z) p(x|z)")},
-        objective=wyner.KL("elbo"),
-        families={"x": family},
-        networks=wyner.networks.MLPs(()),
-    )
+    make = lambda: vae(family)
     options = {"epochs": 3, "batch_size": 20, "progress": False}
     grid = wyner.fit(make(), {"x": x}, grid={"seed": [0, 1]}, launcher="batched", **options)
     alone = wyner.fit(make(), {"x": x}, grid={"seed": [0, 1]}, launcher="sequential", **options)

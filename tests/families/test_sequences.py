@@ -3,6 +3,8 @@ agree with densities."""
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import distributions as td
@@ -11,6 +13,7 @@ from wyner.errors import OptionError, ShapeError
 from wyner.families import Fixed, Gaussian, Recurrent, StepGaussian, Trainable, kl
 from wyner.families.distributions import kl_at
 from wyner.families.sequences import StepNormal
+from wyner.schedules import Linear
 from wyner.variables import Real, Sequence
 
 NAN = float("nan")
@@ -51,9 +54,12 @@ def test_steps_that_do_not_exist_count_nothing():
 def test_a_value_at_a_step_that_the_distribution_lacks_is_no_number():
     loc = torch.zeros(2, 5, 3)
     loc[0, 4:] = NAN
-    found = StepNormal(loc, torch.zeros(())).log_prob(torch.zeros(2, 5, 3))
-    assert torch.isfinite(found[1])
-    assert not torch.isfinite(found[0]) or found[0] == found[1]
+    short, whole = StepNormal(loc, torch.zeros(())), torch.zeros(2, 5, 3)
+    found = short.log_prob(whole)
+    assert torch.isnan(found[0])  # not -12 or -15 log(2 pi) / 2, as if the step counted or did not
+    assert float(found[1]) == pytest.approx(-7.5 * math.log(2 * math.pi), rel=1e-6)
+    whole[0, 4:] = NAN  # a value that ends where the distribution does
+    assert float(short.log_prob(whole)[0]) == pytest.approx(-6 * math.log(2 * math.pi), rel=1e-6)
 
 
 def test_gradients_are_finite_beside_padding():
@@ -113,6 +119,18 @@ def test_white_prior_is_the_standard_normal():
     )
     assert prior.mean.shape == (5, 3)
     assert prior.log_prob(x[:, :2]).shape == (4,)
+
+
+def test_a_scheduled_variance_or_floor_is_set_while_the_model_trains():
+    space, raw = Sequence(5, 3), torch.zeros(1, 5, 3)
+    fixed = StepGaussian(Fixed(Linear(4.0, 1.0))).head(space)
+    falling = StepGaussian(Trainable(0.02, floor=Linear(1.0, 0.01))).head(space)
+    for progress, variance, floor in ((0.0, 4.0, 1.0), (0.5, 2.5, 0.505), (1.0, 1.0, 0.02)):
+        with torch.no_grad():
+            fixed.anneal(progress)
+            falling.anneal(progress)
+        assert float(fixed(raw).variance[0, 0, 0]) == pytest.approx(variance, rel=1e-6)
+        assert falling(raw).variance[0, 4].tolist() == pytest.approx([floor] * 3, rel=1e-5)
 
 
 def test_heads_of_observed_sequences():

@@ -12,15 +12,8 @@ import torch
 
 from wyner.errors import DataError, OptionError
 from wyner.information import gaussian, pmf
-from wyner.information.discrete.certificate import largest_gain
-from wyner.information.discrete.decomposition import Decomposition, Program
-from wyner.information.discrete.pricing import best_products, random_starts
-from wyner.information.discrete.rectangles import maximal_rectangles
-from wyner.information.discrete.relaxed import Compression
-from wyner.information.discrete.repair import _jacobian, exact, restored, trivial
-from wyner.information.discrete.table import components, entropy, reduced
+from wyner.information.discrete.table import entropy, reduced
 
-RNG = np.random.default_rng(0)
 MOG = np.array([[1, 0, 0], [0, 1, 1], [0, 1, 1]]) / 5
 THREE = np.array([[0.85, 0.07, 0.08], [0.04, 0.88, 0.08], [0.06, 0.02, 0.92]]).T * np.array(
     [0.25, 0.35, 0.40]
@@ -223,83 +216,6 @@ def test_values_without_mass_and_values_that_say_the_same_change_nothing():
     assert found.latent.given_z[0].shape[1] == 4
     assert is_exact(found, wide)
     assert reduced(wide).table.shape == (2, 2)
-
-
-def test_components_by_hand():
-    x, y = components(np.array([[0.2, 0, 0], [0, 0.3, 0], [0.1, 0, 0], [0, 0.4, 0]]))
-    assert x.tolist() == [0, 1, 0, 1]
-    assert y.tolist() == [0, 1, -1]
-
-
-def test_maximal_rectangles_against_all_subsets():
-    for seed in range(5):
-        p = (np.random.default_rng(seed).random((4, 4)) > 0.45) * 1.0
-        found, all_ = maximal_rectangles(p, RNG)
-        assert all_
-        expected = set()
-        for mask in range(1, 16):
-            rows = np.array([mask >> k & 1 for k in range(4)], bool)
-            columns = (p[rows] > 0).all(0)
-            if columns.any():
-                closed = (p[:, columns] > 0).all(1)
-                expected.add((tuple(closed), tuple(columns)))
-        assert {(tuple(a), tuple(b)) for a, b in found} == expected
-
-
-@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 2)])
-def test_gradients(shape):
-    p = RNG.dirichlet(np.ones(math.prod(shape))).reshape(shape)
-    program = Program(p, [np.ones((2, 4, n), bool) for n in shape])
-    program.prices = torch.from_numpy(RNG.normal(size=(2, *shape)))
-    program.rho = torch.tensor([3.0, 7.0], dtype=torch.float64)
-    compression = Compression(p, 4, np.array([0.3, 0.8]))
-    for objective, size in ((program, 4 * (1 + sum(shape))), (compression, 4 * p.size)):
-        points = torch.from_numpy(RNG.normal(size=(2, size))).requires_grad_()
-        value, gradient = objective(points)
-        (auto,) = torch.autograd.grad(value.sum(), points)
-        torch.testing.assert_close(gradient.detach(), auto, rtol=1e-9, atol=1e-12)
-
-
-def test_jacobian_against_differences():
-    d = Decomposition(
-        RNG.dirichlet(np.ones(3)), tuple(RNG.dirichlet(np.ones(n), size=3) for n in (2, 4))
-    )
-    made, size = _jacobian(d), 1e-6
-    logit, k = np.zeros((3, 4)), 3 + 3 * 2 + 3 * 1 + 2  # p(y = 1 | z = 2)
-    logit[2, 1] = size
-    moved = d.factors[1] * np.exp(logit)
-    up = Decomposition(d.weights, (d.factors[0], moved / moved.sum(1, keepdims=True))).table
-    np.testing.assert_allclose(made[k], (up - d.table) / size, atol=1e-6)
-
-
-def test_repair_is_exact_whatever_it_is_given():
-    p = RNG.dirichlet(np.ones(12)).reshape(3, 4)
-    d = Decomposition(
-        RNG.dirichlet(np.ones(5)),
-        (RNG.dirichlet(np.ones(3), size=5), RNG.dirichlet(np.ones(4), size=5)),
-    )
-    for repaired in (exact(d, p), exact(restored(d, p), p), trivial(p)):
-        np.testing.assert_allclose(repaired.table, p, atol=1e-15)
-        assert repaired.rate(entropy(p)) <= entropy(p) + 1e-12
-    assert trivial(p).rate(entropy(p)) == pytest.approx(
-        min(entropy(p.sum(0)), entropy(p.sum(1))), rel=1e-12
-    )
-
-
-def test_proof_lies_above_every_product_and_near_the_best():
-    prices = RNG.normal(size=(3, 4)) * 2
-    p = np.full((3, 4), 1 / 12)
-    rectangles, _ = maximal_rectangles(p, RNG)
-    best = best_products(prices, *random_starts(rectangles, 200, RNG)).gains[0]
-    proof = largest_gain(prices, rectangles, float(best))
-    a, b = RNG.dirichlet(np.full(3, 0.5), 20_000), RNG.dirichlet(np.full(4, 0.5), 20_000)
-    values = (
-        -(a * np.log(a + 1e-300)).sum(1)
-        - (b * np.log(b + 1e-300)).sum(1)
-        - np.einsum("sx,xy,sy->s", a, prices, b)
-    )
-    assert values.max() <= best + 1e-12
-    assert best <= proof <= best + 1e-3
 
 
 def test_bounds_enclose_random_tables():

@@ -1,8 +1,8 @@
-"""The digit classifier: it learns, it is kept with its accuracy, and a damaged file is made
-again."""
+"""Classifiers learn, are kept with their accuracy, and are made again from a damaged file."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,7 +11,14 @@ from wyner.errors import ShapeError
 from wyner.files import write_tensors
 from wyner.metrics import Classifier, train_classifier
 from wyner.metrics import classifier as module
-from wyner.metrics.classifier import HouseNumberNet, LeNet5, digit_classifier
+from wyner.metrics.classifier import (
+    HouseNumberNet,
+    LeNet5,
+    digit_classifier,
+    kept,
+    svhn_classifier,
+    warped,
+)
 
 
 def digits(n: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -81,3 +88,81 @@ def test_the_cache_is_read_and_a_damaged_file_is_made_again(tmp_path, monkeypatc
     file.write_bytes(b"no tensors")
     digit_classifier(cache=tmp_path)
     assert made == [6000] * 3
+
+
+def house_numbers(n: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Bars at one of four angles, of any two brightnesses: what is left when brightness and
+    contrast do not count."""
+    g = torch.Generator().manual_seed(seed)
+    labels = torch.randint(0, 4, (n,), generator=g)
+    y, x = torch.meshgrid(torch.linspace(-1, 1, 32), torch.linspace(-1, 1, 32), indexing="ij")
+    angle = labels * np.pi / 4
+    bar = (x * angle.cos()[:, None, None] + y * angle.sin()[:, None, None]).abs() < 0.3
+    low, high = torch.rand(2, n, 1, 1, generator=g)
+    picture = torch.where(bar, 0.2 * low, 0.3 + 0.7 * high)
+    return (255 * picture[:, None].expand(-1, 3, -1, -1)).round().byte(), labels
+
+
+def test_the_house_number_network_learns_and_repeats_itself():
+    train, test = house_numbers(200, 0), house_numbers(100, 1)
+    options = {
+        "network": lambda: HouseNumberNet(4, 4),
+        "augment": warped,
+        "epochs": 4,
+        "batch_size": 20,
+        "lr": 1e-2,
+        "bf16": True,
+    }
+    one = train_classifier(*train, *test, **options)
+    assert one.accuracy > 0.9
+    again = train_classifier(*train, *test, **options)
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(one.network.parameters(), again.network.parameters(), strict=True)
+    )
+    x = test[0].float() / 255
+    assert torch.equal(one(test[0]), one(x))
+    dim = one.network(0.5 * x + 0.2) - one.network(x)
+    assert float(dim.detach().abs().mean()) < 0.3 * float(
+        one.network(x).detach().abs().mean()
+    )  # brightness and contrast hardly count
+
+
+def test_warps_without_size_do_nothing_but_negatives():
+    x = torch.rand(40, 3, 32, 32)
+    found = warped(x, 0, 0, 0, 0)
+    same, negative = (((found - y).abs().amax((1, 2, 3)) < 1e-5) for y in (x, 1 - x))
+    assert bool((same ^ negative).all())
+    assert abs(int(negative.sum()) - 20) < 5 * 10**0.5
+    assert bool(((warped(x) >= -1e-5) & (warped(x) <= 1 + 1e-5)).all())
+
+
+def test_another_seed_is_tried_below_the_least_accuracy(tmp_path):
+    seeds: list[int] = []
+
+    def train(accuracies: list[float]):
+        return lambda seed: seeds.append(seed) or Classifier(LeNet5().eval(), accuracies[seed])
+
+    assert kept("a", LeNet5, train([0.97, 0.995]), 0.99, tmp_path).accuracy == 0.995
+    assert kept("a", LeNet5, train([]), 0.99, tmp_path).accuracy == 0.995  # from the cache
+    assert kept("b", LeNet5, train([0.992]), 0.99, tmp_path).accuracy == 0.992
+    assert kept("c", LeNet5, train([0.98, 0.97]), 0.99, tmp_path).accuracy == 0.98
+    assert seeds == [0, 1, 0, 0, 1]
+
+
+def test_house_numbers_come_from_the_data_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("WYNER_DATA_DIR", str(tmp_path))
+    (tmp_path / "svhn").mkdir()
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (50, 32, 32, 3), dtype=np.uint8)
+    np.savez(tmp_path / "svhn" / "s.npz", images=images, labels=np.arange(50) % 10)
+    sizes: list[tuple[int, int]] = []
+
+    def quick(images, labels, test_images, test_labels, **options):
+        sizes.append((len(images), len(test_images)))
+        return Classifier(HouseNumberNet().eval(), 0.93)
+
+    monkeypatch.setattr(module, "train_classifier", quick)
+    assert svhn_classifier(cache=tmp_path / "cache").accuracy == 0.93
+    assert svhn_classifier(cache=tmp_path / "cache").accuracy == 0.93
+    assert sizes == [(40, 10)]

@@ -8,16 +8,8 @@ import math
 import pytest
 import torch
 
+from wyner import metrics
 from wyner.errors import DataError, OptionError, ShapeError
-from wyner.metrics import (
-    average_precision,
-    average_precision_at,
-    chance_scores,
-    paired_top1,
-    precision_at,
-    ranked_relevance,
-    retrieval_scores,
-)
 
 
 def draws(q: int = 40, n: int = 60, d: int = 3, classes: int = 5, seed: int = 0):
@@ -50,7 +42,7 @@ def by_hand(relevant: list[bool], k: int) -> dict[str, float]:
 @pytest.mark.parametrize("k", [1, 7, 60])
 def test_scores_are_those_of_a_loop_over_ranks(distance, k):
     a, b, la, lb = draws()
-    found = retrieval_scores(a, b, la, lb, k=k, distance=distance, block=7)
+    found = metrics.retrieval_scores(a, b, la, lb, k=k, distance=distance, block=7)
     want: dict[str, list[float]] = {}
     for query, label in zip(a, la):
         if distance == "cosine":
@@ -75,7 +67,7 @@ def test_agrees_with_torchmetrics_where_the_definitions_do():
     )  # it drops what scores below 0
     index = torch.arange(len(a))[:, None].expand_as(near).flatten()
     target = (la[:, None] == lb).flatten()
-    found = retrieval_scores(a, b, la, lb, k=10)
+    found = metrics.retrieval_scores(a, b, la, lb, k=10)
     whole = retrieval.RetrievalMAP()(near.flatten(), target, indexes=index)
     top = retrieval.RetrievalPrecision(top_k=10)(near.flatten(), target, indexes=index)
     assert found["map"] == pytest.approx(float(whole), rel=1e-6)
@@ -85,24 +77,31 @@ def test_agrees_with_torchmetrics_where_the_definitions_do():
 def test_known_rankings():
     perfect = torch.tensor([[True] * 4 + [False] * 6])
     worst = perfect.flip(1)
-    assert precision_at(perfect, 4).item() == average_precision(perfect).item() == 1
+    assert metrics.precision_at(perfect, 4).item() == metrics.average_precision(perfect).item() == 1
     assert (
-        average_precision_at(perfect, 8).item() == 0.5
+        metrics.average_precision_at(perfect, 8).item() == 0.5
     )  # divided by K, not by the 4 relevant ones
-    assert average_precision(worst).item() == pytest.approx((1 / 7 + 2 / 8 + 3 / 9 + 4 / 10) / 4)
-    assert average_precision(worst, interpolated=True).item() == pytest.approx(0.4)
-    assert average_precision(torch.zeros(1, 3, dtype=torch.bool)).item() == 0
+    assert metrics.average_precision(worst).item() == pytest.approx(
+        (1 / 7 + 2 / 8 + 3 / 9 + 4 / 10) / 4
+    )
+    assert metrics.average_precision(worst, interpolated=True).item() == pytest.approx(0.4)
+    assert metrics.average_precision(torch.zeros(1, 3, dtype=torch.bool)).item() == 0
 
 
 def test_ties_keep_the_order_of_the_gallery():
     a, b = torch.ones(1, 2), torch.ones(6, 2)
     labels = torch.tensor([1, 0, 1, 0, 0, 1])
     for distance in ("cosine", "euclidean"):
-        assert ranked_relevance(a, b, [1], labels, distance)[0].tolist() == (labels == 1).tolist()
-    assert paired_top1(torch.ones(4, 2), torch.ones(4, 2)) == 0.25  # the first of four equal ones
-    assert ranked_relevance(torch.zeros(1, 2), torch.randn(3, 2), [0], [0, 1, 0]).tolist() == [
-        [True, False, True]
-    ]
+        assert (
+            metrics.ranked_relevance(a, b, [1], labels, distance)[0].tolist()
+            == (labels == 1).tolist()
+        )
+    assert (
+        metrics.paired_top1(torch.ones(4, 2), torch.ones(4, 2)) == 0.25
+    )  # the first of four equal ones
+    assert metrics.ranked_relevance(
+        torch.zeros(1, 2), torch.randn(3, 2), [0], [0, 1, 0]
+    ).tolist() == [[True, False, True]]
 
 
 def test_chance_is_the_mean_over_random_orders():
@@ -110,16 +109,16 @@ def test_chance_is_the_mean_over_random_orders():
     g = torch.Generator().manual_seed(3)
     labels, k, rounds = torch.arange(40) % 4, 12, 4000
     relevant = torch.stack([(labels == 0)[torch.randperm(40, generator=g)] for _ in range(rounds)])
-    want = chance_scores([0], labels, k=k)
+    want = metrics.chance_scores([0], labels, k=k)
     drawn = {
-        "precision": precision_at(relevant, k),
-        "map": average_precision(relevant),
-        "map_k": average_precision_at(relevant, k),
+        "precision": metrics.precision_at(relevant, k),
+        "map": metrics.average_precision(relevant),
+        "map_k": metrics.average_precision_at(relevant, k),
     }
     for name, values in drawn.items():
         z = (float(values.mean()) - want[name]) / (float(values.std()) / math.sqrt(rounds))
         assert abs(z) < 5, (name, z)
-    many = chance_scores(
+    many = metrics.chance_scores(
         torch.arange(25), torch.arange(14_600) % 25, k=100
     )  # the size of Sketchy's split 1
     assert many["precision"] == pytest.approx(0.04)
@@ -132,7 +131,9 @@ def test_interpolation_adds_little_to_long_rankings():
     labels = torch.arange(14_600) % 25
     scores = torch.randn(10, 14_600, generator=g) + 1.5 * (labels == 0)
     ranked = (labels == 0)[scores.argsort(1, descending=True)]
-    gain = float((average_precision(ranked, True) - average_precision(ranked)).mean())
+    gain = float(
+        (metrics.average_precision(ranked, True) - metrics.average_precision(ranked)).mean()
+    )
     assert 0 < gain < 0.004
 
 
@@ -141,23 +142,23 @@ def test_paired_top1_counts_partners():
     b = torch.randn(50, 4, generator=g)
     a = b.clone()
     a[[3, 7]] = b[[7, 3]]
-    assert paired_top1(a, b, block=8) == 48 / 50
-    assert paired_top1(a, b, distance="cosine") == 48 / 50
+    assert metrics.paired_top1(a, b, block=8) == 48 / 50
+    assert metrics.paired_top1(a, b, distance="cosine") == 48 / 50
 
 
 def test_refusals():
     a, b, la, lb = draws()
     with pytest.raises(OptionError, match="k: expected a number from 1 to the 60 items"):
-        retrieval_scores(a, b, la, lb, k=61)
+        metrics.retrieval_scores(a, b, la, lb, k=61)
     with pytest.raises(DataError, match="no item with label 9"):
-        retrieval_scores(a, b, la * 0 + 9, lb, k=5)
+        metrics.retrieval_scores(a, b, la * 0 + 9, lb, k=5)
     with pytest.raises(ShapeError, match="codes of one length"):
-        ranked_relevance(a[:, :2], b, la, lb)
+        metrics.ranked_relevance(a[:, :2], b, la, lb)
     with pytest.raises(ShapeError, match="one label for each of the 60 rows"):
-        ranked_relevance(a, b, la, lb[:-1])
+        metrics.ranked_relevance(a, b, la, lb[:-1])
     with pytest.raises(OptionError, match="unknown distance 'cosinus'"):
-        ranked_relevance(a, b, la, lb, "cosinus")
+        metrics.ranked_relevance(a, b, la, lb, "cosinus")
     with pytest.raises(ShapeError, match="a partner for every query"):
-        paired_top1(a, b)
+        metrics.paired_top1(a, b)
     with pytest.raises(ShapeError, match="bool"):
-        average_precision(torch.ones(2, 2))
+        metrics.average_precision(torch.ones(2, 2))

@@ -6,9 +6,16 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
 from wyner.errors import DataError, ShapeError
-from wyner.metrics import conversion_accuracy, crossed_pairs, equal_error_rate, verification
+from wyner.metrics import (
+    conversion_accuracy,
+    crossed_pairs,
+    equal_error_rate,
+    recording_codes,
+    verification,
+)
 
 
 def test_separated_and_equal_scores():
@@ -44,6 +51,22 @@ def test_all_pairs_of_recordings_are_tried():
     assert (found.same, found.same + found.different) == (672, 18_336)  # the core test of TIMIT
     assert found.eer_percent == 0.0
     assert "18,336 pairs" in str(found)
+
+
+def test_the_code_of_a_recording_is_the_mean_of_all_its_frames():
+    """First frames say nothing of the speaker, or the wrong thing: only the whole stretch does."""
+    voices = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    frames = voices[[0, 0, 1, 1]][:, None].repeat(1, 4, 1)  # four recordings of four frames
+    frames[:, 0] = voices[[1, 0, 1, 0]]
+    found = recording_codes(frames, ["a", "b", "c", "d"])
+    assert found["a"].tolist() == [0.75, 0.25]
+    assert found["b"].tolist() == [1.0, 0.0]
+    whole = torch.stack(list(found.values()))
+    assert verification(whole, [0, 0, 1, 1]).eer_percent == 0.0
+    assert verification(frames[:, 0], [0, 0, 1, 1]).eer_percent > 40
+    both = recording_codes(torch.arange(6.0).reshape(3, 2), ["late", "soon", "late"])
+    assert {k: v.tolist() for k, v in both.items()} == {"late": [2.0, 3.0], "soon": [2.0, 3.0]}
+    assert list(both) == ["late", "soon"]
 
 
 def test_bad_input_is_refused():

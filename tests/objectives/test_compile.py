@@ -39,6 +39,7 @@ def smallest():
     return model, {"x": torch.randn(16, 2)}
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(("make", "backend"), [(everything, "aot_eager"), (smallest, "inductor")])
 def test_a_step_is_one_graph_with_the_eager_values_and_gradients(make, backend):
     model, given = make()

@@ -356,3 +356,14 @@ def scored(model: Model, law: str) -> tuple[list[str], list[str]] | None:
     ]
     given = [v for v in p.variables if v in data(p)]
     return (targets, given) if targets and data(q) == {*targets, *given} else None
+
+
+def questions(model):
+    """`{law: (targets, given)}`: the first pair of laws that answers each question, which is the
+    one the library uses."""
+    found = {}
+    for law in model.laws:
+        asked = scored(model, law)
+        if asked and asked not in found.values():
+            found[law] = asked
+    return found

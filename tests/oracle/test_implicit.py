@@ -69,11 +69,7 @@ def everything(**more) -> VariationalWyner:
         **more,
     }
     model = VariationalWyner(
-        x=Real(2),
-        y=Real(3),
-        z=2,
-        u=1,
-        v=2,
+        **{"x": Real(2), "y": Real(3), "z": 2, "u": 1, "v": 2},
         networks=MLPs(()),
         critics=Critics(width=8, hidden=(8,)),
         **options,

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from oracle.cases import CASES, DENSE, build, scored, set_posteriors
+from oracle.cases import CASES, DENSE, build, questions, set_posteriors
 from oracle.gaussian import joints_of
 from oracle.statistics import LIMIT, assert_mean, z_of_mean
 from wyner import Real
@@ -15,17 +15,6 @@ from wyner.models import WynerVAE
 from wyner.networks import MLPs
 
 pytestmark = pytest.mark.usefixtures("float64")
-
-
-def questions(model):
-    """`{law: (targets, given)}`: the first pair of laws that answers each question, which is the
-    one the library uses."""
-    found = {}
-    for law in model.laws:
-        asked = scored(model, law)
-        if asked and asked not in found.values():
-            found[law] = asked
-    return found
 
 
 def ask(model, law, rows, samples, seed=3):

@@ -12,7 +12,7 @@ import itertools
 import pytest
 import torch
 
-from oracle.cases import TABLE_CASES, build, scored
+from oracle.cases import TABLE_CASES, build, questions
 from oracle.gaussian import constant, experts, is_data
 from oracle.statistics import LIMIT, assert_mean
 from wyner import Categorical, Real
@@ -151,15 +151,6 @@ def test_every_law_is_the_sum_over_all_values(name):
             score, dropped = table.scores(law, pointwise)
             found = float((own * score).sum()) + constant(dropped, table.entropy)
             assert found == pytest.approx(exact, rel=1e-9, abs=1e-11), (law, pointwise)
-
-
-def questions(model):
-    found = {}
-    for law in model.laws:
-        asked = scored(model, law)
-        if asked and asked not in found.values():
-            found[law] = asked
-    return found
 
 
 @pytest.mark.parametrize("name", DISCRETE)

@@ -116,11 +116,8 @@ def test_wyner_vae_is_equation_15(tolerance, trainable):
     )
     alpha = {"x2x": a["xx"], "y2y": a["yy"], "x2y": a["xy"], "y2x": a["yx"]}
     model = WynerVAE(
-        x=Real(5),
-        y=Real(4),
-        z=3,
-        u=2,
-        v=2,
+        **SPACES,
+        **{"z": 3, "u": 2, "v": 2},
         lam=0.15,
         alpha=alpha,
         networks=NETWORKS,

@@ -210,6 +210,7 @@ def test_half_missing_equals_the_complete_rows_for_the_joint_law() -> None:
     assert masked.item() == pytest.approx(part.item(), rel=1e-6)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_compiled_steps_see_the_same_noise_and_agree() -> None:
     eager, compiled = (
         quiet(model(alpha=1.0), pair(), epochs=2, compile=c).history for c in (False, True)
@@ -235,8 +236,9 @@ torch.manual_seed(0)
 g = torch.Generator().manual_seed(0)
 x = torch.randn(64, 3, generator=g)
 model = wyner.models.WynerVAE(x=wyner.Real(3), y=wyner.Real(3), z=2, u=1, v=1, networks=MLPs((8,)))
-run = wyner.fit(model, {"x": x, "y": x}, epochs=3, batch_size=16, lr=1e-2, out=sys.argv[1], progress=False, loggers=[],
-                accelerator="cpu", devices=int(sys.argv[2]), strategy="ddp" if sys.argv[2] == "2" else "auto")
+run = wyner.fit(model, {"x": x, "y": x}, epochs=3, batch_size=16, lr=1e-2, out=sys.argv[1],
+                progress=False, loggers=[], accelerator="cpu", devices=int(sys.argv[2]),
+                strategy="ddp" if sys.argv[2] == "2" else "auto")
 """
 
 
@@ -263,16 +265,7 @@ def test_two_processes_train_like_one(tmp_path) -> None:
 
 
 def test_divergence_names_the_term_and_keeps_the_last_good_checkpoint(tmp_path) -> None:
-    m = WynerVAE(
-        x=Real(3),
-        y=Real(2),
-        z=2,
-        u=1,
-        v=1,
-        alpha=1.0,
-        networks=MLPs((8,)),
-        families={"y": Gaussian(Trainable())},
-    )
+    m = model(alpha=1.0, families={"y": Gaussian(Trainable())})
     factor = m.factors["p(y|z,v)"]
     calls = {"n": 0}
 

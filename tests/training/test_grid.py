@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
-import time
 import types
 
 import numpy as np
@@ -22,7 +20,7 @@ from wyner.files import read_tensors
 from wyner.models import WynerVAE
 from wyner.networks import MLPs
 from wyner.training.fit import fit
-from wyner.training.grid import points_of
+from wyner.training.grid_points import points_of
 
 
 def pair(n: int = 120, seed: int = 0) -> dict[str, torch.Tensor]:
@@ -308,12 +306,14 @@ from wyner.training import After
 torch.set_num_threads(1)
 g = torch.Generator().manual_seed(3)
 x = torch.randn(150, 3, generator=g)
-model = wyner.models.WynerVAE(x=wyner.Real(3), y=wyner.Real(3), z=2, u=1, v=1, networks=MLPs((8,)), marginals=After(0.3))
+model = wyner.models.WynerVAE(x=wyner.Real(3), y=wyner.Real(3), z=2, u=1, v=1, networks=MLPs((8,)),
+                               marginals=After(0.3))
 probe = lambda m: {"nll": -m.log_likelihood(x=x[:10], y=x[:10], samples=3).value.mean()}
 grid = [{"seed": s, "lam": lam} for s in (0, 1) for lam in (0.0, 0.1)] + [{"seed": 2, "z": 3}]
 print("ready", flush=True)
-wyner.fit(model, {"x": x, "y": x}, grid=grid, validation=0.2, patience=3, epochs=8, batch_size=16, lr=5e-2, schedule="cosine",
-          clip=5.0, log_every=3, probe=probe, probe_every=2, out=sys.argv[1], resume=True, progress=False, checkpoint_seconds=0.02)
+wyner.fit(model, {"x": x, "y": x}, grid=grid, validation=0.2, patience=3, epochs=8,
+          batch_size=16, lr=5e-2, schedule="cosine", clip=5.0, log_every=3, probe=probe,
+          probe_every=2, out=sys.argv[1], resume=True, progress=False, checkpoint_seconds=0.02)
 print("done", flush=True)
 """
 
@@ -327,7 +327,7 @@ def outcome(folder) -> dict[str, tuple]:
     return found
 
 
-def test_killed_and_resumed_equals_uninterrupted(tmp_path) -> None:
+def test_killed_and_resumed_equals_uninterrupted(tmp_path, until_done) -> None:
     """A batch, then a single run; killed at random places."""
 
     def start(out) -> subprocess.Popen:
@@ -337,19 +337,8 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path) -> None:
 
     whole = start(tmp_path / "whole")
     assert "done" in whole.communicate(timeout=120)[0]
-    expected, rng, died = outcome(tmp_path / "whole"), random.Random(0), 0
-    while True:
-        process = start(tmp_path / "killed")
-        assert process.stdout is not None
-        process.stdout.readline()
-        if died < 2:
-            time.sleep(rng.uniform(0.3, 1.0))
-            process.send_signal(signal.SIGKILL)
-        text = process.stdout.read()
-        process.wait()
-        if "done" in text:
-            break
-        died += 1
+    expected, rng = outcome(tmp_path / "whole"), random.Random(0)
+    died = until_done(lambda: start(tmp_path / "killed"), [rng.uniform(0.3, 1.0) for _ in range(2)])
     assert died >= 2, "the grid was not interrupted often enough to show anything"
     found = outcome(tmp_path / "killed")
     assert found.keys() == expected.keys()

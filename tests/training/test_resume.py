@@ -24,11 +24,14 @@ x = torch.randn(120, 3)
 y = x @ torch.randn(3, 4) + torch.randn(120, 4)
 when = {"after": After(0.5), "alternating": Alternating(2, 1), "jointly": Jointly()}[sys.argv[2]]
 drop = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Dropout(0.3), torch.nn.Linear(8, 4))
-model = wyner.models.WynerVAE(x=wyner.Real(3), y=wyner.Real(4), z=2, u=2, v=1, lam=wyner.schedules.Linear(0, 0.5), networks=MLPs((8,)),
-                              marginals=when, modules={"q(z|x)": drop})
+model = wyner.models.WynerVAE(x=wyner.Real(3), y=wyner.Real(4), z=2, u=2, v=1, networks=MLPs((8,)),
+                              lam=wyner.schedules.Linear(0, 0.5), marginals=when,
+                              modules={"q(z|x)": drop})
 print("ready", flush=True)
-wyner.fit(model, {"x": x, "y": y}, validation=0.2, epochs=14, batch_size=16, lr=1e-2, schedule="one-cycle", clip=5.0, log_every=3,
-          out=sys.argv[1], resume=True, progress=False, checkpoint_seconds=0.0 if len(sys.argv) < 4 else float(sys.argv[3]), loggers=[], seed=7)
+wyner.fit(model, {"x": x, "y": y}, validation=0.2, epochs=14, batch_size=16, lr=1e-2,
+          schedule="one-cycle",
+          clip=5.0, log_every=3, out=sys.argv[1], resume=True, progress=False, loggers=[], seed=7,
+          checkpoint_seconds=0.0 if len(sys.argv) < 4 else float(sys.argv[3]))
 print("done", flush=True)
 """
 
@@ -50,24 +53,13 @@ def outcome(folder) -> tuple[dict, list]:
 
 
 @pytest.mark.parametrize(("when", "kills"), [("after", 8), ("alternating", 6), ("jointly", 6)])
-def test_killed_and_resumed_equals_uninterrupted(tmp_path, when: str, kills: int) -> None:
+def test_killed_and_resumed_equals_uninterrupted(tmp_path, until_done, when, kills) -> None:
     whole = start(tmp_path / "whole", when)
     assert "done" in whole.communicate(timeout=120)[0]
     tensors, rows = outcome(tmp_path / "whole")
-    rng, died = random.Random(when), 0
-    out = tmp_path / "killed"
-    while True:
-        process = start(out, when)
-        assert process.stdout is not None
-        process.stdout.readline()
-        if died < kills:
-            time.sleep(rng.uniform(0.05, 1.2) if died else 0.8)
-            process.send_signal(signal.SIGKILL)
-        text = process.stdout.read()
-        process.wait()
-        if "done" in text:
-            break
-        died += 1
+    rng, out = random.Random(when), tmp_path / "killed"
+    pauses = [0.8, *(rng.uniform(0.05, 1.2) for _ in range(kills - 1))]
+    died = until_done(lambda: start(out, when), pauses)
     assert died >= 2, "the run was not interrupted often enough to show anything"
     again, log = outcome(out)
     assert log == rows

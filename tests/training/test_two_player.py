@@ -89,7 +89,7 @@ def test_critics_learn_in_their_steps_only_and_the_model_in_its_own():
     noise = lambda *s: program.noise(
         (96,), torch.zeros(()), torch.Generator().manual_seed(mix(0, 0, 0, *s))
     )
-    loss, _ = program.contest(values, noise(RIVAL, 0, 0))
+    loss, _ = program.critic_loss(values, noise(RIVAL, 0, 0))
     critics = dict(twin.critics.named_parameters())
     for name, g in zip(critics, torch.autograd.grad(loss, list(critics.values())), strict=True):
         moved = after[f"critics.{name}"] - before[f"critics.{name}"]
@@ -207,7 +207,7 @@ def test_an_average_is_the_exponential_average():
     with average.inside():
         torch.testing.assert_close(w, expected)
     assert torch.equal(w, live)
-    average.settle()
+    average.apply_average()
     torch.testing.assert_close(w, expected)
 
 

@@ -128,7 +128,7 @@ def _of_run(folder: Path) -> str:
     lines = [
         f"{name:<10} {value:10.4f} nats  {what.get(name, '')}" for name, value in found.items()
     ]
-    truth = dataset.truth.get("common information")
+    truth = dataset.truth.get("common_information")
     if truth is not None:
         lines.append(f"{'J':<10} {float(truth):10.4f} nats  exact, of the data")
     lines.append("None of the estimates is Wyner's J: they say what this model spends on z.")

@@ -1,4 +1,6 @@
-"""Features for both sides of a zero-shot set, from training classes and at most an outside network."""
+"""Features for both sides of a zero-shot set, from training classes and at most an outside
+network.
+"""
 
 from __future__ import annotations
 

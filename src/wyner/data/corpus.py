@@ -99,7 +99,8 @@ class Corpus:
             {"x": Frames(steps, self.spectra.bins)},
             families={"x": StepGaussian(Trainable())},
             notes=self.notes,
-            about={"spectra": self.features()},
+            about={"spectra": self.features(), "text": f"{self}."},
+            sides={part: self.part(part) for part in PARTS},
         )
 
     def __str__(self) -> str:

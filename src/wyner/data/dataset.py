@@ -34,8 +34,8 @@ class Dataset:
         scale: by modality, `(mean, deviation)` that were taken out of a user's table.
         about: what a run should keep besides `source`: how raw files became rows.
         names: of the coordinates of a modality, where they have names: attributes, columns.
-        sides: what is searched, by part: both sides of classes that no training has seen, and
-            `shown`, those of the test as pictures.
+        sides: what rows are taken from, by part: both sides of classes that no training has seen
+            and that are searched, `shown` those of the test as pictures; or whole recordings.
     """
 
     name: str

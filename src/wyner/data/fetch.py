@@ -82,7 +82,9 @@ class Resuming:
         self.part = part
 
     def __call__(self, url: str, output: str | Path, pooch: Any, check_only: bool = False) -> None:
-        """Downloads `url` to `output`. Raises what `requests` raises; the part that came is kept."""
+        """Downloads `url` to `output`. Raises what `requests` raises; the part that came is
+        kept.
+        """
         import requests
 
         done = self.part.stat().st_size if self.part.exists() else 0

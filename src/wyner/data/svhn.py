@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.io import loadmat
 
 from wyner.data.fetch import get, local, root
 from wyner.errors import DataError, OptionError, unknown
@@ -91,14 +92,8 @@ def from_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
     `(N, 1)` from 1 to 10.
 
     Raises:
-        DataError: not such a file, or no SciPy to read it with.
+        DataError: not such a file.
     """
-    try:
-        from scipy.io import loadmat
-    except ImportError as e:
-        raise DataError(
-            f"{path.name} is read by SciPy, which is not installed: pip install 'wyner[metrics]'"
-        ) from e
     try:
         found = loadmat(path, variable_names=("X", "y"))
         images, labels = found["X"], found["y"]

@@ -56,7 +56,9 @@ class Sides:
 
 @dataclass(frozen=True)
 class Split:
-    """Names of classes to train on, to choose settings on, and to test on; none is in two of them."""
+    """Names of classes to train on, to choose settings on, and to test on; none is in two of
+    them.
+    """
 
     train: tuple[str, ...]
     validation: tuple[str, ...]

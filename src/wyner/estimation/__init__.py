@@ -7,7 +7,7 @@ gaussian_fit  canonical correlations, tested; J of a Gaussian copula; density: e
 critic        a separable critic and its bounds of I; crossfit: its features as a smaller pair with
               the same J
 neural        a Wyner VAE on these features
-estimate      runs those that fit the data
+runners       the estimators as rows of a table; estimate: runs those that fit the data
 tasks         pairs whose information is known
 """
 

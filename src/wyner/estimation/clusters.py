@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 
@@ -12,37 +14,25 @@ def quantiles(values: np.ndarray, k: int) -> np.ndarray:
 
 
 def centres(values: np.ndarray, k: int, seed: int, tries: int = 3, steps: int = 20) -> np.ndarray:
-    """Centres of k clusters, `(k, d)`: Lloyd's algorithm from k-means++ starts, the tightest of a
-    few tries.
+    """Centres of k clusters of rows `(N, d)`, or of fewer if fewer rows differ, `(k, d)`.
 
-    Args:
-        values: `(N, d)`.
-        k: clusters at most; fewer if there are fewer different rows.
-        seed: of the starts.
-        tries, steps: starts, and iterations of each.
+    The tightest of a few tries of k-means, each of a few steps from a k-means++ start.
     """
-    rng = np.random.default_rng([seed, 23])
-    found, least = values[:1], np.inf
-    for _ in range(tries):
-        chosen = _spread(values, k, rng)
-        for _ in range(steps):
-            code = nearest(values, chosen)
-            count = np.bincount(code, minlength=len(chosen))
-            total = np.stack([np.bincount(code, column, len(chosen)) for column in values.T], 1)
-            fresh = np.where(count[:, None] > 0, total / count.clip(1)[:, None], chosen)
-            if np.allclose(fresh, chosen, atol=1e-9):
-                break
-            chosen = fresh
-        cost = float(_distances(values, chosen).min(1).sum())
-        if cost < least:
-            found, least = chosen, cost
-    return found
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
+    rng, found = np.random.default_rng([seed, 23]), []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for _ in range(tries):
+            start = _spread(values, k, rng)
+            means = KMeans(len(start), init=start, n_init=1, max_iter=steps, tol=0.0)
+            found.append(means.fit(values))
+    return min(found, key=lambda m: m.inertia_).cluster_centers_
 
 
 def _spread(values: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
-    """k-means++ (Arthur and Vassilvitskii 2007): the next centre is drawn with probability
-    proportional to the squared distance.
-    """
+    """k-means++ (Arthur and Vassilvitskii 2007): centres are drawn by their squared distances."""
     chosen = [values[rng.integers(len(values))]]
     distance = ((values - chosen[0]) ** 2).sum(1)
     while len(chosen) < k and distance.sum() > 0:
@@ -53,9 +43,6 @@ def _spread(values: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
 
 def nearest(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """Index of the nearest centre of each row, `(N,)`."""
-    return _distances(values, chosen).argmin(1)
+    from sklearn.metrics import pairwise_distances_argmin
 
-
-def _distances(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    both = (values**2).sum(1)[:, None] - 2 * values @ chosen.T + (chosen**2).sum(1)
-    return both.clip(0)
+    return pairwise_distances_argmin(values, chosen)

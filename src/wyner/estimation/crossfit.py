@@ -1,14 +1,12 @@
 """Learned features of a pair: a critic for each half of the rows, applied to the other half.
 
 For any maps f, g: J(f(X);g(Y)) <= J(X;Y), and equal if they lose no mutual information,
-    I(f(X);g(Y)) = I(X;Y): then X - f(X) - Y, and a
-Z for (f(X),Y) serves (X,Y) at the same price. So the features of a good critic carry the question
-over to a few dimensions.
+I(f(X);g(Y)) = I(X;Y): then X - f(X) - Y, and a Z for (f(X),Y) serves (X,Y) at the same price. So
+the features of a good critic carry the question over to a few dimensions.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -50,20 +48,15 @@ class CrossFit:
 
     def bound(self, name: str) -> Bound:
         """A bound over all rows: the mean of both halves."""
-        a, b = (fold.bounds[name] for fold in self.folds)
-        return Bound((a.value + b.value) / 2, math.hypot(a.error, b.error) / 2, a.cap)
+        return Bound.mean(*(fold.bounds[name] for fold in self.folds))
 
 
 def cross_fit(sample: Sample, epochs: int = EPOCHS) -> CrossFit:
     """Trains a critic on each half of the rows and applies it to the other."""
     x, y = inputs(sample)
-    first, second = sample.halves()
-    return CrossFit(
-        (
-            _fold(x, y, first, second, sample.seed, epochs),
-            _fold(x, y, second, first, sample.seed + 1, epochs),
-        )
-    )
+    a, b = sample.halves()
+    one = _fold(x, y, a, b, sample.seed, epochs)
+    return CrossFit((one, _fold(x, y, b, a, sample.seed + 1, epochs)))
 
 
 def _fold(
@@ -73,19 +66,15 @@ def _fold(
     f_seen, g_seen = critic.features(x[seen], y[seen])
     f, g = critic.features(x[new], y[new])
     turn_f, turn_g = _directions(f_seen, g_seen)
-    mean_f, mean_g = f_seen.mean(0), g_seen.mean(0)
-    return Fold(
-        (f - mean_f) @ turn_f,
-        (g - mean_g) @ turn_g,
-        (f_seen - mean_f) @ turn_f,
-        (g_seen - mean_g) @ turn_g,
-        bounds(critic.scores(x[new][:PAIRS], y[new][:PAIRS])),
-    )
+    found = bounds(critic.scores(x[new][:PAIRS], y[new][:PAIRS]))
+    of_f, of_g = (f_seen.mean(0), turn_f), (g_seen.mean(0), turn_g)
+    sides = ((f, of_f), (g, of_g), (f_seen, of_f), (g_seen, of_g))
+    f, g, f_seen, g_seen = ((a - mean) @ turn for a, (mean, turn) in sides)
+    return Fold(f, g, f_seen, g_seen, found)
 
 
 def _directions(f: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Maps to coordinates in which f(x) . g(y) = sum_i s_i a_i(x) b_i(y), a and b of variance s_i,
-    s_1 >= s_2 >= ...
+    """Maps to f(x) . g(y) = sum_i s_i a_i(x) b_i(y), a and b of variance s_i, s_1 >= s_2 >= ...
 
     With F = Cov(f)^(1/2), G = Cov(g)^(1/2) and F G = U S V': a = f F^-1 U S^(1/2), b = g G^-1 V
     S^(1/2).

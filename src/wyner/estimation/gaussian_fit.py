@@ -1,16 +1,14 @@
-"""Gaussian descriptions of a pair: canonical correlations after the columns have been made normal,
-J in closed form. Nats.
+"""Gaussian descriptions of a pair: canonical correlations of normal scores, J in closed form. Nats.
 
 If increasing maps of single columns make (X,Y) jointly Gaussian (a Gaussian copula), I and J are
-those of the Gaussian with the
-correlations r_i of the normal scores, because invertible maps of one side change neither:
+those of the Gaussian with the correlations r_i of the normal scores, because invertible maps of one
+side change neither:
 
     I = -1/2 sum log(1 - r_i^2),    J = sum artanh r_i
 
 How much of the dependence the description holds is tested, not assumed: log p(x,y) / (p(x) p(y)) of
-    the Gaussian is a critic, and its
-Donsker-Varadhan value on other rows is a lower bound of I(X;Y) that is reached only by the true
-ratio.
+the Gaussian is a critic, and its Donsker-Varadhan value on other rows is a lower bound of I(X;Y)
+that is reached only by the true ratio.
 """
 
 from __future__ import annotations
@@ -19,7 +17,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from wyner.estimation.critic import PAIRS, Bound, bounds
 from wyner.estimation.table import LEVEL, tail
@@ -29,13 +26,10 @@ LARGEST = 1 - 1e-9
 
 def normal_scores(values: np.ndarray) -> np.ndarray:
     """Each column replaced by normal quantiles of its ranks, `(N, d)`; ties share the mean rank."""
-    n = len(values)
-    out = np.empty(values.shape)
-    for k, column in enumerate(values.T):
-        _, index, counts = np.unique(column, return_inverse=True, return_counts=True)
-        last = np.cumsum(counts)
-        out[:, k] = ((last - (counts - 1) / 2) / (n + 1))[index]
-    scored = torch.special.ndtri(torch.from_numpy(out)).numpy()
+    from scipy.special import ndtri
+    from scipy.stats import rankdata
+
+    scored = ndtri(rankdata(values, axis=0) / (len(values) + 1))
     return scored / scored.std(0).clip(1e-12)
 
 
@@ -77,20 +71,13 @@ class Canonical:
 
     def scores(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """The Gaussian's log p(x,y) / (p(x) p(y)) for all pairs of rows, `(N, N)`."""
-        a, b, r = x @ self.a, y @ self.b, self.r
-        rest = 1 - r**2
-        own = -0.5 * np.log(rest).sum()
-        return (
-            own
-            + (a * (r / rest)) @ b.T
-            - ((a**2) @ (r**2 / rest / 2))[:, None]
-            - ((b**2) @ (r**2 / rest / 2))[None]
-        )
+        a, b, r, rest = x @ self.a, y @ self.b, self.r, 1 - self.r**2
+        alone_a, alone_b = (v**2 @ (r**2 / rest / 2) for v in (a, b))
+        return -0.5 * np.log(rest).sum() + (a * (r / rest)) @ b.T - alone_a[:, None] - alone_b
 
 
 def canonical(x: np.ndarray, y: np.ndarray, most: int | None = None) -> Canonical:
-    """Canonical correlations, sequentially tested: Bartlett's statistic of those that are left
-    against chi-squared.
+    """Canonical correlations, tested in turn: Bartlett's statistic of the rest against chi-squared.
 
     Spurious correlations are about sqrt(d/n) each, and J, whose slope at 0 is 1, would add them all
     up.
@@ -101,8 +88,7 @@ def canonical(x: np.ndarray, y: np.ndarray, most: int | None = None) -> Canonica
     """
     n, (qx, kx), (qy, ky) = len(x), _white(x), _white(y)
     u, s, v = np.linalg.svd((x @ qx).T @ (y @ qy) / n, full_matrices=False)
-    s = np.minimum(s, LARGEST)
-    found = 0
+    s, found = np.minimum(s, LARGEST), 0
     while found < min(len(s), most or len(s)):
         left = -(n - 1 - (kx + ky + 1) / 2) * float(np.log1p(-(s[found:] ** 2)).sum())
         if tail(left, (kx - found) * (ky - found)) >= LEVEL:
@@ -112,9 +98,7 @@ def canonical(x: np.ndarray, y: np.ndarray, most: int | None = None) -> Canonica
 
 
 def _white(x: np.ndarray) -> tuple[np.ndarray, int]:
-    """A map to uncorrelated columns of variance 1, and how many there are; directions of no
-    variance are left out.
-    """
+    """A map to uncorrelated columns of variance 1, and how many; those of no variance are left."""
     values, vectors = np.linalg.eigh(x.T @ x / len(x))
     kept = values > 1e-9 * max(float(values.max()), 1e-300)
     if not kept.any():
@@ -123,16 +107,9 @@ def _white(x: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def explains(x: np.ndarray, y: np.ndarray, most: int | None = None) -> Bound:
-    """What a Gaussian fit shows of I(X;Y): its Donsker-Varadhan bound on the half of the rows that
-    it was not fitted to, both ways.
-    """
-    cut = len(x) // 2
-    found = []
+    """What a Gaussian fit shows of I(X;Y): its DV bound on the other half, both ways."""
+    cut, found = len(x) // 2, []
     for fit, test in ((slice(0, cut), slice(cut, None)), (slice(cut, None), slice(0, cut))):
         model = canonical(x[fit], y[fit], most)
         found.append(bounds(model.scores(x[test][:PAIRS], y[test][:PAIRS]))["DV"])
-    return Bound(
-        float(np.mean([b.value for b in found])),
-        math.hypot(*(b.error for b in found)) / 2,
-        found[0].cap,
-    )
+    return Bound.mean(*found)

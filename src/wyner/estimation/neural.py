@@ -1,9 +1,9 @@
 """The neural route: a Wyner VAE on the learned features, what its z knows and what it leaves. Nats.
 
-    I(X,Y;Z) lies between    mean_i [ log q(z_i|i) - log 1/M     sum_m      q(z_i|m) ]           (at
-                             most log M)
-                    and      mean_i [ log q(z_i|i) - log 1/(M-1) sum_{m != i} q(z_i|m) ],   mean_i
-                             KL(q(z|i) || p(z))
+    I(X,Y;Z) lies between    mean_i [ log q(z_i|i) - log 1/M     sum_m      q(z_i|m) ]    (at most
+                                                                                          log M)
+                    and      mean_i [ log q(z_i|i) - log 1/(M-1) sum_{m != i} q(z_i|m) ],
+                             mean_i KL(q(z|i) || p(z))
 
 all on rows that the VAE has not seen. If X - Z - Y held exactly, I(X,Y;Z) would be an upper bound
 of J. It never does; what is left, I(X;Y|Z), is measured by density ratios, and J(X;Y) <= I(X,Y;Z) +
@@ -12,10 +12,10 @@ J(X;Y|Z) with J(X;Y|Z) of a Gaussian remainder in m directions,
     J(X;Y|Z) = m artanh sqrt(1 - exp(-2 I(X;Y|Z) / m))
 
 Nothing about this z bounds J from below: it may hold more than it must. The lower end of the
-    interval is a bound of I(X;Y) <= J.
+interval is a bound of I(X;Y) <= J.
 
 lambda starts below 0, where z is paid to take what both sides need, and ends at `PRICE`: at 0
-    itself z would be free to keep anything.
+itself z would be free to keep anything.
 """
 
 from __future__ import annotations
@@ -29,7 +29,15 @@ from torch import Tensor
 
 from wyner.estimation.critic import Bound, bounds, train
 from wyner.estimation.crossfit import Fold
+from wyner.families import Gaussian, Trainable
+from wyner.families.distributions import Normal
+from wyner.models import Model, WynerVAE
+from wyner.networks import MLPs
+from wyner.objectives.phases import After
+from wyner.schedules import Path
 from wyner.seeds import mix
+from wyner.training.fit import fit
+from wyner.variables import Real
 
 PRICE, STEPS, BATCH, HIDDEN, SEEDS = 0.05, 600, 150, (32, 32), 3
 SHARE, STRONG, RATIO_EPOCHS = 0.25, 0.05, 30
@@ -73,8 +81,7 @@ class Learned:
 def learn(
     fold: Fold, seed: int, steps: int = STEPS, seeds: int = SEEDS, epochs: int = RATIO_EPOCHS
 ) -> Learned | None:
-    """Trains Wyner VAEs on the features of a fold, all seeds as one batched program; None if new
-    rows show no dependence.
+    """Wyner VAEs of the features of a fold, all seeds at once; None if there is no dependence.
 
     Args:
         fold: learned features of rows that their critic has not seen.
@@ -83,35 +90,30 @@ def learn(
         seeds: how many copies.
         epochs: of the density ratios.
     """
-    import wyner
-    from wyner.families import Gaussian, Trainable
-    from wyner.networks import MLPs
-    from wyner.schedules import Path
-
     strength = np.minimum(fold.f.var(0), fold.g.var(0))
     m = int((strength > STRONG * max(strength[0], 1e-9)).sum())
     if m == 0 or not fold.dependent:
         return None
     x, y = _scaled(fold.f[:, :m]), _scaled(fold.g[:, :m])
     cut = round(SHARE * len(x))
-    held = {"x": x[:cut], "y": y[:cut]}
+    aside = {"x": x[:cut], "y": y[:cut]}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(mix(seed, 26))
-        model = wyner.models.WynerVAE(
-            x=wyner.Real(m),
-            y=wyner.Real(m),
+        model = WynerVAE(
+            x=Real(m),
+            y=Real(m),
             z=m,
             u=m,
             v=m,
             lam=Path(((0.0, -0.9), (0.4, PRICE))),
             networks=MLPs(hidden=HIDDEN),
-            families={"x": Gaussian(Trainable(0.5)), "y": Gaussian(Trainable(0.5))},
-            marginals=wyner.models.parts.After(0.01),
+            families={k: Gaussian(Trainable(0.5)) for k in "xy"},
+            marginals=After(0.01),
         )
-        run = wyner.fit(
+        run = fit(
             model,
             {"x": x[cut:], "y": y[cut:]},
-            validation=held,
+            validation=aside,
             grid={"seed": [seed + k for k in range(seeds)]},
             steps=steps,
             batch_size=min(BATCH, len(x) - cut),
@@ -119,28 +121,14 @@ def learn(
             schedule="one-cycle",
             progress=False,
         )
-    found, losses = [], []
-    for member in run.members or (run,):
-        found.append(_knows(member.model, held, seed))
-        losses.append(
-            [
-                r["loss"]
-                for r in member.history
-                if r["split"] == "validation" and r["phase"] == "joint"
-            ][-1]
-        )
-    best = int(np.argmin(losses))
-    z = found[best][3]
-    ratio, residual = _ratios(held["x"], held["y"], z, seed, epochs)
-    return Learned(
-        np.array([f[0] for f in found]),
-        np.array([f[1] for f in found]),
-        np.array(losses),
-        found[best][2],
-        ratio,
-        residual,
-        m,
-    )
+    members = run.members or (run,)
+    low, high, error, z = zip(*(_knows(r.model, aside, seed) for r in members), strict=True)
+    where = ("validation", "joint")
+    logged = [[h for h in r.history if (h["split"], h["phase"]) == where] for r in members]
+    loss = np.array([rows[-1]["loss"] for rows in logged])
+    best = int(loss.argmin())
+    ratio, residual = _ratios(aside["x"], aside["y"], z[best], seed, epochs)
+    return Learned(np.array(low), np.array(high), loss, error[best], ratio, residual, m)
 
 
 def _scaled(values: np.ndarray) -> np.ndarray:
@@ -148,46 +136,38 @@ def _scaled(values: np.ndarray) -> np.ndarray:
 
 
 def _knows(
-    model: torch.nn.Module, held: dict[str, np.ndarray], seed: int
+    model: Model, aside: dict[str, np.ndarray], seed: int
 ) -> tuple[float, float, float, np.ndarray]:
     """Both sides of I(X,Y;Z), the standard error of the lower one, and draws of z, `(M, m)`."""
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(mix(seed, 27))
-        q = model.encode(**{k: torch.from_numpy(v) for k, v in held.items()})["z"]  # type: ignore[operator]
+        q = model.encode(x=torch.from_numpy(aside["x"]), y=torch.from_numpy(aside["y"]))["z"]
         z = q.sample()
-        i41 = float(model.common_information(**held)["I41"])  # type: ignore[operator]
-        log_q = _log_normal(z[:, None].double(), q.loc[None].double(), q.log_scale[None].double())
-    own = log_q.diagonal()
-    n = len(own)
-    low = own - (log_q.logsumexp(1) - math.log(n))
-    others = log_q.masked_fill(torch.eye(n, dtype=torch.bool), -math.inf).logsumexp(1) - math.log(
-        n - 1
-    )
-    high = min(i41, float((own - others).mean()))
-    return (
-        float(low.mean()),
-        max(high, float(low.mean())),
-        float(low.std() / math.sqrt(n)),
-        z.numpy(),
-    )
+        assert isinstance(q, Normal)
+        all_q = Normal(q.loc[None].double(), q.log_scale[None].double(), q.event)
+        log_q = all_q.log_prob(z[:, None].double())
+        i41 = float(model.common_information(x=aside["x"], y=aside["y"])["I41"])
+    low, high = sides(log_q)
+    mean, error = float(low.mean()), float(low.std() / math.sqrt(len(low)))
+    return mean, max(min(i41, float(high.mean())), mean), error, z.numpy()
 
 
-def _log_normal(z: Tensor, loc: Tensor, log_scale: Tensor) -> Tensor:
-    return (
-        -0.5 * ((z - loc) * torch.exp(-log_scale)).square()
-        - log_scale
-        - 0.5 * math.log(2 * math.pi)
-    ).sum(-1)
+def sides(log_q: Tensor) -> tuple[Tensor, Tensor]:
+    """Both sides of I(X,Y;Z) row by row, `(M,)` each, from log q(z_i|m), `(M, M)`.
+
+    log q(z_i|i) less the log of the mean of q(z_i|m) over all m, and over all m but i.
+    """
+    own, n = log_q.diagonal(), len(log_q)
+    others = log_q.masked_fill(torch.eye(n, dtype=torch.bool), -math.inf)
+    means = log_q.logsumexp(1) - math.log(n), others.logsumexp(1) - math.log(n - 1)
+    return own - means[0], own - means[1]
 
 
 def _ratios(
     x: np.ndarray, y: np.ndarray, z: np.ndarray, seed: int, epochs: int
 ) -> tuple[Bound, tuple[float, float]]:
-    """I(X,Y;Z) and I(X;Y|Z) = I(X;Y,Z) - I(X;Z) by critics trained on one half of the rows and read
-    on the other.
-    """
-    z = _scaled(z)
-    cut = len(x) // 2
+    """I(X,Y;Z) and I(X;Y|Z) = I(X;Y,Z) - I(X;Z), critics of one half of the rows on the other."""
+    z, cut = _scaled(z), len(x) // 2
 
     def information(a: np.ndarray, b: np.ndarray) -> Bound:
         critic = train(a[:cut], b[:cut], seed, epochs)

@@ -1,5 +1,6 @@
-"""Plug-in values of I, J and C_GK from tables of codes, with what could be chance removed and
-intervals by resampling. Nats.
+"""Plug-in values of I, J and C_GK from tables of codes, without chance. Nats.
+
+Intervals are made by resampling.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from wyner.estimation.clusters import centres, nearest, quantiles
 from wyner.estimation.crossfit import Fold
 from wyner.estimation.relaxed import bound
 from wyner.estimation.samples import Sample, Side
-from wyner.estimation.table import count, denoise, gacs_korner, information_with_error, merge
-from wyner.information.discrete.table import total_correlation
+from wyner.estimation.table import count, denoise, information_with_error, merge
+from wyner.information.discrete.table import gacs_korner, total_correlation
+from wyner.information.pmf import pmf
 
 BINS, CODES, REPLICATES, SUBSET, SOLVED = 12, 12, 6, 3000, 6
 """Quantile bins of one column; clusters of several; tables that are drawn for an interval; rows
@@ -49,11 +51,7 @@ class Described:
 def solved(p: np.ndarray) -> float:
     """J of a table of probabilities in nats, by the numerical solver; 0 for one row or column."""
     p = p[p.sum(1) > 0][:, p.sum(0) > 0]
-    if min(p.shape) < 2:
-        return 0.0
-    from wyner.information import pmf
-
-    return float(pmf(p, starts=4, prove=False).wyner)
+    return pmf(p, starts=4, prove=False).wyner if min(p.shape) > 1 else 0.0
 
 
 def describe(
@@ -69,28 +67,22 @@ def describe(
         replicates: tables that are drawn from the denoised one and go through the same steps; their
             mean J minus its J is the bias, their deviation the standard error.
     """
-    n = int(counts.sum())
-    mutual, mutual_error = information_with_error(counts)
+    n, (mutual, mutual_error) = int(counts.sum()), information_with_error(counts)
     small, _, _ = merge(counts)
     p = denoise(small)
     value, error, bias = wyner(p), 0.0, 0.0
     if min(p.shape) > 1 and replicates:
         rng = np.random.default_rng([seed, 24])
-        drawn = [
-            wyner(denoise(rng.multinomial(n, p.ravel()).reshape(p.shape).astype(float)))
-            for _ in range(replicates)
-        ]
-        bias, error = float(np.mean(drawn)) - value, float(np.std(drawn, ddof=1))
-        error *= np.sqrt(1 + 1 / replicates)  # the bias is an estimate too
-    return Described(
-        p, mutual, mutual_error, max(0.0, value - bias), float(error), gacs_korner(small, rare)
-    )
+        tables = (rng.multinomial(n, p.ravel()).reshape(p.shape) for _ in range(replicates))
+        drawn = [wyner(denoise(t.astype(float))) for t in tables]
+        bias = float(np.mean(drawn)) - value
+        error = float(np.std(drawn, ddof=1) * np.sqrt(1 + 1 / replicates))  # bias is uncertain too
+    less = max(0.0, value - bias)
+    return Described(p, mutual, mutual_error, less, error, gacs_korner(small, rare))
 
 
 def coded(side: Side, seed: int) -> tuple[np.ndarray, int]:
-    """Codes of one side and how many: its categories, quantile bins of one column, k-means clusters
-    of several.
-    """
+    """Codes and how many: categories, quantile bins of one column, clusters of several."""
     if side.discrete:
         return side.values, side.levels
     if side.values.shape[1] == 1:
@@ -106,13 +98,9 @@ def table_of(sample: Sample) -> np.ndarray:
 
 
 def table_of_fold(fold: Fold, seed: int, codes: int = CODES) -> np.ndarray:
-    """Joint counts of clusters of learned features; clusters are found on the rows the critic has
-    seen, counted on the others.
-    """
-    cx, cy = (
-        centres(fold.f_seen[:SUBSET], codes, seed),
-        centres(fold.g_seen[:SUBSET], codes, seed + 1),
-    )
+    """Joint counts of clusters of features, found on the rows the critic saw, counted on others."""
+    cx = centres(fold.f_seen[:SUBSET], codes, seed)
+    cy = centres(fold.g_seen[:SUBSET], codes, seed + 1)
     return count(nearest(fold.f, cx), nearest(fold.g, cy), len(cx), len(cy))
 
 

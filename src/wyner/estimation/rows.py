@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
+from typing import Any
 
-QUANTITIES = {
-    "I": "mutual information I(X;Y)",
-    "J": "Wyner's common information J(X;Y)",
-    "C_GK": "Gacs-Korner C_GK(X;Y)",
-    "I(X;Y|Z)": "what z leaves",
-    "I(X,Y;Z)": "what z knows",
-}
-KINDS = {
-    "estimate": "aims at the quantity",
-    "lower": "at most the quantity, but for sampling error",
-    "upper": "at least it, if the model fits",
-}
+Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -29,7 +20,8 @@ class Estimate:
         value: in nats.
         interval: (low, high) in nats, meant to hold the quantity in 95 of 100 samples; low end
             only, with infinity, for a lower bound.
-        kind: "estimate", "lower" or "upper".
+        kind: "estimate" (aims at the quantity), "lower" (at most the quantity, but for sampling
+            error) or "upper" (at least it, if the model fits).
         seconds: that it took; shared by rows of one estimator.
         note: what to know before believing it.
         explains: for descriptions with an exact J, the mutual information that they show on rows
@@ -40,7 +32,7 @@ class Estimate:
     estimator: str
     quantity: str
     value: float
-    interval: tuple[float, float]
+    interval: Interval
     kind: str
     seconds: float = 0.0
     note: str = ""
@@ -51,7 +43,19 @@ class Estimate:
         return self.interval[0] - 1e-9 <= truth <= self.interval[1] + 1e-9
 
 
-def around(value: float, error: float, kind: str = "estimate") -> tuple[float, float]:
+def around(value: float, error: float, kind: str = "estimate") -> Interval:
     """The value -+ 2 standard errors, not below 0; without upper end for a lower bound."""
     low = max(0.0, value - 2 * error) if math.isfinite(error) else 0.0
     return low, math.inf if kind == "lower" or not math.isfinite(error) else value + 2 * error
+
+
+def interval_text(interval: Interval) -> str:
+    """[0.123, 0.456], with inf for an open end."""
+    low, high = interval
+    return f"[{low:.3f}, {high:.3f}]" if math.isfinite(high) else f"[{low:.3f}, inf)"
+
+
+def row_as_json(row: Estimate) -> dict[str, Any]:
+    """An estimate as a dictionary that JSON can hold; an infinite end of the interval is None."""
+    ends = [end if math.isfinite(end) else None for end in row.interval]
+    return dataclasses.asdict(row) | {"interval": ends}

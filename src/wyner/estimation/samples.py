@@ -11,8 +11,8 @@ import numpy as np
 from wyner.errors import DataError, OptionError, unknown
 
 KINDS = ("auto", "discrete", "continuous")
-FEW = 32
-"""A column of whole numbers with at most this many values is read as categories."""
+FEW, LEAST = 32, 50
+"""A column of whole numbers with at most so many values is read as categories; rows, at least."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,6 @@ class Side:
             return self.values.astype(np.float32)
         return np.eye(self.levels, dtype=np.float32)[self.values]
 
-    def __getitem__(self, rows: np.ndarray) -> Side:
-        return Side(self.values[rows], self.levels)
-
 
 @dataclass(frozen=True)
 class Sample:
@@ -60,9 +57,6 @@ class Sample:
     def __len__(self) -> int:
         return len(self.x.values)
 
-    def __getitem__(self, rows: np.ndarray) -> Sample:
-        return Sample(self.x[rows], self.y[rows], self.seed)
-
     @property
     def kind(self) -> str:
         """discrete, continuous or mixed."""
@@ -70,9 +64,7 @@ class Sample:
         return "mixed" if len(both) == 2 else "discrete" if True in both else "continuous"
 
     def halves(self) -> tuple[np.ndarray, np.ndarray]:
-        """Two disjoint sets of rows of nearly equal size, by the seed: each is measured with what
-        the other has taught.
-        """
+        """Two disjoint halves of the rows: each is measured with what the other has taught."""
         order = np.random.default_rng([self.seed, 20]).permutation(len(self))
         cut = len(self) // 2
         return np.sort(order[:cut]), np.sort(order[cut:])
@@ -98,13 +90,11 @@ def read(x: Any, y: Any, kinds: tuple[str, str] = ("auto", "auto"), seed: int = 
         if kind not in KINDS:
             raise OptionError(f"{name}: {unknown('kind', kind, KINDS)}")
         sides.append(_side(name, given, kind))
-    counts = [len(s.values) for s in sides]
-    if counts[0] != counts[1]:
-        raise DataError(
-            f"estimate: expected as many rows in x as in y, got {counts[0]} and {counts[1]}"
-        )
-    if counts[0] < 50:
-        raise DataError(f"estimate: expected at least 50 pairs, got {counts[0]}")
+    a, b = (len(s.values) for s in sides)
+    if a != b:
+        raise DataError(f"estimate: expected as many rows in x as in y, got {a} and {b}")
+    if a < LEAST:
+        raise DataError(f"estimate: expected at least {LEAST} pairs, got {a}")
     return Sample(sides[0], sides[1], seed)
 
 
@@ -115,8 +105,18 @@ def _side(name: str, given: Any, kind: str) -> Side:
             f"{name}: expected an array with a row for each pair, got shape {array.shape}"
         )
     flat = array.reshape(len(array), -1)
+    missing = ~np.isfinite(flat) if flat.dtype.kind == "f" else np.zeros(flat.shape, bool)
+    if flat.dtype.kind == "O":  # None and NaN among objects
+        missing = np.vectorize(lambda v: v is None or v != v, otypes=[bool])(flat)
+    if missing.any():
+        raise DataError(
+            f"{name}: expected finite numbers, got others in row {np.argwhere(missing)[0, 0]}; rows"
+            " with missing values have to be dropped first"
+        )
     if kind == "discrete" or (kind == "auto" and _categories(flat)):
-        return _discrete(flat)
+        flat = flat.astype(str) if flat.dtype.kind == "O" else flat
+        codes = np.unique(flat, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+        return Side(codes, int(codes.max()) + 1)
     try:
         numbers = flat.astype(np.float64)
     except ValueError:
@@ -124,29 +124,17 @@ def _side(name: str, given: Any, kind: str) -> Side:
             f"{name}: expected numbers for a continuous side, got values of type {array.dtype}"
         ) from None
     if not np.isfinite(numbers).all():
-        raise DataError(
-            f"{name}: expected finite numbers; rows with missing values have to be dropped first"
-        )
-    numbers = numbers - numbers.mean(0)
-    deviation = numbers.std(0)
-    kept = deviation > 1e-9 * np.abs(flat.astype(np.float64)).max(0).clip(1e-300)
+        raise DataError(f"{name}: expected finite numbers, got some that are not")
+    centred = numbers - numbers.mean(0)
+    deviation = centred.std(0)
+    kept = deviation > 1e-9 * np.abs(numbers).max(0).clip(1e-300)
     if not kept.any():
         raise DataError(f"{name}: expected at least one column that changes; all are constant")
-    return Side(numbers[:, kept] / deviation[kept], 0)
+    return Side(centred[:, kept] / deviation[kept], 0)
 
 
 def _categories(flat: np.ndarray) -> bool:
-    if flat.dtype.kind in "f":
-        if not np.isfinite(flat).all() or not (flat == np.round(flat)).all():
-            return False
-    elif flat.dtype.kind not in "biuUSO":
-        return False
-    return all(len(np.unique(column)) <= FEW for column in flat.T)
-
-
-def _discrete(flat: np.ndarray) -> Side:
-    if flat.dtype.kind == "O":
-        flat = flat.astype(str)
-    _, codes = np.unique(flat, axis=0, return_inverse=True)
-    codes = codes.reshape(-1)
-    return Side(codes.astype(np.int64), int(codes.max()) + 1)
+    """Whether columns hold whole numbers, booleans or texts, and few of them."""
+    flat = flat.astype(str) if flat.dtype.kind == "O" else flat
+    whole = flat.dtype.kind in "biuUS" or (flat.dtype.kind == "f" and (flat == flat.round()).all())
+    return whole and all(len(np.unique(column)) <= FEW for column in flat.T)

@@ -1,6 +1,4 @@
-"""I(z;s) of two latents by a critic of their own, after the model is trained. [CMI], equations
-(15), (16).
-"""
+"""I(z;s) of two latents by a critic of their own, after training. [CMI], equations (15), (16)."""
 
 from __future__ import annotations
 
@@ -12,12 +10,12 @@ from torch import Tensor, nn
 from wyner.errors import ShapeError
 from wyner.objectives.ratio import js
 
+BLOCK = 4096
+
 
 @dataclass(frozen=True)
 class Shared:
-    """What a critic found: E T over rows it did not learn from, and over those it did, in nats,
-    with standard errors.
-    """
+    """E T over new rows, its standard error, and E T over the rows learned from, in nats."""
 
     value: float
     error: float
@@ -35,8 +33,7 @@ def shared_information(
     lr: float = 2e-3,
     seed: int = 0,
 ) -> Shared:
-    """I(z;s) = E_{q(z,s)} T, T = log q(z,s) / q(z) q(s), in nats, by a critic that learns on draws
-    of both laws.
+    """I(z;s) = E_{q(z,s)} T, T = log q(z,s) / q(z) q(s), in nats, by a critic of draws.
 
     T maximises E_{q(z,s)} log sigmoid(T) + E_{q(z)q(s)} log sigmoid(-T); draws of the product move
     z one row on within a batch. The estimate is biased downwards by what the critic cannot say, and
@@ -70,8 +67,8 @@ def shared_information(
         adam.step()
     critic.eval()
     with torch.no_grad():
-        ask = lambda a, b: torch.cat(
-            [critic(x, y) for x, y in zip(a.split(4096), b.split(4096), strict=True)]
+        found, fitted = (
+            torch.cat([critic(x, y) for x, y in zip(a.split(BLOCK), b.split(BLOCK), strict=True)])
+            for a, b in ((test_z, test_s), (z, s))
         )
-        found, fitted = ask(test_z, test_s), ask(z, s)
     return Shared(float(found.mean()), float(found.std()) / len(found) ** 0.5, float(fitted.mean()))

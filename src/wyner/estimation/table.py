@@ -1,15 +1,12 @@
-"""Tables of counts: what they say about the pair once what could be chance is taken out of them.
-Values in nats.
+"""Tables of counts: what they say about the pair without what could be chance. Nats.
 
 An empirical table has more dependence than its source: each of (kx-1)(ky-1) directions adds 1/(2n)
-    nats to I (Miller 1955) and, which is
-far worse, about 1/sqrt(n) to J, whose slope at independence is infinite. Two reductions remove it
-    before anything is measured:
+nats to I (Miller 1955) and, which is far worse, about 1/sqrt(n) to J, whose slope at independence
+is infinite. Two reductions remove it before anything is measured:
 
 1. categories whose rows do not differ by more than chance are merged (agglomerative information
-   bottleneck, Slonim and Tishby 1999;
-   merging rows with equal p(y|x) changes neither I nor J: what is merged is a sufficient
-       statistic);
+   bottleneck, Slonim and Tishby 1999; merging rows with equal p(y|x) changes neither I nor J: what
+   is merged is a sufficient statistic);
 2. of the canonical correlations of the table, singular values of (p(x,y) - p(x)p(y)) /
    sqrt(p(x)p(y)), those are kept that the rest of the table tells from chance by the chi-squared
    test of the residual.
@@ -20,9 +17,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 
-from wyner.information.discrete.table import components, entropy
+from wyner.information.discrete.table import xlogx
 
 LEVEL = 0.01
 """Probability of taking chance for dependence, of each test."""
@@ -37,10 +33,9 @@ def count(a: np.ndarray, b: np.ndarray, ka: int, kb: int) -> np.ndarray:
 
 def tail(statistic: float, freedom: int) -> float:
     """P(chi-squared with this many degrees of freedom > statistic)."""
-    if freedom < 1:
-        return 1.0
-    half = torch.tensor([freedom / 2, max(statistic, 0.0) / 2], dtype=torch.float64)
-    return float(torch.special.gammaincc(half[0], half[1]))
+    from scipy.special import chdtrc
+
+    return float(chdtrc(freedom, max(statistic, 0.0))) if freedom > 0 else 1.0
 
 
 def information_with_error(counts: np.ndarray) -> tuple[float, float]:
@@ -57,7 +52,7 @@ def information_with_error(counts: np.ndarray) -> tuple[float, float]:
     plain = float(p[seen] @ ratio)
     excess = seen.sum() - seen.any(1).sum() - seen.any(0).sum() + 1
     error = math.sqrt(max(0.0, float(p[seen] @ ratio**2) - plain**2) / n)
-    return max(0.0, plain - float(excess) / (2 * n)), error
+    return max(0.0, plain - float(excess) / (2 * float(n))), error
 
 
 def merge(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -79,33 +74,28 @@ def _merge_rows(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     width = max(1, int((counts.sum(0) > 0).sum()) - 1)
     while len(counts) > 1:
         cost = _costs(counts)
-        i, j = np.unravel_index(int(cost.argmin()), cost.shape)
-        i, j = min(i, j), max(i, j)
+        i, j = sorted(np.unravel_index(int(cost.argmin()), cost.shape))
         lost, freedom = lost + 2 * float(cost[i, j]), freedom + width
         if tail(lost, freedom) < LEVEL and counts[[i, j]].sum(1).min() > 0:
-            return counts, index
-        counts = counts.copy()
-        counts[i] += counts[j]
+            break
+        both = counts[i] + counts[j]
         counts = np.delete(counts, j, 0)
+        counts[i] = both
         index = np.where(index == j, i, np.where(index > j, index - 1, index))
     return counts, index
 
 
 def _costs(counts: np.ndarray) -> np.ndarray:
     """Information lost by merging rows i and j, times n, `(k, k)`; infinite on the diagonal."""
-
-    def xlogx(c: np.ndarray) -> np.ndarray:
-        return c * np.log(np.where(c > 0, c, 1.0))
-
-    own = xlogx(counts).sum(-1) - xlogx(counts.sum(-1))
-    both = counts[:, None] + counts[None]
-    cost = own[:, None] + own[None] - (xlogx(both).sum(-1) - xlogx(both.sum(-1)))
+    known = lambda c: xlogx(c).sum(-1) - xlogx(c.sum(-1))
+    own = known(counts)
+    cost = own[:, None] + own[None] - known(counts[:, None] + counts[None])
     np.fill_diagonal(cost, np.inf)
     return cost
 
 
 def denoise(counts: np.ndarray) -> np.ndarray:
-    """The table with as many canonical correlations as chance does not explain, `(kx, ky)`, sum 1.
+    """The table with as many canonical correlations as chance does not explain, sum 1.
 
     Rows and columns without counts get a probability of 0. Negative entries of the table of low
     rank become 0.
@@ -113,34 +103,17 @@ def denoise(counts: np.ndarray) -> np.ndarray:
     n = counts.sum()
     p = counts / n
     a, b = p.sum(1), p.sum(0)
-    scale = np.sqrt(np.outer(a, b))
-    u, s, v = np.linalg.svd(
-        np.divide(p - np.outer(a, b), scale, out=np.zeros_like(p), where=scale > 0),
-        full_matrices=False,
-    )
+    alone = np.outer(a, b)
+    scale = np.sqrt(alone)
+    excess = np.divide(p - alone, scale, out=np.zeros_like(p), where=scale > 0)
+    u, s, v = np.linalg.svd(excess, full_matrices=False)
     kx, ky = int((a > 0).sum()) - 1, int((b > 0).sum()) - 1
-    rank = 0
-    while (
-        rank < min(kx, ky)
-        and tail(n * float((s[rank:] ** 2).sum()), (kx - rank) * (ky - rank)) < LEVEL
-    ):
+    left = lambda k: tail(n * float((s[k:] ** 2).sum()), (kx - k) * (ky - k))
+    rank, most = 0, min(kx, ky)
+    while rank < most and left(rank) < LEVEL:
         rank += 1
-    if rank == min(kx, ky):
+    if rank == most:
         return p
-    low = np.clip(np.outer(a, b) + scale * ((u[:, :rank] * s[:rank]) @ v[:rank]), 0.0, None)
+    low = np.clip(alone + scale * ((u[:, :rank] * s[:rank]) @ v[:rank]), 0.0, None)
     low[low < 1e-3 / n] = 0.0
     return low / low.sum()
-
-
-def gacs_korner(counts: np.ndarray, rare: float = 0.0) -> float:
-    """C_GK of a table: entropy of the connected components of its support, in nats.
-
-    Args:
-        counts: joint counts.
-        rare: a cell with at most this share of its row and of its column does not connect them.
-    """
-    weight = counts / counts.sum()
-    rows, columns = weight.sum(1, keepdims=True), weight.sum(0, keepdims=True)
-    joined = (weight > rare * rows) | (weight > rare * columns)
-    label = components(np.where(joined, weight, 0.0))[0]
-    return entropy(np.array([weight[label == k].sum() for k in np.unique(label)]))

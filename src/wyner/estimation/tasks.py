@@ -10,14 +10,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from wyner.data import load
 from wyner.errors import OptionError, unknown
+from wyner.information.discrete.table import entropy
 from wyner.information.gaussian import gaussian
 from wyner.seeds import DATA, mix
 
 Pair = tuple[np.ndarray, np.ndarray]
+Image = Callable[[np.ndarray], np.ndarray]
+"""An invertible map of the columns of one side."""
 
 
 @dataclass(frozen=True)
@@ -55,15 +60,13 @@ class Task:
 
 def binary_entropy(p: float) -> float:
     """h_b(p) in nats."""
-    return 0.0 if p in (0.0, 1.0) else -p * math.log(p) - (1 - p) * math.log1p(-p)
+    return entropy(np.array([p, 1 - p]))
 
 
 def symmetric_binary(flip: float) -> tuple[float, float]:
     """I and J of the doubly symmetric binary source, 0 <= flip <= 1/2, in nats (Wyner 1975)."""
-    inner = (1 - math.sqrt(1 - 2 * flip)) / 2
-    return math.log(2) - binary_entropy(flip), math.log(2) + binary_entropy(
-        flip
-    ) - 2 * binary_entropy(inner)
+    inner, h = binary_entropy((1 - math.sqrt(1 - 2 * flip)) / 2), binary_entropy(flip)
+    return math.log(2) - h, math.log(2) + h - 2 * inner
 
 
 def erasure_pair(p: float) -> tuple[float, float]:
@@ -75,23 +78,20 @@ def gaussian_task(
     name: str,
     correlations: Sequence[float],
     nuisance: int = 0,
-    image: Callable[[np.ndarray], np.ndarray] | None = None,
+    image: Image | None = None,
     note: str = "",
 ) -> Task:
-    """A Gaussian pair with these canonical correlations, turned, with independent columns added,
-    bent by an invertible map.
+    """A Gaussian pair with these canonical correlations, turned or bent.
 
     Args:
         name: of the task.
         correlations: r_i.
         nuisance: independent columns of each side.
-        image: an invertible map of the columns, of each side; after it no rotation. None: the
-            columns are rotated.
+        image: of each side; after it no rotation. None: the columns are rotated.
         note: what the source is.
     """
     r = np.asarray(correlations, dtype=float)
-    exact = gaussian(correlations=[float(v) for v in r])
-    d = len(r) + nuisance
+    exact, d = gaussian(correlations=[float(v) for v in r]), len(r) + nuisance
 
     def draw(n: int, rng: np.random.Generator) -> Pair:
         x, y = rng.standard_normal((n, d)), rng.standard_normal((n, d))
@@ -100,19 +100,10 @@ def gaussian_task(
             return image(x), image(y)
         return x @ rotation(d, 1), y @ rotation(d, 2)
 
-    mutual, wyner = abs(exact.mutual_information), exact.wyner  # no -0.0
+    more = f", {nuisance} nuisance columns a side" if nuisance else ""
+    text = note or f"r = {', '.join(f'{v:g}' for v in r)}{more}"
     group = "gaussian" if np.any(r) else "independent"
-    return Task(
-        name,
-        group,
-        mutual,
-        wyner,
-        0.0,
-        draw,
-        note
-        or f"r = {', '.join(f'{v:g}' for v in r)}"
-        + (f", {nuisance} nuisance columns a side" if nuisance else ""),
-    )
+    return Task(name, group, abs(exact.mutual_information), exact.wyner, 0.0, draw, text)
 
 
 def rotation(d: int, seed: int) -> np.ndarray:
@@ -127,9 +118,7 @@ def cubes(s: np.ndarray) -> np.ndarray:
 
 
 def shears(s: np.ndarray) -> np.ndarray:
-    """Two shears after a rotation: every column becomes a nonlinear mixture of the others;
-    invertible.
-    """
+    """Two shears after a rotation: every column a nonlinear mixture of the others; invertible."""
     s = s @ rotation(s.shape[1], 3)
     first, second = s[:, ::2].copy(), s[:, 1::2].copy()
     first[:, : second.shape[1]] += np.sin(2 * second)[:, : first.shape[1]]
@@ -137,32 +126,25 @@ def shears(s: np.ndarray) -> np.ndarray:
     return np.concatenate([first, second], 1)
 
 
-def label_task(
-    name: str,
-    k: int,
-    d: int,
-    image: Callable[[np.ndarray], np.ndarray] | None = None,
-    r: float = 0.0,
-) -> Task:
-    """A uniform label that both sides show as one of k centres, 8 apart, with noise shorter than 4:
-    it can be read without error.
+def label_task(name: str, k: int, d: int, image: Image | None = None, r: float = 0.0) -> Task:
+    """A uniform label that both sides show without error, and perhaps a Gaussian pair beside it.
 
-    With r, another column of each side is a Gaussian pair of its own. I = log k - 1/2 log(1 - r^2),
-    J = log k + artanh r, C_GK = log k.
+    Each side is one of k centres, 8 apart, with noise shorter than 4. With r, another column of
+    each side is a Gaussian pair of its own. I = log k - 1/2 log(1 - r^2), J = log k + artanh r,
+    C_GK = log k.
 
     Args:
         name: of the task.
         k: labels.
         d: columns that show the label.
-        image: an invertible map of each side.
+        image: of each side.
         r: correlation of the other column; 0 for none.
     """
 
     def side(label: np.ndarray, seed: int, rng: np.random.Generator) -> np.ndarray:
         noise = rng.standard_normal((len(label), d))
-        return centres(k, d, seed)[label] + noise * np.minimum(
-            1, 3.9 / np.linalg.norm(noise, axis=1, keepdims=True)
-        )
+        short = np.minimum(1, 3.9 / np.linalg.norm(noise, axis=1, keepdims=True))
+        return centres(k, d, seed)[label] + noise * short
 
     def draw(n: int, rng: np.random.Generator) -> Pair:
         label = rng.integers(0, k, n)
@@ -172,11 +154,8 @@ def label_task(
             x, y = np.hstack([a, x]), np.hstack([r * a + math.sqrt(1 - r * r) * b, y])
         return (x, y) if image is None else (image(x), image(y))
 
-    note = (
-        f"{k} labels in {d} columns"
-        + (f", a Gaussian pair of r = {r:g} beside them" if r else "")
-        + (", bent" if image else "")
-    )
+    beside = f", a Gaussian pair of r = {r:g} beside them" if r else ""
+    note = f"{k} labels in {d} columns{beside}{', bent' if image else ''}"
     pair, shared = gaussian(correlations=[r]), math.log(k)
     mutual = shared + abs(pair.mutual_information)
     return Task(name, "both" if r else "label", mutual, shared + pair.wyner, shared, draw, note)
@@ -195,17 +174,16 @@ def centres(k: int, d: int, seed: int) -> np.ndarray:
 
 
 def table_task(
-    name: str, p: np.ndarray, mutual: float, wyner: float, gacs_korner: float, note: str
+    name: str, p: np.ndarray, truth: tuple[float, float], note: str, gacs_korner: float = 0.0
 ) -> Task:
-    """Draws from a table of probabilities."""
+    """Draws from a table of probabilities with these I and J."""
 
     def draw(n: int, rng: np.random.Generator) -> Pair:
         code = rng.choice(p.size, n, p=p.ravel())
         return code // p.shape[1], code % p.shape[1]
 
-    return Task(
-        name, "independent" if mutual == 0 else "discrete", mutual, wyner, gacs_korner, draw, note
-    )
+    group = "independent" if truth[0] == 0 else "discrete"
+    return Task(name, group, *truth, gacs_korner, draw, note)
 
 
 def flips(flip: float) -> np.ndarray:
@@ -213,110 +191,62 @@ def flips(flip: float) -> np.ndarray:
     return np.array([[1 - flip, flip], [flip, 1 - flip]]) / 2
 
 
-def _erased(p: float) -> Task:
-    mutual, wyner = erasure_pair(p)
-    return table_task(
-        f"erasure-{p:g}",
-        np.array([[1 - p, 0, p], [0, 1 - p, p]]) / 2,
-        mutual,
-        wyner,
-        0.0,
-        f"a bit and its copy, erased with probability {p:g}",
-    )
+def erasures(p: float) -> np.ndarray:
+    """The table of a bit and its copy, erased with probability p."""
+    return np.array([[1 - p, 0, p], [0, 1 - p, p]]) / 2
+
+
+def blocks(parts: Sequence[tuple[float, float]]) -> Task:
+    """Binary sources on alphabets of their own, block i with weight w_i and flips a_i."""
+    p = np.zeros((2 * len(parts), 2 * len(parts)))
+    for k, (w, flip) in enumerate(parts):
+        p[2 * k : 2 * k + 2, 2 * k : 2 * k + 2] = w * flips(flip)
+    shared = entropy(np.array([w for w, _ in parts]))
+    pairs = [(w, symmetric_binary(flip)) for w, flip in parts]
+    mutual, wyner = (shared + sum(w * pair[k] for w, pair in pairs) for k in (0, 1))
+    note = f"{len(parts)} binary sources on alphabets of their own"
+    return table_task("blocks", p, (mutual, wyner), note, shared)
+
+
+def loaded_task(
+    name: str, data: str, shared: float, note: str, most: int | None = None, **options: Any
+) -> Task:
+    """Training rows of a data set whose sides share a label of this entropy and nothing else."""
+
+    def draw(n: int, rng: np.random.Generator) -> Pair:
+        rows = load(data, train=n, test=1, seed=int(rng.integers(2**31)), **options).train
+        return rows["x"], rows["y"]
+
+    return Task(name, "label", shared, shared, shared, draw, note, most)
 
 
 def _binary(flip: float) -> Task:
-    mutual, wyner = symmetric_binary(flip)
-    return table_task(
-        f"dsbs-{flip:g}",
-        flips(flip),
-        mutual,
-        wyner,
-        0.0,
-        f"doubly symmetric binary source, {flip:g}",
-    )
+    note = f"doubly symmetric binary source, {flip:g}"
+    return table_task(f"dsbs-{flip:g}", flips(flip), symmetric_binary(flip), note)
 
 
-def _blocks(parts: Sequence[tuple[float, float]]) -> Task:
-    """Doubly symmetric binary sources on alphabets of their own, block i with weight w_i and flips
-    a_i.
-    """
-    p = np.zeros((2 * len(parts), 2 * len(parts)))
-    weights = np.array([w for w, _ in parts])
-    for k, (w, flip) in enumerate(parts):
-        p[2 * k : 2 * k + 2, 2 * k : 2 * k + 2] = w * flips(flip)
-    shared = float(-(weights * np.log(weights)).sum())
-    pairs = [symmetric_binary(flip) for _, flip in parts]
-    mutual, wyner = (
-        shared + sum(w * pair[k] for (w, _), pair in zip(parts, pairs, strict=True)) for k in (0, 1)
-    )
-    return table_task(
-        "blocks", p, mutual, wyner, shared, f"{len(parts)} binary sources on alphabets of their own"
-    )
+def _erased(p: float) -> Task:
+    note = f"a bit and its copy, erased with probability {p:g}"
+    return table_task(f"erasure-{p:g}", erasures(p), erasure_pair(p), note)
 
 
-def _mog() -> Task:
-    def draw(n: int, rng: np.random.Generator) -> Pair:
-        from wyner.data import load
-
-        rows = load("mog", train=n, validation=1, test=1, seed=int(rng.integers(2**31))).train
-        return rows["x"], rows["y"]
-
-    shared = binary_entropy(0.2)
-    return Task(
-        "mog",
-        "label",
-        shared,
-        shared,
-        shared,
-        draw,
-        "mixture of five Gaussians in R^10 x R^10; only the centre is shared",
-    )
-
-
-def _digits() -> Task:
-    def draw(n: int, rng: np.random.Generator) -> Pair:
-        from wyner.data import load
-
-        made = load(
-            "digits-add1", train=n, validation=0, test=1, pad=0, seed=int(rng.integers(2**31))
-        ).train
-        return made["x"], made["y"]
-
-    return Task(
-        "digits-add1",
-        "label",
-        math.log(10),
-        math.log(10),
-        math.log(10),
-        draw,
-        "pictures of digits, y the next one after x; labels nearly balanced",
-        5500,
-    )
-
-
+_UNIFORM, _TAILS, _BENT, _MOG, _DIGITS = (
+    "independent uniform categories",
+    "r = 0.9, 0.7, 0.5, 0.3, columns bent one by one, heavy tails",
+    "r = 0.9, 0.6, columns mixed by nonlinear shears",
+    "mixture of five Gaussians in R^10 x R^10; only the centre is shared",
+    "pictures of digits, y the next one after x; labels nearly balanced",
+)
 TASKS: tuple[Task, ...] = (
     gaussian_task("independent", [0.0] * 4, note="4 + 4 independent columns"),
-    table_task(
-        "independent-8x8", np.full((8, 8), 1 / 64), 0.0, 0.0, 0.0, "independent uniform categories"
-    ),
+    table_task("independent-8x8", np.full((8, 8), 1 / 64), (0.0, 0.0), _UNIFORM),
     gaussian_task("gaussian-1-0.8", [0.8]),
     gaussian_task("gaussian-4-0.5", [0.5] * 4),
     gaussian_task("gaussian-4-0.9", [0.9] * 4),
     gaussian_task("gaussian-nuisance", [0.9, 0.6, 0.3], nuisance=5),
-    gaussian_task(
-        "gaussian-tails",
-        [0.9, 0.7, 0.5, 0.3],
-        image=cubes,
-        note="r = 0.9, 0.7, 0.5, 0.3, columns bent one by one, heavy tails",
-    ),
-    gaussian_task(
-        "gaussian-bent",
-        [0.9, 0.6],
-        image=shears,
-        note="r = 0.9, 0.6, columns mixed by nonlinear shears",
-    ),
-    _mog(),
+    gaussian_task("gaussian-tails", [0.9, 0.7, 0.5, 0.3], image=cubes, note=_TAILS),
+    gaussian_task("gaussian-bent", [0.9, 0.6], image=shears, note=_BENT),
+    loaded_task("mog", "mog", binary_entropy(0.2), _MOG, validation=1),
     label_task("labels-10", 10, 8),
     label_task("labels-4-bent", 4, 4, image=shears),
     label_task("label-and-gaussian", 3, 3, r=0.8),
@@ -324,8 +254,8 @@ TASKS: tuple[Task, ...] = (
     _binary(0.25),
     _erased(0.3),
     _erased(0.7),
-    _blocks([(0.5, 0.1), (0.3, 0.25), (0.2, 0.05)]),
-    _digits(),
+    blocks([(0.5, 0.1), (0.3, 0.25), (0.2, 0.05)]),
+    loaded_task("digits-add1", "digits-add1", math.log(10), _DIGITS, 5500, validation=0, pad=0),
 )
 """The benchmark, easy to hard within a group. A new task is a line here."""
 

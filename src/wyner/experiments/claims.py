@@ -14,13 +14,14 @@ RELATIONS = {"below": (-1, -1), "above": (1, -1), "at most": (-1, 1), "at least"
 HOLDS, FAILS, OPEN, MISSING = "holds", "does not hold", "undecided", "not measured"
 RULE = (
     "Rows are compared seed by seed. A difference is the mean of left minus right over the seeds"
-    " that both rows have; its standard error is s / sqrt(n), with s the standard deviation of the n"
-    " differences. With one common seed it is that of the differences row by row where these are"
+    " that both rows have; its standard error is s / sqrt(n), with s the standard deviation of the"
+    " n differences. With one common seed it is that of the differences row by row where these are"
     " kept, else sqrt(e1^2 + e2^2) of the two standard errors over rows. “Below” and “above” say"
     " that the difference is beyond the margin, “at most” and “at least” that it is not. A claim"
-    " holds if the numbers are on its side of the margin by more than twice the standard error, does"
-    " not hold if they are on the other side by more than that, and is undecided otherwise. Against"
-    " several rows it holds if it holds against each, and does not hold if it fails against one."
+    " holds if the numbers are on its side of the margin by more than twice the standard error,"
+    " does not hold if they are on the other side by more than that, and is undecided otherwise."
+    " Against several rows it holds if it holds against each, and does not hold if it fails"
+    " against one."
 )
 
 
@@ -86,7 +87,9 @@ class Difference:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim, the word for what became of it, and the differences that decided it, also as text."""
+    """A claim, the word for what became of it, and the differences that decided it, also as
+    text.
+    """
 
     claim: Claim
     word: str
@@ -118,7 +121,7 @@ def decide(
         found += [] if made is None else [made]
     numbers = tuple(
         f"{d.left_mean:.3f} against {d.right_mean:.3f} ({names.get(d.right, d.right)}): difference"
-        f" {d.value:+.3f}, standard error {d.error:.3f}"
+        f" {d.value:+.3f}, standard error {'unknown' if d.error != d.error else f'{d.error:.3f}'}"
         for d in found
     )
     verdict = next((w for w in (FAILS, OPEN, MISSING) if w in words), HOLDS)

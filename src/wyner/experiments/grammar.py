@@ -4,6 +4,7 @@ title, source, notes        # of the table
 seeds = 10
 chosen_on = "..."           # on which rows the settings of all rows were chosen; or in each row
 caption, footer, digits     # of the page, where they are not the usual ones
+flags                       # what flags of the command line mean here: { rows = "tasks" }
 [[data]]                    # name and options; the first that can be loaded. set = "mnist": of the
                             # rows with data = "mnist"
 [model], [networks], [fit]  # of all rows, as in an experiment file
@@ -33,17 +34,16 @@ from wyner.experiments.claims import RELATIONS, Claim
 from wyner.experiments.figures import FIGURES
 from wyner.experiments.questions import QUESTIONS, Question
 from wyner.experiments.study import Probe, Row, Study, Value
-from wyner.experiments.table import KINDS, USUAL
+from wyner.experiments.table import KINDS, SPECIAL, STYLES, USUAL
 from wyner.experiments.trainers import TRAINERS
 
 FOLDER = "wyner.experiments.studies"
 NEEDED = ("title", "seeds", "data", "rows")
-PROTOCOLS = ("short", "paper", "long")
+PROTOCOLS = ("short", "medium", "paper", "long")
 TOP = (
     *NEEDED,
     *("source", "notes", "chosen_on", "caption", "footer", "digits", "model", "networks", "fit"),
-    "questions",
-    *("probe", "others", "claims", "tables", "figures"),
+    *("flags", "questions", "probe", "others", "claims", "tables", "figures"),
 )
 ROW = tuple(f.name for f in fields(Row))
 PARTS = ("test", "validation")
@@ -55,7 +55,7 @@ def names() -> list[str]:
 
 
 def protocols(name: str) -> list[str]:
-    """Protocols of a study: short, paper or long."""
+    """Protocols of a study, the shortest first."""
     return [p for p in PROTOCOLS if f"{name}-{p}" in _files()]
 
 
@@ -120,12 +120,19 @@ def _study(found: Mapping[str, Any], name: str, protocol: str, where: str) -> St
     probe["questions"] = _questions(probe.get("questions", {}), where)
     tables = tuple(found.get("tables", USUAL))
     for options in tables:
-        _choice(options.get("kind", ""), options, KINDS, "table", where)
+        kind = options.get("kind", "")
+        _choice(kind, options, KINDS, "table", where)
+        for slug in options.get("rows", []):
+            _one(slug, slugs, f"{where}: table {kind}", "row")
+        shown = [*columns, *SPECIAL, *(t for r in rows for t in r.tags)]
+        _one(options.get("cells", "ours"), STYLES, f"{where}: table {kind}", "cells")
+        for column in options.get("columns", []):
+            _one(column, shown, f"{where}: table {kind}", "column")
     for figure, options in found.get("figures", {}).items():
         _choice(figure, options, FIGURES, "figure", where)
         for slug in options.get("rows", []):
             _one(slug, slugs, f"{where}: figure {figure}", "row")
-    plain = ("title", "source", "seeds", "figures", "digits", "caption", "footer")
+    plain = ("title", "source", "seeds", "figures", "digits", "caption", "footer", "flags")
     return Study(
         name,
         protocol,
@@ -186,8 +193,8 @@ def _row(found: Mapping[str, Any], top: Mapping[str, Any], columns: Any, where: 
     chosen = found.get("chosen_on", top.get("chosen_on"))
     if not chosen:
         raise OptionError(
-            f"{where}: {slug}: expected chosen_on, the rows that its settings were chosen on, in the"
-            " row or at the top of the file"
+            f"{where}: {slug}: expected chosen_on, the rows that its settings were chosen on, in"
+            " the row or at the top of the file"
         )
     model, shared = {**top.get("model", {}), **found["model"]}, top.get("networks", {})
     if families := {

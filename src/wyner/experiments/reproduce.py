@@ -78,6 +78,8 @@ def reproduce(
             f"interrupted and saved (finished rows: {done}); go on with the same command:"
             f" {command()}"
         ) from None
+    if not page.exists():
+        raise RunError(f"no model of {study.name} finished, so there is no table")
     if figures:
         found = _results(store, cells, on)
         for name, content in draw_all(found, store.data):
@@ -135,16 +137,14 @@ def redraw(name: str, protocol: str = "short", out: str | Path = "results") -> l
     Raises:
         OptionError: an unknown study. RunError: no results.
     """
-    wanted = [(n, p) for n in grammar.names() for p in grammar.protocols(n)]
+    every = [(n, p) for n in grammar.names() for p in grammar.protocols(n)]
     others = REDRAWN if name == "all" else {k: f for k, f in REDRAWN.items() if k == name}
     made = [page for draw in others.values() for page in draw(Path(out))]
-    if name != "all":
-        wanted = [] if others else [(grammar.read(name, protocol).name, protocol)]
-    for study, which in wanted:
-        for path in sorted((Path(out) / study).glob(f"{which}*.json")):
-            kept = read_json(path)
-            found = from_json(grammar.read(study, which), kept)
-            page = path.with_suffix(".md")
+    wanted = every if name == "all" else [] if others else [(name, protocol)]
+    for study in (grammar.read(*one) for one in wanted):
+        for path in sorted((Path(out) / study.name).glob(f"{study.protocol}*.json")):
+            kept, page = read_json(path), path.with_suffix(".md")
+            found = from_json(study, kept)
             write_json(path, kept | {"claims": as_json(found)["claims"]})
             write_bytes(page, markdown(found).encode())
             made.append(page)

@@ -167,6 +167,10 @@ class Results:
         ]
 
 
+OWN = ("model", "settings", "seed", "metrics")
+"""Keys of an entry in JSON that are not what training and questions say besides."""
+
+
 def as_json(found: Results) -> dict[str, Any]:
     """Everything that the table is drawn from: one entry a trained model, and how it was done."""
     study, one = found.study, list(found.facts) == [""]
@@ -234,16 +238,12 @@ def from_json(study: Study, found: Mapping[str, Any]) -> Results:
                 f"expected results of {study.name}, {study.protocol} protocol, got"
                 f" {found['experiment']}, {found['protocol']}"
             )
-        known = {r.slug: r for r in study.rows}
-        cells: dict[str, list[Cell]] = {}
+        known, cells = {r.slug: r for r in study.rows}, dict[str, list[Cell]]()
         for entry in found["rows"]:
             row = known[entry["settings"]["row"]]
-            about = {
-                k: v for k, v in entry.items() if k not in ("model", "settings", "seed", "metrics")
-            }
-            cells.setdefault(row.slug, []).append(
-                Cell(row, entry["seed"], None, entry["metrics"], {}, about)
-            )
+            about = {k: v for k, v in entry.items() if k not in OWN}
+            made = Cell(row, entry["seed"], None, entry["metrics"], {}, about)
+            cells.setdefault(row.slug, []).append(made)
         one = list(found["sets"]) == [""]
         of = lambda key, name: found[key] if one else found[key][name]
         facts = {

@@ -21,6 +21,7 @@ import inspect
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ import torch
 from wyner import codec, data
 from wyner.data import Dataset
 from wyner.errors import OptionError, unknown
-from wyner.experiments import protocols
+from wyner.families import Gaussian, StepGaussian
 from wyner.models import Model
 from wyner.networks import Builder
 from wyner.seeds import INITIAL, mix
@@ -96,7 +97,10 @@ class Experiment:
         given = dict(dataset.spaces) if named else {"modalities": dataset.spaces}
         families = dict(dataset.families)
         for name, value in options.pop("families", {}).items():
-            families[name] = codec.read_family(value, f"families.{name}")
+            made = codec.read_family(value, f"families.{name}")
+            if isinstance(made, Gaussian) and isinstance(dataset.spaces.get(name), Sequence):
+                made = StepGaussian(made.variance)
+            families[name] = made
         options = {k: codec.read(v, f"{kind.__name__}: {k}") for k, v in options.items()}
         with torch.random.fork_rng([]):
             torch.manual_seed(mix(int(self.fit.get("seed", 0)), INITIAL))
@@ -190,7 +194,7 @@ def _text(path: str | Path) -> tuple[str, str]:
     if Path(path).is_file():
         return Path(path).read_text(), str(path)
     if str(path) in shipped():
-        return protocols.text_of(PACKAGE, str(path)), f"{path}.toml"
+        return resources.files(PACKAGE).joinpath(f"{path}.toml").read_text(), f"{path}.toml"
     if str(path).endswith(".toml"):
         raise OptionError(f"there is no file {path}")
     raise OptionError(
@@ -200,4 +204,5 @@ def _text(path: str | Path) -> tuple[str, str]:
 
 def shipped() -> list[str]:
     """Names of the experiments inside the package."""
-    return protocols.shipped(PACKAGE)
+    names = (p.name for p in resources.files(PACKAGE).iterdir())
+    return sorted(n.removesuffix(".toml") for n in names if n.endswith(".toml"))

@@ -90,7 +90,8 @@ class Store:
         return Place(self, row)
 
     def train(self, row: Row, seeds: Sequence[int]) -> list[Cell]:
-        """Trains the seeds that are not trained yet, as one grid, and goes on with interrupted ones.
+        """Trains the seeds that are not trained yet, as one grid, and goes on with interrupted
+        ones.
 
         Raises:
             RunError: the folder holds a row of other settings. KeyboardInterrupt: after saving.

@@ -90,6 +90,7 @@ class Study:
         tables: what the page shows, in order: options by `kind` (`table.KINDS`).
         figures: options by name (`figures.FIGURES`).
         digits: of numbers that are printed otherwise than usual.
+        flags: what flags of the command line mean, where they mean something else.
         caption, footer: their texts, with {source}, {data}, {questions}, and with {command},
             {device}, {minutes}, {versions}.
     """
@@ -111,6 +112,7 @@ class Study:
     digits: Mapping[str, int] = field(default_factory=dict)
     caption: str = ""
     footer: str = ""
+    flags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def columns(self) -> dict[str, Column]:
@@ -183,7 +185,8 @@ class Study:
         asked = {"epochs": epochs, "samples": samples, "test_rows": test_rows, "data": data}
         if refused := [k for k, v in asked.items() if v is not None and k not in taken]:
             has = ["rows", "seeds", *(k for k in asked if k in taken)]
-            raise OptionError(f"{self.name} takes {_flags(has)}; leave out {_flags(refused)}")
+            taken_here, left = _flags(has, self.flags), _flags(refused, {})
+            raise OptionError(f"{self.name} takes {taken_here}; leave out {left}")
         changes: dict[str, Any] = {} if seeds is None else {"seeds": seeds}
         if epochs is not None:
             cut = lambda fit: {k: v for k, v in fit.items() if k != "steps"} | {"epochs": epochs}
@@ -219,6 +222,7 @@ class Study:
         return dataclasses.replace(self, **changes)
 
 
-def _flags(names: Sequence[str]) -> str:
-    *most, last = ["--" + n.replace("_", "-") for n in names]
+def _flags(names: Sequence[str], words: Mapping[str, str]) -> str:
+    shown = ["--" + n.replace("_", "-") + (f" ({words[n]})" if n in words else "") for n in names]
+    *most, last = shown
     return f"{', '.join(most)} and {last}" if most else last

@@ -1,5 +1,5 @@
-"""A page of results as Markdown: tables of several kinds, claims, notes. What it shows stands in the
-study's file; every number comes from `Results`, so a page is drawn again from its JSON.
+"""A page of results as Markdown: tables of several kinds, claims, notes. What it shows stands in
+the study's file; every number comes from `Results`, so a page is drawn again from its JSON.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def markdown(found: Results) -> str:
         rest = {k: v for k, v in options.items() if k not in ("kind", "title")}
         if text := KINDS[kind](found, **rest):
             scored = kind != "numbers" or "likelihood" in study.questions
-            usual = TITLES[kind] if scored else "Numbers, all seeds"
-            usual = usual.format(**options)
-            parts += [f"## {options.get('title', usual)}", text]
+            title = options.get("title", TITLES[kind] if scored else "Numbers, all seeds")
+            title = title.format(**{**options, **{k: f.name for k, f in found.facts.items()}})
+            parts += [f"## {title}", text] if title else [text]
     if study.notes:
         parts += ["## Notes", "\n".join(f"* {n}" for n in study.notes)]
     v = ", ".join(f"{k} {x}" for k, x in found.versions.items())
@@ -46,12 +46,12 @@ def markdown(found: Results) -> str:
 
 
 def _caption(found: Results) -> str:
-    rows = found.fact.sizes.get(found.part, 0)
-    asked = "".join(q.caption(found.part, rows) for q in found.study.questions.values())
+    asked = "".join(q.caption(found.part, found.fact) for q in found.study.questions.values())
     data = " ".join(" ".join([str(f), *f.notes]) for f in found.facts.values())
     sizes = dict.fromkeys(n for r in found.study.rows for n in r.model.get("sizes", ()))
     said = {"source": found.study.source, "data": data, "questions": asked}
-    said |= {"seeds": str(max(map(len, found.cells.values()), default=0))}
+    seeds = max(map(len, found.cells.values()), default=0)
+    said |= {"seeds": str(seeds), "models": f"{seeds} seed{'s' * (seeds != 1)}", "part": found.part}
     said |= {"sizes": ", ".join(map(str, sizes))}
     text = (found.study.caption or CAPTION).format(**said)
     if any("nll_joint_plain" in c.metrics for cs in found.cells.values() for c in cs):
@@ -67,6 +67,7 @@ def columns(
     digits: int | None = None,
     reference: str = "",
     text: str = "",
+    after: str = "",
 ) -> str:
     """Rows with their numbers.
 
@@ -74,49 +75,66 @@ def columns(
         found: the results.
         columns: numbers, tags of the rows, and "model" (with seeds lost), "name" (with a mark
             beyond the paper), "seeds", "ess", "minutes", in order; by default all that there are.
-        rows: by slug; all that have models by default.
-        cells: "ours" (mean ± deviation), "published", "beside" (two columns), "slash" (means, ours
-            / published).
+        rows: by slug, in their order here; all that have models by default.
+        cells: "ours" (mean ± deviation), "published", "errors" (published, the standard error in
+            brackets), "beside" (two columns), "slash" (means, ours / published).
         digits: of all numbers, in place of their own.
         reference: name of a last line with the exact values in the facts of the data.
-        text: before the table.
+        text, after: before and behind the table, `after` with {NUMBER} of its first row.
     """
     known = found.study.columns
-    shown = [r for r in found.rows if not rows or r.slug in rows]
-    if cells == "published":
-        shown = [r for r in found.study.rows if r.published and (not rows or r.slug in rows)]
+    shown = found.rows
+    if cells in ("published", "errors"):
+        shown = [r for r in found.study.rows if r.published]
+    if rows:
+        shown = [r for s in rows for r in shown if r.slug == s]
     names = columns or [
         *("name" if cells == "beside" else "model",),
         *(k for k in known if k in NLL or any(found.values(r.slug, k) for r in found.rows)),
         *("ess", "minutes"),
     ]
-    head: list[str] = []
+    ends, cell = STYLES[cells]
+    head, body = [], []
     for k in names:
-        title = known[k].title if k in known else HEADS.get(k, k)
-        head += (
-            [f"{title}, ours", f"{title}, published"]
-            if cells == "beside" and k in known
-            else [title]
-        )
-    body = []
+        head += [known[k].title + e for e in ends] if k in known else [HEADS.get(k, k)]
     for row in shown:
         line: list[str] = []
         for k in names:
-            if k not in known:
-                line.append(SPECIAL[k](found, row) if k in SPECIAL else _tag(row, k))
-                continue
-            n = known[k].digits if digits is None else digits
-            ours, theirs = found.spread(row.slug, k), row.published.get(k)
-            if cells == "slash":
-                means = (ours and ours.mean, theirs and theirs[0])
-                line.append(" / ".join("-" if m is None else f"{m:.{n}f}" for m in means))
+            if k in known:
+                n = known[k].digits if digits is None else digits
+                line += cell(found.spread(row.slug, k), row.published.get(k), n)
             else:
-                both = [_ours(ours, n), _known(theirs, n)]
-                line += {"ours": both[:1], "published": both[1:], "beside": both}[cells]
+                line.append(SPECIAL[k](found, row) if k in SPECIAL else _tag(row, k))
         body.append(line)
-    if body and reference:
+    if not body:
+        return text
+    if reference:
         body.append(_reference(found, names, reference))
-    return "\n\n".join(t for t in (text, filled(head, body) if body else "") if t)
+    models = found.cells.get(shown[0].slug, ())
+    first = {k: found.spread(shown[0].slug, k) for c in models for k in c.metrics}
+    after = after.format(**{k: s.mean for k, s in first.items() if s is not None})
+    return "\n\n".join(t for t in (text, filled(head, body), after) if t)
+
+
+def _slash(ours: Spread | None, theirs: Value | None, n: int) -> list[str]:
+    means = (ours and ours.mean, theirs and theirs[0])
+    return [" / ".join("-" if m is None else f"{m:.{n}f}" for m in means)]
+
+
+def _bracketed(value: Value | None, n: int) -> str:
+    mean, error = (None, None) if value is None else value
+    end = "" if error is None else f" ({error:.{n}f})"
+    return "-" if mean is None else f"{mean:.{n}f}{end}"
+
+
+STYLES: dict[str, tuple[tuple[str, ...], Callable[..., list[str]]]] = {
+    "ours": (("",), lambda ours, theirs, n: [_ours(ours, n)]),
+    "published": (("",), lambda ours, theirs, n: [_known(theirs, n)]),
+    "errors": (("",), lambda ours, theirs, n: [_bracketed(theirs, n)]),
+    "beside": ((", ours", ", published"), lambda a, b, n: [_ours(a, n), _known(b, n)]),
+    "slash": (("",), _slash),
+}
+"""Ends of the heads of a number's columns, and what stands in them."""
 
 
 def _tag(row: Row, name: str) -> str:
@@ -191,19 +209,15 @@ def published(found: Results) -> str:
     }
     head, body = ["model", "seeds"], []
     for k in NLL:
-        title = study.columns[k].title
-        head += [f"{title}, ours", "kept seeds", "best of the run", "published"]
+        head += [f"{study.columns[k].title}, ours", "kept seeds", "best of the run", "published"]
     for row in found.rows:
         line = [row.name, str(len(found.cells[row.slug]))]
         for k in NLL:
             every = found.values(row.slug, k)
-            best = spread(found.values(row.slug, f"{k}_best"))
-            line += [
-                _ours(spread(every), 3, shift[k]),
-                _ours(spread(trimmed(every)), 3, shift[k]) if len(every) >= 5 else "",
-                _ours(best, 3, shift[k]),
-                _known(row.published.get(k), 2),
-            ]
+            kept, best = spread(trimmed(every)), spread(found.values(row.slug, f"{k}_best"))
+            line += [_ours(one, 3, shift[k]) for one in (spread(every), kept, best)]
+            line[-2] *= len(every) >= 5
+            line.append(_known(row.published.get(k), 2))
         body.append(line)
     if all(k in found.fact.truth for k in NLL):
         floors = [f"*{found.fact.truth[k] + shift[k]:.3f}*" for k in NLL]
@@ -234,28 +248,25 @@ def others(found: Results) -> str:
     return columns(found, ["name", *names], cells="beside", digits=4) if names else ""
 
 
-def elsewhere(found: Results, columns: Sequence[str]) -> str:
-    """Published values as they are, of rows that are not trained here and of those that are."""
+def elsewhere(found: Results, columns: Sequence[str], trained: bool = True) -> str:
+    """Published values as they are, of rows that are not trained here and, if `trained`, of those
+    that are.
+    """
     known, study = found.study.columns, found.study
-    rows = [*study.others, *((r.label, r.published) for r in study.rows if r.published)]
+    ours = [(r.label, r.published) for r in study.rows if r.published and trained]
+    rows = [*study.others, *ours]
     body = [[label, *(_known(v.get(k), 3) for k in columns)] for label, v in rows]
     return filled(["published model", *(known[k].title for k in columns)], body)
 
 
 def claims(found: Results, numbers: str = "numbers (proper scale)", published: bool = True) -> str:
     """The paper's claims with what became of them; `numbers` is the head of their column."""
-    rows, body = {r.slug: r for r in found.study.rows}, []
+    rows, body = {r.slug: r.published for r in found.study.rows}, []
     for v in found.verdicts():
-        digits, left = 2 if v.claim.metric in NLL else 4, rows[v.claim.left]
-        pairs = [
-            (left.published.get(v.claim.metric), rows[s].published.get(v.claim.metric))
-            for s in v.claim.right
-        ]
-        known = "; ".join(
-            f"{a[0]:.{digits}f} against {b[0]:.{digits}f}" for a, b in pairs if a and b
-        )
-        known = known if published else ""
-        body.append([v.claim.text, f"**{v.word}**", "; ".join(v.numbers), known])
+        n, left = 2 if v.claim.metric in NLL else 4, rows[v.claim.left].get(v.claim.metric)
+        right = [rows[s].get(v.claim.metric) for s in v.claim.right if published]
+        known = [f"{left[0]:.{n}f} against {b[0]:.{n}f}" for b in right if left and b]
+        body.append([v.claim.text, f"**{v.word}**", "; ".join(v.numbers), "; ".join(known)])
     head = ["claim", "ours", numbers, "published numbers"]
     return f"{filled(head, body)}\n\n{RULE}" if body else ""
 
@@ -278,12 +289,27 @@ def _known(value: Value | None, digits: int) -> str:
     return "-" if value is None else Spread(*value, n=1, error=0.0).text(digits)
 
 
+def conversion(found: Results) -> str:
+    """VC-mCAS over seeds, the best of them, and beside them what was published."""
+    body = []
+    for row in found.rows:
+        values, theirs = found.values(row.slug, "conversion"), row.published.get("conversion")
+        ours = [_ours(found.spread(row.slug, f"conversion{k}"), 2) for k in ("", "_real")]
+        best = f"{max(values):.1f}" if values else "-"
+        body.append([row.label, _tag(row, "gamma"), ours[0], best, ours[1], _known(theirs, 2)])
+    if not any(found.values(r.slug, "conversion") for r in found.rows):
+        return "This corpus has one gender."
+    head = ["model", "gamma", "mean", "best", "learned on real speech", "published mean (TIMIT)"]
+    return filled(head, body)
+
+
 KINDS: dict[str, Callable[..., str]] = {
     "published": published,
     "others": others,
     "numbers": numbers,
     "columns": columns,
     "elsewhere": elsewhere,
+    "conversion": conversion,
     "claims": claims,
     "chosen": chosen,
     "checks": estimates.checks,
@@ -291,19 +317,20 @@ KINDS: dict[str, Callable[..., str]] = {
     "misses": estimates.misses,
     "seconds": estimates.seconds,
 }
-TITLES = {
-    "published": "Beside the published values",
-    "others": "Other published numbers",
-    "numbers": "Proper densities, all seeds",
-    "columns": "Numbers",
-    "elsewhere": "Published",
-    "claims": "The paper's claims, one by one",
-    "chosen": "What the settings were chosen on",
-    "checks": "What it should show",
-    "estimates": "{quantity} from {n} pairs",
-    "misses": "Failures",
-    "seconds": "Seconds",
-}
+TITLES = dict(
+    published="Beside the published values",
+    others="Other published numbers",
+    numbers="Proper densities, all seeds",
+    columns="Numbers",
+    elsewhere="Published",
+    conversion="VC-mCAS in percent",
+    claims="The paper's claims, one by one",
+    chosen="What the settings were chosen on",
+    checks="What it should show",
+    estimates="{quantity} from {n} pairs",
+    misses="Failures",
+    seconds="Seconds",
+)
 USUAL: tuple[Mapping[str, Any], ...] = tuple(
     {"kind": k} for k in ("published", "others", "numbers", "claims", "chosen")
 )

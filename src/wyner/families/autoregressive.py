@@ -32,8 +32,7 @@ Features = tuple[Tensor, ...]
 
 
 class Pixels(D.Distribution):
-    """Pictures of zeros and ones, pixel by pixel. Scored in one pass, drawn with one uniform number
-    a pixel.
+    """Pictures of zeros and ones, scored in one pass, drawn with one uniform number a pixel.
 
     Args:
         network: the PixelCNN.
@@ -42,6 +41,7 @@ class Pixels(D.Distribution):
     """
 
     noise, differentiable, averaged, parameter = "uniform", False, False, "maps"
+    refusal = "pictures of bits have no draw that gradients pass through"
 
     def __init__(self, network: PixelCNN, maps: Tensor, event: Shape) -> None:
         self.network, self.maps, self.event = network, maps, event
@@ -76,12 +76,9 @@ class Pixels(D.Distribution):
         found = torch.cat([self.network.logits(tuple(f[i] for f in flat), m) for i, m in parts])
         return found.reshape(*lead, *self.event)
 
-    def log_prob(self, value: Pictures, inner: Features | None = None) -> Float[Tensor, "*lead"]:
+    def log_prob(self, value: Pictures, inner: Features | None = None) -> Float[Tensor, "*both"]:
         logits = self.logits(value, inner)
         return D.Bernoulli(logits.to(self.maps.dtype), self.event).log_prob(value)
-
-    def rsample(self, noise: D.Noise) -> Tensor:
-        raise LawError("pictures of bits have no draw that gradients pass through")
 
     def exact(self, noise: D.Noise) -> Tensor:
         lead = noise.shape[:-3]

@@ -37,13 +37,15 @@ class Distribution(ABC):
     summed: bool = False
     """Whether training sums over all values in place of a draw; see `Summed`."""
     parameter: ClassVar[str] = ""
-    """Attribute of the parameter whose shape is `(*leading, *event)`."""
+    """Attribute of the parameter whose shape is `(*leading, *event)`; by default the mean."""
+    refusal: ClassVar[str] = ""
+    """Why no gradient passes a draw."""
     event: Shape
 
     @property
-    @abstractmethod
     def mean(self) -> Tensor:
         """Expected value, `(*leading, *event)`."""
+        return getattr(self, self.parameter)
 
     @property
     def leading(self) -> Shape:
@@ -55,9 +57,13 @@ class Distribution(ABC):
     def log_prob(self, value: Float[Tensor, "*any"]) -> Float[Tensor, "*lead"]:
         """Log p(value) in nats, summed over the event: `(*leading)`."""
 
-    @abstractmethod
     def rsample(self, noise: Noise) -> Tensor:
-        """A draw that gradients pass through."""
+        """A draw that gradients pass through.
+
+        Raises:
+            LawError: there is none for this distribution.
+        """
+        raise LawError(self.refusal)
 
     def exact(self, noise: Noise) -> Tensor:
         """A draw from the distribution itself, where `rsample` is a relaxed one."""
@@ -111,10 +117,6 @@ class Normal(Distribution):
         self.loc, self.log_scale, self.event = loc, log_scale, event
 
     @property
-    def mean(self) -> Tensor:
-        return self.loc
-
-    @property
     def variance(self) -> Tensor:
         """Variance of each coordinate, `(*leading, *event)`."""
         return torch.exp(2 * self.log_scale).expand(self.loc.shape)
@@ -143,9 +145,15 @@ class Normal(Distribution):
 
 
 class Bernoulli(Distribution):
-    """Independent bits, probabilities sigmoid(logits); values in [0, 1] score as cross-entropies."""
+    """Independent bits, probabilities sigmoid(logits); values in [0, 1] score as
+    cross-entropies.
+    """
 
     noise, differentiable, parameter = "uniform", False, "logits"
+    refusal = (
+        "Bernoulli variables have no draw that gradients pass through; use Categorical(n, 2) for a"
+        " latent"
+    )
 
     def __init__(self, logits: Tensor, event: Shape) -> None:
         self.logits, self.event = logits, event
@@ -160,12 +168,6 @@ class Bernoulli(Distribution):
             value, logits = torch.broadcast_tensors(value, logits)
         each = F.binary_cross_entropy_with_logits(logits, value, reduction="none")
         return -sum_last(each, len(self.event))
-
-    def rsample(self, noise: Noise) -> Tensor:
-        raise LawError(
-            "Bernoulli variables have no draw that gradients pass through; use Categorical(n, 2)"
-            " for a latent"
-        )
 
     def exact(self, noise: Noise) -> Tensor:
         return (noise < self.mean).to(self.logits.dtype)
@@ -211,8 +213,7 @@ class Categorical(Distribution):
 
 
 class Summed(Categorical):
-    """A categorical variable whose expectation is taken exactly while training: E_q f(x) = sum_x
-    q(x) f(x).
+    """A categorical variable that training sums over: E_q f(x) = sum_x q(x) f(x), exactly.
 
     In place of a draw, `rsample` gives every value, `(k^n, 1, ..., 1, n, k)`; what is computed from
     it has one leading axis more, over which the terms are summed with the probabilities. Tasks draw
@@ -236,6 +237,10 @@ class Mixture(Distribution):
     """(1/M) sum_m q_m, components of one kind over one event; no gradient passes a draw."""
 
     noise, differentiable = "component", False
+    refusal = (
+        "a draw from a mixture of experts has no gradient for the choice of the expert; draw from"
+        " each expert in a law of its own"
+    )
 
     def __init__(self, components: Sequence[Distribution]) -> None:
         self.components, self.event = list(components), components[0].event
@@ -253,12 +258,6 @@ class Mixture(Distribution):
         each = torch.broadcast_tensors(*(c.log_prob(value) for c in self.components))
         return torch.logsumexp(torch.stack(each), 0) - math.log(len(each))
 
-    def rsample(self, noise: Noise) -> Tensor:
-        raise LawError(
-            "a draw from a mixture of experts has no gradient for the choice of the expert; draw"
-            " from each expert in a law of its own"
-        )
-
     def exact(self, noise: Noise) -> Tensor:
         m, rank = len(self.components), len(self.event)
         uniform = torch.special.ndtr(noise.flatten(noise.ndim - rank)[..., -1])
@@ -275,10 +274,6 @@ class Delta(Distribution):
 
     def __init__(self, value: Tensor, event: Shape) -> None:
         self.value, self.event = value, event
-
-    @property
-    def mean(self) -> Tensor:
-        return self.value
 
     @property
     def variance(self) -> Tensor:

@@ -21,8 +21,7 @@ from wyner.families import distributions as D
 @extendable
 @dataclass(frozen=True, init=False)
 class Combination(ABC):
-    """A distribution made of the distributions of other factors. Abstract: use `Product` or
-    `Mixture`.
+    """A distribution made of those of other factors. Abstract: use `Product` or `Mixture`.
 
     Args:
         members: names of the factors, for example `"q(z|x)"`.

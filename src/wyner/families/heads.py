@@ -87,14 +87,14 @@ MOST_VALUES = 4096
 
 
 @extendable
-class Family(ABC):
+class Family:
     """A kind of conditional distribution: it makes heads, which turn outputs into distributions."""
 
     distribution: ClassVar[type[D.Distribution]]
 
-    @abstractmethod
     def head(self, space: Space) -> Head:
-        """The module for one variable of this family."""
+        """The module for one variable of this family; by default the output is the parameter."""
+        return _Plain(space, self.distribution)
 
     def prior(self, space: Space) -> Head | None:
         """A head without a network, for a factor without parents; None if it needs a network."""
@@ -242,9 +242,6 @@ class Bernoulli(Family):
 
     distribution: ClassVar[type[D.Distribution]] = D.Bernoulli
 
-    def head(self, space: Space) -> Head:
-        return _Plain(space, D.Bernoulli)
-
 
 class _Plain(Head):
     """What the network returns is the one parameter of the distribution."""
@@ -344,6 +341,3 @@ class Deterministic(Family):
     """A function of the parents: drawn, never scored."""
 
     distribution: ClassVar[type[D.Distribution]] = D.Delta
-
-    def head(self, space: Space) -> Head:
-        return _Plain(space, D.Delta)

@@ -159,7 +159,9 @@ class Past(nn.Module):
         return self._read(h)
 
     def step(self, last: Tensor, state: Any) -> tuple[Tensor, Tensor, Any]:
-        """Location and log scale of the next step, `(N, d)`, from the last and what is remembered."""
+        """Location and log scale of the next step, `(N, d)`, from the last and what is
+        remembered.
+        """
         h, state = (last, None) if self.cell is None else self.cell(last[:, None], state)
         loc, log_scale = self._read(h if self.cell is None else h[:, 0])
         return loc, log_scale, state

@@ -100,7 +100,7 @@ class GaussianInformation:
         return latent(self.correlations, [min(r, n) for r in self.correlations], self.directions)
 
     def lagrangian(self, lam: float) -> Lagrangian:
-        """Min over Z of I(X;Y|Z) + lam I(X,Y;Z): coordinates with r > lam keep a correlation of lam.
+        """Min over Z of I(X;Y|Z) + lam I(X,Y;Z): coordinates with r > lam keep lam.
 
         Raises:
             OptionError: lam is not positive.

@@ -1,4 +1,6 @@
-"""A system: variables, laws over them and factors; what a task needs of a model, not of training."""
+"""A system: variables, laws over them and factors; what a task needs of a model, not of
+training.
+"""
 
 from __future__ import annotations
 

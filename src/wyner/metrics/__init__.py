@@ -14,7 +14,7 @@ from wyner.metrics.frechet import (
     joint_frechet,
     moments,
 )
-from wyner.metrics.probes import kernel_probe, latent_probes, linear_probe, majority
+from wyner.metrics.probes import common_probe, kernel_probe, latent_probes, linear_probe, majority
 from wyner.metrics.retrieval import (
     average_precision,
     average_precision_at,
@@ -24,7 +24,7 @@ from wyner.metrics.retrieval import (
     ranked_relevance,
     retrieval_scores,
 )
-from wyner.metrics.verification import Verification, equal_error_rate, verification
+from wyner.metrics.verification import Verification, equal_error_rate, recording_codes, verification
 
 __all__ = [
     "Classifier",
@@ -39,6 +39,7 @@ __all__ = [
     "balanced",
     "chance_scores",
     "code_accuracy",
+    "common_probe",
     "conditional_frechet",
     "conversion_accuracy",
     "crossed_pairs",
@@ -57,6 +58,7 @@ __all__ = [
     "paired_top1",
     "precision_at",
     "ranked_relevance",
+    "recording_codes",
     "retrieval_scores",
     "sample_accuracy",
     "sample_variance",

@@ -57,7 +57,7 @@ def sample_accuracy(
     rows: int | None = None,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Scores mCAS and mCAS (SVM): share of real test pictures that classifiers of draws label right.
+    """Share of test pictures that classifiers of drawn ones label rightly: mCAS and mCAS (SVM).
 
     Few real pictures are encoded; from the mean of each code, `draws` pictures are drawn anew and
     keep its label. If z holds the class, they are so many more examples of it, and the classifier

@@ -62,7 +62,7 @@ class FeatureDecoder(nn.Module):
 
 @dataclass(frozen=True)
 class Features:
-    """A trained encoder, and its autoencoder's mean absolute error on held-out pictures in [-1, 1]."""
+    """A trained encoder; its autoencoder's mean absolute error on held-out pictures in [-1, 1]."""
 
     encoder: nn.Module
     error: float
@@ -113,7 +113,7 @@ def train_features(
         both = nn.Sequential(encoder.to(device), decoder.to(device))
         adam = torch.optim.Adam(both.parameters(), lr=lr, amsgrad=True)
         order = torch.randperm(len(images)).to(device)
-        held, rest = order[: len(images) // 10], order[len(images) // 10 :]
+        validation, rest = order[: len(images) // 10], order[len(images) // 10 :]
         best, weights, waited = math.inf, {}, 0
         for _ in range(epochs):
             both.train()
@@ -124,8 +124,10 @@ def train_features(
                     loss.backward()
                     adam.step()
             with torch.no_grad():
-                parts = [(len(r), float(_loss(both.eval(), images[r]))) for r in held.split(BLOCK)]
-            error = sum(n * e for n, e in parts) / len(held)
+                parts = [
+                    (len(r), float(_loss(both.eval(), images[r]))) for r in validation.split(BLOCK)
+                ]
+            error = sum(n * e for n, e in parts) / len(validation)
             waited = 0 if error < best else waited + 1
             if error < best:
                 best = error

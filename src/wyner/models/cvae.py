@@ -1,4 +1,5 @@
-"""CVAE (Sohn et al. 2015): a VAE of y whose every part sees x. Equation (45) of the Wyner VAE paper.
+"""CVAE (Sohn et al. 2015): a VAE of y whose every part sees x. Equation (45) of the Wyner VAE
+paper.
 
     L = KL( q(x,y) q(v|y,x)  ||  q(x) p(v|x) p(y|v,x) )                             (45)  x2y
 

@@ -1,6 +1,7 @@
 """DMVAE (Lee and Pavlovic 2021): shared and private latents; the shared one a product of experts.
 
-    q(z|x_S) ~ p(z) prod_{i in S} q(z|x_i)              for |S| > 1; one alone has no prior beside it
+    q(z|x_S) ~ p(z) prod_{i in S} q(z|x_i)              for |S| > 1; one alone has no prior beside
+                                                        it
     L = KL( q(x) q(z|x) prod_i q(u_i|x_i)  ||  p(z) prod_i p(u_i) p(x_i|z,u_i) )          joint
       + sum_k KL( q(x) q(z|x_k) prod_i q(u_i|x_i)  ||  p(z) prod_i p(u_i) p(x_i|z,u_i) )  from_k
 

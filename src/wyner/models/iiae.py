@@ -49,7 +49,8 @@ class IIAE(Model):
     """Shared and exclusive codes; the shared one is pulled to what either side alone says of it.
 
     The public code's reconstruction of a vector, 10 times the mean squared error over d
-    coordinates, is -log p for the decoder variance d / 20: `families={"x": Gaussian(Fixed(d / 20)), ...}`.
+    coordinates, is -log p for the decoder variance d / 20: `families={"x": Gaussian(Fixed(d / 20)),
+    ...}`.
 
     Args:
         z: size of the shared latent.

@@ -1,5 +1,5 @@
-"""W-VAE: common and local codes that are categorical, from "Variational Inference via a Joint Latent
-Variable Model with Common Information Extraction".
+"""W-VAE: common and local codes that are categorical, from "Variational Inference via a Joint
+Latent Variable Model with Common Information Extraction".
 
     L1 = KL( q(x,y) q(u|x,y) q(v|x,y) q(z|x,y)  ||  p(z) p(u) p(v) p(x|u,z) p(y|v,z) )   joint
        + lam KL( q(x,y) q(z|x,y)                ||  q(x,y) p(z) )                        rate

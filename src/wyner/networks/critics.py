@@ -25,7 +25,7 @@ from wyner.networks.layers import beside, connected, dense, xavier
 from wyner.networks.mlp import activation
 from wyner.variables import Space, as_tuples
 
-Rows = Float[Tensor, "N *event"]
+Rows = Float[Tensor, "N ..."]
 Ratios = Float[Tensor, " N"]
 """T of every row, in nats."""
 
@@ -34,8 +34,7 @@ Ratios = Float[Tensor, " N"]
 @stored("critics")
 @dataclass(frozen=True)
 class Critics:
-    """How critics are made, and the instance noise at their inputs. A subclass may make other
-    networks.
+    """How critics are made, and the instance noise at their inputs; subclasses make other ones.
 
     Args:
         width: of the branches and heads.

@@ -16,9 +16,6 @@ from wyner.objectives.terms import (
     Weighted,
 )
 
-RatioProgram = Program
-"""The name of 0.1 for the program of an objective that is measured from draws."""
-
 __all__ = [
     "KL",
     "Information",
@@ -28,7 +25,6 @@ __all__ = [
     "Program",
     "Ratio",
     "RatioKL",
-    "RatioProgram",
     "Reconstruction",
     "Redundancy",
     "SymmetricKL",

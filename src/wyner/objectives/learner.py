@@ -1,4 +1,6 @@
-"""A learner: a system with an objective, the phases that train it, and the critics that they need."""
+"""A learner: a system with an objective, the phases that train it, and the critics that they
+need.
+"""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ PLUGS = ("symmetric", "forward", "reverse", "js", "bound")
 SYMBOLS = {"symmetric": "SKL", "forward": "KL", "reverse": "reverse KL", "js": "JS"}
 
 Pair = tuple[Law, Law]
+Names = Collection[str]
 
 
 @stored("ratio")
@@ -89,9 +90,7 @@ class Measure(ABC):
     def name(self, law: str) -> str:
         """Name of the term in objectives, logs and checkpoints."""
 
-    def reads(
-        self, law: str, pair: Pair, variables: Sequence[str], observed: Collection[str]
-    ) -> tuple[str, ...]:
+    def reads(self, law: str, pair: Pair, variables: Names, observed: Names) -> tuple[str, ...]:
         """Variables that its critic reads, in the order of the model; none without a critic.
 
         Raises:
@@ -127,15 +126,13 @@ class Matching(Measure):
         symbol = SYMBOLS.get(self.ratio.minimise, self.ratio.train)
         return f"{symbol}({law}{': ' + ','.join(self.sees) if self.sees else ''})"
 
-    def reads(
-        self, law: str, pair: Pair, variables: Sequence[str], observed: Collection[str]
-    ) -> tuple[str, ...]:
+    def reads(self, law: str, pair: Pair, variables: Names, observed: Names) -> tuple[str, ...]:
         there = set(pair[0].variables) & set(pair[1].variables)
         wanted = set(self.sees) or there - _cancelled(*pair, observed)
         return _chosen(self.name(law), f"{law}: both laws", wanted, there, variables)
 
     def plan(self, law: str, pair: Pair, planner: Planner) -> CriticPair:
-        sees = self.reads(law, pair, list(planner.variables), planner.observed)
+        sees = self.reads(law, pair, planner.variables, planner.observed)
         first, second = (
             _pick(planner.values(side, f"{law}: {letter}"), sees)
             for letter, side in zip("qp", pair, strict=True)
@@ -169,15 +166,13 @@ class Dependence(Measure):
         between = f"I({left};{right})" if self.prior is None else f"R({right};{left})"
         return f"{between} {self.side} {law}"
 
-    def reads(
-        self, law: str, pair: Pair, variables: Sequence[str], observed: Collection[str]
-    ) -> tuple[str, ...]:
+    def reads(self, law: str, pair: Pair, variables: Names, observed: Names) -> tuple[str, ...]:
         there = set(pair["qp".index(self.side)].variables)
         wanted = {*self.left, *self.right}
         return _chosen(self.name(law), f"{law}: {self.side}", wanted, there, variables)
 
     def plan(self, law: str, pair: Pair, planner: Planner) -> CriticPair:
-        sees = self.reads(law, pair, list(planner.variables), planner.observed)
+        sees = self.reads(law, pair, planner.variables, planner.observed)
         drawn, name = pair["qp".index(self.side)], self.name(law)
         first = second = planner.values(drawn, f"{law}: {self.side}")
         moved, a, b = self.right, ",".join(self.left), ",".join(self.right)
@@ -252,7 +247,7 @@ class Distance(Measure):
 
 
 def _chosen(
-    name: str, where: str, wanted: set[str], there: set[str], variables: Sequence[str]
+    name: str, where: str, wanted: set[str], there: set[str], variables: Names
 ) -> tuple[str, ...]:
     """The variables that a critic reads, in the order of the model."""
     for missing in sorted(wanted - there):
@@ -264,7 +259,7 @@ def _chosen(
     return tuple(v for v in variables if v in wanted)
 
 
-def _cancelled(q: Law, p: Law, observed: Collection[str]) -> set[str]:
+def _cancelled(q: Law, p: Law, observed: Names) -> set[str]:
     """Variables that both laws draw with one factor and that no other factor reads, in turn."""
     left = [{t for t in law.terms if not is_data(t, observed)} for law in (q, p)]
     gone: set[str] = set()

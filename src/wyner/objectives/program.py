@@ -48,6 +48,7 @@ class Program(nn.Module):
 
     Attributes:
         names: of all terms, in order: scores of the divergences, critics' terms, distances.
+        drawn: kind of noise and event of every draw; "values" for one that is summed over.
         divergences: laws of the active terms, in the objective's order; the weights have this one.
         pairs: what critics tell apart.
         distances: reconstructions.
@@ -81,7 +82,10 @@ class Program(nn.Module):
         self.distances = [d for d in planned if isinstance(d, Compared)]
         self.texts = {d.name: d.text for d in planned}
         self._drawable()
-        self.drawn = drawn_by(self.plan.draws, self.factors)
+        heads = [self.factors[name].head for name in self.plan.draws]
+        self.drawn = [
+            ("values" if h.distribution.summed else h.distribution.noise, h.event) for h in heads
+        ]
         self.names += [d.name for d in self.pairs] + [d.name for d in self.distances]
         self.schedule = None if measured else schedule(self.plan.ops, self.factors)
         # values with noise of their own, and what must be computed for critics alone
@@ -190,12 +194,15 @@ class Program(nn.Module):
             Noise of the draws, with leading shape `lead`, then of the critics' inputs, and uniform
             numbers that order the rows of each product law.
         """
-        out = noise_of(self.drawn, lead, like, generator)
+        fresh = lambda kind, shape: draw_noise(kind, shape, like, generator)
+        out = [
+            all_values(len(lead), e, like) if kind == "values" else fresh(kind, (*lead, *e))
+            for kind, e in self.drawn
+        ]
         if self._blurred:
             shapes = [self.spaces[self.variable[op]].event_shape for op in self.noisy]
-            out += [draw_noise("normal", (*lead, *event), like, generator) for event in shapes]
-        moved = [d for d in self.pairs if d.moved]
-        return out + [draw_noise("uniform", lead[-1:], like, generator) for _ in moved]
+            out += [fresh("normal", (*lead, *e)) for e in shapes]
+        return out + [fresh("uniform", lead[-1:]) for d in self.pairs if d.moved]
 
     def scores(
         self,
@@ -364,35 +371,6 @@ class Program(nn.Module):
             sign, body = (" - ", s.text[1:]) if s.text.startswith("-") else (" + ", s.text)
             text += (sign + body) if text else s.text
         return text or "0"
-
-    # names of version 0.1
-    contest = critic_loss
-
-    @property
-    def duels(self) -> list[CriticPair]:
-        return self.pairs
-
-
-Drawn = list[tuple[str | None, Shape]]
-"""Kind of noise and event shape of every draw; "values" for a variable that is summed over."""
-
-
-def drawn_by(draws: Sequence[str], factors: Factors) -> Drawn:
-    """What draws from these factors need."""
-    heads = [factors[name].head for name in draws]
-    return [("values" if h.distribution.summed else h.distribution.noise, h.event) for h in heads]
-
-
-def noise_of(
-    drawn: Drawn, lead: Shape, like: Tensor, generator: torch.Generator | None = None
-) -> list[Noise]:
-    """Noise, or all values, for every draw."""
-    return [
-        all_values(len(lead), event, like)
-        if kind == "values"
-        else draw_noise(kind, (*lead, *event), like, generator)
-        for kind, event in drawn
-    ]
 
 
 def _per_row(term: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """Objectives: weighted sums of divergences between laws, and of what draws of the laws can tell.
 
     objective = KL("joint") + lam * KL("rate") + KL("x2y")
-    objective = SymmetricKL("joint") + lam * Information("x,y;z", "joint") + Reconstruction("x", "joint")
+    objective = SymmetricKL("joint") + lam * Information("x,y;z", "joint") + Reconstruction("x",
+    "joint")
 
 Weights are numbers or schedules. An objective is data; a `Program` evaluates it.
 """
@@ -15,6 +16,8 @@ from wyner.codec import stored
 from wyner.errors import LawError
 from wyner.objectives.measures import Dependence, Distance, Matching, Measure, Ratio
 from wyner.schedules import Schedule, at
+
+SYMMETRIC, FORWARD = Ratio(), Ratio(minimise="forward")
 
 
 @stored("weighted")
@@ -122,7 +125,7 @@ def KL(law: str) -> Objective:
     return Objective((Weighted(law),))
 
 
-def SymmetricKL(law: str, ratio: Ratio = Ratio(), sees: Sequence[str] = ()) -> Objective:  # noqa: B008
+def SymmetricKL(law: str, ratio: Ratio = SYMMETRIC, sees: Sequence[str] = ()) -> Objective:
     """The term KL(q || p) + KL(p || q) of a pair of laws, in nats, by density ratio.
 
         E_q[T] - E_p[T],   T = log q/p
@@ -139,20 +142,15 @@ def SymmetricKL(law: str, ratio: Ratio = Ratio(), sees: Sequence[str] = ()) -> O
             draws, whose ratio is 1. One latent matches aggregates: the pair `("q(x) q(z|x)",
             "p(z)")` compares qbar(z) with p(z).
     """
-    return Objective((Measured(law, 1.0, Matching(ratio, tuple(sees))),))
+    return _measured(law, Matching(ratio, tuple(sees)))
 
 
 def RatioKL(law: str, sees: Sequence[str] = ()) -> Objective:
     """The term KL(q || p) = E_q[T], by density ratio; MI-VAE's for `("q(x) q(z|x)", "p(z)")`."""
-    return SymmetricKL(law, Ratio(minimise="forward"), sees)
+    return SymmetricKL(law, FORWARD, sees)
 
 
-def Information(
-    between: str,
-    under: str,
-    side: str = "p",
-    ratio: Ratio = Ratio(minimise="forward"),  # noqa: B008
-) -> Objective:
+def Information(between: str, under: str, side: str = "p", ratio: Ratio = FORWARD) -> Objective:
     """The term I(A; B) under a law, in nats, by density ratio: E[T], T = log P(a,b) / P(a) P(b).
 
     Draws of the product are those of the law with B moved to other rows of the batch. With weight 0
@@ -165,15 +163,10 @@ def Information(
         ratio: how T is trained and what is minimised.
     """
     left, right = _two(between)
-    return Objective((Measured(under, 1.0, Dependence(left, right, side, None, ratio)),))
+    return _measured(under, Dependence(left, right, side, None, ratio))
 
 
-def Redundancy(
-    between: str,
-    under: str,
-    side: str = "q",
-    ratio: Ratio = Ratio(minimise="forward"),  # noqa: B008
-) -> Objective:
+def Redundancy(between: str, under: str, side: str = "q", ratio: Ratio = FORWARD) -> Objective:
     """The term I'(z;s) = KL( q(z,s) || p(z) q(s) ) = I(z;s) + KL(q(z) || p(z)), by density ratio.
 
     E_q[T] in nats; equations (10), (13), (14) of the CMI paper. Draws of p(z) q(s) take z from its
@@ -188,8 +181,7 @@ def Redundancy(
         raise LawError(
             f"Redundancy({between!r}): expected one latent before the semicolon, for example 'z;s'"
         )
-    measure = Dependence(second, first, side, f"p({first[0]})", ratio)
-    return Objective((Measured(under, 1.0, measure),))
+    return _measured(under, Dependence(second, first, side, f"p({first[0]})", ratio))
 
 
 def Reconstruction(variable: str, under: str, norm: str | None = None) -> Objective:
@@ -205,7 +197,11 @@ def Reconstruction(variable: str, under: str, norm: str | None = None) -> Object
             else; or "log" for minus the log density of the value, in nats per example, neither a
             distance nor averaged over coordinates.
     """
-    return Objective((Measured(under, 1.0, Distance(variable, norm)),))
+    return _measured(under, Distance(variable, norm))
+
+
+def _measured(law: str, measure: Measure) -> Objective:
+    return Objective((Measured(law, 1.0, measure),))
 
 
 def _two(between: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

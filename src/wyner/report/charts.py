@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wyner.canvas import INK, dress, figure
+from wyner.canvas import INK, TRUTH, dress, figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +27,7 @@ class Line:
         x, y: of the points.
         colour, label: lines of one label are one entry of the key; none without one.
         band, bars: deviations of y, as a band around the line or as bars at the points.
+        texts: beside the points.
         style: further options of `Axes.plot`.
     """
 
@@ -36,12 +37,13 @@ class Line:
     label: str = ""
     band: Any = None
     bars: Any = None
+    texts: Sequence[str] = ()
     style: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Level:
-    """A value that lines can be held against, as a horizontal line with a text or a label."""
+    """A value that lines can be held against: a horizontal line with a text on it, or a label."""
 
     value: float
     colour: str = INK
@@ -59,7 +61,10 @@ class Chart:
         lines, levels: what it shows.
         title, x, y: its texts.
         whole_x: ticks at whole numbers of x.
-        settled: the range of y is that of the later three quarters of the lines, down to the levels.
+        settled: the range of y is that of the later three quarters of the lines, down to the
+            levels.
+        spot: a value of x that is shaded.
+        ticks: labels by place on x, in place of numbers.
         log_x, log_y: logarithmic axes; `log_y` only where values differ by a factor of eight.
     """
 
@@ -70,6 +75,8 @@ class Chart:
     y: str = ""
     whole_x: bool = False
     settled: bool = False
+    spot: float | None = None
+    ticks: Mapping[float, str] = field(default_factory=dict)
     log_x: bool = False
     log_y: bool = False
 
@@ -116,6 +123,10 @@ def _draw(ax: Axes, chart: Chart) -> None:
         ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     if chart.log_x:
         ax.set_xscale("log")
+    if chart.spot is not None:
+        ax.axvline(chart.spot, color=TRUTH, linewidth=5, alpha=0.25)
+    if chart.ticks:
+        ax.set_xticks(list(chart.ticks), list(chart.ticks.values()), rotation=30, ha="right")
     for one in chart.lines:
         options = {"linewidth": 1.4, "color": one.colour, "label": one.label or None, **one.style}
         if one.bars is not None:
@@ -126,6 +137,9 @@ def _draw(ax: Axes, chart: Chart) -> None:
         if one.band is not None and np.any(one.band):
             low, high = np.subtract(one.y, one.band), np.add(one.y, one.band)
             ax.fill_between(one.x, low, high, color=one.colour, alpha=0.18, linewidth=0)
+        for x, y, text in zip(one.x, one.y, one.texts, strict=False):
+            place: dict[str, Any] = {"xytext": (4, 3), "textcoords": "offset points", "fontsize": 7}
+            ax.annotate(text, (x, y), color=one.colour, **place)
     for level in chart.levels:
         _level(ax, level)
     if chart.settled:
@@ -139,7 +153,7 @@ def _level(ax: Axes, level: Level) -> None:
     ax.axhline(level.value, color=level.colour, label=level.label or None, **style)
     if level.text:
         ax.annotate(
-            f"{level.text} {level.value:.{3 if level.value > 1 else 4}f}",
+            level.text,
             (0.995, level.value),
             xycoords=("axes fraction", "data"),
             ha="right",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 from collections.abc import Collection, Mapping, Sequence
 from html import escape
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from wyner.canvas import DPI
-from wyner.report.sheet import SHEET
 from wyner.report.subject import Part, Refusal
 from wyner.report.texts import count, duration, number, plain, when
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from wyner.data.dataset import Dataset
     from wyner.evaluation import Number
     from wyner.models.base import Model
+
+SHEET = resources.files("wyner.report").joinpath("report.css").read_text()
+"""The style sheet: one column, system fonts, light and dark, narrow screens and paper."""
 
 HEADLINES = ("conditional nll", "joint nll", "rate", "aggregate", "nll", "")
 """Which numbers come first on the cards, by what their names contain."""
@@ -99,25 +102,12 @@ def _numbers(numbers: Sequence[Number]) -> str:
     )
     cards = "\n".join(map(_card, order[:CARDS]))
     held = any(n.reference is not None for n in numbers)
-    heads = [
-        "number",
-        "value",
-        "error",
-        "unit",
-        *(["to hold against"] if held else []),
-        "how it was estimated",
-    ]
-    rows = [
-        [
-            escape(n.name),
-            number(n.value),
-            "" if n.error is None else f"± {number(n.error)}",
-            escape(n.unit),
-            *([_reference(n)] if held else []),
-            escape(n.how),
-        ]
-        for n in numbers
-    ]
+    against = ["to hold against"] if held else []
+    heads, rows = ["number", "value", "error", "unit", *against, "how it was estimated"], []
+    for n in numbers:
+        error = "" if n.error is None else f"± {number(n.error)}"
+        line = [escape(n.name), number(n.value), error, escape(n.unit)]
+        rows.append([*line, *([_reference(n)] if held else []), escape(n.how)])
     note = (
         "Errors are standard errors over rows. An nll from few effective samples is too high; with"
         " 10 or fewer it can be nats off."
@@ -175,18 +165,11 @@ def _equation(model: Model) -> str:
         program = model.program(phase.objective)
         trained = [f for f in phase.train or program.used if f not in phase.freeze]
         learned = [f for f in trained if any(True for _ in model.factors[f].parameters())]
-        phases.append(
-            [
-                escape(phase.name),
-                escape(when(phase, i == 0)),
-                f"<code>{escape('  '.join(learned) or 'none')}</code>",
-            ]
-        )
-        if str(program) != str(model.objective):
-            others.append(
-                "<p>Objective of phase"
-                f" “{escape(phase.name)}”:</p>\n<pre>{escape(str(program))}</pre>"
-            )
+        names = f"<code>{escape('  '.join(learned) or 'none')}</code>"
+        phases.append([escape(phase.name), escape(when(phase, i == 0)), names])
+        if (text := str(program)) != str(model.objective):
+            head = f"<p>Objective of phase “{escape(phase.name)}”:</p>"
+            others.append(f"{head}\n<pre>{escape(text)}</pre>")
     return "\n".join(
         [
             "<p>Weights and divergences as derived from the laws below, in nats per example.",
@@ -225,10 +208,8 @@ def _repeat(model: Model, dataset: Dataset, about: Mapping[str, Any]) -> str:
     out = []
     if command := str(about.get("command") or ""):
         program, *rest = command.split(" ", 1)
-        out.append(
-            "<pre"
-            f' class="wrap">{escape(" ".join([program.replace(chr(92), "/").rsplit("/", 1)[-1], *rest]))}</pre>'
-        )
+        name = program.replace(chr(92), "/").rsplit("/", 1)[-1]
+        out.append(f'<pre class="wrap">{escape(" ".join([name, *rest]))}</pre>')
     rows = {
         "data": str(dataset),
         "made by": plain(dataset.source) if dataset.source else None,
@@ -236,24 +217,16 @@ def _repeat(model: Model, dataset: Dataset, about: Mapping[str, Any]) -> str:
         "epochs": about.get("epochs"),
     }
     rows["parameters"] = f"{about['parameters']:,}" if about.get("parameters") else None
-    rows["training time"] = (
-        f"{duration(about['seconds'])} ({about['seconds']:.1f} s)"
-        if about.get("seconds") is not None
-        else None
-    )
+    if about.get("seconds") is not None:
+        rows["training time"] = f"{duration(about['seconds'])} ({about['seconds']:.1f} s)"
     rows["versions"] = ", ".join(f"{k} {v}" for k, v in about.get("versions", {}).items()) or None
-    rows |= {
-        k: v for k, v in about.items() if k not in rows and k not in ("seconds", "command", "fit")
-    }
-    out.append(
-        _table([], [[escape(k), escape(plain(v))] for k, v in rows.items() if v is not None])
-    )
+    said = {*rows, "seconds", "command", "fit"}
+    rows |= {k: v for k, v in about.items() if k not in said}
+    shown = [[escape(k), escape(plain(v))] for k, v in rows.items() if v is not None]
+    out.append(_table([], shown))
     if dataset.notes:
-        out.append(
-            "<h3>Notes and licences</h3>\n<ul>"
-            + "".join(f"<li>{escape(n)}</li>" for n in dataset.notes)
-            + "</ul>"
-        )
+        notes = "".join(f"<li>{escape(n)}</li>" for n in dataset.notes)
+        out.append(f"<h3>Notes and licences</h3>\n<ul>{notes}</ul>")
     for name, values in (
         ("Settings of the training", about.get("fit")),
         ("Configuration of the model", model.config.get("arguments")),

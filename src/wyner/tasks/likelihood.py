@@ -12,11 +12,15 @@ import torch
 from torch import Tensor
 
 from wyner.arrays import Array, like_input, parts_of
-from wyner.errors import TaskError
+from wyner.errors import TaskError, unknown
 from wyner.laws import Planner, System, noise_for, run
+from wyner.math import effective_samples, log_mean_exp
+from wyner.tasks.annealed import Bridge, annealed, simulated_gap
 from wyner.tasks.inputs import asking, block_rows, given_values
 from wyner.tasks.queries import implicit, likelihood_pair, show
 
+METHODS = {"importance": 100, "ais": 16}
+"""Ways to estimate a likelihood, and how many samples or chains a row they take by default."""
 CACHED = 4096
 """Draws that a CPU evaluates at a time."""
 
@@ -30,14 +34,21 @@ class Likelihood:
             with the samples.
         ess: effective number of samples of each estimate, `(B,)`, between 1 and `samples`; near 1
             the value is unreliable.
-        samples: importance samples per row.
+        samples: importance samples per row, or annealed chains.
         name: what was estimated, for example `log p(y|x)`.
+        method: "importance" or "ais".
+        gap: of "ais", the distance in nats of the two bounds of log p on rows that the model made
+            up itself, averaged over them; None where it was not asked for.
+        gap_error: standard error of `gap` over those rows.
     """
 
     value: Any
     ess: Any
     samples: int
     name: str
+    method: str = "importance"
+    gap: float | None = None
+    gap_error: float | None = None
 
     @property
     def nll(self) -> float:
@@ -46,9 +57,9 @@ class Likelihood:
 
     @property
     def standard_error(self) -> float:
-        """Standard error of `nll` over the rows, in nats."""
+        """Standard error of `nll` over the rows, in nats (n - 1; arrays and tensors alike)."""
         n = len(self.value)
-        return float(self.value.std()) / n**0.5 if n > 1 else float("nan")
+        return float(torch.as_tensor(self.value).std()) / n**0.5 if n > 1 else float("nan")
 
 
 def log_likelihood(
@@ -56,11 +67,14 @@ def log_likelihood(
     targets: Mapping[str, Array] | None = None,
     *,
     given: Mapping[str, Array] | None = None,
-    samples: int = 100,
+    samples: int | None = None,
     seed: int | None = None,
+    method: str = "importance",
+    steps: int = 100,
+    simulate: int = 16,
     **arrays: Array,
 ) -> Likelihood:
-    """Log p(targets | given) by importance sampling.
+    """Log p(targets | given), by importance sampling or by annealed importance sampling.
 
         log p  ~  log (1/S) sum_s w_s,   w_s = p(targets, latents_s | given) / q(latents_s |
                targets, given)
@@ -73,8 +87,13 @@ def log_likelihood(
         model: a model with a pair of laws for this question.
         targets: `{modality: (B, *event)}`, what is scored.
         given: `{modality: (B, *event)}`, what is known.
-        samples: S, importance samples per row; any number, in bounded memory.
+        samples: S, importance samples per row (100), or annealed chains per row (16); any number,
+            in bounded memory.
         seed: makes the estimate repeatable.
+        method: "importance", or "ais" where few of its samples are effective: chains that move from
+            the encoder's law to the posterior (`wyner.tasks.annealed`), some hundred times dearer.
+        steps: of "ais", temperatures on the way.
+        simulate: of "ais", rows that the model makes up for `gap`; 0 for none.
         arrays: more of `targets`, by keyword: `x=...`.
 
     Returns:
@@ -84,8 +103,16 @@ def log_likelihood(
         TaskError: the model has no pair of laws for this question.
     """
     targets = {**(targets or {}), **arrays}
-    if samples < 1:
-        raise TaskError(f"log_likelihood: expected a positive number of samples, got {samples}")
+    if method not in METHODS:
+        raise TaskError(f"log_likelihood: {unknown('method', method, METHODS)}")
+    samples = METHODS[method] if samples is None else samples
+    for name, number, least in (
+        ("samples", samples, 1),
+        ("steps", steps, 1),
+        ("simulate", simulate, 0),
+    ):
+        if number < least:
+            raise TaskError(f"log_likelihood: expected {name} of at least {least}, got {number}")
     given = given or {}
     if not targets:
         raise TaskError(
@@ -110,14 +137,20 @@ def log_likelihood(
     planner.kl(where, *model.laws[where])
     rows = block_rows(model)
     per_row = max(1, rows // min(samples, rows))
+    gap: tuple[float | None, float | None] = None, None
     with asking(model, seed):
         parts = [
-            _estimate(model, planner, where, part, samples, rows)
+            annealed(Bridge(model, where, part), steps, samples)
+            if method == "ais"
+            else _estimate(model, planner, where, part, samples, rows)
             for part in parts_of(values, per_row)
         ]
+        if method == "ais" and simulate:
+            known = {k: v for k, v in values.items() if k in given}
+            gap = simulated_gap(model, where, known, simulate, steps, samples)
     example = next(iter(targets.values()))
-    value, ess = (torch.cat([p[i] for p in parts]) for i in (0, 1))
-    return Likelihood(like_input(value, example), like_input(ess, example), samples, text)
+    value, ess = (like_input(torch.cat([p[i] for p in parts]), example) for i in (0, 1))
+    return Likelihood(value, ess, samples, text, method, *gap)
 
 
 def _estimate(
@@ -131,17 +164,13 @@ def _estimate(
     """log-mean of the weights and effective samples, from blocks of samples."""
     batch = len(next(iter(values.values())))
     like = next(model.parameters())
-    first = second = like.new_full((batch,), -torch.inf)
-    done = 0
-    while done < samples:
-        k = min(samples - done, max(1, rows // batch))
+    parts = []
+    for done in range(0, samples, most := max(1, rows // batch)):
+        k = min(samples - done, most)
         noise = noise_for(planner.plan, model.factors, (k, batch), like)
-        log_w = _log_weights(model, planner, where, values, noise, (k, batch))
-        first = torch.logaddexp(first, torch.logsumexp(log_w, 0))
-        second = torch.logaddexp(second, torch.logsumexp(2 * log_w, 0))
-        done += k
-    log_s = torch.log(torch.tensor(float(samples), dtype=first.dtype))
-    return first - log_s.to(first.device), torch.exp(2 * first - second)
+        parts.append(_log_weights(model, planner, where, values, noise, (k, batch)))
+    log_w = torch.cat(parts)
+    return log_mean_exp(log_w), effective_samples(log_w)
 
 
 def _log_weights(

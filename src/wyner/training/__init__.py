@@ -1,4 +1,4 @@
-"""Training: settings, phases, the loop behind `wyner.fit`."""
+"""Training: settings, and what `wyner.fit` does with them."""
 
 from wyner.objectives.phases import After, Alternating, Jointly, Phase, TwoPlayer
 from wyner.training.settings import Settings

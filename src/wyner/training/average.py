@@ -1,60 +1,50 @@
-"""Exponential averages of weights: what an adversarial model is judged and kept by."""
+"""Exponential averages of weights: what an adversarial model is evaluated and kept by."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import final
 
 import torch
 from torch import Tensor
 
 
+@final
 class Average:
-    """a <- decay a + (1 - decay) w after every step, for parameters and running statistics; starts
-    at the first weights.
+    """a <- decay a + (1 - decay) w after every step, from a = the first weights.
 
     Args:
-        tensors: parameters and floating-point buffers by name; they are averaged in place of being
-            copied.
+        tensors: parameters and running statistics by name; they are not copied.
         decay: 0.999 remembers about a thousand steps.
     """
 
     def __init__(self, tensors: Mapping[str, Tensor], decay: float) -> None:
-        self.live, self.decay = dict(tensors), decay
-        self.mean = {k: t.detach().clone() for k, t in self.live.items()}
+        self.live = {k: t.detach() for k, t in tensors.items()}
+        self.mean, self.decay = {k: t.clone() for k, t in self.live.items()}, decay
 
-    @torch.no_grad()
     def update(self) -> None:
-        """After a step."""
-        torch._foreach_lerp_(
-            list(self.mean.values()), [t.detach() for t in self.live.values()], 1 - self.decay
-        )
-
-    @torch.no_grad()
-    def exchange(self) -> None:
-        """Swaps the model's weights with their averages; a second call swaps them back."""
-        for k, t in self.live.items():
-            kept = t.detach().clone()
-            t.copy_(self.mean[k])
-            self.mean[k].copy_(kept)
+        """Takes in the weights after a step."""
+        mean, live = list(self.mean.values()), list(self.live.values())
+        torch._foreach_lerp_(mean, live, 1 - self.decay)
 
     @contextmanager
     def inside(self) -> Iterator[None]:
-        """The model has the averaged weights meanwhile."""
-        self.exchange()
+        """Gives the model the averaged weights meanwhile."""
+        kept = {k: t.clone() for k, t in self.live.items()}
+        self.apply_average()
         try:
             yield
         finally:
-            self.exchange()
+            for k, t in self.live.items():
+                t.copy_(kept[k])
 
-    @torch.no_grad()
-    def settle(self) -> None:
+    def apply_average(self) -> None:
         """Leaves the averages in the model."""
         for k, t in self.live.items():
             t.copy_(self.mean[k])
 
-    @torch.no_grad()
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """The averages of a checkpoint."""
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Takes the averages of a checkpoint."""
         for k, t in self.mean.items():
             t.copy_(tensors[k])

@@ -5,30 +5,26 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import Any
 
+from wyner.runs import RunFolder
 from wyner.training.settings import Settings
-
-if TYPE_CHECKING:
-    from wyner.runs import RunFolder
 
 
 def launch(settings: Settings, loggers: Sequence[Any] | None, folder: RunFolder | None) -> Any:
     """A launched Fabric with the run's loggers."""
-    try:
-        from lightning_fabric import Fabric
-    except ImportError:  # the full Lightning package carries the same class
-        from lightning.fabric import Fabric  # type: ignore[no-redef]
+    lightning: Any = import_module("lightning_fabric")  # takes a second, and has types of its own
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     if loggers is None:
         loggers = [] if folder is None else _tensorboard(folder)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        fabric = Fabric(
+        fabric = lightning.Fabric(
             accelerator=settings.accelerator,
             devices=settings.devices,
             strategy=settings.strategy,
-            precision=settings.precision,  # type: ignore[arg-type]
+            precision=settings.precision,
             loggers=list(loggers),
         )
         fabric.launch()
@@ -36,11 +32,8 @@ def launch(settings: Settings, loggers: Sequence[Any] | None, folder: RunFolder 
 
 
 def _tensorboard(folder: RunFolder) -> list[Any]:
+    logger: Any = import_module("lightning_fabric.loggers").TensorBoardLogger
     try:
-        try:
-            from lightning_fabric.loggers import TensorBoardLogger
-        except ImportError:
-            from lightning.fabric.loggers import TensorBoardLogger  # type: ignore[no-redef]
-        return [TensorBoardLogger(root_dir=folder.path, name="tensorboard", version="")]
+        return [logger(root_dir=folder.path, name="tensorboard", version="")]
     except ImportError:
         return []

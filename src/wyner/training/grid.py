@@ -1,35 +1,31 @@
-"""Grids: a model for every point, trained as few batched programs, each saved as an ordinary run of
-its own.
-"""
+"""Grids: a model for every point, trained as few batched programs, each saved as a run."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
-import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
-import numpy as np
 import torch
 
-from wyner import codec
-from wyner.errors import Diverged, OptionError, RunError, unknown
-from wyner.files import read_json, write_json
+from wyner.errors import Diverged, OptionError, unknown
 from wyner.models.base import Model
 from wyner.models.stored import load
-from wyner.runs import GRID, RunFolder, command, occupied, read_history, versions
+from wyner.runs import RunFolder, read_history
 from wyner.training.batching import obstacle, size, together
-from wyner.training.ensemble import Ensemble
+from wyner.training.cluster import on_cluster
 from wyner.training.fabric import launch
-from wyner.training.fit import Job, rows_for, shares, split, train
-from wyner.training.grid_points import Grid, Point, Recipe, points_of
-from wyner.training.member import Member
+from wyner.training.grid_folder import GridFolder
+from wyner.training.grid_points import ModelFactory
+from wyner.training.loop import Loop
+from wyner.training.member import GridMember
+from wyner.training.probe import check_keep
 from wyner.training.rows import Rows
 from wyner.training.run import Run, described
+from wyner.training.single import Job, rows_for, shares, split, train
+from wyner.training.stacked import Stacked
 
 LAUNCHERS = ("auto", "batched", "sequential", "ray")
 SMALL = 5_000_000
@@ -38,295 +34,149 @@ STACKED = 50_000_000
 """Most parameters in one batched program; a larger group becomes several."""
 
 
-class GridFolder:
-    """`grid.json`: the points, their folders, which of them train together, and how far each is.
-
-    Args:
-        path: of the grid; None to keep everything in memory.
-        points: of the grid.
-    """
-
-    def __init__(self, path: Path | None, points: Sequence[Point]) -> None:
-        self.path = path
-        width = max(3, len(str(len(points) - 1)))
-        self.members: list[dict[str, Any]] = [
-            {
-                "folder": f"{i:0{width}}{_label(p)}",
-                "point": {k: _plain(v) for k, v in p.items()},
-                "state": "waiting",
-                "reason": "",
-            }
-            for i, p in enumerate(points)
-        ]
-        self.batches: list[list[int]] = []
-        self.fingerprint = ""
-
-    def open(self, fingerprint: str, resume: bool) -> None:
-        """Starts a new grid, or goes on with an old one.
-
-        Raises:
-            RunError: the folder is not empty, or holds another grid.
-        """
-        self.fingerprint = fingerprint
-        if self.path is None:
-            if resume:
-                raise OptionError("resume: expected out= with the folder of the grid to continue")
-            return
-        if self.path.exists() and not self.path.is_dir():
-            raise RunError(f"{self.path} is a file; expected a new or empty folder")
-        if not (self.path / GRID).exists():
-            if occupied(self.path):
-                raise RunError(
-                    f"{self.path} is not empty and holds no {GRID}; choose another folder"
-                )
-            return
-        if not resume:
-            raise RunError(
-                f"{self.path} is not empty; continue it with resume=True, or choose another folder"
-            )
-        old = read_json(self.path / GRID)
-        new = json.loads(json.dumps([m["point"] for m in self.members]))
-        if codec.current([m["point"] for m in old["members"]]) != codec.current(new):
-            raise RunError(
-                f"{self.path} holds a grid of other points; use the old ones or another folder"
-            )
-        if old["fingerprint"] != fingerprint:
-            raise RunError(
-                f"{self.path} was trained on other data; give the same arrays to continue it, or"
-                " another folder"
-            )
-        self.members, self.batches = old["members"], old["batches"]
-
-    def mark(self, indices: Iterable[int], state: str, reason: str = "") -> None:
-        """Notes how far some members are: waiting, training, finished or diverged."""
-        for i in indices:
-            self.members[i] |= {"state": state, "reason": reason}
-        self.write()
-
-    def write(self) -> None:
-        """Replaces `grid.json`."""
-        if self.path is not None:
-            about = {
-                "format": 1,
-                "fingerprint": self.fingerprint,
-                "batches": self.batches,
-                "members": self.members,
-            }
-            write_json(self.path / GRID, {**about, "versions": versions(), "command": command()})
-
-    def folder(self, i: int) -> RunFolder | None:
-        """The run of a member."""
-        return None if self.path is None else RunFolder(self.path / self.members[i]["folder"])
-
-    def waiting(self, indices: Iterable[int]) -> bool:
-        """Whether some of these members are not at their end."""
-        return any(self.members[i]["state"] in ("waiting", "training") for i in indices)
-
-
-def _plain(value: Any) -> Any:
-    try:
-        return codec.encode(value)
-    except RunError:
-        return repr(value)
-
-
-def _label(point: Point) -> str:
-    """The point in the name of a folder, without what file systems dislike."""
-    text = "".join(f"-{k}={v}" for k, v in point.items())
-    return re.sub(r"[^A-Za-z0-9._+=-]+", "_", text)[:80].rstrip("_")
-
-
-def fit_grid(
-    model: Model | Callable[..., Model],
-    job: Job,
-    grid: Grid,
-    options: dict[str, Any],
-    launcher: str,
-    out: Path | None,
-) -> Run:
-    """Trains a model for every point of a grid; the arguments and errors are those of
-    `wyner.fit`.
-    """
+def fit_grid(factory: ModelFactory, job: Job, launcher: str, out: Path | None) -> Run:
+    """Trains a model for every point of a grid; arguments and errors are those of `wyner.fit`."""
     if launcher not in LAUNCHERS:
         raise OptionError(unknown("launcher", launcher, LAUNCHERS))
-    recipe = Recipe.of(model, points_of(grid), options, job.start)
-    runner = Runner(recipe, job, GridFolder(out, recipe.points))
+    runner = GridRunner(factory, job, GridFolder(out, factory.points))
     runner.plan(launcher)
     runner.train(launcher)
     return runner.result()
 
 
-class Runner:
+@final
+class GridRunner:
     """Trains the points of a grid, batch by batch."""
 
-    def __init__(self, recipe: Recipe, job: Job, folder: GridFolder) -> None:
-        self.recipe, self.job, self.folder = recipe, job, folder
+    def __init__(self, factory: ModelFactory, job: Job, folder: GridFolder) -> None:
+        self.factory, self.job, self.folder = factory, job, folder
         self.built: dict[int, Model] = {}
         self.runs: dict[int, Run] = {}
-        self.arrays, self.held = split(job.data, job.validation)
-        held = self.held if isinstance(self.held, Mapping) else None
-        self.rows, self.held_rows = rows_for(self.model(0), self.arrays, held)
+        for settings in factory.settings:
+            check_keep(settings.keep, job.probe)
+        arrays, self.validation = split(job.data, job.validation)
+        given = self.validation if isinstance(self.validation, Mapping) else None
+        self.rows, self.validation_rows = rows_for(self.model(0), arrays, given)
         self.fingerprint = self.rows.fingerprint()
-        self.moved: dict[tuple[bool, str, torch.dtype], Rows] = {}
 
     def model(self, i: int) -> Model:
         """The model of a point, made once."""
         if i not in self.built:
-            self.built[i] = self.recipe.build(i)
+            self.built[i] = self.factory.build(i)
         return self.built[i]
 
     def plan(self, launcher: str) -> None:
         """Decides which points train together; a grid that goes on keeps its batches."""
-        count = len(self.recipe.points)
+        count = len(self.factory.points)
         self.folder.open(self.fingerprint, self.job.resume)
         if self.folder.batches:
             return
         alone = launcher in ("sequential", "ray") or (
             launcher == "auto" and (count == 1 or size(self.model(0)) > SMALL)
         )
-        self.folder.batches = (
-            [[i] for i in range(count)] if alone else list(self._groups(launcher == "batched"))
-        )
+        groups = ([i] for i in range(count)) if alone else self._groups(launcher == "batched")
+        self.folder.batches = list(groups)
         self.folder.write()
 
     def _groups(self, forced: bool) -> Iterator[list[int]]:
-        models = [self.model(i) for i in range(len(self.recipe.points))]
-        for group in together(models, self.recipe.settings, self.rows.masks is not None):
+        models = [self.model(i) for i in range(len(self.factory.points))]
+        for group in together(models, self.factory.settings, self.rows.masks is not None):
             first = models[group[0]]
-            reason = obstacle(first, self.recipe.settings[group[0]], self.rows)
+            reason = obstacle(first, self.factory.settings[group[0]], self.rows)
             if reason and forced:
                 raise OptionError(
                     f"launcher='batched' is impossible: {reason}; use 'auto' or 'sequential'"
                 )
-            most = (
-                1
-                if reason or (size(first) > SMALL and not forced)
-                else max(1, STACKED // size(first))
-            )
-            parts = -(-len(group) // most)
-            width = -(-len(group) // parts)
+            single = reason or (size(first) > SMALL and not forced)
+            most = 1 if single else max(1, STACKED // size(first))
+            width = -(-len(group) // -(-len(group) // most))  # parts as equal as they can be
             yield from (group[k : k + width] for k in range(0, len(group), width))
 
     def train(self, launcher: str) -> None:
         """Trains what is not trained yet."""
         left = [b for b in self.folder.batches if self.folder.waiting(b)]
         if launcher == "ray":
-            self._ray([b[0] for b in left if len(b) == 1])
+            alone = {b[0]: self.folder.out(b[0]) for b in left if len(b) == 1}
+            self.folder.mark(alone, "training")
+            for i, weights, history, reason in on_cluster(self.factory, self.job, alone):
+                if not reason:
+                    found = {k: torch.tensor(v) for k, v in weights.items()}
+                    self.model(i).load_state_dict(found)
+                    self._run(i, self.model(i).eval(), history)
+                self._ended(i, reason)
             left = [b for b in left if len(b) > 1]
         for batch in left:
             self.folder.mark(batch, "training")
-            if len(batch) == 1:
-                self._alone(batch[0])
-            else:
+            if len(batch) > 1:
                 self._batch(batch)
+                continue
+            (i,), reason = batch, ""
+            settings, point, out = (
+                self.factory.settings[i],
+                self.factory.points[i],
+                self.folder.out(i),
+            )
+            try:
+                self.runs[i] = train(self.model(i), self.job, settings, out, (), point)
+            except Diverged as e:
+                reason = str(e)
+            self._ended(i, reason)
 
-    def _alone(self, i: int) -> None:
-        folder, settings, point = (
-            self.folder.folder(i),
-            self.recipe.settings[i],
-            self.recipe.points[i],
-        )
-        out = None if folder is None else folder.path
-        try:
-            self.runs[i] = train(self.model(i), self.job, settings, out, (), point)
-        except Diverged as e:
-            self._diverged(i, str(e))
-        else:
-            self._finished(i)
+    def _run(self, i: int, model: Model, history: list[dict[str, Any]]) -> None:
+        self.runs[i] = Run(model, history, self.folder.out(i), point=self.factory.points[i])
 
-    def _finished(self, i: int) -> None:
-        self.folder.mark([i], "finished")
-        if (folder := self.folder.folder(i)) is not None:
+    def _ended(self, i: int, reason: str) -> None:
+        """Notes that a point that trained by itself is finished, or why it diverged."""
+        self.folder.mark([i], "diverged" if reason else "finished", reason)
+        if reason:
+            shown = ", ".join(f"{k}={v}" for k, v in self.factory.points[i].items())
+            warnings.warn(f"member {shown} is left out: {reason}", stacklevel=2)
+        elif (folder := self.folder.run(i)) is not None:
             folder.drop_checkpoint()
 
-    def _diverged(self, i: int, reason: str) -> None:
-        self.folder.mark([i], "diverged", reason)
-        shown = ", ".join(f"{k}={v}" for k, v in self.recipe.points[i].items())
-        warnings.warn(f"member {shown} is left out: {reason}", stacklevel=2)
-
     def _batch(self, batch: list[int]) -> None:
-        fabric = launch(self.recipe.settings[batch[0]], (), None)
-        members = [self._member(i, fabric.device) for i in batch]
+        fabric = launch(self.factory.settings[batch[0]], (), None)
+        device, held = fabric.device, self.validation_rows
+        dtype = next(self.model(batch[0]).parameters()).dtype
+        rows = self.rows.to(device, dtype)  # which the members share
+        held = None if held is None else held.to(device, dtype)
+        for i in batch:
+            self.model(i).to(device)
+        members = [self._member(i, rows, held) for i in batch]
         keep = None if self.folder.path is None else RunFolder(self.folder.path)
-        if keep is not None and keep.has_checkpoint and keep.read_checkpoint()[1]["batch"] != batch:
+        old = keep is not None and keep.has_checkpoint and keep.read_checkpoint()[1]
+        if keep is not None and old and old.get("numbers") != batch:
             keep.drop_checkpoint()  # of the batch before, whose members are finished
-        loop = Ensemble(
-            fabric, members, keep, self.fingerprint, self.job.progress, self.job.probe, batch
-        )
+        show, probe = self.job.progress, self.job.probe
+        loop = Loop(fabric, members, Stacked, keep, self.fingerprint, show, probe)
         try:
             loop.run()
         except Diverged:
             if not all(m.lost for m in members):
                 raise
         for i, m in zip(batch, members, strict=True):
-            if m.lost:
-                self.folder.members[i] |= {"state": "diverged", "reason": m.lost}
-            else:
-                self.folder.members[i] |= {"state": "finished"}
-                self.runs[i] = Run(
-                    m.model, m.history, None if m.folder is None else m.folder.path, point=m.point
-                )
+            state = "diverged" if m.lost else "finished"
+            self.folder.members[i] |= {"state": state, "reason": m.lost}
+            if not m.lost:
+                self._run(i, m.model, m.history)
         self.folder.write()
         if keep is not None:
             keep.drop_checkpoint()
 
-    def _member(self, i: int, device: torch.device) -> Member:
-        model, settings, folder = (
-            self.model(i).to(device),
-            self.recipe.settings[i],
-            self.folder.folder(i),
+    def _member(self, i: int, rows: Rows, held: Rows | None) -> GridMember:
+        settings, folder, fingerprint = (
+            self.factory.settings[i],
+            self.folder.run(i),
+            self.fingerprint,
         )
-        rows, held, fingerprint = self.rows, self.held_rows, self.fingerprint
-        if isinstance(self.held, float):
-            first, second = shares(rows.count, self.held, settings.seed)
-            rows, held = self.rows.part(first), self.rows.part(second)
-            fingerprint = rows.fingerprint()
+        if isinstance(self.validation, float):
+            first, second = shares(rows.count, self.validation, settings.seed)
+            fingerprint = self.rows.part(first).fingerprint()
+            rows, held = rows.part(first), rows.part(second)
         if folder is not None:
-            folder.open(*described(model, settings, fingerprint, self.job.about), self.job.resume)
-        dtype = next(model.parameters()).dtype
-        held = None if held is None else self._on(held, device, dtype)
-        return Member(
-            model, self._on(rows, device, dtype), held, settings, folder, self.recipe.points[i]
-        )
-
-    def _on(self, rows: Rows, device: torch.device, dtype: torch.dtype) -> Rows:
-        """Rows on a device; members share their values there."""
-        base = self.held_rows if rows is self.held_rows else self.rows
-        key = (base is self.rows, str(device), dtype)
-        if key not in self.moved:
-            self.moved[key] = base.to(device, dtype)
-        moved = self.moved[key]
-        return moved if rows.index is None else moved.part(rows.index.to(device))
-
-    def _ray(self, alone: list[int]) -> None:
-        """Trains points as tasks of a Ray cluster, each by itself."""
-        ray = _ray_module()
-        if not alone:
-            return
-        if not ray.is_initialized():
-            ray.init(log_to_driver=False)
-        task = ray.remote(num_gpus=1 if torch.cuda.is_available() else 0)(_task)
-        job = ray.put(dataclasses.replace(self.job, progress=False))
-        folders = {i: self.folder.folder(i) for i in alone}
-        outs = {i: None if f is None else f.path.absolute() for i, f in folders.items()}
-        waiting = {task.remote(self.recipe, job, i, outs[i]): i for i in alone}
-        self.folder.mark(alone, "training")
-        while waiting:
-            (ready, *_), _ = ray.wait(list(waiting))
-            i = waiting.pop(ready)
-            weights, history, reason = ray.get(ready)
-            if reason:
-                self._diverged(i, reason)
-                continue
-            model, folder = self.model(i), folders[i]
-            model.load_state_dict({k: torch.tensor(v) for k, v in weights.items()})
-            self.runs[i] = Run(
-                model.eval(),
-                history,
-                None if folder is None else folder.path,
-                point=self.recipe.points[i],
-            )
-            self._finished(i)
+            about = described(self.model(i), settings, fingerprint, self.job.about)
+            folder.open(*about, self.job.resume)
+        return GridMember(self.model(i), rows, held, settings, folder, self.factory.points[i], i)
 
     def result(self) -> Run:
         """The best member's run, with all members.
@@ -335,15 +185,11 @@ class Runner:
             Diverged: no member is left.
         """
         for i, about in enumerate(self.folder.members):
-            if about["state"] == "finished" and i not in self.runs:
-                folder = self.folder.folder(i)
-                assert folder is not None
-                model, settings = self.model(i), self.recipe.settings[i]
+            folder = self.folder.run(i)
+            if about["state"] == "finished" and i not in self.runs and folder is not None:
+                model, settings = self.model(i), self.factory.settings[i]
                 folder.open(*described(model, settings, "", self.job.about), True)
-                model = load(folder.path, into=model)
-                self.runs[i] = Run(
-                    model, read_history(folder.path), folder.path, point=self.recipe.points[i]
-                )
+                self._run(i, load(folder.path, into=model), read_history(folder.path))
         members = tuple(self.runs[i] for i in sorted(self.runs))
         if not members:
             raise Diverged(f"every member diverged; the first: {self.folder.members[0]['reason']}")
@@ -356,24 +202,3 @@ def _validation(run: Run) -> float:
     main = run.model.phases[0].name
     found = [r["loss"] for r in run.history if r["split"] == "validation" and r["phase"] == main]
     return found[-1] if found else math.inf
-
-
-def _ray_module() -> Any:
-    try:
-        import ray
-    except ImportError:
-        raise OptionError(
-            "launcher='ray' needs Ray: pip install 'wyner[ray]'; or use 'batched' or 'sequential'"
-        ) from None
-    return ray
-
-
-def _task(
-    recipe: Recipe, job: Job, i: int, out: Path | None
-) -> tuple[dict[str, np.ndarray], list[dict[str, Any]], str]:
-    """Weights and history of one point, or why it diverged."""
-    try:
-        run = train(recipe.build(i), job, recipe.settings[i], out, (), recipe.points[i])
-    except Diverged as e:
-        return {}, [], str(e)
-    return {k: v.cpu().numpy() for k, v in run.model.state_dict().items()}, run.history, ""

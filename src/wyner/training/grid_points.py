@@ -15,33 +15,30 @@ from wyner import codec
 from wyner.errors import OptionError, RunError, unknown
 from wyner.models.base import Model
 from wyner.seeds import INITIAL, mix
-from wyner.training.member import forked
+from wyner.training.probe import forked
 from wyner.training.settings import Settings
 from wyner.training.start import Start, begin
 
 Grid = Mapping[str, Iterable[Any]] | Sequence[Mapping[str, Any]]
 Point = dict[str, Any]
+NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 def points_of(grid: Grid) -> list[Point]:
-    """The points of a grid: all combinations of the lists, the last one fastest, or the points that
-    are listed.
+    """The points of a grid: all combinations of the lists, the last one fastest, or those listed.
 
     Raises:
         OptionError: neither, or no point at all.
 
     Example:
-        >>> points_of({"seed": range(2), "lam": [0.0, 0.5]})
-        [{'seed': 0, 'lam': 0.0}, {'seed': 0, 'lam': 0.5}, {'seed': 1, 'lam': 0.0}, {'seed': 1,
-        'lam': 0.5}]
+        >>> points_of({"seed": range(2), "lam": [0.0, 0.5]})[:3]
+        [{'seed': 0, 'lam': 0.0}, {'seed': 0, 'lam': 0.5}, {'seed': 1, 'lam': 0.0}]
     """
     if isinstance(grid, Mapping):
         for name, values in grid.items():
             if isinstance(values, (str, Mapping)) or not isinstance(values, Iterable):
                 raise OptionError(f"grid: {name}: expected a list of values, got {values!r}")
-        found = [
-            dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())
-        ]
+        found = [dict(zip(grid, v, strict=True)) for v in itertools.product(*grid.values())]
     elif isinstance(grid, Sequence) and all(isinstance(p, Mapping) for p in grid):
         found = [dict(p) for p in grid]
     else:
@@ -52,7 +49,7 @@ def points_of(grid: Grid) -> list[Point]:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ModelFactory:
     """How the model of each point is made, and how it is trained."""
 
     make: Callable[..., Model]
@@ -68,51 +65,37 @@ class Recipe:
         points: list[Point],
         options: dict[str, Any],
         start: Start | None = None,
-    ) -> Recipe:
+    ) -> ModelFactory:
         """Sorts the names of the points into settings and arguments of the model.
 
         Raises:
             OptionError: a name that is neither, or a model that cannot be made again.
         """
-        fields = {f.name for f in dataclasses.fields(Settings)}
-        if not isinstance(model, Model) and not callable(model):
+        again = isinstance(model, Model)
+        if not again and not callable(model):
             raise OptionError(
                 "model: expected a wyner.Model or a function that makes one, got"
                 f" {type(model).__name__}"
             )
-        make, common = (type(model), _arguments(model)) if isinstance(model, Model) else (model, {})
-        parameters = inspect.signature(make).parameters
-        free = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        names = {
-            n
-            for n, p in parameters.items()
-            if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL, p.POSITIONAL_ONLY)
-        }
+        make: Callable[..., Model] = type(model) if isinstance(model, Model) else model
+        common = _arguments(model) if isinstance(model, Model) else {}
+        kinds = {n: p.kind for n, p in inspect.signature(make).parameters.items()}
+        free = inspect.Parameter.VAR_KEYWORD in kinds.values()
+        names = {n for n, kind in kinds.items() if kind in NAMED}
+        fields = {f.name for f in dataclasses.fields(Settings)}
         for name in dict.fromkeys(k for p in points for k in p):
             if name not in fields | names and not free:
+                what = unknown("setting or argument of the model", name, fields | names)
+                raise OptionError(f"grid: {what}")
+            if name in fields & names and again:
                 raise OptionError(
-                    f"grid: {unknown('setting or argument of the model', name, fields | names)}"
+                    f"grid: {name} is a setting and an argument of {type(model).__name__}; pass a"
+                    " function of the point that makes the model"
                 )
-            if name in fields & names and isinstance(model, Model):
-                raise OptionError(
-                    f"grid: {name} is a setting and an argument of {make.__name__}; pass a function"
-                    " of the point that makes the model"
-                )
-        settings = [
-            Settings.of(options | {k: v for k, v in p.items() if k in fields}) for p in points
-        ]
-        takes = (
-            (lambda k: k not in fields)
-            if isinstance(model, Model)
-            else (lambda k: free or k in names)
-        )
-        return cls(
-            make,
-            [common | {k: v for k, v in p.items() if takes(k)} for p in points],
-            points,
-            settings,
-            start,
-        )
+        takes = lambda k: k not in fields if again else free or k in names
+        arguments = [common | {k: v for k, v in p.items() if takes(k)} for p in points]
+        own = [options | {k: v for k, v in p.items() if k in fields} for p in points]
+        return cls(make, arguments, points, [Settings.of(o) for o in own], start)
 
     def build(self, i: int) -> Model:
         """The model of a point, with fresh weights that are a function of its seed."""

@@ -19,21 +19,24 @@ from wyner.variables import Real, Sequence, check_finite, unit
 if TYPE_CHECKING:
     from wyner.models.base import Model
 
+Tensors = dict[str, Tensor]
+Batch = tuple[Tensors, Tensors | None]
+"""Values `(B, *event)` and masks `(B,)` by modality; no masks if all rows are complete."""
 EXTRA = ("label", "labels")
 """Arrays that may stand beside the modalities and are not trained on."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Values by modality, `(N, *event)`, and masks by modality, `(N,)`, 1 where the row has it; no
-    masks if all rows are complete.
+    """Values by modality, `(N, *event)`, and masks by modality, `(N,)`, 1 where the row has it.
 
-    8-bit pictures stay 8-bit, also memory-mapped ones; `take` makes floats of the rows of a batch,
-    on the device. Sequences may be `Ragged`; `take` fills a batch up to its longest row.
+    There are no masks if all rows are complete. 8-bit pictures stay 8-bit, also memory-mapped ones;
+    `take` makes floats of the rows of a batch, on the device. Sequences may be `Ragged`; `take`
+    fills a batch up to its longest row.
     """
 
     values: dict[str, Any]
-    masks: dict[str, Tensor] | None
+    masks: Tensors | None
     count: int
     index: Tensor | None = None
     """The rows that count, if not all; several parts share their values."""
@@ -42,7 +45,16 @@ class Rows:
 
     def part(self, index: Tensor) -> Rows:
         """Some of the rows, without a copy of them."""
-        return Rows(self.values, self.masks, len(index), self.where(index), self.dtype)
+        device = next(iter(self.values.values())).device
+        place = self.where(index.to(device))
+        return Rows(self.values, self.masks, len(index), place, self.dtype)
+
+    def own(self) -> Batch:
+        """The values and masks of these rows, as they are stored."""
+        if self.index is None:
+            return self.values, self.masks
+        pick = lambda d: {k: v.index_select(0, self.index) for k, v in d.items()}
+        return pick(self.values), None if self.masks is None else pick(self.masks)
 
     def where(self, index: Tensor) -> Tensor:
         """Places of rows in the values."""
@@ -50,41 +62,29 @@ class Rows:
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Rows:
         """The same rows on a device."""
-        move = lambda d: {
-            k: v.to(device, v.dtype if v.dtype is torch.uint8 else dtype) for k, v in d.items()
-        }
+        kind = lambda v: v.dtype if v.dtype is torch.uint8 else dtype
+        moved = lambda d: {k: v.to(device, kind(v)) for k, v in d.items()}
+        masks = None if self.masks is None else moved(self.masks)
         index = None if self.index is None else self.index.to(device)
-        return Rows(
-            move(self.values),
-            None if self.masks is None else move(self.masks),
-            self.count,
-            index,
-            dtype,
-        )
+        return Rows(moved(self.values), masks, self.count, index, dtype)
 
-    def take(self, index: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor] | None]:
+    def take(self, index: Tensor) -> Batch:
         """Values and masks of some rows."""
         index = self.where(index)
-        return self._gather(self.values, index), (
-            None if self.masks is None else self._gather(self.masks, index)
-        )
+        masks = None if self.masks is None else self._gather(self.masks, index)
+        return self._gather(self.values, index), masks
 
-    def _gather(self, part: Mapping[str, Tensor], index: Tensor) -> dict[str, Tensor]:
+    def _gather(self, part: Mapping[str, Tensor], index: Tensor) -> Tensors:
         return {k: unit(v.index_select(0, index), self.dtype) for k, v in part.items()}
 
-    def batches(self, index: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Values and masks, if any, of rows by their places in the values: `(..., *event)` and
-        `(...,)` for `index` `(...)`.
-        """
-        gather = lambda d: {
-            k: v.unflatten(0, index.shape) for k, v in self._gather(d, index.reshape(-1)).items()
-        }
+    def batches(self, index: Tensor) -> tuple[Tensors, Tensors]:
+        """Values `(..., *event)` and masks `(...,)`, if any, of rows by their places, `(...)`."""
+        flat, shape = index.reshape(-1), index.shape
+        gather = lambda d: {k: v.unflatten(0, shape) for k, v in self._gather(d, flat).items()}
         return gather(self.values), gather(self.masks or {})
 
     def turn(self, order: Tensor, batch: int, generator: torch.Generator) -> Tensor:
-        """Gets ready for an epoch: windows are cut anew, and rows of different lengths ordered so
-        that batches hold similar ones.
-        """
+        """Cuts windows anew for an epoch, and lets its batches hold rows of similar lengths."""
         for value in self.values.values():
             if isinstance(value, Ragged):
                 value.turn(generator)
@@ -96,20 +96,16 @@ class Rows:
     def fingerprint(self) -> str:
         """A short hash of all values, so that a run is not resumed on other data."""
         h = hashlib.blake2b(digest_size=8)
+        raw = lambda t: t.cpu().contiguous().flatten().view(torch.uint8).numpy().data
         for part in (self.values, self.masks or {}):
             for name in sorted(part):
                 h.update(name.encode())
                 value: Any = part[name]
-                if isinstance(value, Ragged):
-                    h.update(value.bytes())
-                    h.update(
-                        b""
-                        if self.index is None
-                        else self.index.cpu().contiguous().view(torch.uint8).numpy().data
-                    )
+                if not isinstance(value, Ragged):
+                    h.update(raw(value if self.index is None else value[self.index]))
                     continue
-                found = value if self.index is None else value.index_select(0, self.index)
-                h.update(found.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+                h.update(value.bytes())
+                h.update(b"" if self.index is None else raw(self.index))
         return h.hexdigest()
 
 
@@ -122,8 +118,7 @@ def rows_of(
     left alone.
 
     Raises:
-        DataError: a modality that is missing, unknown, empty, of another length, or that holds what
-            is no number.
+        DataError: a modality that is missing, unknown, empty, of another length, or no numbers.
         ShapeError: wrong trailing axes.
     """
     known = {*model.observed, *(f"{k}_mask" for k in model.observed), *EXTRA}
@@ -137,16 +132,12 @@ def rows_of(
     arrays: dict[str, Any] = {k: _array(model, data[k], k) for k in model.observed if k in data}
     counts = {k: len(a) if a.ndim else 0 for k, a in arrays.items()}
     if len(set(counts.values())) > 1:
-        raise DataError(
-            f"{what}: expected the same number of rows, got"
-            f" {', '.join(f'{n} of {k}' for k, n in counts.items())}"
-        )
+        found = ", ".join(f"{n} of {k}" for k, n in counts.items())
+        raise DataError(f"{what}: expected the same number of rows, got {found}")
     count = next(iter(counts.values()))
     if count == 0 or any(not isinstance(a, Ragged) and a.numel() == 0 for a in arrays.values()):
-        raise DataError(
-            f"{what}: the arrays are empty:"
-            f" {', '.join(f'{k} {tuple(a.shape)}' for k, a in arrays.items())}"
-        )
+        shapes = ", ".join(f"{k} {tuple(a.shape)}" for k, a in arrays.items())
+        raise DataError(f"{what}: the arrays are empty: {shapes}")
     if count == 1:
         raise DataError(f"{what}: one row is not enough to train on; expected at least 2")
     masks = _masks(data, arrays, count, what)
@@ -163,14 +154,11 @@ def rows_of(
         if isinstance(array, Ragged):
             values[name] = array
             continue
-        values[name] = model.observed[name].store(array, name)
-        if (
-            len(values[name]) != count
-            or values[name].ndim != len(model.observed[name].event_shape) + 1
-        ):
+        space = model.observed[name]
+        values[name] = space.store(array, name)
+        if len(values[name]) != count or values[name].ndim != len(space.event_shape) + 1:
             raise DataError(
-                f"{what}: {name} needs shape (rows, *{model.observed[name].event_shape}), got"
-                f" {tuple(array.shape)}"
+                f"{what}: {name} needs shape (rows, *{space.event_shape}), got {tuple(array.shape)}"
             )
     return Rows(values, masks, count)
 
@@ -191,20 +179,14 @@ def _array(model: Model, value: Any, name: str) -> Any:
 
 
 def warn_constant(model: Model, rows: Rows) -> list[str]:
-    """Warns of real columns that never change; they carry no information and are learned as
-    constants.
-    """
+    """Warns of real columns that never change, which are learned as constants."""
     found = []
-    for name, value in rows.values.items():
-        if isinstance(model.observed[name], Real):
-            flat = value.reshape(rows.count, -1)
-            constant = (flat == flat[0]).all(0).nonzero().flatten().tolist()
-            if constant:
-                shown = ", ".join(map(str, constant[:5])) + (", ..." if len(constant) > 5 else "")
-                found.append(
-                    f"{name}: {len(constant)} constant column{'s' * (len(constant) > 1)} ({shown});"
-                    " they carry no information"
-                )
+    for name in (k for k in rows.values if isinstance(model.observed[k], Real)):
+        flat = rows.values[name].reshape(rows.count, -1)
+        if constant := (flat == flat[0]).all(0).nonzero().flatten().tolist():
+            shown = ", ".join(map(str, constant[:5])) + ", ..." * (len(constant) > 5)
+            columns = f"{len(constant)} constant column{'s' * (len(constant) > 1)} ({shown})"
+            found.append(f"{name}: {columns}; they carry no information")
     for text in found:
         warnings.warn(text, stacklevel=5)
     return found
@@ -212,21 +194,18 @@ def warn_constant(model: Model, rows: Rows) -> list[str]:
 
 def _masks(
     data: Mapping[str, Any], arrays: Mapping[str, Tensor], count: int, what: str
-) -> dict[str, Tensor] | None:
+) -> Tensors | None:
     masks = {}
-    for name in arrays:
-        mask = data.get(f"{name}_mask")
-        if mask is None:
-            continue
-        mask = to_tensor(mask, f"{name}_mask").reshape(-1)
+    for name in (k for k in arrays if data.get(f"{k}_mask") is not None):
+        mask = to_tensor(data[f"{name}_mask"], f"{name}_mask").reshape(-1)
         if len(mask) != count:
             raise DataError(
                 f"{what}: {name}_mask needs {count} entries, one a row, got {len(mask)}"
             )
-        masks[name] = mask.to(torch.get_default_dtype())
-        if not bool(((masks[name] == 0) | (masks[name] == 1)).all()):
+        if not bool(((mask == 0) | (mask == 1)).all()):
             raise DataError(f"{what}: {name}_mask must hold 0 (missing) and 1 (there)")
-    if not masks or all(bool(m.all()) for m in masks.values()):
+        masks[name] = mask.to(torch.get_default_dtype())
+    if all(bool(m.all()) for m in masks.values()):
         return None
     full = torch.ones(count)
     return {name: masks.get(name, full) for name in arrays}

@@ -15,11 +15,9 @@ from wyner.training.settings import Settings
 
 @dataclass(frozen=True)
 class Run:
-    """What a training leaves: the trained `model`, the logged rows `history`, and the `folder`
-    (None if in memory).
+    """The trained `model`, the logged rows `history`, and the `folder` (None if in memory).
 
-    Of a grid: the best member's, with all that finished in `members`; each member knows its `point`
-        of the grid.
+    Of a grid: the best member's, with all that finished in `members`, each with its `point`.
     """
 
     model: Model
@@ -32,7 +30,7 @@ class Run:
 def described(
     model: Model, settings: Settings, fingerprint: str, about: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What a run's configuration says of it, and the defaults of its settings; see `RunFolder.open`."""
+    """A run as its configuration says, and default settings, as `RunFolder.open` takes them."""
     found = {"model": model.config, "fit": _plain(settings), "fingerprint": fingerprint}
     return {**found, "about": dict(about)}, _plain(Settings())
 

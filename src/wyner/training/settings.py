@@ -3,13 +3,66 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from wyner.errors import OptionError, unknown
 from wyner.schedules import Schedule, learning_rate
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true")
+
+
+class SettingsDict(TypedDict, total=False):
+    """The fields of `Settings` as keyword arguments."""
+
+    epochs: int
+    steps: int | None
+    batch_size: int
+    lr: float
+    schedule: str | Schedule
+    seed: int
+    samples: int
+    freeze: str | tuple[str, ...]
+    clip: float | None
+    weight_decay: float
+    betas: tuple[float, float]
+    amsgrad: bool
+    ema: float | None
+    patience: int | None
+    keep_best: bool
+    keep: str | None
+    compile: bool
+    accumulate: int
+    channels_last: bool
+    precision: str
+    accelerator: str
+    devices: int
+    strategy: str
+    log_every: int
+    checkpoint_seconds: float
+
+
+def _count(v: Any) -> bool:
+    return isinstance(v, int) and not isinstance(v, bool) and v >= 1
+
+
+def _name(v: Any) -> bool:
+    return v is None or (isinstance(v, str) and v.strip("-") != "")
+
+
+Check = tuple[str, Callable[[Any], bool], str]
+CHECKS: tuple[Check, ...] = (
+    ("epochs batch_size samples accumulate devices", _count, "a positive whole number"),
+    ("steps", lambda v: v is None or v >= 1, "a positive whole number or None"),
+    ("lr", lambda v: v > 0, "a positive number"),
+    ("clip", lambda v: v is None or v > 0, "a positive number or None"),
+    ("patience", lambda v: v is None or v >= 1, "a positive number of epochs or None"),
+    ("ema", lambda v: v is None or 0 < v < 1, "a decay between 0 and 1 or None"),
+    ("seed", lambda v: isinstance(v, int) and v >= 0, "a whole number from 0 up"),
+    ("keep", _name, "the name of a number of the probe (after a - if lower is better) or None"),
+)
+"""Settings by name, what must hold of them, and how to say it."""
 
 
 @dataclass(frozen=True)
@@ -18,8 +71,7 @@ class Settings:
 
     Attributes:
         epochs: passes over the data of the main phase; other phases add theirs.
-        steps: steps of the main phase, rounded up to whole epochs, instead of `epochs`; for small
-            tables.
+        steps: steps of the main phase instead of `epochs`, rounded up to whole epochs.
         batch_size: rows per step, over all devices together; an incomplete last batch is left out,
             differently in every epoch.
         lr: highest learning rate of Adam.
@@ -28,8 +80,7 @@ class Settings:
         seed: of data order and noise; equal seeds give bit-identical runs on a CPU.
         samples: latent draws per row in the loss.
         freeze: factors (`"q(z|x)"`) that keep the weights they start with, in every phase; of
-            encoders that share features of an observed variable (`"x"`), these too if they are
-            named.
+            encoders that share features of an observed variable (`"x"`), these too if named.
         clip: largest norm of the gradient; None for no limit.
         weight_decay, betas, amsgrad: of Adam (decoupled decay, AdamW).
         ema: decay of an exponential average of the weights, which then is what is validated, probed
@@ -38,17 +89,15 @@ class Settings:
             go on to the end.
         keep_best: return to the weights with the best validation loss when a phase ends (only with
             validation rows).
+        keep: name of one of the probe's numbers: the main phase ends with the weights with which
+            it was highest (`"map"`), or lowest (`"-nll"`), instead of those of `keep_best`.
         compile: compile the step; costs 10 to 60 seconds at the start.
-        accumulate: parts into which a batch is cut, one after another, to save memory; a step is
-            still one batch. The result is the same but for rounding, unless networks look at the
-            whole batch (batch normalisation sees a part) or rows miss data (each part is averaged
-            by itself).
-        channels_last: keep the weights of convolutions with the channels innermost in memory, and
-            so all that passes through them; GPUs and bf16 prefer it. The result is the same but for
-            rounding.
-        precision: "32-true", "bf16-mixed", ... as Lightning Fabric names them.
-        accelerator, devices, strategy: as Lightning Fabric names them; "auto", 1, "auto" by
-            default.
+        accumulate: parts into which a batch is cut, one after another, to save memory. The result
+            is the same but for rounding, unless networks look at the whole batch (batch
+            normalisation sees a part) or rows miss data (each part is averaged by itself).
+        channels_last: keep the channels of convolutions innermost in memory, which GPUs and bf16
+            prefer; the result is the same but for rounding.
+        precision, accelerator, devices, strategy: as Lightning Fabric names them.
         log_every: steps between logged rows; 0 for one row per epoch.
         checkpoint_seconds: time between checkpoints, besides the one at the end of each epoch that
             is older than this.
@@ -69,6 +118,7 @@ class Settings:
     ema: float | None = None
     patience: int | None = None
     keep_best: bool = True
+    keep: str | None = None
     compile: bool = False
     accumulate: int = 1
     channels_last: bool = False
@@ -80,35 +130,18 @@ class Settings:
     checkpoint_seconds: float = 30.0
 
     def __post_init__(self) -> None:
+        freeze = (self.freeze,) if isinstance(self.freeze, str) else tuple(self.freeze)
+        object.__setattr__(self, "freeze", freeze)
         object.__setattr__(self, "betas", tuple(self.betas))
-        object.__setattr__(
-            self, "freeze", (self.freeze,) if isinstance(self.freeze, str) else tuple(self.freeze)
-        )
-        for name in ("epochs", "batch_size", "samples", "accumulate", "devices"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise OptionError(f"{name}: expected a positive whole number, got {value!r}")
+        for names, holds, expected in CHECKS:
+            for name in names.split():
+                if not holds(value := getattr(self, name)):
+                    raise OptionError(f"{name}: expected {expected}, got {value!r}")
         if self.batch_size % self.accumulate:
             raise OptionError(
                 f"accumulate: expected a divisor of batch_size = {self.batch_size}, so that all"
                 f" parts are equal, got {self.accumulate}"
             )
-        if self.steps is not None and self.steps < 1:
-            raise OptionError(
-                f"steps: expected a positive whole number or None, got {self.steps!r}"
-            )
-        if not self.lr > 0:
-            raise OptionError(f"lr: expected a positive number, got {self.lr!r}")
-        if self.clip is not None and not self.clip > 0:
-            raise OptionError(f"clip: expected a positive number or None, got {self.clip!r}")
-        if self.patience is not None and self.patience < 1:
-            raise OptionError(
-                f"patience: expected a positive number of epochs or None, got {self.patience!r}"
-            )
-        if self.ema is not None and not 0 < self.ema < 1:
-            raise OptionError(f"ema: expected a decay between 0 and 1 or None, got {self.ema!r}")
-        if not isinstance(self.seed, int) or self.seed < 0:
-            raise OptionError(f"seed: expected a whole number from 0 up, got {self.seed!r}")
         if self.precision not in PRECISIONS:
             raise OptionError(unknown("precision", self.precision, PRECISIONS))
         learning_rate(self.schedule)

@@ -1,88 +1,83 @@
-"""Progress that a person can follow: a bar with loss and time left on a terminal, a line now and
-then elsewhere.
-"""
+"""Progress that a person can follow, and a keyboard that is listened to."""
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+Advance = Callable[[int, float, str], None]
+"""Shows steps done, loss and a text."""
 
-class Silent:
+
+def silent(done: int, loss: float, text: str) -> None:
     """Shows nothing."""
 
-    def advance(self, done: int, loss: float, text: str) -> None:
-        """Called after a few steps."""
 
-    def epoch(self, text: str) -> None:
-        """Called after every epoch."""
+@contextmanager
+def progress(on: bool, total: int, first: int) -> Iterator[Advance]:
+    """What shows a training from step `first` of `total`, as it suits where standard error goes."""
+    if on and sys.stderr.isatty():
+        with _bar(total, first) as advance:
+            yield advance
+    else:
+        yield _lines(total, first) if on else silent
 
-    def close(self) -> None:
-        """Called at the end, however it comes."""
 
+def _lines(total: int, first: int) -> Advance:
+    """A line about every ten seconds and at the end; for logs and pipes."""
+    start, last = time.monotonic(), 0.0
 
-class Lines(Silent):
-    """A line on standard error about every ten seconds and at the end; for logs and pipes."""
-
-    def __init__(self, total: int, done: int = 0) -> None:
-        self.total, self.start, self.first, self.last, self.text = (
-            total,
-            time.monotonic(),
-            done,
-            0.0,
-            "",
-        )
-
-    def advance(self, done: int, loss: float, text: str) -> None:
+    def advance(done: int, loss: float, text: str) -> None:
+        nonlocal last
         now = time.monotonic()
-        left = (now - self.start) / max(1, done - self.first) * (self.total - done)
-        self.text = f"{text}  step {done}/{self.total}  loss {loss:.3f}  {left:.0f} s left"
-        if now - self.last > 10 or done == self.total:
-            self.last = now
-            print(self.text, file=sys.stderr, flush=True)
+        if now - last > 10 or done == total:
+            last = now
+            left = (now - start) / max(1, done - first) * (total - done)
+            text = f"{text}  step {done}/{total}  loss {loss:.3f}  {left:.0f} s left"
+            print(text, file=sys.stderr, flush=True)
+
+    return advance
 
 
-class Bar(Silent):
+@contextmanager
+def _bar(total: int, first: int) -> Iterator[Advance]:
     """A bar with loss, speed and time left."""
+    from rich import progress as rich
+    from rich.console import Console
 
-    def __init__(self, total: int, done: int = 0) -> None:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
+    left: Any = ("{task.description}", rich.BarColumn(), rich.MofNCompleteColumn())
+    right: Any = (rich.TimeElapsedColumn(), "left", rich.TimeRemainingColumn())
+    columns = (*left, "loss {task.fields[loss]}", *right)
+    with rich.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("training", total=total, completed=first, loss="")
+        yield lambda done, loss, text: bar.update(
+            task, completed=done, loss=f"{loss:.3f}", description=text
         )
 
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self.task: Any = self.bar.add_task("training", total=total, completed=done, loss="")
-        self.bar.start()
 
-    def advance(self, done: int, loss: float, text: str) -> None:
-        self.bar.update(self.task, completed=done, loss=f"{loss:.3f}", description=text)
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed, so that a step can end and be saved; a second one stops at
+    once.
+    """
+    asked = False
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: asked
+        return
+    before = signal.getsignal(signal.SIGINT)
 
-    def epoch(self, text: str) -> None:
-        """Nothing: the bar says it."""
+    def ask(number: int, frame: Any) -> None:
+        nonlocal asked
+        asked = True
+        signal.signal(signal.SIGINT, before)
 
-    def close(self) -> None:
-        self.bar.stop()
-
-
-def progress(on: bool, total: int, done: int) -> Silent:
-    """The display that suits where standard error goes."""
-    if not on:
-        return Silent()
-    return Bar(total, done) if sys.stderr.isatty() else Lines(total, done)
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -13,15 +13,14 @@ from wyner.models.base import Model
 from wyner.models.stored import load
 from wyner.training.run import Run
 
-Start = Model | Run | str | Path | Callable[[dict[str, Any]], "Model | Run | str | Path"]
+Source = Model | Run | str | Path
+"""A trained model, its run, or its folder."""
+Start = Source | Callable[[dict[str, Any]], Source]
 """A trained model, its run, its folder, or a function from a point of a grid to one of these."""
 
 
-def adopt(
-    model: Model, source: Model | Run | str | Path, factors: Sequence[str] | None = None
-) -> list[str]:
-    """Copies weights of another model into the factors of the same name; what the other lacks stays
-    as it is.
+def adopt(model: Model, source: Source, factors: Sequence[str] | None = None) -> list[str]:
+    """Copies weights of another model into the factors of the same name; the others stay.
 
     Args:
         model: changes in place.
@@ -35,7 +34,7 @@ def adopt(
 
     Raises:
         OptionError: a name that one of the models lacks, other shapes, or nothing in common.
-            RunError: no run in the folder.
+        RunError: no run in the folder.
     """
     other = _model_of(source)
     mine, theirs = _parts(model), _parts(other)
@@ -43,37 +42,43 @@ def adopt(
         for parts, title in ((mine, model.title), (theirs, f"{other.title} to start from")):
             if name not in parts:
                 raise OptionError(f"start: {unknown(f'factor of {title}', name, parts)}")
-    copied = []
-    for name in mine if factors is None else factors:
-        if name not in theirs:
-            continue
-        if _shapes(mine[name]) == _shapes(theirs[name]):
-            _copy(mine[name], theirs[name])
-            copied.append(name)
-        elif factors is not None:
-            raise OptionError(
-                f"start: {name} has other networks in the two models, so its weights cannot be"
-                " copied"
-            )
+    shapes = lambda part: {k: p.shape for k, p in part.named_parameters()}
+    both = [name for name in (mine if factors is None else factors) if name in theirs]
+    copied = [name for name in both if shapes(mine[name]) == shapes(theirs[name])]
+    if factors and (other_ones := [name for name in factors if name not in copied]):
+        raise OptionError(
+            f"start: {other_ones[0]} has other networks in the two models, so its weights cannot"
+            " be copied"
+        )
     if not copied:
         raise OptionError(
             f"start: {model.title} and the {other.title} to start from have no factor in common;"
             " expected equal names and networks"
         )
+    for name in copied:
+        _copy(mine[name], theirs[name])
     return copied
 
 
 def begin(
     model: Model, start: Start, freeze: Sequence[str], point: dict[str, Any] | None = None
 ) -> None:
-    """`adopt` of everything that fits, for a training that keeps some of it; `point` is that of a
-    grid.
+    """Copies everything that fits, for a training that may keep some of it as it is.
+
+    Args:
+        model: changes in place.
+        start: what to copy from.
+        freeze: factors that will not be trained.
+        point: of a grid, for a `start` that depends on it.
 
     Raises:
-        OptionError: as `adopt`; or what is to be kept was not copied.
+        OptionError: as `adopt`; or a frozen factor was not copied.
     """
-    of_points = callable(start) and not isinstance(start, Model)  # a model is callable as well
-    copied = adopt(model, start(point) if of_points and point is not None else start)  # type: ignore[operator, arg-type]
+    if callable(start) and not isinstance(start, Model):  # a model is callable as well
+        if point is None:
+            raise OptionError("start: a function of the point is for a grid; pass a model")
+        start = start(point)
+    copied = adopt(model, start)
     if missed := [name for name in freeze if name not in copied]:
         raise OptionError(
             f"freeze: {', '.join(missed)} would stay as it was made, because the model to start"
@@ -81,18 +86,11 @@ def begin(
         )
 
 
-def _shapes(part: torch.nn.Module) -> dict[str, torch.Size]:
-    return {k: p.shape for k, p in part.named_parameters()}
-
-
 @torch.no_grad()
 def _copy(mine: torch.nn.Module, theirs: torch.nn.Module) -> None:
-    """Parameters and running statistics of networks; what a head keeps of its schedule
-    (temperature, floor) is its own.
-    """
-    found = dict(theirs.named_parameters()) | {
-        k: b for k, b in theirs.named_buffers() if not k.startswith("head.")
-    }
+    """Copies parameters and running statistics, but not where the schedules of heads stand."""
+    buffers = {k: b for k, b in theirs.named_buffers() if not k.startswith("head.")}
+    found = dict(theirs.named_parameters()) | buffers
     for name, value in [*mine.named_parameters(), *mine.named_buffers()]:
         if name in found and found[name].shape == value.shape:
             value.copy_(found[name])
@@ -102,7 +100,7 @@ def _parts(model: Model) -> dict[str, torch.nn.Module]:
     return {**dict(model.factors.items()), **dict(model.features.items())}
 
 
-def _model_of(source: Model | Run | str | Path) -> Model:
+def _model_of(source: Source) -> Model:
     if isinstance(source, Model):
         return source
     if isinstance(source, Run):

@@ -67,7 +67,13 @@ published = { attributes = [0.89] }
 [[rows]]
 label = "Wyner VAE (lambda = 0.1)"
 slug = "wyner-0.1"
-model = { name = "WynerVAE", z = 2, u = 0, v = 2, alpha = 1.0, lam = { knots = [[0.0, 1.0], [1.0, 0.1]] } }
+[rows.model]
+name = "WynerVAE"
+z = 2
+u = 0
+v = 2
+alpha = 1.0
+lam = { knots = [[0.0, 1.0], [1.0, 0.1]] }
 [[rows]]
 label = "CVAE"
 slug = "cvae"
@@ -85,7 +91,7 @@ def trained(tmp_path) -> tuple[Results, Dataset]:
         metrics = {"variance": 0.01}
         metrics |= {"attributes": numbers[row.slug]} if row.slug in numbers else {}
         cells[row.slug] = [Cell(row, 0, tmp_path / row.slug, metrics)]
-    return Results(study, cells, {"": Facts.of(data, study, "test")}), data
+    return Results(study, cells, {"": Facts.of(data)}), data
 
 
 def some(found: Results, **figures) -> Results:
@@ -187,9 +193,7 @@ def test_the_sheet_of_completions(tmp_path):
     (row,) = study.pick(["cvae"])
     row = dataclasses.replace(row, networks={"hidden": [4]})
     row.experiment(data.source).build(data).save(tmp_path / "model")
-    found = Results(
-        study, {"cvae": [Cell(row, 0, tmp_path / "model")]}, {"": Facts.of(data, study, "test")}
-    )
+    found = Results(study, {"cvae": [Cell(row, 0, tmp_path / "model")]}, {"": Facts.of(data)})
     made = dict(draw_all(found, lambda _: data))
     assert list(made) == ["-completions.png", "-completions.pdf"]
     assert made["-completions.pdf"].startswith(b"%PDF")

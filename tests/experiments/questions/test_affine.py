@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from wyner import data
-from wyner.experiments.questions.affine import Affine, covariance, information, stacked
+from wyner.experiments.questions.affine import Affine
 from wyner.experiments.spec import read
+from wyner.tasks.affine import covariance, information, stacked
 
 
 def pair(r: float):

@@ -10,7 +10,7 @@ from wyner.data import Dataset, load
 from wyner.errors import OptionError, TaskError
 from wyner.experiments.questions import Likelihood, pictures
 from wyner.experiments.questions.pictures import Attributes, Frechet, Labels, Probes
-from wyner.metrics import Classifier
+from wyner.metrics import Classifier, drawn
 from wyner.variables import Binary, Image
 
 
@@ -149,7 +149,7 @@ def test_both_directions_and_probes(labelled):
 
 def test_frechet_distances_of_draws_like_the_data_are_those_of_two_halves(labelled, monkeypatch):
     made = lambda pictures, epochs: lambda images: images.flatten(1)[:, :10].double()
-    monkeypatch.setattr(pictures, "features_of", made)
+    monkeypatch.setattr(drawn, "features_of", made)
 
     class Copies:
         def generate(self, n, seed):

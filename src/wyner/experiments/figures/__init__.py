@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from wyner.data import Dataset
-from wyner.experiments.figures import clouds, curves, estimates, hits, lambdas, sheets
+from wyner.experiments.figures import clouds, curves, estimates, hits, lambdas, rates, sheets
 from wyner.experiments.results import Results
 
 FIGURES: dict[str, Callable[..., Iterator[tuple[str, bytes]]]] = {
@@ -21,6 +21,8 @@ FIGURES: dict[str, Callable[..., Iterator[tuple[str, bytes]]]] = {
     "estimates": estimates.estimates,
     "hits": hits.hits,
     "lambda": lambdas.lambda_curves,
+    "rates": rates.rates,
+    "families": rates.families,
     "sheets": sheets.sheets,
 }
 

@@ -49,12 +49,17 @@ def _chart(found: Results, data: Data, rows: Sequence[Row], name: str, thin: str
             lines.append(Line(*other[:2], colour, style={**style, "linewidth": 0.8, "alpha": 0.65}))
     in_z, unit = name == "I41", "nats" if name == "I41" else "nats per row"
     value = data(rows[0].data).truth.get("common_information" if in_z else name)
-    known = [Level(value, text="true J" if in_z else "floor", above=in_z)] if value else []
+    known = []
+    if isinstance(value, (int, float)):
+        text = f"true J {value:.4f}" if in_z else f"floor {value:.3f}"
+        known = [Level(value, text=text, above=in_z)]
     return Chart(lines, known, TITLES[name], "epoch", unit, True, settled=not in_z, log_y=in_z)
 
 
 def curves(found: Results, data: Data, rows: Sequence[Row], aside: Sequence[str] = ()) -> Files:
-    """Joint nll, conditional nll (without the rows `aside`, which are far off), information in z."""
+    """Joint nll, conditional nll (without the rows `aside`, which are far off), information in
+    z.
+    """
     near = [r for r in rows if r.slug not in aside]
     made = [_chart(found, data, rows, "nll_joint")]
     made += [_chart(found, data, near, "nll_conditional")] if near else []

@@ -5,7 +5,9 @@ from wyner.experiments.questions.base import Column, Question, answer_of, held_o
 from wyner.experiments.questions.estimates import Estimates
 from wyner.experiments.questions.likelihood import NLL, Information, Likelihood
 from wyner.experiments.questions.pictures import Attributes, Frechet, Labels, Pairs, Probes
+from wyner.experiments.questions.pixels import Pixels
 from wyner.experiments.questions.retrieval import Retrieval
+from wyner.experiments.questions.speech import Speech
 
 QUESTIONS: dict[str, type[Question]] = {
     "likelihood": Likelihood,
@@ -16,6 +18,8 @@ QUESTIONS: dict[str, type[Question]] = {
     "probes": Probes,
     "frechet": Frechet,
     "retrieval": Retrieval,
+    "speech": Speech,
+    "pixels": Pixels,
     "estimates": Estimates,
     "affine": Affine,
 }

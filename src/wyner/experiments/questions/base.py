@@ -53,8 +53,8 @@ class Question(ABC):
         """The numbers, where they depend on the fields."""
         return self.COLUMNS
 
-    def caption(self, part: str, rows: int) -> str:
-        """The caption, where it depends on more than the fields; `rows` are in the part."""
+    def caption(self, part: str, facts: Any) -> str:
+        """The caption, where it depends on more than the fields; `facts` are `results.Facts`."""
         return self.CAPTION.format(part=part, **self.how)
 
     def check(self, data: Dataset, part: str) -> None:  # noqa: B027 - most ask nothing of the data

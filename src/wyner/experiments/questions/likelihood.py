@@ -50,7 +50,8 @@ class Likelihood(Question):
         back = {"nll_back": Column("conditional nll of x given y")} if self.back else {}
         return found | back
 
-    def caption(self, part: str, rows: int) -> str:
+    def caption(self, part: str, facts: Any) -> str:
+        rows = facts.sizes.get(part, 0)
         return (
             f"Likelihoods: importance sampling, S = {self.samples}, the first"
             f" {min(self.rows or rows, rows)} {part} rows, the same for all models. "

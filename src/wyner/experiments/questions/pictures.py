@@ -15,17 +15,13 @@ from wyner.errors import OptionError, TaskError, unknown
 from wyner.experiments.questions.base import Column, Question, held_out
 from wyner.metrics import (
     Classifier,
-    attribute_accuracy,
     attribute_majority,
     digit_classifier,
-    features_of,
-    frechet,
-    joint_frechet,
-    label_accuracy,
     latent_probes,
     sample_variance,
     svhn_classifier,
 )
+from wyner.metrics.drawn import drawn_attributes, drawn_frechet, drawn_labels, pair_error
 from wyner.variables import Binary, Image
 
 CLASSIFIERS: dict[str, Callable[[], Classifier]] = {
@@ -36,7 +32,8 @@ CLASSIFIERS: dict[str, Callable[[], Classifier]] = {
 """By name; trained when they are needed first, then kept."""
 
 
-def _labelled(question: str, data: Dataset, part: str, *classifiers: str) -> None:
+def labelled(question: str, data: Dataset, part: str, *classifiers: str) -> None:
+    """Raises `OptionError` for unknown classifiers, and for data without labels."""
     for name in classifiers:
         if name and name not in CLASSIFIERS:
             raise OptionError(unknown("classifier", name, CLASSIFIERS))
@@ -88,9 +85,9 @@ class Labels(Question):
         return one("", "y given x") | (one("_back", "x given y") if self.back else {})
 
     def check(self, data: Dataset, part: str) -> None:
-        _labelled("labels", data, part, self.classifier, self.back)
+        labelled("labels", data, part, self.classifier, self.back)
 
-    def caption(self, part: str, rows: int) -> str:
+    def caption(self, part: str, facts: Any) -> str:
         back = f" (of x given y: `{self.back}`)" if self.back else ""
         return (
             f"Label accuracy and variance: {self.draws} samples for each of {self.images}"
@@ -98,27 +95,20 @@ class Labels(Question):
         )
 
     def answer(self, model: Any, data: Dataset, part: str, seed: int = 0) -> dict[str, Any]:
-        """Accuracy in [0, 1] with its error over rows, variance in squared units of the data."""
-        rows = held_out(data, part, self.images)
+        rows, out = held_out(data, part, self.images), dict[str, Any]()
         first, *_, last = rows
         label = torch.as_tensor(getattr(data, part)["label"][: self.images]).long()
-        sides = [("", first, last, (label + self.shift) % _classes(data), self.classifier)]
-        if self.back:
-            sides += [("_back", last, first, label, self.back)]
-        out: dict[str, Any] = {}
-        for end, given, target, labels, classifier in sides:
-            drawn = _drawn(model, {given: rows[given]}, target, self.draws, seed)
-            if drawn is None:
-                continue
-            border = 0 if end else self.border
-            inner, judge = slice(border, -border or None), CLASSIFIERS[classifier]()
-            share = label_accuracy(drawn, labels, judge)
-            out |= {
-                f"accuracy{end}": share,
-                f"accuracy{end}_se": (share * (1 - share) / len(labels)) ** 0.5,
-                f"variance{end}": sample_variance(drawn[..., inner, inner]),
-                f"judge_accuracy{end}": judge.accuracy,
-            }
+        there = (label + self.shift) % _classes(data)
+        sides = [("", first, last, there, self.classifier, self.border)]
+        sides += [("_back", last, first, label, self.back, 0)] if self.back else []
+        for end, given, target, labels, classifier, border in sides:
+            samples = _drawn(model, {given: rows[given]}, target, self.draws, seed)
+            if samples is not None:
+                found = drawn_labels(samples, labels, CLASSIFIERS[classifier](), border)
+                named = lambda k, end=end: (
+                    f"{k.removesuffix('_se')}{end}{'_se' * k.endswith('_se')}"
+                )
+                out |= {named(k): v for k, v in found.items()}
         return out
 
 
@@ -142,15 +132,13 @@ class Pairs(Question):
     )
 
     def check(self, data: Dataset, part: str) -> None:
-        _labelled("pairs", data, "train", *self.classifiers)
+        labelled("pairs", data, "train", *self.classifiers)
 
     def answer(self, model: Any, data: Dataset, part: str, seed: int = 0) -> dict[str, Any]:
         drawn = model.generate(self.samples, seed=seed)
-        names = (data.modalities[0], data.modalities[-1])
-        both = zip(self.classifiers, names, strict=True)
-        x, y = (CLASSIFIERS[c]()(torch.as_tensor(drawn[n])) for c, n in both)
-        error = float(((x + self.shift) % _classes(data) != y).double().mean())
-        return {"joint_error": error, "joint_error_se": (error * (1 - error) / self.samples) ** 0.5}
+        x, y = (torch.as_tensor(drawn[data.modalities[k]]) for k in (0, -1))
+        readers = [CLASSIFIERS[c]() for c in self.classifiers]
+        return pair_error(x, y, readers, self.shift, _classes(data))
 
 
 @dataclass(frozen=True)
@@ -189,13 +177,7 @@ class Attributes(Question):
         told = _drawn(model, {last: rows[last]}, first, self.draws, seed)
         shown = _drawn(model, {first: bits}, last, self.draws, seed)
         if told is not None:
-            told = told.cpu()
-            right = ((told > 0.5) == (bits > 0.5)).double().mean((0, 2))
-            found |= {
-                "attributes": attribute_accuracy(told, bits),
-                "attributes_se": float(right.std()) / len(right) ** 0.5,
-                "attributes_rows": right.float().numpy(),
-            }
+            found |= drawn_attributes(told.cpu(), bits)
         if shown is not None:
             found["variance"] = sample_variance(shown.cpu())
         train = torch.from_numpy(np.asarray(data.train[first]))
@@ -248,11 +230,6 @@ class Frechet(Question):
     )
 
     def answer(self, model: Any, data: Dataset, part: str, seed: int = 0) -> dict[str, Any]:
-        drawn, one, other = model.generate(self.samples, seed=seed), {}, {}
-        for name in data.modalities:
-            pictures = np.asarray(data.train[name])
-            extract = features_of(pictures, epochs=self.epochs)
-            one[name] = extract(drawn[name])
-            other[name] = extract(torch.from_numpy(pictures[: self.samples]))
-        each = {f"frechet_{k}": frechet(one[k], other[k]) for k in one}
-        return {"frechet_joint": joint_frechet(one, other), **each}
+        drawn = model.generate(self.samples, seed=seed)
+        pictures = {k: np.asarray(data.train[k]) for k in data.modalities}
+        return drawn_frechet(drawn, pictures, self.samples, self.epochs)

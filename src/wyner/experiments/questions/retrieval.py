@@ -12,7 +12,7 @@ import torch
 from wyner.data import Dataset
 from wyner.data.zero_shot import Sides
 from wyner.errors import OptionError
-from wyner.experiments.linear import Linear
+from wyner.estimation.linear import Linear
 from wyner.experiments.questions.base import Column, Question
 from wyner.metrics import chance_scores, retrieval_scores
 from wyner.tasks.retrieval import common_codes

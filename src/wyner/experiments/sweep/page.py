@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wyner.canvas import DATA, LINES, TRUTH, dress, figure
+from wyner.canvas import DATA, FAINT, LINES, TRUTH
 from wyner.experiments.figures.files import files
 from wyner.experiments.markdown import grid
 from wyner.experiments.results import Spread, spread
 from wyner.experiments.sweep.runs import CRITERION, ArmResult
 from wyner.files import read_json, write_bytes, write_json
+from wyner.report.charts import Chart, Level, Line, charts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -120,78 +121,51 @@ def figure_of(found: Outcome) -> Figure:
     """Numbers against the values that were swept; the sweet spot is marked, values that were
     dropped are hollow.
     """
-    used = [k for k in PANELS if any(k in s.spreads for s in found.arms)]
-    columns = 2 if len(used) == 4 else len(used)
-    lines = -(-len(used) // columns)
-    made = figure(3.5 * columns, 2.7 * lines)
-    at, ticks, label = _axis(found.arms)
-    axes = made.subplots(lines, columns, squeeze=False, sharex=True).flat
-    spot = at[found.arms.index(found.chosen)]
-    for k, (ax, name) in enumerate(zip(axes, used, strict=False)):
-        shown = [(x, a) for x, a in zip(at, found.arms, strict=True) if name in a.spreads]
-        done = [(x, a) for x, a in shown if a.state == "finished"]
-        rest = [(x, a) for x, a in shown if a.state != "finished"]
-        ax.axvline(spot, color=TRUTH, linewidth=5, alpha=0.25)
-        means = [a.spreads[name].mean for _, a in done]
-        errors = [_error(a, name) for _, a in done]
-        style: dict[str, Any] = {"linewidth": 1.3, "marker": "o", "markersize": 4, "capsize": 2.5}
-        places = [x for x, _ in done]
-        ax.errorbar(places, means, yerr=errors, color=LINES[0], elinewidth=0.9, **style)
-        low, high = ax.get_ylim()
-        inside = [(x, min(max(a.spreads[name].mean, low), high)) for x, a in rest]
-        if inside:  # an empty line without clipping would spoil the layout
-            hollow = {"markerfacecolor": "none", "markersize": 4.5, "clip_on": False}
-            ax.plot(*zip(*inside, strict=True), "o", color=DATA, **hollow)
-        if name == CRITERION:
-            _reach(ax, found.best, at[found.arms.index(found.best)])
-        dress(ax, label if k + columns >= len(used) else "", NAMES[name][1], NAMES[name][0])
-        ax.tick_params(labelbottom=k + columns >= len(used))
-        if ticks:
-            ax.set_xticks(at, ticks, rotation=30, ha="right")
-    note = "star: best; shaded: chosen" + (
-        "; hollow: dropped on the way" if any(s.state != "finished" for s in found.arms) else ""
-    )
-    made.supxlabel(
-        f"{note}. Validation rows, mean and standard error over {found.about['seeds']} seeds.",
-        fontsize=8,
-        color="#6b6b6b",
-    )
+    used = [k for k in PANELS if any(k in a.spreads for a in found.arms)]
+    made = charts([_chart(found, k) for k in used], 2 if len(used) == 4 else len(used), 3.5, 2.7)
+    dropped = any(a.state != "finished" for a in found.arms)
+    note = "star: best; shaded: chosen" + ("; hollow: dropped on the way" if dropped else "")
+    text = f"{note}. Validation rows, mean and standard error over {found.about['seeds']} seeds."
+    made.supxlabel(text, fontsize=8, color=FAINT)
     return made
 
 
-def _reach(ax: Any, best: ArmResult, at: float) -> None:
-    """The best value, and how far one standard error reaches."""
-    mean, error = best.spreads[CRITERION].mean, best.spreads[CRITERION].error
-    if math.isfinite(error):
-        ax.axhline(mean + error, color=DATA, linewidth=0.9, linestyle=(0, (4, 2)))
-        where: dict[str, Any] = {
-            "xycoords": ("axes fraction", "data"),
-            "ha": "right",
-            "va": "bottom",
-        }
-        where |= {"fontsize": 7.5, "color": "#6b6b6b", "xytext": (0, 1.5)}
-        text = "best + 1 standard error"
-        ax.annotate(text, (0.99, mean + error), textcoords="offset points", **where)
-    ax.plot([at], [mean], marker="*", color=TRUTH, markersize=9, linestyle="none", zorder=5)
+def _chart(found: Outcome, name: str) -> Chart:
+    at, ticks, label = _axis(found.arms)
+    places = dict(zip((a.label for a in found.arms), at, strict=True))
+    error = lambda s: s.error if math.isfinite(s.error) else 0.0
+    parts: dict[bool, list[tuple[float, Spread]]] = {True: [], False: []}
+    for a in found.arms:
+        if name in a.spreads:
+            parts[a.state == "finished"].append((places[a.label], a.spreads[name]))
+    x, shown = zip(*parts[True], strict=True) if parts[True] else ((), ())
+    means, bars = [s.mean for s in shown], [error(s) for s in shown]
+    lines = [Line(x, means, LINES[0], bars=bars, style={"marker": "o", "markersize": 4})]
+    if parts[False] and means:  # what is far off is drawn at the edge
+        low, high = min(means) - max(bars), max(means) + max(bars)
+        hollow = {"marker": "o", "markerfacecolor": "none", "linestyle": "none", "markersize": 4.5}
+        x, rest = zip(*parts[False], strict=True)
+        edge = [min(max(s.mean, low), high) for s in rest]
+        lines.append(Line(x, edge, DATA, style={**hollow, "clip_on": False}))
+    levels = []
+    if name == CRITERION:
+        best = found.best.spreads[name]
+        star = {"marker": "*", "markersize": 9, "linestyle": "none", "zorder": 5}
+        lines.append(Line([places[found.best.label]], [best.mean], TRUTH, style=star))
+        if math.isfinite(best.error):
+            levels = [Level(best.mean + best.error, DATA, "best + 1 standard error")]
+    words, spot = NAMES[name], places[found.chosen.label]
+    return Chart(lines, levels, words[0], label, words[1], spot=spot, ticks=ticks)
 
 
-def _error(s: ArmResult, name: str) -> float:
-    error = s.spreads[name].error
-    return error if math.isfinite(error) else 0.0
-
-
-def _axis(arms: Sequence[ArmResult]) -> tuple[list[float], list[str], str]:
+def _axis(arms: Sequence[ArmResult]) -> tuple[list[float], dict[float, str], str]:
     """Where the values stand: at their numbers if one number is swept, else one after the other
     with labels.
     """
     keys = list(arms[0].values)
-    values: list[Any] = [s.values[keys[0]] for s in arms]
-    if len(keys) == 1 and all(
-        isinstance(v, (int, float)) and not isinstance(v, bool) for v in values
-    ):
-        return [float(v) for v in values], [], {"lam": "lambda"}.get(keys[0], keys[0])
-    return (
-        [float(k) for k in range(len(values))],
-        [", ".join(map(str, s.values.values())) for s in arms],
-        ", ".join(keys),
-    )
+    values: list[Any] = [a.values[keys[0]] for a in arms]
+    plain = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
+    if len(keys) == 1 and plain:
+        return [float(v) for v in values], {}, {"lam": "lambda"}.get(keys[0], keys[0])
+    ticks = {float(k): ", ".join(map(str, a.values.values())) for k, a in enumerate(arms)}
+    return list(ticks), ticks, ", ".join(keys)

@@ -97,8 +97,8 @@ Logs = list[tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]]
 
 
 class Plan:
-    """A sweep on disk: all that a decision needs is read from the logs of its runs, so that it can go
-    on at any time.
+    """A sweep on disk: all that a decision needs is read from the logs of its runs, so that it can
+    go on at any time.
     """
 
     def __init__(
@@ -185,8 +185,8 @@ class Plan:
             )
 
     def probe(self, point: Mapping[str, Any], prune: bool, model: Model) -> dict[str, float]:
-        """Numbers on validation rows; at the look after a rung, values that were hopeless at the rung
-        are dropped.
+        """Numbers on validation rows; at the look after a rung, values that were hopeless at the
+        rung are dropped.
 
         Raises:
             Diverged: the value of this model is dropped, which ends the training of this model.
@@ -211,7 +211,9 @@ class Plan:
         return [(m["point"], m, log) for m, log in zip(members, logs, strict=True)]
 
     def results(self) -> list[ArmResult]:
-        """Every value with its numbers; models that finished are measured once, with all samples."""
+        """Every value with its numbers; models that finished are measured once, with all
+        samples.
+        """
         logs = self._logs()
         return [
             self._result(arm, [log for log in logs if _key(log[0]) == _key(arm)])

@@ -9,7 +9,7 @@ from typing import Any
 
 from wyner.data import Dataset
 from wyner.errors import OptionError, unknown
-from wyner.experiments.linear import CCA, Linear, Principal, unit
+from wyner.estimation.linear import CCA, Linear, Principal, unit
 from wyner.experiments.study import Row
 from wyner.experiments.trainers.base import Job, Trainer, probed
 from wyner.files import read_tensors, write_tensors

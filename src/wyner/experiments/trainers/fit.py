@@ -79,9 +79,9 @@ def best_of(history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 
 
 def selection(history: Sequence[Mapping[str, Any]], keep: str) -> dict[str, Any]:
-    """What the probe chose by: the best value, its epoch, and the curve."""
-    looks = [r for r in history if r.get("split") == "probe"]
-    curve = [r["terms"][keep] for r in looks]
-    best = max(range(len(curve)), key=curve.__getitem__)
-    epoch, rounded = round(looks[best]["epoch"]), [round(v, 5) for v in curve]
-    return {"validation": rounded[best], "best_epoch": epoch, "curve": rounded}
+    """What the probe chose by: the best value, its epoch, and the curve, one value an epoch."""
+    name, sign = keep.removeprefix("-"), -1 if keep.startswith("-") else 1
+    looks = {r["epoch"]: r["terms"][name] for r in history if r.get("split") == "probe"}
+    best = max(looks, key=lambda epoch: sign * looks[epoch])
+    curve = [round(looks[epoch], 5) for epoch in sorted(looks)]
+    return {"validation": round(looks[best], 5), "best_epoch": round(best), "curve": curve}

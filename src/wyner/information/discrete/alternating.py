@@ -18,19 +18,17 @@ from wyner.information.discrete.search import Effort
 
 PATH = (2.0, 5.0, 20.0, 100.0, 500.0)
 """Prices g = 1/lam of a nat of TC(X|Z), in nats of I(X;Z)."""
+STEPS, ROUNDS = 1500, 800
+"""Iterations at each price: of the alternating solver at most, and of ADMM."""
 
 
 def alternating(
-    p: np.ndarray,
-    rectangles: Sequence[Rectangle],
-    effort: Effort,
-    rng: np.random.Generator,
-    steps: int = 1500,
+    p: np.ndarray, rectangles: Sequence[Rectangle], effort: Effort, rng: np.random.Generator
 ) -> tuple[Decomposition, None]:
     """Fixed point of section 6.2 for n variables, from hard random encoders, g along `PATH`."""
     e, table = _start(p, effort, rng)
     for g in PATH:
-        e = fixed_point(e, table, g, steps, 1e-10)
+        e = fixed_point(e, table, g, STEPS, 1e-10)
     return _cheapest(p, e), None
 
 
@@ -53,11 +51,7 @@ def fixed_point(e: Tensor, table: Tensor, g: float, steps: int, tolerance: float
 
 
 def admm(
-    p: np.ndarray,
-    rectangles: Sequence[Rectangle],
-    effort: Effort,
-    rng: np.random.Generator,
-    steps: int = 4000,
+    p: np.ndarray, rectangles: Sequence[Rectangle], effort: Effort, rng: np.random.Generator
 ) -> tuple[Decomposition, None]:
     """Section 6.3: gradient steps on the encoder, on copies of p(z), p(z|x_i), and on multipliers.
 
@@ -74,7 +68,7 @@ def admm(
         shares = [1 - (p.ndim - 1) * g, *[g] * p.ndim]
         rho = 2 * g
         lr = 0.5 / (1 + g + rho)
-        for _ in range(steps // len(PATH)):
+        for _ in range(ROUNDS):
             triples = zip(_sums(e, table, marginals), copies, duals, strict=True)
             pull = sum(d + rho * (a - c) for a, c, d in triples)
             e = _step(e, (1 + g) * e.clamp_min(TINY).log() + pull, lr)

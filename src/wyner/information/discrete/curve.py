@@ -1,4 +1,4 @@
-"""Rate against residual: the Lagrangian's minima, and the convex curve C_gamma they are tangent to."""
+"""Rate against residual: the Lagrangian's minima, tangents of the convex curve C_gamma."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ MEMORY, ARMIJO, SHRINKS = 8, 1e-4, 25
 
 @dataclass
 class Memory:
-    """Latest steps s, changes of gradient y, and 1 / s.y, which is 0 for a pair without curvature."""
+    """Latest steps s, changes of gradient y, and 1 / s.y, 0 for a pair without curvature."""
 
     scale: Tensor
     metric: Tensor | float

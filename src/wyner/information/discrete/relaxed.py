@@ -36,7 +36,7 @@ class Point:
 
 
 class Compression:
-    """Residual + lam rate, and gradients, in the logits of p(z|x), `(R, nz * cells)`; lam `(R,)`."""
+    """Residual + lam rate and gradients in the logits of p(z|x), `(R, nz * cells)`; lam `(R,)`."""
 
     def __init__(self, p: np.ndarray, nz: int, lam: np.ndarray, device: str = "cpu") -> None:
         self.p = torch.as_tensor(p, dtype=torch.float64, device=device)

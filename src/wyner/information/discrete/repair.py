@@ -10,7 +10,7 @@ STEPS, CELLS = 12, 4096
 
 
 def restored(d: Decomposition, p: np.ndarray) -> Decomposition:
-    """The nearest fit: least Gauss-Newton steps in the logits, on relative misfits, while they help.
+    """The nearest fit: least Gauss-Newton steps in the logits, on relative misfits.
 
     Zeros of the factors stay zeros. Tables of more than `CELLS` cells are left as they are.
     """
@@ -37,7 +37,7 @@ def restored(d: Decomposition, p: np.ndarray) -> Decomposition:
 
 
 def _jacobian(d: Decomposition) -> np.ndarray:
-    """Derivative of the table in the logits of p(z), of the factors, `(nz (1 + sum n_i), *shape)`."""
+    """Derivative of the table in the logits of p(z) and factors, `(nz (1 + sum n_i), *shape)`."""
     joint, n = d.joint, len(d.factors)
     column = lambda a: a.reshape(-1, *[1] * n)
     rows = [joint - column(d.weights) * joint.sum(0)]
@@ -81,7 +81,7 @@ def exact(d: Decomposition, p: np.ndarray) -> Decomposition:
 
 
 def trivial(p: np.ndarray) -> Decomposition:
-    """The cheapest of Z = all variables but X_i, over i; it always makes the variables independent."""
+    """The cheapest of Z = all variables but X_i, over i, which always makes them independent."""
     return max((_all_but(p, axis) for axis in range(p.ndim)), key=lambda d: d.noise)
 
 

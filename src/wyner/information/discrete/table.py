@@ -108,7 +108,8 @@ def gacs_korner(table: np.ndarray, rare: float = 0.0) -> float:
     if rare:
         joined = (p > rare * p.sum(1, keepdims=True)) | (p > rare * p.sum(0, keepdims=True))
     label, mass = components(np.where(joined, p, 0.0))[0], marginal(p, [0])
-    return entropy(np.array([mass[label == k].sum() for k in np.unique(label)]))
+    each = np.array([mass[label == k].sum() for k in np.unique(label)])
+    return entropy(each / each.sum())
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,8 @@ def nearest(
             other lengths of codes.
 
     Example:
-        >>> nearest(np.eye(2, dtype="float32")[:1], np.eye(2, dtype="float32"), 2, engine="torch").index.tolist()
+        >>> rows = np.eye(2, dtype="float32")
+        >>> nearest(rows[:1], rows, 2, engine="torch").index.tolist()
         [[0, 1]]
     """
     if engine not in ENGINES:

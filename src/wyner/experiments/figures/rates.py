@@ -1,0 +1,110 @@
+"""Numbers over the rate of z, and pictures that share one z: [CMI], Figures 3 to 5."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from wyner.canvas import DATA, INK, LINES, figure
+from wyner.experiments.figures.files import Data, Files, files
+from wyner.experiments.results import Results
+from wyner.experiments.study import Row
+from wyner.metrics import balanced
+from wyner.report.charts import BROKEN, Chart, Line, charts
+
+STYLES = {
+    "elbo": (DATA, "D"),
+    "beta": (LINES[1], "o"),
+    "mi": (LINES[2], "^"),
+    "cmi": (LINES[0], "s"),
+}
+"""Colours and marks by objective."""
+DRAWS = 6
+"""Pictures drawn from one z."""
+
+
+def rates(
+    found: Results,
+    data: Data,
+    rows: Sequence[Row],
+    x: str,
+    panels: Sequence[str],
+    stem: str = "rates",
+    log: bool = False,
+    published: bool = False,
+) -> Files:
+    """Numbers over the rate `x` of z, a line of panels a data set: seeds small, their means joined
+    from the ELBO upwards in gamma, and the published means broken.
+    """
+    sets, known, shown = dict.fromkeys(r.data for r in rows), found.study.columns, []
+    for name in sets:
+        paths = by_objective([r for r in found.study.rows if r.data == name])
+        for k, panel in enumerate(panels):
+            lines = [n for p in paths.items() for n in _path(found, *p, x, panel, published)]
+            title = "" if k else found.facts[name].name
+            shown.append(Chart(lines, (), title, known[x].axis, known[panel].axis, log_x=log))
+    yield from files(stem, charts(shown, len(panels), 3.13, 3.0))
+
+
+def by_objective(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Rows by objective, upwards in gamma; each path but the ELBO's own begins with the ELBO."""
+    ordered = sorted(rows, key=lambda r: r.model["gamma"])
+    own = {k: [r for r in ordered if r.model["objective"] == k] for k in STYLES}
+    return {k: v if k == "elbo" else [*own["elbo"], *v] for k, v in own.items() if v}
+
+
+def _path(
+    found: Results, kind: str, path: Sequence[Row], x: str, panel: str, published: bool
+) -> list[Line]:
+    """The rows of an objective as lines; none if none of its own has numbers."""
+    colour, mark = STYLES[kind]
+    each = [(found.values(r.slug, x), found.values(r.slug, panel), r) for r in path]
+    ours = [(a, b, r) for a, b, r in each if a and len(a) == len(b)]
+    own = [(a, b) for a, b, r in ours if r.model["objective"] == kind]
+    if not own:
+        return []
+    dots = {"marker": mark, "linestyle": "none", "markersize": 2.5, "alpha": 0.45}
+    seeds = [Line(a, b, colour, style=dots) for a, b in own if len(a) > 1]
+    rate, number = np.array([(np.mean(a), np.mean(b)) for a, b, _ in ours]).T
+    gammas = [r.model["gamma"] for *_, r in ours if not published]
+    texts = [f"{g:g}" if g else "" for g in gammas]
+    label, style = path[-1].label.removeprefix("+ "), {"marker": mark, "markersize": 4}
+    lines = [*seeds, Line(rate, number, colour, label, texts=texts, style=style)]
+    theirs = [r.published for r in path if {x, panel} <= set(r.published)]
+    if published and theirs:
+        broken = {"linewidth": 0.9, "linestyle": BROKEN, "alpha": 0.6}
+        rate, number = np.array([(p[x][0], p[panel][0]) for p in theirs]).T
+        lines.append(Line(rate, number, colour, "published", style=broken))
+    return lines
+
+
+def families(found: Results, data: Data, rows: Sequence[Row]) -> Files:
+    """One real test picture of each class and fresh draws from the mean of its code, by the first
+    model of every row; a figure a data set.
+    """
+    for name in dict.fromkeys(r.data for r in rows):
+        some, dataset = [r for r in rows if r.data == name], data(name)
+        real = dataset.test["x"][balanced(dataset.test["label"], 1)]
+        made = figure(2.3 * len(some), 0.3 * len(real) + 0.45)
+        for ax, row in zip(made.subplots(1, len(some), squeeze=False)[0], some, strict=True):
+            model = found.cells[row.slug][0].model()
+            drawn = np.asarray(model.redraw(x=real, n=DRAWS, seed=0)["x"])
+            ax.imshow(1 - sheet(real, drawn), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+            gamma = f", gamma {row.model['gamma']:g}" if row.model["gamma"] else ""
+            ax.set_title(f"{row.label}{gamma}", fontsize=9, color=INK, loc="left")
+            ax.set_axis_off()
+        title = f"{found.facts[name].name}: test pictures, draws from their z"
+        made.suptitle(title, fontsize=9.5, color=INK, x=0.01, ha="left")
+        yield from files(f"families-{name}", made)
+
+
+def sheet(real: np.ndarray, drawn: np.ndarray, gap: int = 1) -> np.ndarray:
+    """Pictures as one array: a row for each real picture `(N, 1, H, W)`, which stands first, before
+    its draws `(n, N, 1, H, W)`.
+    """
+    frame = ((0, 0), (0, 0), (0, gap), (0, gap))
+    space = np.zeros((*real.shape[:-2], real.shape[-2] + gap, 4 * gap))
+    columns = [np.pad(c, frame, constant_values=0.35) for c in (real, *drawn)]
+    columns.insert(1, space)
+    return np.concatenate([np.concatenate(list(c[:, 0]), 0) for c in columns], 1)

@@ -1,1 +1,0 @@
-"""What tables that are not yet studies still import; goes with the last of them."""

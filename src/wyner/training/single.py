@@ -1,0 +1,143 @@
+"""What a single run and the points of a grid share: checked rows, and the training of one model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wyner.errors import DataError, OptionError
+from wyner.models.base import Model
+from wyner.ragged import Ragged
+from wyner.runs import RunFolder
+from wyner.seeds import SPLIT, mix
+from wyner.training.fabric import launch
+from wyner.training.loop import Loop
+from wyner.training.member import GridMember
+from wyner.training.probe import Probe, check_keep
+from wyner.training.rows import Rows, rows_of, warn_constant
+from wyner.training.run import Run, described
+from wyner.training.settings import Settings
+from wyner.training.stepper import Single
+
+
+@dataclass(frozen=True)
+class Job:
+    """Arguments of `fit` that all points of a grid have in common."""
+
+    data: Any
+    validation: Mapping[str, Any] | float | None
+    probe: Probe | None
+    resume: bool
+    progress: bool
+    about: dict[str, Any]
+
+
+def train(
+    model: Model,
+    job: Job,
+    settings: Settings,
+    out: Path | None,
+    loggers: Sequence[Any] | None = None,
+    point: dict[str, Any] | None = None,
+) -> Run:
+    """Trains one model in place."""
+    check_keep(settings.keep, job.probe)
+    arrays, validation = split(job.data, job.validation)
+    if isinstance(validation, float):
+        count = len(next(iter(arrays.values())))
+        first, second = shares(count, validation, settings.seed)
+        arrays, validation = _pick(arrays, first), _pick(arrays, second)
+    rows, held = rows_for(model, arrays, validation)
+    fingerprint, folder = rows.fingerprint(), None if out is None else RunFolder(out)
+    if folder is None and job.resume:
+        raise OptionError("resume: expected out= with the folder of the run to continue")
+    fabric = launch(settings, loggers, folder)
+    if folder is not None and fabric.is_global_zero:
+        folder.open(*described(model, settings, fingerprint, job.about), job.resume)
+    fabric.barrier()
+    if settings.batch_size % fabric.world_size:
+        raise OptionError(
+            f"batch_size: expected a multiple of the {fabric.world_size} processes, got"
+            f" {settings.batch_size}"
+        )
+    model.to(fabric.device)
+    if settings.channels_last:
+        _lay_out(model, torch.channels_last)
+    like = next(model.parameters())
+    rows = rows.to(fabric.device, like.dtype)
+    held = None if held is None else held.to(fabric.device, like.dtype)
+    member = GridMember(model, rows, held, settings, folder, point or {})
+    Loop(fabric, [member], Single, folder, fingerprint, job.progress, job.probe).run()
+    if settings.channels_last:
+        _lay_out(model, torch.contiguous_format)
+    return Run(model, member.history, out, point=member.point)
+
+
+def _lay_out(model: torch.nn.Module, layout: torch.memory_format) -> None:
+    options: Any = {"memory_format": layout}
+    model.to(**options)
+
+
+def split(data: Any, validation: Any) -> tuple[Mapping[str, Any], Mapping[str, Any] | float | None]:
+    """Arrays to train on, and arrays to validate on or the share of the rows to set aside.
+
+    Raises:
+        OptionError: what is neither.
+    """
+    if not isinstance(data, Mapping):
+        if not hasattr(data, "train"):
+            raise OptionError(
+                "data: expected a dictionary of arrays or a record from wyner.data.load, got"
+                f" {type(data).__name__}"
+            )
+        data, validation = data.train, data.validation if validation is None else validation
+    if validation is None or isinstance(validation, Mapping):
+        return data, validation or None
+    if not 0 < validation < 1:
+        raise OptionError(
+            f"validation: expected arrays or a share between 0 and 1, got {validation!r}"
+        )
+    return data, float(validation)
+
+
+def shares(count: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Indices of the rows to train on and to set aside, in order: a function of the seed."""
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(mix(seed, SPLIT)))
+    cut = max(1, round(share * count))
+    return order[cut:].sort().values, order[:cut].sort().values
+
+
+def rows_for(
+    model: Model, arrays: Mapping[str, Any], validation: Mapping[str, Any] | None
+) -> tuple[Rows, Rows | None]:
+    """Checked rows to train and to validate on; warns of columns that never change."""
+    objectives = [p.objective for p in model.phases]
+    measured = {t.law for o in objectives for t in o.measured}
+    needs: set[str] = set()
+    for law in {t.law for o in objectives for t in o.active}:
+        for part in model.laws[law][: 2 if law in measured else 1]:  # critics see draws of both
+            needs |= model.data_of(part)
+    names = tuple(sorted(needs))
+    rows = rows_of(model, arrays, names)
+    if measured and rows.masks is not None:
+        raise DataError(
+            f"{model.title} compares laws by their draws, which needs complete rows; leave out"
+            " those that lack a modality"
+        )
+    warn_constant(model, rows)
+    return rows, None if validation is None else rows_of(model, validation, names, "validation")
+
+
+def _pick(arrays: Mapping[str, Any], index: Tensor) -> dict[str, Any]:
+    if any(isinstance(v, Ragged) for v in arrays.values()):
+        raise OptionError(
+            "validation: sequences of different lengths are not split by a share; give validation"
+            " arrays of their own"
+        )
+    return {k: (v if isinstance(v, Tensor) else np.asarray(v))[index] for k, v in arrays.items()}
