@@ -7,6 +7,7 @@ folder.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ import shapes
 
 shapes.on()
 torch.set_num_threads(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the same in processes that tests start
 settings.register_profile(
     "wyner", derandomize=True, deadline=None, database=None
 )  # the same examples in every run

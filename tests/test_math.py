@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wyner.math import LOG_2PI, effective_samples, log_mean_exp, sum_last, total
+from wyner.math import LOG_2PI, broadcast_shapes, effective_samples, log_mean_exp, sum_last, total
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -20,6 +20,19 @@ def close(a: torch.Tensor, b: torch.Tensor) -> None:
 
 def test_log_2pi():
     assert math.exp(LOG_2PI) == pytest.approx(6.283185307179586, rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    "shapes", [[], [()], [(2, 1), (3,)], [(1,), (0,)], [(5, 1, 4), (1, 3, 1), ()]]
+)
+def test_shapes_broadcast_as_tensors_do(shapes):
+    expected = torch.broadcast_shapes(*shapes) if shapes else ()
+    assert broadcast_shapes(*shapes) == tuple(expected)
+
+
+def test_shapes_that_do_not_broadcast():
+    with pytest.raises(RuntimeError, match="do not broadcast"):
+        broadcast_shapes((2, 3), (4, 3))
 
 
 def test_log_mean_exp_is_the_log_of_the_mean():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Bool, Float
@@ -19,6 +20,24 @@ def log_mean_exp(a: Float[Tensor, "*any"], dim: int = 0) -> Float[Tensor, "*lead
 def effective_samples(log_w: Float[Tensor, "*any"], dim: int = 0) -> Float[Tensor, "*lead"]:
     """Effective number of samples (sum w)^2 / sum w^2 of log-weights, between 1 and S."""
     return torch.exp(2 * torch.logsumexp(log_w, dim) - torch.logsumexp(2 * log_w, dim))
+
+
+def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
+    """Returns the shape that tensors of these shapes take together.
+
+    `torch.broadcast_shapes` does the same, but its first call loads SymPy: two seconds.
+
+    Raises:
+        RuntimeError: shapes that do not broadcast.
+    """
+    found = [1] * max(map(len, shapes), default=0)
+    for shape in shapes:
+        for i, n in enumerate(reversed(shape), 1):
+            if n != 1:
+                if found[-i] not in (1, n):
+                    raise RuntimeError(f"shapes that do not broadcast: {shapes}")
+                found[-i] = n
+    return tuple(found)
 
 
 def sum_last(a: Float[Tensor, "*any"], n: int) -> Float[Tensor, "*lead"]:

@@ -257,7 +257,7 @@ def product(*experts: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     """Mean and variance of the normalised product of Gaussians: T = sum 1/s2, m = sum (m_i/s2_i) /
     T."""
     t = sum(1 / s2 for _, s2 in experts)
-    return sum(m / s2 for m, s2 in experts) / t, 1 / t  # type: ignore[operator, return-value]
+    return sum(m / s2 for m, s2 in experts) / t, 1 / t
 
 
 def rec(w: Weights, x: Tensor, y: Tensor, z: Tensor) -> Tensor:

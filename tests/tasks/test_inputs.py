@@ -207,7 +207,7 @@ def test_likelihoods_do_not_depend_on_how_rows_are_cut_into_blocks(model):
         (
             lambda m: m.log_likelihood(x=X, samples=0),
             TaskError,
-            "expected a positive number of samples, got 0",
+            "expected samples of at least 1, got 0",
         ),
         (
             lambda m: m.log_likelihood(given={"x": X, "y": Y}),

@@ -396,3 +396,11 @@ def test_constant_columns_warn_and_train() -> None:
     with pytest.warns(UserWarning, match=r"x: 1 constant column \(1\)"):
         run = quiet(model(), data)
     assert math.isfinite(run.history[-1]["loss"])
+
+
+def test_the_keyword_arguments_are_the_fields_of_the_settings() -> None:
+    from dataclasses import fields
+
+    from wyner.training.settings import Settings, SettingsDict
+
+    assert list(SettingsDict.__annotations__) == [f.name for f in fields(Settings)]

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.io import loadmat
 
 from wyner.data.fetch import get, local, root
 from wyner.errors import DataError, OptionError, unknown
@@ -94,6 +93,8 @@ def from_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         DataError: not such a file.
     """
+    from scipy.io import loadmat  # slow to import, and few need it
+
     try:
         found = loadmat(path, variable_names=("X", "y"))
         images, labels = found["X"], found["y"]

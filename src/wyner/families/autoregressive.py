@@ -20,6 +20,7 @@ from wyner.codec import stored
 from wyner.errors import LawError, OptionError
 from wyner.families import distributions as D
 from wyner.families.heads import Deterministic, Family, Head
+from wyner.math import broadcast_shapes
 from wyner.networks.pixel_by_pixel import draw
 from wyner.networks.pixelcnn import KERNELS, PixelCNN
 from wyner.variables import Binary, Shape, Space, as_tuples
@@ -64,7 +65,7 @@ class Pixels(D.Distribution):
         """
         inner = inner or inner_of(self.network, value)
         own = value.shape[:-3]
-        lead = torch.broadcast_shapes(own, self.leading)
+        lead = broadcast_shapes(own, self.leading)
         maps = self.maps.expand(*lead, *self.maps.shape[-3:]).reshape(-1, *self.maps.shape[-3:])
         flat = tuple(f.reshape(-1, *f.shape[-3:]) for f in inner)
         if lead == own:

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from wyner.errors import LawError
-from wyner.math import LOG_2PI, sum_last, total
+from wyner.math import LOG_2PI, broadcast_shapes, sum_last, total
 from wyner.variables import Shape
 
 Noise = Any
@@ -252,7 +252,7 @@ class Mixture(Distribution):
 
     @property
     def leading(self) -> Shape:
-        return tuple(torch.broadcast_shapes(*(c.leading for c in self.components)))
+        return broadcast_shapes(*(c.leading for c in self.components))
 
     def log_prob(self, value: Float[Tensor, "*any"]) -> Float[Tensor, "*lead"]:
         each = torch.broadcast_tensors(*(c.log_prob(value) for c in self.components))

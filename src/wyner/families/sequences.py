@@ -46,7 +46,7 @@ class StepNormal(D.Normal):
     def variance(self) -> Tensor:
         return padded(torch.exp(2 * self.log_scale).expand(self.mean.shape), present(self.mean))
 
-    def log_prob(self, value: Steps) -> Float[Tensor, "*lead"]:
+    def log_prob(self, value: Steps) -> Float[Tensor, "*both"]:
         """Sum over the steps of `value` that exist, in nats, `(*leading)`."""
         there = present(value)
         # a step that the value has and the location has not is a mistake, and stays NaN
@@ -107,7 +107,7 @@ class StepPrior(D.Distribution):
         loc, log_scale = (a.reshape(value.shape) for a in self.past.conditional(flat))
         return StepNormal(padded(loc, present(value)), log_scale)
 
-    def log_prob(self, value: Steps) -> Float[Tensor, "*lead"]:
+    def log_prob(self, value: Steps) -> Float[Tensor, "*both"]:
         return self.given_past(value).log_prob(value)
 
     def rsample(self, noise: D.Noise) -> Steps:

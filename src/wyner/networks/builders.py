@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from wyner.codec import extendable, stored
+from wyner.math import broadcast_shapes
 from wyner.networks.conv import OuterDecoder, OuterEncoder, UpsampledDecoder
 from wyner.networks.mlp import MLP, PerValue, is_value
 from wyner.variables import Binary, Image, Shape, Space, as_tuples
@@ -194,7 +195,7 @@ def flattened(network: nn.Module, parents: Sequence[Tensor], ranks: Sequence[int
         parents, ranks: the arrays, and how many axes belong to their events.
     """
     leads = [p.shape[: p.ndim - r] for p, r in zip(parents, ranks, strict=True)]
-    lead = torch.broadcast_shapes(*leads)
+    lead = broadcast_shapes(*leads)
     if len(lead) == 1 and all(len(x) == 1 and x == lead for x in leads):
         return network(*parents)
     events = [p.shape[p.ndim - r :] for p, r in zip(parents, ranks, strict=True)]

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from wyner.errors import OptionError, ShapeError, unknown
+from wyner.math import broadcast_shapes
 from wyner.networks.layers import xavier
 from wyner.variables import Shape
 
@@ -133,7 +134,7 @@ class PerValue(MLP):
             chosen = (chosen[..., :, None] * other[..., None, :]).flatten(-2)
         rest = [p for p, v in zip(parents, self.values, strict=True) if not v]
         read = [chosen[..., None]] + [chosen[..., :, None] * a[..., None, :] for a in rest]
-        lead = torch.broadcast_shapes(*(r.shape[:-1] for r in read))
+        lead = broadcast_shapes(*(r.shape[:-1] for r in read))
         return super().forward(torch.cat([r.expand(*lead, -1) for r in read], -1).flatten(-2))
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from wyner.errors import DataError, LawError
 from wyner.families.distributions import Mixture, Noise, all_values, draw_noise
 from wyner.laws import Factors, Planner, run, schedule
-from wyner.math import sum_last
+from wyner.math import broadcast_shapes, sum_last
 from wyner.objectives.critic_inputs import CriticInputs, Laws, Sides, cycle, pair_of
 from wyner.objectives.critics import CriticSet
 from wyner.objectives.measures import Compared, CriticPair
@@ -331,7 +331,7 @@ class Program(nn.Module):
             return []
         events = {op: self.spaces[self.variable[op]].event_shape for op in self.noisy}
         lead = tuple(
-            torch.broadcast_shapes(
+            broadcast_shapes(
                 *(results[op].shape[: results[op].ndim - len(e)] for op, e in events.items())
             )
         )
