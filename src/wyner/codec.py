@@ -6,8 +6,8 @@ A class that may stand in a configuration says its name; where its file lies doe
     @dataclass(frozen=True)
     class Gaussian(Family): ...
 
-    encode(Gaussian(Fixed(0.5)))  =  {"kind": "gaussian", "variance": {"kind": "fixed", "variance":
-    0.5}}
+    encode(Gaussian(Fixed(0.5)))
+    {"kind": "gaussian", "variance": {"kind": "fixed", "variance": 0.5}}
 
 Run folders, checkpoints and grids hold what `encode` writes; experiment files hold the same with
 the short forms of `read`. Nothing is pickled.
@@ -36,83 +36,30 @@ _NAMES: dict[type, str] = {}
 _RENAMED: dict[type, dict[str, str]] = {}
 _EXTENDABLE: list[type] = []
 
-OLD: dict[str, str] = dict(
-    pair.split("=")
-    for pair in [
-        "variables.Real=real",
-        "variables.Image=image",
-        "variables.Binary=binary",
-        "variables.Sequence=sequence",
-        "variables.Categorical=categorical",
-        "schedules.Constant=constant",
-        "schedules.Linear=linear",
-        "schedules.Exponential=exponential",
-        "schedules.Decay=decay",
-        "schedules.Path=path",
-        "schedules.Cosine=cosine",
-        "schedules.OneCycle=one-cycle",
-        "schedules.Warmup=warmup",
-        "phases.Jointly=jointly",
-        "phases.After=after",
-        "phases.Alternating=alternating",
-        "phases.Phase=phase",
-        "phases.TwoPlayer=two-player",
-        "heads.Fixed=fixed",
-        "heads.Trainable=trainable",
-        "heads.Predicted=predicted",
-        "heads.Gaussian=gaussian",
-        "heads.Bernoulli=bernoulli",
-        "heads.Categorical=categorical-family",
-        "heads.Deterministic=deterministic",
-        "autoregressive.Autoregressive=autoregressive",
-        "autoregressive.FeatureOf=feature-of",
-        "experts.Product=product",
-        "experts.Mixture=mixture",
-        "sequences.StepGaussian=step-gaussian",
-        "sequences.Recurrent=recurrent",
-        "builders.MLPs=mlps",
-        "builders.Upsampled=upsampled",
-        "builders.Convolutional=convolutional",
-        "autoencoder.Autoencoded=autoencoded",
-        "residual.ResNets=resnets",
-        "sequences.Sequences=sequences",
-        "strided.Strided=strided",
-        "trunks.Trunks=trunks",
-        "critics.Critics=critics",
-        "image_critic.ImageCritics=image-critics",
-        "sequence_critic.SequenceCritics=sequence-critics",
-        "measures.Ratio=ratio",
-        "measures.Matching=matching",
-        "measures.Dependence=dependence",
-        "measures.Distance=distance",
-        "terms.Weighted=weighted",
-        "terms.Measured=measured",
-        "terms.Objective=objective",
-        "Model=model",
-        "WynerVAE=wyner-vae",
-        "JVAE=jvae",
-        "JMVAE=jmvae",
-        "CVAE=cvae",
-        "VCCAPrivate=vcca-private",
-        "BiVCCAPrivate=bi-vcca-private",
-        "VIB=vib",
-        "JointBetaVAE=joint-beta-vae",
-        "SSVAE=ssvae",
-        "ADGM=adgm",
-        "BCDE=bcde",
-        "WVAE=w-vae",
-        "IIAE=iiae",
-        "MVAE=mvae",
-        "MMVAE=mmvae",
-        "MoPoE=mopoe",
-        "MVTCAE=mvtcae",
-        "DMVAE=dmvae",
-        "MMVAEPlus=mmvae-plus",
-        "VariationalWyner=variational-wyner",
-        "DSAE=dsae",
-        "PixelCNNVAE=pixelcnn-vae",
-    ]
-)
+_OLD = """
+    variables.Real=real variables.Image=image variables.Binary=binary variables.Sequence=sequence
+    variables.Categorical=categorical schedules.Constant=constant schedules.Linear=linear
+    schedules.Exponential=exponential schedules.Decay=decay schedules.Path=path
+    schedules.Cosine=cosine schedules.OneCycle=one-cycle schedules.Warmup=warmup
+    phases.Jointly=jointly phases.After=after phases.Alternating=alternating phases.Phase=phase
+    phases.TwoPlayer=two-player heads.Fixed=fixed heads.Trainable=trainable
+    heads.Predicted=predicted heads.Gaussian=gaussian heads.Bernoulli=bernoulli
+    heads.Categorical=categorical-family heads.Deterministic=deterministic
+    autoregressive.Autoregressive=autoregressive autoregressive.FeatureOf=feature-of
+    experts.Product=product experts.Mixture=mixture sequences.StepGaussian=step-gaussian
+    sequences.Recurrent=recurrent builders.MLPs=mlps builders.Upsampled=upsampled
+    builders.Convolutional=convolutional autoencoder.Autoencoded=autoencoded
+    residual.ResNets=resnets sequences.Sequences=sequences strided.Strided=strided
+    trunks.Trunks=trunks critics.Critics=critics image_critic.ImageCritics=image-critics
+    sequence_critic.SequenceCritics=sequence-critics measures.Ratio=ratio
+    measures.Matching=matching measures.Dependence=dependence measures.Distance=distance
+    terms.Weighted=weighted terms.Measured=measured terms.Objective=objective Model=model
+    WynerVAE=wyner-vae JVAE=jvae JMVAE=jmvae CVAE=cvae VCCAPrivate=vcca-private
+    BiVCCAPrivate=bi-vcca-private VIB=vib JointBetaVAE=joint-beta-vae SSVAE=ssvae ADGM=adgm
+    BCDE=bcde WVAE=w-vae IIAE=iiae MVAE=mvae MMVAE=mmvae MoPoE=mopoe MVTCAE=mvtcae DMVAE=dmvae
+    MMVAEPlus=mmvae-plus VariationalWyner=variational-wyner DSAE=dsae PixelCNNVAE=pixelcnn-vae
+"""
+OLD: dict[str, str] = dict(pair.split("=") for pair in _OLD.split())
 """Names of version 0.1.0, in run folders: a module and a class, or the class of a model."""
 
 
@@ -147,8 +94,9 @@ def name_of(cls: type) -> str:
 
 def known(base: type | None = None) -> dict[str, type]:
     """Classes by stable name: those below `base`, or all whose objects are plain values."""
-    keep = dataclasses.is_dataclass if base is None else lambda cls: issubclass(cls, base)
-    return {k: cls for k, cls in KINDS.items() if keep(cls)}
+    if base is None:
+        return {k: cls for k, cls in KINDS.items() if dataclasses.is_dataclass(cls)}
+    return {k: cls for k, cls in KINDS.items() if issubclass(cls, base) and cls is not base}
 
 
 def named(name: Any, base: type | None = None, what: str = "kind") -> Any:
@@ -278,9 +226,7 @@ def _made(kind: Any, fields: Mapping[str, Any]) -> Any:
 
 
 def _listed(cls: Any) -> str:
-    """The field that a constructor of its own takes one by one, as in `Real(3, 4)`; none for
-    most.
-    """
+    """The field that a constructor takes one by one, as in `Real(3, 4)`; none for most."""
     return "" if cls.__dataclass_params__.init else dataclasses.fields(cls)[0].name
 
 

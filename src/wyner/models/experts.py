@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from wyner.families import Combination, Family, Mixture, Product
 from wyner.models.base import Model, ModelOptions, chosen
@@ -53,7 +54,7 @@ class ViewOptions(ModelOptions, total=False):
 
 
 class Views:
-    """The modalities of a model with experts and their local latents.
+    """The modalities of a model, any number of them, and their local latents.
 
     Args:
         model: name for messages.
@@ -76,20 +77,22 @@ class Views:
         self.names = list(self.spaces)
         self.local, self.sizes = local_sizes(self.names, u, v, local)
         self.data = f"q({','.join(self.names)})"
-        self.subsets = subsets(self.names)
 
-    def infer(self, names: Sequence[str]) -> str:
-        """Factors q(u_i|x_i) of some modalities."""
-        return " ".join(f"q({self.local[n]}|{n})" for n in names if n in self.local)
+    @cached_property
+    def subsets(self) -> list[tuple[str, ...]]:
+        """Non-empty subsets in order of size, the whole last."""
+        return subsets(self.names)
+
+    def infer(self, names: Sequence[str], given: str = "") -> str:
+        """Factors q(u_i|x_i) of some modalities, or q(u_i|z,x_i) with `given` "z,"."""
+        return " ".join(f"q({self.local[n]}|{given}{n})" for n in names if n in self.local)
 
     def priors(self, names: Sequence[str], head: str = "p") -> str:
         """Factors p(u_i) of some modalities, or of another head."""
         return " ".join(f"{head}({self.local[n]})" for n in names if n in self.local)
 
     def decode(self, names: Sequence[str], prior: str = "p") -> str:
-        """Factors p(u_i) p(x_i|z,u_i) of some modalities; with priors of another head if `prior`
-        says so.
-        """
+        """Factors p(u_i) p(x_i|z,u_i) of some modalities; priors have the head `prior`."""
         given = {n: f"z,{self.local[n]}" if n in self.local else "z" for n in names}
         return " ".join([self.priors(names, prior), *(f"p({n}|{given[n]})" for n in names)])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from wyner import codec
 from wyner.errors import OptionError, RunError
@@ -17,7 +17,7 @@ from wyner.runs import CHECKPOINT, WEIGHTS, read_config
 def build(description: dict[str, Any], folder: Path) -> Model:
     """A model with fresh weights from its stored configuration."""
     try:
-        kind = codec.named(description.get("name"), Model, "model")
+        kind = codec.named(description.get("name"), nn.Module, "model")
     except OptionError as e:
         text = f"{folder}: {e}; for a model of your own: wyner.load(folder, into=model)"
         raise RunError(text) from e

@@ -30,17 +30,17 @@ from typing import Unpack
 from wyner.codec import stored
 from wyner.errors import OptionError, unknown
 from wyner.models.base import CriticOptions, Model, chosen
-from wyner.models.parts import Size, When, latents, local_sizes, modalities_of, needed, two_stage
+from wyner.models.experts import Pairs, ViewOptions, Views, posterior
+from wyner.models.parts import Size, Spaces, When, latents, needed, two_stage
 from wyner.networks import Critics
 from wyner.objectives import KL, Objective, RatioKL, Reconstruction
 from wyner.objectives.phases import Phase
 from wyner.schedules import Schedule
-from wyner.variables import Space
 
 Weight = float | Schedule
 
 
-class WynerOptions(CriticOptions, total=False):
+class WynerOptions(CriticOptions, ViewOptions, total=False):
     """Terms that are not in the paper (our choice), each a weight or a schedule, by default 0.
 
     Keys:
@@ -72,8 +72,7 @@ class WynerVAE(Model):
     `a2rest`, ...
 
     Args:
-        modalities: spaces by name, instead of `x` and `y`.
-        x, y: spaces of the pair.
+        modalities: spaces by name; or `x` and `y` of the options.
         z: size of the common latent, or a space (`Categorical(1, 10)`).
         u, v: sizes of the local latents; 0 for none.
         local: sizes of the local latents by modality, instead of `u` and `v`; one number for all.
@@ -84,7 +83,8 @@ class WynerVAE(Model):
             fitted to the frozen joint model.
         marginals: when they are fitted in the two-stage scheme: `After(share)`, `Alternating(every,
             epochs)`, `Jointly()`.
-        options: as in `Model` and `WynerOptions`; critics by default of width 512 without noise.
+        options: as in `ViewOptions` and `WynerOptions`; critics by default without noise, of width
+            512.
 
     Example:
         >>> from wyner import Real
@@ -103,10 +103,8 @@ class WynerVAE(Model):
 
     def __init__(
         self,
-        modalities: Mapping[str, Space] | None = None,
+        modalities: Spaces | None = None,
         *,
-        x: Space | None = None,
-        y: Space | None = None,
         z: Size = 10,
         u: Size = 10,
         v: Size = 10,
@@ -116,10 +114,9 @@ class WynerVAE(Model):
         marginals: When | None = None,
         **options: Unpack[WynerOptions],
     ) -> None:
-        observed = modalities_of("WynerVAE", modalities, x, y)
-        names = list(observed)
-        style, sizes = local_sizes(names, u, v, local)
-        laws = _laws(names, style)
+        views = Views("WynerVAE", modalities, options, u, v, local)
+        names, style = views.names, views.local
+        laws = _laws(views)
         matched = [f"z{s}" for s in style.values()]
         own = {"joint", "rate", "private", *matched}
         weights = _alpha(alpha, [n for n in laws if n not in own])
@@ -138,8 +135,8 @@ class WynerVAE(Model):
         for m in names if (weight := options.get("cycle", 0.0)) != 0 else ():
             objective = objective + weight * Reconstruction("z", f"{m}2{m}", "log")
         super().__init__(
-            observed=observed,
-            latent=needed(z=z) | latents(**sizes),
+            observed=views.spaces,
+            latent=needed(z=z) | latents(**views.sizes),
             laws=laws,
             objective=objective,
             common=("z",),
@@ -148,27 +145,17 @@ class WynerVAE(Model):
         )
 
 
-def _laws(names: Sequence[str], style: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+def _laws(views: Views) -> Pairs:
     """Every pair of laws of equation (15), for any number of modalities."""
-    everything = ",".join(names)
-
-    def infer(ms: Sequence[str]) -> str:  # q(u|z,x) of the modalities ms
-        return " ".join(f"q({style[m]}|z,{m})" for m in ms if m in style)
-
-    def decode(ms: Sequence[str]) -> str:  # p(u) ... p(x|z,u) ... of the modalities ms
-        priors = [f"p({style[m]})" for m in ms if m in style]
-        return " ".join(
-            priors + [f"p({m}|z,{style[m]})" if m in style else f"p({m}|z)" for m in ms]
-        )
-
-    data, priors = f"q({everything})", " ".join(f"p({s})" for s in style.values())
-    q = f"{data} q(z|{everything})"
+    names, data, decode = views.names, views.data, views.decode
+    infer = lambda ms: views.infer(ms, "z,")
+    q = f"{data} {posterior(names)}"
     laws = {
         "joint": (f"{q} {infer(names)}", f"p(z) {decode(names)}"),
         "rate": (q, f"{data} p(z)"),
-        "private": (f"{q} {infer(names)}", f"{q} {priors}"),
+        "private": (f"{q} {infer(names)}", f"{q} {views.priors(names)}"),
     }
-    for m, s in style.items():
+    for m, s in views.local.items():
         laws[f"z{s}"] = (f"{q} q({s}|z,{m})", f"p(z) p({s})")
     for m in names:
         laws[f"{m}2{m}"] = (f"q({m}) q(z|{m}) {infer([m])}", f"p(z) {decode([m])}")
