@@ -1,6 +1,4 @@
-"""The command line. Errors are one or two lines on standard error and exit code 2; `--debug` shows
-the traceback.
-"""
+"""The command line. Errors are a sentence on standard error and exit code 2 (`--debug`: all)."""
 
 from __future__ import annotations
 
@@ -49,9 +47,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="Of weights, order and noise.")] = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Train on the embedded digits, from start to report, in about three minutes on two CPU
-    cores.
-    """
+    """Train on the embedded digits, start to report, in about three minutes on two cores."""
     from wyner.experiments import read
 
     chosen = {"seed": seed, **({"epochs": epochs} if epochs is not None else {})}
@@ -120,13 +116,13 @@ def train(
     fit |= dict(patience=patience, clip=clip, compile=compile, precision=precision)
     fit |= dict(accelerator=accelerator, devices=devices, checkpoint_seconds=checkpoint_seconds)
     widths = None if hidden is None else _widths(hidden)
-    sections: dict[str, dict[str, Any]] = {
-        "data": {"name": data},
-        "model": dict(name=model, lam=lam, alpha=alpha, z=z, u=u, v=v),
-        "networks": {"hidden": widths, "activation": activation},
-        "fit": fit,
-        "evaluate": {"samples": samples, "rows": rows},
-    }
+    sections: dict[str, dict[str, Any]] = dict(
+        data={"name": data},
+        model=dict(name=model, lam=lam, alpha=alpha, z=z, u=u, v=v),
+        networks={"hidden": widths, "activation": activation},
+        fit=fit,
+        evaluate={"samples": samples, "rows": rows},
+    )
     sections = {
         s: {k: v for k, v in values.items() if v is not None} for s, values in sections.items()
     }
@@ -236,9 +232,7 @@ def traverse(
         Count, typer.Option(help="Draw the latents that are held, instead of their means.")
     ] = None,
 ) -> None:
-    """Move through the latents of a run: one coordinate at a time, or from row to row; a sheet of
-    pictures.
-    """
+    """Move through the latents of a run, by coordinate or from row to row; a sheet of pictures."""
     from wyner.commands import walking
 
     numbers = lambda text, what: (
@@ -287,9 +281,7 @@ def reproduce(
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a table of the paper again, several seeds a row, and print it beside the published
-    one.
-    """
+    """Train a table of the paper again, several seeds a row, and print it beside theirs."""
     from wyner.commands.reproducing import redrawn, reproduced
 
     if redraw:

@@ -32,9 +32,7 @@ class Constant(Schedule):
 @stored("linear")
 @dataclass(frozen=True)
 class Linear(Schedule):
-    """From `start` to `end` in a straight line over the first `until` of the training, then
-    `end`.
-    """
+    """From `start` to `end` in a straight line over the share `until` of training, then `end`."""
 
     start: float = 0.0
     end: float = 1.0

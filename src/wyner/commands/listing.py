@@ -88,9 +88,7 @@ def show(what: str) -> None:
 
 
 def why_not(model: Model) -> list[str]:
-    """Why a model cannot be asked something, in its own words: each task is tried on two rows of
-    zeros.
-    """
+    """Why a model cannot be asked something: each task is tried on two rows of zeros."""
     zero: dict[str, Any] = {k: torch.zeros(2, *s.event_shape) for k, s in model.observed.items()}
     tries: list[Callable[[], Any]] = [lambda: model.generate(2)]
     if len(zero) > 1:

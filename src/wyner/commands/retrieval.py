@@ -1,6 +1,4 @@
-"""Retrieval from files: the command `wyner retrieve`. Pictures or arrays in, a table and a sheet of
-pictures out.
-"""
+"""The command `wyner retrieve`: pictures or arrays in, a table and a sheet of pictures out."""
 
 from __future__ import annotations
 

@@ -87,9 +87,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim, the word for what became of it, and the differences that decided it, also as
-    text.
-    """
+    """A claim, what became of it, and the differences that decided it, also as text."""
 
     claim: Claim
     word: str

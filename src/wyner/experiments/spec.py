@@ -43,9 +43,7 @@ SECTIONS = ("data", "model", "networks", "fit", "evaluate")
 
 @dataclass(frozen=True)
 class Experiment:
-    """What to train on what, and how. Every field holds plain values, so that it can be stored and
-    repeated.
-    """
+    """What to train on what, and how, in plain values that can be stored and repeated."""
 
     data: dict[str, Any]
     model: dict[str, Any] = field(default_factory=dict)
@@ -129,9 +127,7 @@ class Experiment:
         return {name: dict(getattr(self, name)) for name in SECTIONS}
 
     def changed(self, **sections: Mapping[str, Any]) -> Experiment:
-        """The same experiment with some keys replaced; a number in place of a path sets where the
-        path ends.
-        """
+        """The same with some keys replaced; a number in place of a path is where it ends."""
         made = self.as_dict()
         for name, values in sections.items():
             for key, value in values.items():

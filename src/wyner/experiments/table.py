@@ -156,11 +156,9 @@ SPECIAL: dict[str, Callable[[Results, Row], str]] = {
     "validation": lambda f, r: _ours(spread(_selected(f, r, "validation")), 3),
     "epochs": lambda f, r: ", ".join(f"{v:g}" for v in sorted({*_selected(f, r, "best_epoch")})),
 }
-HEADS = {
-    "name": "model",
-    "validation": "validation mAP",
-    "ess": "effective samples (joint / conditional)",
-}
+HEADS = dict(
+    name="model", validation="validation mAP", ess="effective samples (joint / conditional)"
+)
 
 
 def _selected(found: Results, row: Row, key: str) -> list[float]:
@@ -249,9 +247,7 @@ def others(found: Results) -> str:
 
 
 def elsewhere(found: Results, columns: Sequence[str], trained: bool = True) -> str:
-    """Published values as they are, of rows that are not trained here and, if `trained`, of those
-    that are.
-    """
+    """Published values of rows that are not trained here and, if `trained`, of those that are."""
     known, study = found.study.columns, found.study
     ours = [(r.label, r.published) for r in study.rows if r.published and trained]
     rows = [*study.others, *ours]

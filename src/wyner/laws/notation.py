@@ -80,9 +80,7 @@ def read_conditional(text: str, where: str = "factor") -> Conditional:
 
 
 def is_data(term: Conditional, observed: Iterable[str]) -> bool:
-    """Whether a factor is the distribution of the data: an unconditional q over observed
-    variables.
-    """
+    """Whether a factor is the distribution of the data: unconditional, q, of observed variables."""
     return term.head == "q" and not term.given and set(term.of) <= set(observed)
 
 

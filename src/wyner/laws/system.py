@@ -1,6 +1,4 @@
-"""A system: variables, laws over them and factors; what a task needs of a model, not of
-training.
-"""
+"""A system: variables, laws over them and factors; what a task needs of a model."""
 
 from __future__ import annotations
 

@@ -17,14 +17,9 @@ from wyner.math import broadcast_shapes
 from wyner.networks.layers import xavier
 from wyner.variables import Shape
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "elu": nn.ELU,
-    "leaky_relu": nn.LeakyReLU,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-    "tanh": nn.Tanh,
-}
+ACTIVATIONS: dict[str, type[nn.Module]] = dict(
+    relu=nn.ReLU, elu=nn.ELU, leaky_relu=nn.LeakyReLU, gelu=nn.GELU, silu=nn.SiLU, tanh=nn.Tanh
+)
 LEAKY_SLOPE = 0.2
 """Slope of LeakyReLU for negative inputs; the paper gives none (our choice)."""
 

@@ -1,6 +1,4 @@
-"""A learner: a system with an objective, the phases that train it, and the critics that they
-need.
-"""
+"""A learner: a system with an objective, the phases that train it, and their critics."""
 
 from __future__ import annotations
 

@@ -162,12 +162,9 @@ def _scatter(ax: Any, points: np.ndarray, labels: np.ndarray | None) -> Any:
     for k, (value, at) in enumerate(
         zip(names, _apart((middles - corner) / size) * size + corner, strict=True)
     ):
-        ring = {
-            "boxstyle": "circle,pad=0.22",
-            "facecolor": "white",
-            "edgecolor": CLASSES[k],
-            "linewidth": 1.8,
-        }
+        ring = dict(
+            boxstyle="circle,pad=0.22", facecolor="white", edgecolor=CLASSES[k], linewidth=1.8
+        )
         ax.annotate(
             f"{value:g}",
             at,

@@ -1,6 +1,4 @@
-"""Grids of small pictures with headings, pixel for pixel, on a transparent ground that suits light
-and dark pages.
-"""
+"""Grids of small pictures with headings, transparent between them for light and dark pages."""
 
 from __future__ import annotations
 
@@ -187,9 +185,7 @@ def _wrapped(text: str, width: float, size: float = 1.1) -> list[str]:
 
 
 def _fitted(text: str, width: float) -> str:
-    """A heading broken at spaces to the width of its columns; signs such as `= 0.1)` stay with the
-    word before them.
-    """
+    """A heading broken at spaces to the width of its columns; `= 0.1)` stays with its word."""
     kept = text.replace(" = ", "\u00a0=\u00a0").replace("+ ", "+\u00a0")
     return "\n".join("\n".join(_wrapped(line, width, 1.0)) for line in kept.split("\n"))
 

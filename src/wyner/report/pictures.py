@@ -1,6 +1,4 @@
-"""Pictures drawn by a model of pictures: translations, style control, joint draws,
-reconstructions.
-"""
+"""Pictures drawn by a model: translations, style control, joint draws, reconstructions."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Sheets of samples in the papers' layouts, all models side by side and given the same test
-rows.
-"""
+"""Sheets of samples in the papers' layouts, all models side by side on the same test rows."""
 
 from __future__ import annotations
 

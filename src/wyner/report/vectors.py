@@ -1,6 +1,4 @@
-"""Plots for pairs of vectors: joint draws, translations, moments and correlations beside those of
-the data.
-"""
+"""Plots for pairs of vectors: draws, translations, moments, correlations beside the data's."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""What a walk through the latents needs: the law of the outputs, what is held along the way, and
-where the moving coordinates go.
-"""
+"""What a walk needs: the law of the outputs, what is held, where moving coordinates go."""
 
 from __future__ import annotations
 
@@ -26,9 +24,7 @@ MOST = 8
 def law_of_outputs(
     model: System, values: Values, to: str | None, task: str
 ) -> tuple[str, Law, list[str]]:
-    """The p-law of the outputs: the joint one, else one that is conditioned on some of what is
-    given.
-    """
+    """The p-law of the outputs: the joint one, else one conditioned on some of what is given."""
     if to is not None and to not in model.observed:
         raise TaskError(f"{task}: expected to= one of {', '.join(model.observed)}, got {to!r}")
     wanted = [to] if to else list(model.observed)
@@ -214,9 +210,7 @@ def moves(
 def decoded_path(
     model: System, law: Law, where: str, base: Values, moved: Values, targets: Sequence[str]
 ) -> dict[str, Tensor]:
-    """Decoder means along a path: `moved` holds `(S, B, *event)`, the rest of the base is equal in
-    every step.
-    """
+    """Decoder means along a path: `moved` holds `(S, B, *event)`, the rest does not move."""
     steps, rows = next(iter(moved.values())).shape[:2]
     values = {
         k: moved[k].flatten(0, 1) if k in moved else v.repeat(steps, *[1] * (v.ndim - 1))

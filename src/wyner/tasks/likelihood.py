@@ -1,6 +1,4 @@
-"""Importance-sampled likelihoods: one estimator for every model. Section 7 and appendix D of the
-Wyner VAE paper.
-"""
+"""Importance-sampled likelihoods for every model: Wyner VAE, section 7 and appendix D."""
 
 from __future__ import annotations
 

@@ -141,9 +141,7 @@ class GridMember:
             )
 
     def dump(self, parts: Sequence[Dumped]) -> Dump:
-        """Weights, best weights, patience, length of the log and what each phase has, for a
-        checkpoint.
-        """
+        """Weights, best weights, patience, length of the log, phases' states, for a checkpoint."""
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         for key, weights in self.best.items():
             tensors |= {f"best.{key}.{k}": v for k, v in weights.items()}

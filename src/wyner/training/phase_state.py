@@ -133,9 +133,7 @@ class PhaseState:
 
     @torch.no_grad()
     def evaluate(self, rows: Rows, block: int = 1000) -> dict[str, float]:
-        """Mean loss and terms over validation rows, with final weights and always the same
-        noise.
-        """
+        """Mean loss and terms over validation rows, with final weights and the same noise."""
         self.model.eval()
         self.anneal(1.0)
         weights = self.weights(1.0)

@@ -53,9 +53,7 @@ class Probe:
 
 
 def check_keep(keep: str | None, probe: Probe | None) -> None:
-    """Raises `OptionError` if weights are to be chosen by a probe that is not asked often
-    enough.
-    """
+    """Raises `OptionError` if a probe that chooses the weights is asked too rarely."""
     if keep is not None and (probe is None or not probe.every):
         raise OptionError(
             f"keep: expected a probe that returns {keep.lstrip('-')!r} and probe_every of at least"

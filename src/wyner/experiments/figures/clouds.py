@@ -19,9 +19,7 @@ SHOWN = 2000
 
 
 def scatter(found: Results, data: Data, rows: Sequence[Row]) -> Files:
-    """Figure 9: the first coordinate of a test x against that of y, true or generated from x (the
-    decoder's mean, one a row).
-    """
+    """Figure 9: first coordinates of test x and of y, true or a decoder's mean given x."""
     pairs = data(rows[0].data).pairs("test", SHOWN)
     a, b = list(pairs)[:2]
     first = lambda values: np.asarray(values).reshape(len(values), -1)[:, 0]

@@ -1,6 +1,4 @@
-"""Estimate against truth: the answers with their intervals, and how far every estimator is from the
-true J on every task.
-"""
+"""The answers with their intervals against the truth, and every estimator's errors by task."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Figure 5 of the Wyner VAE paper: how likelihoods, rates, accuracy and variance of the rows change
-with lambda.
-"""
+"""Figure 5 of the Wyner VAE paper: how likelihoods, rates and accuracy change with lambda."""
 
 from __future__ import annotations
 
@@ -30,9 +28,7 @@ def lambda_of(row: Row) -> float:
 def lambda_curves(
     found: Results, data: Data, rows: Sequence[Row], flat: Sequence[str] = ()
 ) -> Files:
-    """A panel for each number that was measured, over lambda; broken lines are the models `flat`
-    without lambda, crosses published values.
-    """
+    """A panel a number over lambda; broken lines: models `flat` without it; crosses: published."""
     rows = sorted(rows, key=lambda_of)
     has = [p for p in PANELS if sum(bool(found.values(r.slug, p)) for r in rows) > 1]
     if len(rows) > 1 and has:

@@ -13,12 +13,7 @@ from wyner.experiments.study import Row
 from wyner.metrics import balanced
 from wyner.report.charts import BROKEN, Chart, Line, charts
 
-STYLES = {
-    "elbo": (DATA, "D"),
-    "beta": (LINES[1], "o"),
-    "mi": (LINES[2], "^"),
-    "cmi": (LINES[0], "s"),
-}
+STYLES = dict(elbo=(DATA, "D"), beta=(LINES[1], "o"), mi=(LINES[2], "^"), cmi=(LINES[0], "s"))
 """Colours and marks by objective."""
 DRAWS = 6
 """Pictures drawn from one z."""
@@ -80,9 +75,7 @@ def _path(
 
 
 def families(found: Results, data: Data, rows: Sequence[Row]) -> Files:
-    """One real test picture of each class and fresh draws from the mean of its code, by the first
-    model of every row; a figure a data set.
-    """
+    """A test picture of each class and draws from its mean code, by every row; one a data set."""
     for name in dict.fromkeys(r.data for r in rows):
         some, dataset = [r for r in rows if r.data == name], data(name)
         real = dataset.test["x"][balanced(dataset.test["label"], 1)]
@@ -100,9 +93,7 @@ def families(found: Results, data: Data, rows: Sequence[Row]) -> Files:
 
 
 def sheet(real: np.ndarray, drawn: np.ndarray, gap: int = 1) -> np.ndarray:
-    """Pictures as one array: a row for each real picture `(N, 1, H, W)`, which stands first, before
-    its draws `(n, N, 1, H, W)`.
-    """
+    """Pictures as one array, a row each: `(N, 1, H, W)`, then its draws `(n, N, 1, H, W)`."""
     frame = ((0, 0), (0, 0), (0, gap), (0, gap))
     space = np.zeros((*real.shape[:-2], real.shape[-2] + gap, 4 * gap))
     columns = [np.pad(c, frame, constant_values=0.35) for c in (real, *drawn)]

@@ -114,11 +114,9 @@ class Information(Question):
 
     rows: int | None = None
     flags: ClassVar = {"test_rows": "rows"}
-    COLUMNS: ClassVar = {
-        "I41": Column("I41", short="I41 (rate of z)"),
-        "I40": Column("I40"),
-        "aggregate": Column("aggregate"),
-    }
+    COLUMNS: ClassVar = dict(
+        I41=Column("I41", short="I41 (rate of z)"), I40=Column("I40"), aggregate=Column("aggregate")
+    )
 
     def answer(self, model: Any, data: Dataset, part: str, seed: int = 0) -> dict[str, Any]:
         rows = held_out(data, part, self.rows, model)

@@ -1,6 +1,4 @@
-"""What z and s say of recordings: [CMI], Tables 1 to 3. Specification of metrics, sections 4 and
-6.
-"""
+"""What z and s say of recordings: [CMI], Tables 1 to 3; metrics, sections 4 and 6."""
 
 from __future__ import annotations
 

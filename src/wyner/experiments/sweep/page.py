@@ -1,6 +1,4 @@
-"""What a sweep found, as JSON, as Markdown and as a figure in the form of Figure 5(a) of the Wyner
-VAE paper.
-"""
+"""What a sweep found, as JSON, Markdown and a figure in the form of Figure 5(a) of the paper."""
 
 from __future__ import annotations
 
@@ -118,9 +116,7 @@ def _cell(s: ArmResult, name: str) -> str:
 
 
 def figure_of(found: Outcome) -> Figure:
-    """Numbers against the values that were swept; the sweet spot is marked, values that were
-    dropped are hollow.
-    """
+    """Numbers against the swept values: best and chosen are marked, dropped ones hollow."""
     used = [k for k in PANELS if any(k in a.spreads for a in found.arms)]
     made = charts([_chart(found, k) for k in used], 2 if len(used) == 4 else len(used), 3.5, 2.7)
     dropped = any(a.state != "finished" for a in found.arms)
@@ -159,9 +155,7 @@ def _chart(found: Outcome, name: str) -> Chart:
 
 
 def _axis(arms: Sequence[ArmResult]) -> tuple[list[float], dict[float, str], str]:
-    """Where the values stand: at their numbers if one number is swept, else one after the other
-    with labels.
-    """
+    """Where the values stand: at their numbers if one number is swept, else in order."""
     keys = list(arms[0].values)
     values: list[Any] = [a.values[keys[0]] for a in arms]
     plain = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)

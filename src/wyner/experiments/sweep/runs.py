@@ -1,6 +1,4 @@
-"""The models of a sweep on disk: trained as one grid, dropped when they are hopeless, measured on
-validation rows.
-"""
+"""The models of a sweep on disk: one grid, hopeless values dropped, measured on validation rows."""
 
 from __future__ import annotations
 
@@ -97,9 +95,7 @@ Logs = list[tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]]
 
 
 class Plan:
-    """A sweep on disk: all that a decision needs is read from the logs of its runs, so that it can
-    go on at any time.
-    """
+    """A sweep on disk: decisions read the logs of its runs, so that it can go on any time."""
 
     def __init__(
         self,
@@ -211,9 +207,7 @@ class Plan:
         return [(m["point"], m, log) for m, log in zip(members, logs, strict=True)]
 
     def results(self) -> list[ArmResult]:
-        """Every value with its numbers; models that finished are measured once, with all
-        samples.
-        """
+        """Every value with its numbers; finished models are measured once, with all samples."""
         logs = self._logs()
         return [
             self._result(arm, [log for log in logs if _key(log[0]) == _key(arm)])

@@ -1,6 +1,4 @@
-"""The k nearest codes of a gallery of any size: exactly, block by block, in bounded memory; by
-FAISS where it is installed.
-"""
+"""The k nearest codes of any gallery: exactly, in bounded memory, or by FAISS where installed."""
 
 from __future__ import annotations
 
@@ -150,9 +148,7 @@ def _block(gallery: Any, start: int) -> Tensor:
 
 
 def _largest(near: Tensor, k: int, start: int) -> tuple[Tensor, Tensor]:
-    """The k largest of every row and their places, ties by place. `topk` takes any of those that
-    are equal to the last one.
-    """
+    """The k largest of every row and their places; of equal ones the first, unlike `topk`."""
     value, at = near.topk(k, 1)
     crowded = (near >= value[:, -1:]).sum(1) > k
     if bool(crowded.any()):
