@@ -5,24 +5,3 @@ from wyner.laws.factor import Combined, Factor, Factors, Inner
 from wyner.laws.notation import Conditional, Law, check, is_data, parse, read_conditional
 from wyner.laws.plan import Op, Plan, Planner, Score
 from wyner.laws.system import System
-
-__all__ = [
-    "Combined",
-    "Conditional",
-    "Factor",
-    "Factors",
-    "Inner",
-    "Law",
-    "Op",
-    "Plan",
-    "Planner",
-    "Score",
-    "System",
-    "check",
-    "is_data",
-    "noise_for",
-    "parse",
-    "read_conditional",
-    "run",
-    "schedule",
-]

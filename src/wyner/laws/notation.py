@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from wyner.errors import LawError, unknown
+from wyner.errors import LawError, refuse_unknown
 
 NAME = r"[A-Za-z_]\w*"
 LIST = rf"{NAME}(?:\s*,\s*{NAME})*"
@@ -107,9 +107,9 @@ def check(
     known, seen = set(variables), set(given)
     drawn: set[str] = set()
     for term in law.terms:
-        for name in (*term.of, *term.given):
-            if name not in known:
-                raise LawError(f"{where}: {term.name}: {unknown('variable', name, known)}")
+        refuse_unknown(
+            "variable", (*term.of, *term.given), known, f"{where}: {term.name}", LawError
+        )
         if twice := drawn.intersection(term.of) | {n for n in term.of if term.of.count(n) > 1}:
             raise LawError(
                 f"{where}: {term.name} draws {names_of(twice)} a second time; every variable stands"

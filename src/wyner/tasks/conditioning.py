@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from wyner.arrays import Array, to_tensor
-from wyner.errors import ShapeError, TaskError, unknown
+from wyner.errors import ShapeError, TaskError, refuse_unknown
 from wyner.families import Distribution
 from wyner.families.distributions import Categorical, Normal
 from wyner.laws import Conditional, Law, System, run
@@ -58,8 +58,7 @@ def moving(
     drawn = [n for n in model.latent if draws(law, n)]
     names = (along,) if isinstance(along, str) else tuple(along or default or drawn)
     for name in names:
-        if name not in model.latent:
-            raise TaskError(f"along: {unknown('latent', name, model.latent)}")
+        refuse_unknown("latent", name, model.latent, "along", TaskError)
         if name not in drawn:
             raise TaskError(
                 f"{model.title} cannot move {name}: the law of its outputs does not depend on it"
@@ -79,8 +78,7 @@ def chosen_latents(model: System, latents: Mapping[str, Array]) -> dict[str, Ten
     """
     like, out = next(model.parameters()), {}
     for name, array in latents.items():
-        if name not in model.latent:
-            raise TaskError(f"decode: {unknown('latent', name, model.latent)}")
+        refuse_unknown("latent", name, model.latent, "decode", TaskError)
         value, event = (
             to_tensor(array, name).to(like.device, like.dtype),
             model.latent[name].event_shape,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from wyner.arrays import Array, to_tensor
-from wyner.errors import DataError, ShapeError, TaskError, unknown
+from wyner.errors import DataError, ShapeError, TaskError, refuse_unknown
 from wyner.laws import System
 from wyner.seeds import TASK, mix
 
@@ -44,8 +44,7 @@ def given_values(model: System, arrays: Mapping[str, Array], what: str) -> dict[
     like = next(model.parameters())
     out: dict[str, Tensor] = {}
     for name, array in arrays.items():
-        if name not in model.observed:
-            raise TaskError(f"{what}: {unknown('modality', name, model.observed)}")
+        refuse_unknown("modality", name, model.observed, what, TaskError)
         space = model.observed[name]
         value = space.prepare(to_tensor(array, name), name).to(like.device, like.dtype)
         if value.ndim != len(space.event_shape) + 1:

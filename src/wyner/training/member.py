@@ -12,7 +12,7 @@ from typing import Any, Protocol, final
 import torch
 from torch import Tensor
 
-from wyner.errors import Diverged, OptionError, unknown
+from wyner.errors import Diverged, refuse_unknown
 from wyner.models.base import Model
 from wyner.runs import RunFolder
 from wyner.seeds import ROWS, mix
@@ -108,8 +108,7 @@ class GridMember:
         sign = 1
         if name not in found and name.startswith("-"):
             name, sign = name[1:], -1
-        if name not in found:
-            raise OptionError(f"keep: {unknown('number of the probe', name, found)}")
+        refuse_unknown("number of the probe", name, found, "keep")
         kept = self.state["kept"]
         if sign * found[name] > (-math.inf if kept is None else sign * kept["found"][name]):
             self.state["kept"] = {"found": found, "step": step}

@@ -11,6 +11,7 @@ from wyner.experiments.figures.files import Data, Files, files
 from wyner.experiments.results import Results
 from wyner.experiments.study import Row
 from wyner.report.charts import Chart, Level, Line, charts
+from wyner.schedules import end_of
 
 PANELS = ("nll_joint", "nll_conditional", "I40", "accuracy", "variance", "attributes")
 BESIDE = {"accuracy": "accuracy_back", "variance": "variance_back", "nll_conditional": "nll_back"}
@@ -19,10 +20,7 @@ BESIDE = {"accuracy": "accuracy_back", "variance": "variance_back", "nll_conditi
 
 def lambda_of(row: Row) -> float:
     """The value of lambda at the end of a row's training."""
-    lam = row.model.get("lam", 0.0)
-    if isinstance(lam, dict):
-        return float(lam["end"] if "end" in lam else lam["knots"][-1][1])
-    return float(lam)
+    return end_of(row.model.get("lam", 0.0))
 
 
 def lambda_curves(

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wyner.errors import OptionError, ShapeError, unknown
+from wyner.errors import OptionError, ShapeError, refuse_unknown
 
 ENGINES = ("auto", "faiss", "torch")
 DISTANCES = ("cosine", "euclidean")
@@ -66,10 +66,8 @@ def nearest(
         >>> nearest(rows[:1], rows, 2, engine="torch").index.tolist()
         [[0, 1]]
     """
-    if engine not in ENGINES:
-        raise OptionError(unknown("engine", engine, ENGINES))
-    if distance not in DISTANCES:
-        raise OptionError(unknown("distance", distance, DISTANCES))
+    refuse_unknown("engine", engine, ENGINES)
+    refuse_unknown("distance", distance, DISTANCES)
     if engine == "faiss" and not has_faiss():
         raise OptionError(
             "engine='faiss' needs FAISS, which is not installed: pip install 'wyner[faiss]', or"
