@@ -16,7 +16,7 @@ from wyner.families import Combination, Family, FeatureOf, default
 from wyner.laws.factor import AnyFactor, Combined, Factor, Factors, Inner
 from wyner.laws.notation import Conditional, Law, check, is_data, parse, read_conditional
 from wyner.laws.plan import Planner
-from wyner.networks import MLP, Builder, MLPs
+from wyner.networks import MLP, Builder, MLPs, Sighted
 from wyner.variables import Shape, Space
 
 Families = Mapping[str, Family | Combination]
@@ -200,7 +200,7 @@ class _Maker:
         head = family.head(space)
         events = [self._seen(g) for g in term.given]
         network = module or self.system.networks.factor(space, events, head.raw_shape, observed)
-        if module is None and isinstance(network, MLP):
+        if module is None and isinstance(network, MLP | Sighted):
             head.init_last(network.last)
         factor = Factor(term.name, head, network, [len(e) for e in events])
         factor.probe(events, torch.zeros(()))

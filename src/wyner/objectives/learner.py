@@ -15,6 +15,7 @@ from wyner.laws import System, read_conditional
 from wyner.networks import Critics
 from wyner.objectives.critic_inputs import seen_by
 from wyner.objectives.critics import CriticSet
+from wyner.objectives.grouping import group_values
 from wyner.objectives.phases import Phase
 from wyner.objectives.program import Program
 from wyner.objectives.terms import Objective
@@ -79,7 +80,8 @@ class Learner(System):
         seed: int,
         trained: bool,
     ) -> None:
-        """Trains and freezes what comes before the model, if its networks have such parts.
+        """Trains and freezes what comes before the model, if its networks have such parts; then
+        finds the groups of values of encoders that tell more apart than their latent has.
 
         Args:
             values: training rows by modality, `(N, *event)`, on the model's device.
@@ -103,6 +105,8 @@ class Learner(System):
                 None if trained else rows,
                 generator,
             )
+        if not trained:
+            group_values(self, values, masks)
 
     def program(self, objective: Objective) -> Program:
         """An objective compiled over this model's laws and factors; it shares the parameters."""
