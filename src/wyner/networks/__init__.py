@@ -14,6 +14,7 @@ from wyner.networks.builders import (
 )
 from wyner.networks.conv import OuterDecoder, OuterEncoder, UpsampledDecoder
 from wyner.networks.critics import Critics
+from wyner.networks.encoding import Encoding, encoding
 from wyner.networks.image_critic import ImageCritics
 from wyner.networks.mlp import MLP, PerValue
 from wyner.networks.pixelcnn import PixelCNN
@@ -35,6 +36,7 @@ __all__ = [
     "CodeEncoder",
     "Convolutional",
     "Critics",
+    "Encoding",
     "ImageCritics",
     "MLPs",
     "OuterDecoder",
@@ -49,6 +51,7 @@ __all__ = [
     "Trunks",
     "Upsampled",
     "UpsampledDecoder",
+    "encoding",
     "flattened",
     "freeze",
 ]

@@ -150,7 +150,7 @@ def rows_of(
     for name, array in arrays.items():
         if masks is not None and not bool(masks[name].all()):
             array = array.clone()
-            array[masks[name] == 0] = 0
+            array[masks[name] == 0] = model.observed[name].fill.to(array.dtype)
         if isinstance(array, Ragged):
             values[name] = array
             continue
