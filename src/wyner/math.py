@@ -67,7 +67,7 @@ STIRLING = 10.0
 def _stirling(x: Tensor) -> Tensor:
     """Returns log Gamma(x) - [(x - 1/2) log x - x + log(2 pi) / 2], for x from about 10 up."""
     w = 1 / (x * x)
-    return (1 / 12 - w * (1 / 360 - w * (1 / 1260 - w * (1 / 1680 - w / 1188)))) / x
+    return (1 / 12 - w * (1 / 360 - w * (1 / 1260 - w / 1680))) / x
 
 
 def softplus(a: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import accumulate
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -282,8 +283,8 @@ class Mixed(Space):
     shape: Shape = field(init=False)
     parts: tuple[Space, ...]
 
-    def __init__(self, *parts: Space | Iterable[Space]) -> None:
-        given = [p for part in parts for p in ([part] if isinstance(part, Space) else part)]
+    def __init__(self, *parts: Any) -> None:
+        given = tuple(parts[0]) if len(parts) == 1 and isinstance(parts[0], Iterable) else parts
         kinds = (Real, Positive, Counts, Binary, Categorical)
         flat = lambda p: isinstance(p, Categorical) or len(p.shape) == 1
         for part in given:
@@ -295,7 +296,7 @@ class Mixed(Space):
         if not given:
             raise ShapeError("Mixed: expected the spaces of its columns, got none")
         super().__init__(sum(p.columns for p in given))
-        object.__setattr__(self, "parts", tuple(given))
+        object.__setattr__(self, "parts", given)
 
     def __repr__(self) -> str:
         return f"Mixed({', '.join(map(repr, self.parts))})"
