@@ -40,6 +40,9 @@ class Distribution(ABC):
     """Attribute of the parameter whose shape is `(*leading, *event)`; by default the mean."""
     refusal: ClassVar[str] = ""
     """Why no gradient passes a draw."""
+    values: ClassVar[str] = "bits"
+    """What is drawn, and which space a latent needs, where no gradient passes."""
+    instead: ClassVar[str] = "Categorical(n, 2)"
     event: Shape
 
     @property
@@ -56,6 +59,24 @@ class Distribution(ABC):
     @abstractmethod
     def log_prob(self, value: Float[Tensor, "*any"]) -> Float[Tensor, "*lead"]:
         """Log p(value) in nats, summed over the event: `(*leading)`."""
+
+    def observing(self, value: Tensor) -> Distribution:
+        """The same where the row is known, `(*leading, *event)`: counts take their total from it.
+
+        Means and draws depend on it; densities take it from what they score.
+        """
+        return self
+
+    def with_library(self, total: Tensor) -> Distribution:
+        """The same where the total counts `(*leading)` are known.
+
+        Raises:
+            LawError: totals say nothing of this distribution.
+        """
+        raise LawError(
+            "library: no total is given to these variables; expected counts of a family with"
+            " library=True"
+        )
 
     def rsample(self, noise: Noise) -> Tensor:
         """A draw that gradients pass through.
@@ -90,6 +111,12 @@ def draw_noise(
         return torch.randn((*shape[:-1], shape[-1] + 1), **options)
     uniform = torch.rand(shape, **options)
     return _gumbel(uniform) if kind == "gumbel" else uniform
+
+
+def generator_of(noise: Tensor) -> torch.Generator:
+    """A generator whose seed is a function of uniform noise, for draws that need many numbers."""
+    seed = int(noise.double().sum().view(torch.int64))
+    return torch.Generator(noise.device).manual_seed(seed)
 
 
 def _gumbel(uniform: Tensor) -> Tensor:

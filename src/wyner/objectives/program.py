@@ -455,7 +455,7 @@ def check_gradients(factors: Factors, name: str, where: str) -> None:
     """Refuses a factor whose draws no gradient passes.
 
     Raises:
-        LawError: it draws bits, or from a mixture.
+        LawError: it draws bits or counts, or from a mixture.
     """
     kind = factors[name].head.distribution
     if not kind.differentiable:
@@ -463,6 +463,6 @@ def check_gradients(factors: Factors, name: str, where: str) -> None:
             "draws from a mixture, and no gradient passes the choice of the expert; write one law"
             " for each of its members"
             if kind is Mixture
-            else "draws bits, which no gradient passes through; use Categorical(n, 2)"
+            else f"draws {kind.values}, which no gradient passes through; use {kind.instead}"
         )
         raise LawError(f"{where}: {name} {why}")

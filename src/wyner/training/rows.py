@@ -152,7 +152,7 @@ def rows_of(
             # a value that the space holds, so that no density of it is infinite
             there = masks[name] > 0
             array = array.clone()
-            array[~there] = array[there][0] if bool(there.any()) else 0
+            array[~there] = model.observed[name].fill.to(array.dtype)
         if isinstance(array, Ragged):
             values[name] = array
             continue
