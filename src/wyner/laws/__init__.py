@@ -4,4 +4,5 @@ from wyner.laws.evaluate import noise_for, run, schedule
 from wyner.laws.factor import Combined, Factor, Factors, Inner
 from wyner.laws.notation import Conditional, Law, check, is_data, parse, read_conditional
 from wyner.laws.plan import Op, Plan, Planner, Score
+from wyner.laws.presence import Presence, presence
 from wyner.laws.system import System
