@@ -26,15 +26,8 @@ ALONE: dict[str, dict[str, Space]] = {
     "PixelCNNVAE": {"x": Binary(1, 28, 28)},
 }
 """Models that are not of a pair, each with a small variable."""
-COLUMNS = {
-    "generate": "generate",
-    "translate": "translate",
-    "restyle": "restyle",
-    "encode": "encode",
-    "retrieve": "retrieve",
-    "log_likelihood": "score",
-    "common_information": "measure",
-}
+COLUMNS = {k: k for k in ("generate", "translate", "restyle", "encode", "retrieve")}
+COLUMNS |= {"log_likelihood": "score", "common_information": "measure"}
 """Tasks in the order of the table, and the words above its columns."""
 
 
@@ -46,9 +39,7 @@ def show(what: str) -> None:
     console = Console(width=None)
     if what == "models":
         kinds: dict[str, Any] = dict(models.TABLE)
-        built: dict[str, Model] = {
-            name: kind(**ALONE.get(name, PAIR)) for name, kind in kinds.items()
-        }
+        built: dict[str, Model] = {k: kind(**ALONE.get(k, PAIR)) for k, kind in kinds.items()}
         table = _table("model", *COLUMNS.values())
         for name, model in built.items():
             can = abilities(model)
@@ -74,11 +65,8 @@ def show(what: str) -> None:
     else:
         for name in shipped():
             e = read(name)
-            table.add_row(
-                name,
-                f"{e.model.get('name', 'WynerVAE')} on {e.data['name']}, {e.fit.get('epochs', 50)}"
-                f" epochs: wyner train {name}",
-            )
+            on = f"{e.model.get('name', 'WynerVAE')} on {e.data['name']}"
+            table.add_row(name, f"{on}, {e.fit.get('epochs', 50)} epochs: wyner train {name}")
         for name in grammar.names():
             which = ", ".join(grammar.protocols(name))
             title = grammar.read(name, grammar.protocols(name)[0]).title

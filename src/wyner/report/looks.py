@@ -71,10 +71,8 @@ class Halves(Look):
         """One half in its place, the other blank."""
         left = name == self.names[0]
         missing = self.names[1] if left else self.names[0]
-        known, other = (
-            self.cells(name, values),
-            blank(self.cells(missing, self.sample[missing])).repeat(len(values), 0),
-        )
+        known = self.cells(name, values)
+        other = blank(self.cells(missing, self.sample[missing])).repeat(len(values), 0)
         return beside(known, other) if left else beside(other, known)
 
     def answer(self, given: str, known: np.ndarray, name: str, drawn: np.ndarray) -> np.ndarray:
@@ -146,17 +144,16 @@ def look(about: Subject) -> Look | None:
         return None
     a, b = about.shown
     arrays = {k: about.arrays[k] for k in (a, b)}
-    spaces = [about.dataset.spaces.get(k) for k in (a, b)]
+    spaces, sample = (
+        [about.dataset.spaces.get(k) for k in (a, b)],
+        {k: v[:1] for k, v in arrays.items()},
+    )
     if any(isinstance(s, Binary) and len(s.shape) == 1 for s in spaces) and any(
         isinstance(s, Image) for s in spaces
     ):
-        note = (
-            " Boards of squares are bits, white for 1, in the order of the data; blue where the"
-            " model drew them."
-        )
-        return Described(
-            (a, b), dict.fromkeys((a, b), (0.0, 1.0)), {k: v[:1] for k, v in arrays.items()}, note
-        )
+        note = " Boards of squares are bits, white for 1, in the order of the data; blue where the"
+        unit = dict.fromkeys((a, b), (0.0, 1.0))
+        return Described((a, b), unit, sample, f"{note} model drew them.")
     if about.dataset.kind not in ("halves", "image") or any(
         v.ndim not in (3, 4) for v in arrays.values()
     ):
@@ -166,13 +163,8 @@ def look(about: Subject) -> Look | None:
         low, high = float(value.min(initial=0.0)), float(value.max(initial=0.0))
         ranges[name] = (0.0, 1.0) if low >= 0 and high <= 1 else (low, high)
         grey.append(value.ndim == 3 or value.shape[1] < 3)
-    note = (
-        " What the model drew is blue."
-        if all(grey)
-        else " Grey pictures are blue where the model drew them."
-        if any(grey)
-        else ""
-    )
+    note = " Grey pictures are blue where the model drew them." * any(grey)
+    note = " What the model drew is blue." if all(grey) else note
     same = arrays[a].shape[-2] == arrays[b].shape[-2]
     kind: type[Look] = Halves if about.dataset.kind == "halves" and same else Separate
-    return kind((a, b), ranges, {k: v[:1] for k, v in arrays.items()}, note)
+    return kind((a, b), ranges, sample, note)

@@ -29,15 +29,11 @@ reconstruction."""
 def pictures(about: Subject, look: Look) -> list[Part]:
     """Every panel that the model can give, and a sentence for each that it cannot."""
     a, b = look.names
+    styles = (lambda: _styles(about, look, a, b), lambda: _styles(about, look, b, a))
     return [
         attempt(f"From {a} to {b}", lambda: _translations(about, look, a, b)),
         attempt(f"From {b} to {a}", lambda: _translations(about, look, b, a)),
-        attempt(
-            "Style control",
-            lambda: first_answer(
-                lambda: _styles(about, look, a, b), lambda: _styles(about, look, b, a)
-            ),
-        ),
+        attempt("Style control", lambda: first_answer(*styles)),
         attempt("New pairs", lambda: _joint(about, look)),
         attempt("Reconstructions", lambda: _reconstructions(about, look)),
     ]
@@ -53,11 +49,8 @@ def _translations(about: Subject, look: Look, source: str, target: str) -> Pictu
     names = ["true", "given"] if look.whole else ["given", "true"]
     heads, block = [(k, k, n) for k, n in enumerate(names)], f"{len(answers)} draws of {target}"
     grid = side_by_side(list(zip(*first, strict=True)), heads, {block: answers}, "")
-    what = (
-        "the true picture, the given half,"
-        if look.whole
-        else f"the given {source}, the {target} that truly belongs to it,"
-    )
+    what = f"the given {source}, the {target} that truly belongs to it,"
+    what = "the true picture, the given half," if look.whole else what
     caption = (
         f"Each row: {what} and {len(answers)} answers of the model for {look.noun(target)}, one for"
         " each draw of its latents (the decoder's mean, without pixel noise). Good draws differ"
@@ -84,11 +77,8 @@ def _joint(about: Subject, look: Look) -> Picture:
     made = {k: numpy(v) for k, v in about.model.generate(PAIRS, seed=SEED).items()}
     cells = look.pair({k: made[k] for k in look.names}, look.names)
     rows = [list(cells[i : i + 8]) for i in range(0, len(cells), 8)]
-    fit = (
-        "The halves of each should make one picture."
-        if look.whole
-        else f"{a} left, {b} right; the two of a pair should belong together."
-    )
+    fit = f"{a} left, {b} right; the two of a pair should belong together."
+    fit = "The halves of each should make one picture." if look.whole else fit
     caption = (
         f"{PAIRS} pairs drawn from the model with nothing given (the decoders' means)."
         f" {fit}{look.note}"

@@ -113,14 +113,8 @@ def subject(model: Model, dataset: Dataset) -> Subject:
         k: numpy(model.observed[k].prepare(torch.as_tensor(np.asarray(found[k])[index]), k))
         for k in names
     }
-    labels = next(
-        (
-            np.asarray(found[k]).reshape(len(complete), -1)[index, 0]
-            for k in ("label", "labels")
-            if k in found
-        ),
-        None,
-    )
+    named = [np.asarray(found[k]) for k in ("label", "labels") if k in found]
+    labels = named[0].reshape(len(complete), -1)[index, 0] if named else None
     return Subject(model, dataset, part, arrays, labels)
 
 

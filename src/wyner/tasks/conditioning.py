@@ -37,12 +37,10 @@ def law_of_outputs(
         and (outputs := model.outputs_of(p))
         and (to is None or to in outputs)
     ]
-    why = f"no law draws {show(wanted)} from latents" + (
-        f" and {show(values)}" if values else " alone"
-    )
-    name, law = must(
-        max(laws, key=lambda item: len(item[1].variables), default=None), model, task, why
-    )
+    rest = f" and {show(values)}" if values else " alone"
+    why = f"no law draws {show(wanted)} from latents{rest}"
+    largest = max(laws, key=lambda item: len(item[1].variables), default=None)
+    name, law = must(largest, model, task, why)
     return name, law, [to] if to else [k for k in model.observed if k in model.outputs_of(law)]
 
 
@@ -79,10 +77,8 @@ def chosen_latents(model: System, latents: Mapping[str, Array]) -> dict[str, Ten
     like, out = next(model.parameters()), {}
     for name, array in latents.items():
         refuse_unknown("latent", name, model.latent, "decode", TaskError)
-        value, event = (
-            to_tensor(array, name).to(like.device, like.dtype),
-            model.latent[name].event_shape,
-        )
+        value = to_tensor(array, name).to(like.device, like.dtype)
+        event = model.latent[name].event_shape
         if value.ndim != len(event) + 1 or tuple(value.shape[1:]) != event:
             shown = ", ".join(["rows", *map(str, event)])
             raise ShapeError(f"decode: {name} needs shape ({shown}), got {tuple(value.shape)}")
@@ -128,15 +124,9 @@ def held(
     if missing:
         planner = model.planner()
         drawn = planner.sample(law, where, known, missing)
-        r = run(
-            planner.plan,
-            model.factors,
-            model.features,
-            known,
-            noise_of(model, planner, (rows,), means),
-            pointwise=True,
-            means=means,
-        )
+        parts = planner.plan, model.factors, model.features
+        noise = noise_of(model, planner, (rows,), means)
+        r = run(*parts, known, noise, pointwise=True, means=means)
         known |= {
             n: r[v].expand(rows, *model.latent[n].event_shape)
             for n in missing
