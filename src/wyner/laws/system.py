@@ -16,7 +16,7 @@ from wyner.families import Combination, Family, FeatureOf, default
 from wyner.laws.factor import AnyFactor, Combined, Factor, Factors, Inner
 from wyner.laws.notation import Conditional, Law, check, is_data, parse, read_conditional
 from wyner.laws.plan import Planner
-from wyner.networks import MLP, Builder, MLPs, Sighted
+from wyner.networks import MLP, Builder, MLPs, Sighted, encoding
 from wyner.variables import Shape, Space
 
 Families = Mapping[str, Family | Combination]
@@ -72,7 +72,7 @@ class System(nn.Module):
         self.features = nn.ModuleDict()
         for name, space in self.observed.items():
             used = any(name in t.given for t in terms.values())
-            feature = networks.features(space) if used else None
+            feature = encoding(space, networks) if used else None
             if feature is not None:
                 feature.event = space.event_shape
                 self.features[name] = feature
@@ -201,7 +201,7 @@ class _Maker:
         events = [self._seen(g) for g in term.given]
         network = module or self.system.networks.factor(space, events, head.raw_shape, observed)
         if module is None and isinstance(network, MLP | Sighted):
-            head.init_last(network.last)
+            head.init_last(network.last.weight.data)
         factor = Factor(term.name, head, network, [len(e) for e in events])
         factor.probe(events, torch.zeros(()))
         return factor
