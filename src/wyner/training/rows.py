@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from wyner.arrays import to_tensor
-from wyner.errors import DataError, unknown
+from wyner.errors import DataError, refuse_unknown
 from wyner.ragged import Ragged, bucketed
 from wyner.variables import Real, Sequence, check_finite, unit
 
@@ -122,9 +122,7 @@ def rows_of(
         ShapeError: wrong trailing axes.
     """
     known = {*model.observed, *(f"{k}_mask" for k in model.observed), *EXTRA}
-    for name in data:
-        if name not in known:
-            raise DataError(f"{what}: {unknown('array', name, known)}")
+    refuse_unknown("array", data, known, what, DataError)
     if missing := [k for k in needs if k not in data]:
         raise DataError(
             f"{what}: {model.title} needs {', '.join(needs)}; {', '.join(missing)} is missing"
