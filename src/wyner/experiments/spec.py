@@ -25,15 +25,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from wyner import codec, data
 from wyner.data import Dataset
 from wyner.errors import OptionError, unknown
 from wyner.families import Gaussian, StepGaussian
 from wyner.models import Model
 from wyner.networks import Builder
-from wyner.seeds import INITIAL, mix
+from wyner.seeds import INITIAL, forked, mix
 from wyner.training import Settings
 from wyner.variables import Image, Sequence
 
@@ -102,9 +100,9 @@ class Experiment:
                 made = StepGaussian(made.variance)
             families[name] = made
         options = {k: codec.read(v, f"{kind.__name__}: {k}") for k, v in options.items()}
-        with torch.random.fork_rng([]):
-            torch.manual_seed(mix(int(self.fit.get("seed", 0)), INITIAL))
-            return kind(**given, **options, networks=self._builder(dataset), families=families)
+        with forked(mix(int(self.fit.get("seed", 0)), INITIAL)):
+            model = kind(**given, **options, networks=self._builder(dataset), families=families)
+        return model.keep_weights()
 
     def _builder(self, dataset: Dataset) -> Builder:
         options = dict(self.networks)

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from wyner.errors import Diverged, RunError
 from wyner.runs import RunFolder
-from wyner.seeds import GLOBAL, TASK, mix
+from wyner.seeds import GLOBAL, TASK, forked, mix
 from wyner.training.member import GridMember, Numbers, lose
 from wyner.training.phase_state import PhaseState
-from wyner.training.probe import Probe, forked
+from wyner.training.probe import Probe
 from wyner.training.show import Advance, interruptible, progress, silent
 from wyner.training.stepper import Stepper
 from wyner.training.timetable import Timetable

@@ -18,12 +18,9 @@ from wyner.runs import RunFolder
 from wyner.seeds import ROWS, mix
 from wyner.training.optimiser import Dump, under
 from wyner.training.phase_state import PhaseState
-from wyner.training.probe import forked
 from wyner.training.rows import Rows, Tensors
 from wyner.training.settings import Settings
 from wyner.training.timetable import Timetable
-
-__all__ = ["GridMember", "Numbers", "forked", "lose"]
 
 Numbers = dict[str, float]
 

@@ -15,8 +15,7 @@ from wyner.experiments.questions.bound import divergences
 from wyner.experiments.questions.pictures import labelled
 from wyner.metrics import code_accuracy, sample_accuracy
 from wyner.objectives import Information
-from wyner.seeds import TASK, mix
-from wyner.training.member import forked
+from wyner.seeds import TASK, forked, mix
 
 BLOCK = 250
 """Pictures that are scored at a time."""
