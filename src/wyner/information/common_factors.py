@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +31,10 @@ FOLDS = 5
 """Parts of the rows that take turns in choosing the ridges."""
 MOST = 300
 """Columns of a view that are kept as they are; of more, their principal components."""
+METRICS = (0.0, 1.0, 10.0, 1e3)
+"""What is added to the covariances of views before they are whitened, besides their ridges."""
+WIDE = 200
+"""Columns of three views or more from which the metric is not chosen, but 1."""
 ROUNDS = 30
 """Of the least squares for three views or more; two have a closed form."""
 CLOSEST = 0.999
@@ -161,8 +166,12 @@ def common_factors(
             bases[name] = torch.eye(x.shape[1], dtype=x.dtype)
         kept[name], there[name] = x, m.expand_as(x)
     whole, parts, cuts = _moments(kept, there, seed)
-    ridges = {a: _ridge([(whole - p, p) for p in parts], cuts, a) for a in names}
-    return _views(whole.covariance, cuts, ridges, size, (means, scales, bases))
+    turns = [((whole - part).covariance, part.covariance) for part in parts]
+    ridges = {a: _ridge(turns, cuts, a) for a in names}
+    metric = _metric(turns, cuts, ridges, size)
+    s = whole.covariance
+    sides = _sides(s, cuts, ridges, metric, size)
+    return _views(s, cuts, ridges, sides, (means, scales, bases))
 
 
 @dataclass(frozen=True)
@@ -193,13 +202,16 @@ def _moments(
     return make(order), [make(part) for part in order.chunk(FOLDS)], cuts
 
 
-def _ridge(turns: Sequence[tuple[_Sums, _Sums]], cuts: Mapping[str, slice], name: str) -> float:
+Turns = Sequence[tuple[Tensor, Tensor]]
+"""Covariances of the rows to learn from and of those set aside, `(D, D)`, part by part."""
+
+
+def _ridge(turns: Turns, cuts: Mapping[str, slice], name: str) -> float:
     """The ridge with which a view predicts all the others best, on parts that take turns."""
     a = cuts[name]
     rest = torch.cat([torch.arange(c.start, c.stop) for n, c in cuts.items() if n != name])
     error = torch.zeros(len(RIDGES), dtype=torch.float64)
-    for train, held in turns:
-        s, t = train.covariance, held.covariance
+    for s, t in turns:
         values, vectors = torch.linalg.eigh(s[a, a])
         cross, held_cross = vectors.T @ s[a][:, rest], vectors.T @ t[a][:, rest]
         own = vectors.T @ t[a, a] @ vectors
@@ -209,67 +221,115 @@ def _ridge(turns: Sequence[tuple[_Sums, _Sums]], cuts: Mapping[str, slice], name
     return RIDGES[int(error.argmin())]
 
 
+def _root(s: Tensor, ridge: float, power: float) -> Tensor:
+    """(S + ridge I)^power."""
+    values, vectors = torch.linalg.eigh(s)
+    return (vectors * (values.clamp_min(0) + ridge) ** power) @ vectors.T
+
+
+def _shared(
+    s: Tensor, cuts: Mapping[str, slice], ridges: Mapping[str, float], metric: float, size: int
+) -> list[Tensor]:
+    """W_i `(p_i, size)` with S_ij ~ W_i W_j^T for i != j, nearest where views are whitened by
+    S_ii + max(ridge_i, metric) I: canonical correlations at 0, covariances far above.
+    """
+    wide = {name: max(ridge, metric) for name, ridge in ridges.items()}
+    inverse = torch.block_diag(*(_root(s[c, c], wide[n], -0.5) for n, c in cuts.items()))
+    white = inverse @ s @ inverse
+    for cut in cuts.values():
+        white[cut, cut] = torch.eye(cut.stop - cut.start, dtype=s.dtype)
+    found = _factorised(white, list(cuts.values()), size)
+    roots = [_root(s[c, c], wide[n], 0.5) for n, c in cuts.items()]
+    return [root @ side for root, side in zip(roots, found, strict=True)]
+
+
+def _metric(
+    turns: Turns, cuts: Mapping[str, slice], ridges: Mapping[str, float], size: int
+) -> float:
+    """The metric in which z lets views predict each other best on parts set aside."""
+    if len(cuts) > 2 and sum(c.stop - c.start for c in cuts.values()) > WIDE:
+        return METRICS[1]
+    error = torch.zeros(len(METRICS), dtype=torch.float64)
+    for s, t in turns:
+        inverses = {a: _root(s[c, c], ridges[a], -1) for a, c in cuts.items()}
+        for i, metric in enumerate(METRICS):
+            sides = dict(zip(cuts, _shared(s, cuts, ridges, metric, size), strict=True))
+            for a, b in permutations(cuts, 2):
+                read = inverses[a] @ sides[a]
+                own = read.T @ t[cuts[a], cuts[a]] @ read
+                error[i] += (own * (sides[b].T @ sides[b])).sum()
+                error[i] -= 2 * (sides[b] * (t[cuts[b], cuts[a]] @ read)).sum()
+    return METRICS[int(error.argmin())]
+
+
+def _sides(
+    s: Tensor, cuts: Mapping[str, slice], ridges: Mapping[str, float], metric: float, size: int
+) -> list[Tensor]:
+    """L_i = (S_ii + rho_i I)^{-1/2} W_i, in canonical coordinates."""
+    inverses = [_root(s[c, c], ridges[n], -0.5) for n, c in cuts.items()]
+    shared = _shared(s, cuts, ridges, metric, size)
+    sides = [inverse @ w for inverse, w in zip(inverses, shared, strict=True)]
+    if len(sides) > 2:
+        return _turned(sides)
+    return _canonical(sides[0] @ sides[1].T, size)
+
+
+def _canonical(c: Tensor, size: int) -> list[Tensor]:
+    """L_1, L_2 with C ~ L_1 L_2^T and equal, diagonal L_i^T L_i."""
+    p, r, q = torch.linalg.svd(c, full_matrices=False)
+    root = r[:size].clamp_max(CLOSEST).sqrt()
+    pair = p[:, :size] * root, q.T[:, :size] * root
+    return [F.pad(side, (0, size - len(root))) for side in pair]
+
+
+def _turned(sides: Sequence[Tensor]) -> list[Tensor]:
+    """The same factors, below CLOSEST, in coordinates in which the sum of all J_i is diagonal."""
+    below = []
+    for side in sides:
+        p, r, q = torch.linalg.svd(side, full_matrices=False)
+        below.append((p * r.clamp_max(CLOSEST**0.5)) @ q)
+    eye = torch.eye(below[0].shape[1], dtype=below[0].dtype)
+    shares = [side.T @ side for side in below]
+    _, turn = torch.linalg.eigh(sum((torch.linalg.solve(eye - g, g) for g in shares), 0 * eye))
+    return [side @ turn.flip(1) for side in below]
+
+
 def _views(
     s: Tensor,
     cuts: Mapping[str, slice],
     ridges: Mapping[str, float],
-    size: int,
+    sides: Sequence[Tensor],
     columns: tuple[Mapping[str, Tensor], Mapping[str, Tensor], Mapping[str, Tensor]],
 ) -> dict[str, View]:
-    roots, inverses = {}, {}
-    for name, cut in cuts.items():
-        values, vectors = torch.linalg.eigh(s[cut, cut])
-        root = (values.clamp_min(0) + ridges[name]).sqrt()
-        roots[name] = (vectors * root) @ vectors.T
-        inverses[name] = (vectors / root) @ vectors.T
-    whitened = torch.zeros_like(s)
-    for a, i in cuts.items():
-        for b, j in cuts.items():
-            if a != b:
-                whitened[i, j] = inverses[a] @ s[i, j] @ inverses[b]
-    loadings = _factorised(whitened, list(cuts.values()), size)
     found, (means, scales, bases) = {}, columns
-    for (name, cut), side in zip(cuts.items(), loadings, strict=True):
-        basis, w = bases[name], roots[name] @ side
-        residual = s[cut, cut] - w @ w.T
+    for (name, cut), side in zip(cuts.items(), sides, strict=True):
+        basis, own = bases[name], s[cut, cut]
+        w = _root(own, ridges[name], 0.5) @ side
         found[name] = View(
             means[name],
             scales[name],
             ridges[name],
             basis @ w,
-            side.T @ inverses[name] @ basis.T,
+            side.T @ _root(own, ridges[name], -0.5) @ basis.T,
             side.T @ side,
-            residual,
+            own - w @ w.T,
             basis,
-            (basis @ s[cut, cut] * basis).sum(1),
+            (basis @ own * basis).sum(1),
         )
     return found
 
 
 def _factorised(c: Tensor, cuts: Sequence[slice], size: int) -> list[Tensor]:
-    """L_i `(p_i, size)` with C_ij ~ L_i L_j^T for i != j; the columns of L_i are orthogonal for two
-    views, and those of the sum of all J_i for more.
-    """
+    """L_i `(p_i, size)` with C_ij ~ L_i L_j^T for i != j, of matrices with identities C_ii."""
     if len(cuts) == 2:
-        p, r, q = torch.linalg.svd(c[cuts[0], cuts[1]], full_matrices=False)
-        root = r[:size].clamp_max(CLOSEST).sqrt()
-        pair = p[:, :size] * root, q.T[:, :size] * root
-        return [F.pad(side, (0, size - len(root))) for side in pair]
-    m = len(cuts)
+        return _canonical(c[cuts[0], cuts[1]], size)
+    m, k = len(cuts), min(size, len(c))
     values, vectors = torch.linalg.eigh(c)
-    k = min(size, len(c))
-    whole = vectors[:, -k:] * (values[-k:].clamp_min(0) * m / (m - 1)).sqrt()
+    whole = vectors[:, -k:] * ((values[-k:] - 1).clamp_min(0) * m / (m - 1)).sqrt()
     for _ in range(ROUNDS):  # least squares: what z explains of each view stands in its own block
         filled = c.clone()
         for cut in cuts:
             filled[cut, cut] = whole[cut] @ whole[cut].T
         values, vectors = torch.linalg.eigh(filled)
         whole = vectors[:, -k:] * values[-k:].clamp_min(0).sqrt()
-    sides = []
-    for cut in cuts:
-        p, r, q = torch.linalg.svd(whole[cut], full_matrices=False)
-        sides.append((p * r.clamp_max(CLOSEST**0.5)) @ q)
-    eye = torch.eye(k, dtype=c.dtype)
-    shares = [side.T @ side for side in sides]
-    _, turn = torch.linalg.eigh(sum((torch.linalg.solve(eye - g, g) for g in shares), 0 * eye))
-    return [F.pad(side @ turn.flip(1), (0, size - k)) for side in sides]
+    return [F.pad(whole[cut], (0, size - k)) for cut in cuts]

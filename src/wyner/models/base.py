@@ -206,9 +206,12 @@ class Model(Learner):
             return
         self.load_state_dict(other.state_dict())
 
+    chosen: bool = False
+    """Whether a training must not make the weights anew, although they are as they were built."""
+
     def keep_weights(self) -> Self:
         """The model itself, whose weights are chosen: no training makes them anew."""
-        object.__setattr__(self, "_made", (self._made[0], []))
+        object.__setattr__(self, "chosen", True)
         return self
 
     # What users ask: functions of the laws, the same for every model.
