@@ -19,8 +19,9 @@ from wyner.experiments import Experiment
 from wyner.experiments import sweep as sweeps
 from wyner.experiments.defaults import experiment_on
 from wyner.experiments.questions import Likelihood
-from wyner.experiments.sweep.runs import Readable, hopeless
+from wyner.experiments.sweep.runs import Readable
 from wyner.metrics import linear_probe
+from wyner.metrics.pruning import hopeless
 from wyner.models import load as load_model
 from wyner.report.sweep import ArmResult
 

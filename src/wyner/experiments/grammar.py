@@ -130,19 +130,13 @@ def _study(found: Mapping[str, Any], name: str, protocol: str, where: str) -> St
             refuse_unknown("cells", options.get("cells", "ours"), STYLES, f"{where}: table {kind}")
             refuse_unknown("column", options.get("columns", []), shown, f"{where}: table {kind}")
     plain = ("title", "source", "seeds", "figures", "digits", "caption", "footer", "flags")
-    return Study(
-        name,
-        protocol,
-        rows=rows,
-        data=sets,
-        questions=questions,
-        probe=Probe(**probe),
-        claims=tuple(_claim(c, slugs, columns, where) for c in found.get("claims", [])),
-        tables=tables,
-        notes=tuple(found.get("notes", [])),
-        others=tuple((o["label"], _published(o, columns, where)) for o in found.get("others", [])),
-        **{k: found[k] for k in plain if k in found},
-    )
+    made: dict[str, Any] = {k: found[k] for k in plain if k in found}
+    made |= dict(rows=rows, data=sets, questions=questions, probe=Probe(**probe), tables=tables)
+    made["claims"] = tuple(_claim(c, slugs, columns, where) for c in found.get("claims", []))
+    made["notes"] = tuple(found.get("notes", []))
+    published = lambda other: (other["label"], _published(other, columns, where))
+    made["others"] = tuple(map(published, found.get("others", [])))
+    return Study(name, protocol, **made)
 
 
 def _questions(found: Mapping[str, Any], where: str) -> dict[str, Question]:

@@ -79,10 +79,8 @@ class Results:
 
     def verdicts(self) -> list[Verdict]:
         """What became of every claim."""
-        return [
-            decide(c, self.cells, self.study.labels, self.kept.get(c.text))
-            for c in self.study.claims
-        ]
+        names, kept = self.study.labels, self.kept
+        return [decide(c, self.cells, names, kept.get(c.text)) for c in self.study.claims]
 
 
 OWN = ("model", "settings", "seed", "metrics")
@@ -110,25 +108,15 @@ def as_json(found: Results) -> dict[str, Any]:
         ]
         about = {"text": v.claim.text, "verdict": v.word, "numbers": list(v.numbers)}
         claims.append({**about, "differences": each})
-    return dict(
-        experiment=study.name,
-        protocol=study.protocol,
-        part=found.part,
-        command=found.command,
-        versions=dict(found.versions),
-        device=found.device,
-        wall_s=round(sum(60 * found.minutes(r.slug) for r in found.rows), 1),
-        wall_s_by_row={k: round(v, 2) for k, v in found.seconds.items()},
-        data=data[""] if one else data,
-        evaluate={k: likelihood[k] for k in ("samples", "rows") if likelihood.get(k)},
-        questions=asked,
-        published_offset_per_coordinate=likelihood.get("offset", 0.0),
-        truth=truth[""] if one else truth,
-        sets=facts,
-        rows=rows,
-        diverged=dict(found.lost),
-        claims=claims,
-    )
+    wall = round(sum(60 * found.minutes(r.slug) for r in found.rows), 1)
+    made: dict[str, Any] = dict(experiment=study.name, protocol=study.protocol, part=found.part)
+    made |= dict(command=found.command, versions=dict(found.versions), device=found.device)
+    made |= dict(wall_s=wall, wall_s_by_row={k: round(v, 2) for k, v in found.seconds.items()})
+    made["data"] = data[""] if one else data
+    made["evaluate"] = {k: likelihood[k] for k in ("samples", "rows") if likelihood.get(k)}
+    made |= dict(questions=asked, published_offset_per_coordinate=likelihood.get("offset", 0.0))
+    made |= dict(truth=truth[""] if one else truth, sets=facts, rows=rows)
+    return made | dict(diverged=dict(found.lost), claims=claims)
 
 
 def from_json(study: Study, found: Mapping[str, Any]) -> Results:

@@ -23,6 +23,7 @@ from wyner.experiments.study import Row, Study
 from wyner.experiments.trainers import TRAINERS, Job
 from wyner.files import read_json, read_tensors, write_json, write_tensors
 from wyner.runs import device_name, read_history
+from wyner.runs.origin import differing
 
 ABOUT, ANSWERS = "row.json", "answers.json"
 
@@ -174,7 +175,7 @@ class Place:
         self.differs = ""
         if (self.path / ABOUT).exists():
             old = read_json(self.path / ABOUT)
-            self.groups, self.differs = old["groups"], difference(old["settings"], self.settings)
+            self.groups, self.differs = old["groups"], differing(old["settings"], self.settings)
 
     def train(self, seeds: Sequence[int], progress: bool) -> None:
         """Trains the seeds that are not trained yet; `Store.train` says how."""
@@ -235,15 +236,3 @@ class Place:
     def device(self) -> str:
         """What the seeds were trained on."""
         return ", ".join(dict.fromkeys(g["device"] for g in self.groups))
-
-
-def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """The first settings that differ, as text; empty if none does."""
-    found = [
-        f"{section}.{k} was {a.get(k)!r} and is now {b.get(k)!r}"
-        for section, b in new.items()
-        for a in [old.get(section, {})]
-        for k in sorted({*a, *b})
-        if a.get(k) != b.get(k)
-    ]
-    return ", ".join(found[:3])

@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from wyner.data import Dataset
-from wyner.models import Model
 
 
 def scored_likelihood(
-    model: Model,
+    model: Any,
     data: Dataset,
     name: str,
     targets: Mapping[str, Tensor],
@@ -32,7 +31,7 @@ def scored_likelihood(
     Raises:
         TaskError: the model has no such law.
     """
-    found = model.log_likelihood(dict(targets), given=given, samples=samples, seed=seed)
+    found = model.log_likelihood(**targets, given=given, samples=samples, seed=seed)
     value = found.value.double().cpu()
     out: dict[str, Any] = {name: found.nll, f"{name}_se": found.standard_error}
     out |= {f"{name}_ess": float(found.ess.mean()), f"{name}_ess_min": float(found.ess.min())}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from wyner.errors import OptionError
@@ -68,3 +69,16 @@ def selection(history: Sequence[Mapping[str, Any]], keep: str) -> dict[str, Any]
     best = max(looks, key=lambda epoch: sign * looks[epoch])
     curve = [round(looks[epoch], 5) for epoch in sorted(looks)]
     return {"validation": round(looks[best], 5), "best_epoch": round(best), "curve": curve}
+
+
+def curve(
+    histories: Sequence[Sequence[Mapping[str, Any]]], name: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Epochs, means and deviations of a probe's number over seeds; empty where it was not asked."""
+    table: dict[float, list[float]] = {}
+    for r in (r for history in histories for r in history if r.get("split") == "probe"):
+        if name in r["terms"]:
+            table.setdefault(float(r["epoch"]), []).append(r["terms"][name])
+    at = sorted(e for e, v in table.items() if len(v) == max(map(len, table.values())))
+    std = [np.std(table[e], ddof=1) if len(table[e]) > 1 else 0.0 for e in at]
+    return np.array(at), np.array([np.mean(table[e]) for e in at]), np.array(std)

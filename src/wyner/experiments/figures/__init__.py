@@ -43,6 +43,3 @@ def draw_all(found: Results, data: Data) -> Files:
         rows = [r for s in slugs for r in found.rows if r.slug == s]
         if rows:
             yield from FIGURES[name](found, data, rows, **rest)
-
-
-__all__ = ["FIGURES", "draw_all"]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import functools
 import itertools
 import json
-import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,8 @@ from wyner.experiments.spec import Experiment
 from wyner.experiments.store import answers
 from wyner.files import read_json, write_json
 from wyner.metrics.probes import common_probe
-from wyner.metrics.spread import BESIDE, Spread, spread
+from wyner.metrics.pruning import hopeless
+from wyner.metrics.spread import BESIDE
 from wyner.models import Model, load
 from wyner.report.sweep import CRITERION, ArmResult
 from wyner.runs import GRID, read_history
@@ -30,40 +30,6 @@ PROBES = 16
 """Looks at the validation rows during a training, about."""
 RUNGS = (0.25, 0.5)
 PLAN, PENALTY = "plan.json", 1e-3
-
-
-Looks = Mapping[str, Sequence[tuple[float, float]]]
-"""By value: (conditional nll, its standard error over rows) of every seed."""
-
-
-def hopeless(now: Looks, before: Looks) -> dict[str, str]:
-    """Values to drop at a rung, with the reason.
-
-    Args:
-        now: at the rung.
-        before: at half of its epochs. A value that is not yet where the best one was then needs
-            twice the training at least; curves that merely cross are left alone.
-    """
-    means = _spreads(now)
-    if not means:
-        return {}
-    first = min(means, key=lambda k: means[k].mean)
-    best, was = means[first], _spreads(before).get(first)
-    out = {}
-    for key, s in means.items():
-        error = math.hypot(s.error, best.error)
-        late = was is None or s.mean > was.mean
-        if key != first and late and s.mean - best.mean > 2 * error:
-            out[key] = (
-                f"conditional nll {s.mean:.3f} against {best.mean:.3f}, standard error {error:.3f}"
-            )
-    return out
-
-
-def _spreads(looks: Looks) -> dict[str, Spread]:
-    found = {k: spread([a for a, _ in v], [b for _, b in v]) for k, v in looks.items()}
-    return {k: s for k, s in found.items() if s is not None}
-
 
 Logs = list[tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]]
 """Point, state and rows of the probe of every run."""
