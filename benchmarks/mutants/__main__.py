@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -94,10 +95,15 @@ def _sample(
             place = f"{Path(s.module_path).relative_to(tree / 'src')}:{s.start_pos[0]}"
             operator = s.operator_name.removeprefix("core/")
             named[f"{place} {operator} {s.occurrence} {s.operator_args or ''}".rstrip()] = s
-    order = sorted(named)
-    random.Random(seed).shuffle(order)
-    print(f"{len(order)} mutants in all, {min(count, len(order))} are tried", flush=True)
-    return [(name, named[name]) for name in order[:count]]
+    packages: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(named):
+        packages[name.split("/")[1]].append(name)
+    chosen = []
+    for names in packages.values():  # as many of each package as it has mutants
+        random.Random(seed).shuffle(names)
+        chosen += names[: round(count * len(names) / len(named))]
+    print(f"{len(named)} mutants in all, {len(chosen)} are tried", flush=True)
+    return [(name, named[name]) for name in chosen]
 
 
 def _warm(tree: Path) -> None:

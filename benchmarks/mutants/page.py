@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import platform
+import subprocess
 from collections import defaultdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-import torch
-
-import wyner
 
 ARGUED = Path(__file__).with_name("equivalent.json")
 """Survivors that no test can tell from the original, by what was and what is, with the reason."""
@@ -46,8 +44,11 @@ def write(out: Path, results: list[dict[str, Any]], command: str) -> None:
             why = f": {r['why']}" if "why" in r else ""
             lines.append(f"* `{r['name']}`: `{r['was']}` → `{r['is']}`{why}")
     out.mkdir(parents=True, exist_ok=True)
-    versions = {"wyner": wyner.__version__, "torch": torch.__version__}
-    about = {"command": command, "versions": {**versions, "python": platform.python_version()}}
+    about = {
+        "command": command,
+        "commit": subprocess.check_output(["git", "rev-parse", "HEAD"], text=True).strip(),
+        "versions": {"python": platform.python_version(), "cosmic_ray": version("cosmic_ray")},
+    }
     about["seconds"] = round(sum(r["seconds"] for r in results))
     text = json.dumps({**about, "mutants": results}, indent=1, ensure_ascii=False)
     (out / "mutants.json").write_text(text + "\n")
