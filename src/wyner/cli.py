@@ -473,7 +473,9 @@ def convert(
 
 
 @app.command("list", epilog="Example: wyner list data")
-def list_(what: Annotated[str, typer.Argument(help="models, data or experiments.")]) -> None:
+def list_(
+    what: Annotated[str, typer.Argument(help="models, data, experiments, spaces or families.")],
+) -> None:
     """What there is: models with what each can do, data sets, experiments."""
     from wyner.commands import listing
 
