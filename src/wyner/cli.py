@@ -430,7 +430,7 @@ def convert(
 
 
 @app.command("list", epilog="Example: wyner list data")
-def list_(what: Annotated[str, argument("models, data or experiments.")]) -> None:
+def list_(what: Annotated[str, argument("models, data, experiments, spaces or families.")]) -> None:
     """What there is: models with what each can do, data sets, experiments."""
     from wyner.commands import listing
 

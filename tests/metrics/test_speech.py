@@ -17,7 +17,7 @@ from wyner.metrics import crossed_pairs
 from wyner.metrics.speech import bound, conversion, draws, exchanged, stretches, verify
 from wyner.models import DSAE
 from wyner.networks import Sequences
-from wyner.training.member import forked
+from wyner.seeds import forked
 
 
 class Exact:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from wyner import data, models
+from wyner.codec import known
 from wyner.errors import TaskError, refuse_unknown
 from wyner.experiments import grammar, read, shipped
+from wyner.families import Combination, Family
 from wyner.models import Model
 from wyner.tasks import abilities
 from wyner.tasks.retrieval import searchable
@@ -19,7 +21,9 @@ from wyner.variables import Binary, Real, Sequence, Space
 if TYPE_CHECKING:
     from rich.table import Table
 
-WHAT = ("models", "data", "experiments")
+STORED: dict[str, tuple[type, ...]] = {"spaces": (Space,), "families": (Family, Combination)}
+"""Lists of what may stand in a configuration."""
+WHAT = ("models", "data", "experiments", *STORED)
 PAIR: dict[str, Space] = {"x": Real(2), "y": Real(2)}
 ALONE: dict[str, dict[str, Space]] = {
     "DSAE": {"x": Sequence(8, 2)},
@@ -52,6 +56,13 @@ def show(what: str) -> None:
         for name, model in built.items():
             for reason in why_not(model):
                 console.print(f"  {name} {reason}", markup=False, highlight=False)
+        return
+    if what in STORED:
+        table = _table("name", "in configurations", "what")
+        for base in STORED[what]:
+            for name, kind in sorted(known(base).items()):
+                table.add_row(kind.__name__, name, _first_line(kind))
+        console.print(table)
         return
     table = _table(what.rstrip("s") if what == "experiments" else "data set", "what")
     if what == "data":

@@ -2,3 +2,5 @@
 
 from wyner.experiments.runner import evaluate_run, run
 from wyner.experiments.spec import Experiment, read, shipped
+
+__all__ = ["Experiment", "evaluate_run", "read", "run", "shipped"]

@@ -25,8 +25,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from wyner import codec, data
 from wyner.data import Dataset
 from wyner.errors import OptionError, refuse_unknown, unknown
@@ -35,7 +33,7 @@ from wyner.models import Model
 from wyner.networks import Builder
 from wyner.networks.usual import usual
 from wyner.schedules import ended
-from wyner.seeds import INITIAL, mix
+from wyner.seeds import INITIAL, forked, mix
 from wyner.training import Settings
 from wyner.variables import Sequence
 
@@ -98,9 +96,9 @@ class Experiment:
             families[name] = made
         options = {k: codec.read(v, f"{kind.__name__}: {k}") for k, v in options.items()}
         networks = usual(dataset.spaces, self.networks)
-        with torch.random.fork_rng([]):
-            torch.manual_seed(mix(int(self.fit.get("seed", 0)), INITIAL))
-            return kind(**given, **options, networks=networks, families=families)
+        with forked(mix(int(self.fit.get("seed", 0)), INITIAL)):
+            model = kind(**given, **options, networks=networks, families=families)
+        return model.keep_weights()
 
     def as_dict(self) -> dict[str, Any]:
         """The file's content."""

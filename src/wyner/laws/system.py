@@ -59,6 +59,8 @@ class System(nn.Module):
             if len(pair) != 2:
                 raise LawError(f"{name}: expected a pair of laws (q, p), got {len(pair)}")
             self.laws[name] = parse(pair[0], f"{name}: q"), parse(pair[1], f"{name}: p")
+        self.derived: dict[str, tuple[Law, Law]] = {}
+        """Pairs of laws that follow from the declared ones, as they were asked for."""
         terms = self._terms()
         self.networks = networks = networks or MLPs()
         families, modules = dict(families or {}), dict(modules or {})
@@ -99,6 +101,10 @@ class System(nn.Module):
 
     def _known(self, names: Mapping[str, object], known: Collection[str], kind: str) -> None:
         refuse_unknown(f"name for a {kind}", names, known)
+
+    def pair(self, name: str) -> tuple[Law, Law]:
+        """The pair of laws (q, p) of this name, declared or derived."""
+        return self.laws[name] if name in self.laws else self.derived[name]
 
     def planner(self) -> Planner:
         """A fresh compiler over this model's variables and factors."""

@@ -17,8 +17,7 @@ from wyner.metrics.probes import linear_probe
 from wyner.metrics.verification import Verification, recording_codes, verification
 from wyner.models import Model
 from wyner.networks import SequenceCritics
-from wyner.seeds import TASK, mix
-from wyner.training.member import forked
+from wyner.seeds import TASK, forked, mix
 
 LOCAL = "q(x) q(z|x) p(s)"
 """The law that s is measured against: the model's own up to z, then the prior of s."""

@@ -25,3 +25,38 @@ from wyner.networks.sequence_critic import SequenceCritics
 from wyner.networks.sequences import Sequences
 from wyner.networks.strided import Strided
 from wyner.networks.trunks import Trunks
+
+__all__ = [
+    "LIGHT",
+    "MLP",
+    "TABLE_8",
+    "TABLE_10",
+    "Autoencoded",
+    "Builder",
+    "Chain",
+    "CodeDecoder",
+    "CodeEncoder",
+    "Convolutional",
+    "Critics",
+    "Encoding",
+    "Grouped",
+    "ImageCritics",
+    "MLPs",
+    "OuterDecoder",
+    "OuterEncoder",
+    "PerValue",
+    "PixelCNN",
+    "ResNets",
+    "ResidualEncoder",
+    "SequenceCritics",
+    "Sequences",
+    "Sighted",
+    "Strided",
+    "Trunks",
+    "Upsampled",
+    "UpsampledDecoder",
+    "encoding",
+    "flattened",
+    "freeze",
+    "merged",
+]

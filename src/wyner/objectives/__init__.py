@@ -15,3 +15,19 @@ from wyner.objectives.terms import (
     SymmetricKL,
     Weighted,
 )
+
+__all__ = [
+    "KL",
+    "Information",
+    "Learner",
+    "Measured",
+    "Objective",
+    "Program",
+    "Ratio",
+    "RatioKL",
+    "Reconstruction",
+    "Redundancy",
+    "SymmetricKL",
+    "Weighted",
+    "regularised",
+]

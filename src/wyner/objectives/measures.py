@@ -216,7 +216,7 @@ class Distance(Measure):
         q, p = pair
         values = planner.values(q, f"{law}: q")
         back = next((t for t in planner.parts(p)[1] if t.of == (self.variable,)), None)
-        if self.variable not in values or back is None or not set(back.given) <= set(values):
+        if back is None or not {self.variable, *back.given} <= set(values):
             raise LawError(
                 f"{self.name(law)}: expected a law q that holds {self.variable} and the parents of"
                 f" p's factor of it; q is {q.text!r}, p is {p.text!r}"

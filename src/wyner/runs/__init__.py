@@ -13,3 +13,19 @@ from wyner.runs.folder import (
     save_model,
 )
 from wyner.runs.origin import command, device_name, versions
+
+__all__ = [
+    "CHECKPOINT",
+    "CONFIG",
+    "GRID",
+    "METRICS",
+    "WEIGHTS",
+    "RunFolder",
+    "command",
+    "device_name",
+    "occupied",
+    "read_config",
+    "read_history",
+    "save_model",
+    "versions",
+]

@@ -97,6 +97,10 @@ class RunFolder:
                     " old ones or another folder"
                 )
 
+    def describe(self, model: Mapping[str, Any]) -> None:
+        """Replaces what the configuration says of the model."""
+        write_json(self.path / CONFIG, {**read_config(self.path), "model": dict(model)})
+
     def log(self, row: dict[str, Any]) -> None:
         """Appends a row to the metrics."""
         append_line(self.path / METRICS, row)

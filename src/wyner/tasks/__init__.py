@@ -7,3 +7,24 @@ from wyner.tasks.redraw import redraw
 from wyner.tasks.retrieval import Hits, Index, index
 from wyner.tasks.sampling import encode, generate, reconstruct, restyle, translate
 from wyner.tasks.walks import Traversal, decode, interpolate, traverse
+
+__all__ = [
+    "Hits",
+    "Index",
+    "Likelihood",
+    "Traversal",
+    "abilities",
+    "common_information",
+    "decode",
+    "encode",
+    "generate",
+    "index",
+    "interpolate",
+    "log_likelihood",
+    "rate_per_dimension",
+    "reconstruct",
+    "redraw",
+    "restyle",
+    "translate",
+    "traverse",
+]

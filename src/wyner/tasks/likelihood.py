@@ -125,13 +125,13 @@ def log_likelihood(
             f"{model.title} cannot score {text}: it has no pair of laws for it; see wyner list"
             " models"
         )
-    if names := implicit(model, *model.laws[where]):
+    if names := implicit(model, *model.pair(where)):
         raise TaskError(
             f"{model.title} cannot score {text}: {names[0]} is deterministic and has no density;"
             " its laws can be drawn and compared by density ratios"
         )
     planner = model.planner()
-    planner.kl(where, *model.laws[where])
+    planner.kl(where, *model.pair(where))
     rows = block_rows(model)
     per_row = max(1, rows // min(samples, rows))
     gap: tuple[float | None, float | None] = None, None

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from wyner.errors import TaskError
 from wyner.families.distributions import Delta
-from wyner.laws import Inner, Law, System, is_data
+from wyner.laws import Inner, Law, System, is_data, without
 from wyner.objectives import Learner
 from wyner.objectives.measures import Dependence
 from wyner.objectives.terms import Objective
@@ -65,14 +65,24 @@ def generative_law(
 
 
 def likelihood_pair(model: System, targets: Iterable[str], given: Iterable[str]) -> str | None:
-    """The pair of laws that weighs log p(targets | given): p draws them, q has seen them."""
+    """The pair of laws whose importance weights estimate log p(targets | given): p draws the
+    targets, q has seen them.
+
+    If none is declared, a pair that scores more, with the rest integrated out.
+    """
     targets, given = frozenset(targets), frozenset(given)
+    larger = []
     for name, (q, p) in model.laws.items():
-        if (
-            model.data_of(q) == targets | given
-            and model.data_of(p) == given
-            and scored(model, q, p) == targets
-        ):
+        asked = scored(model, q, p)
+        if model.data_of(p) == given and model.data_of(q) == asked | given and asked >= targets:
+            larger.append((len(asked), name))
+    for size, name in sorted(larger, key=lambda found: found[0]):  # in the order declared
+        if size == len(targets):
+            return name
+        q, p = model.laws[name]
+        rest = model.data_of(q) - targets - given
+        if (pair := without(q, p, rest, model.factors)) is not None:
+            model.derived[(name := f"{show(targets)}|{show(given)}")] = pair
             return name
     return None
 

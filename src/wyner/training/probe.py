@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +11,7 @@ import torch
 
 from wyner.errors import OptionError
 from wyner.models.base import Model
-
-
-@contextmanager
-def forked(seed: int) -> Iterator[None]:
-    """A random state of its own, so that the caller's stream is untouched."""
-    with torch.random.fork_rng(range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
-        yield
+from wyner.seeds import forked
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,7 @@ from wyner.metrics.checks import share_error
 from wyner.models import PixelCNNVAE
 from wyner.networks import ImageCritics, ResNets
 from wyner.objectives import KL
-from wyner.seeds import TASK, mix
-from wyner.training.member import forked
+from wyner.seeds import TASK, forked, mix
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,7 @@ from wyner.experiments.questions.pictures import labelled
 from wyner.metrics import code_accuracy, sample_accuracy
 from wyner.metrics.bound import divergences, watched_information
 from wyner.metrics.checks import share_error
-from wyner.seeds import TASK, mix
-from wyner.training.member import forked
+from wyner.seeds import TASK, forked, mix
 
 BLOCK = 250
 """Pictures that are scored at a time."""

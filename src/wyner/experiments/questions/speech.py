@@ -12,8 +12,7 @@ from wyner.data.corpus import Recording
 from wyner.errors import OptionError
 from wyner.experiments.questions.base import Column, Question
 from wyner.metrics.speech import bound, conversion, critic_information, stretches, verify
-from wyner.seeds import TASK, mix
-from wyner.training.member import forked
+from wyner.seeds import TASK, forked, mix
 
 
 @dataclass(frozen=True)
