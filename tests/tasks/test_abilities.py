@@ -17,85 +17,32 @@ EVERYTHING = {
     "common_information": "yes",
 }
 
+TASKS = ("generate", "translate", "restyle", "encode", "log_likelihood", "common_information")
+
+
+def can(*words: str | None) -> dict[str, str]:
+    """What a model says of the tasks, without those that are not looked at."""
+    return {k: v for k, v in zip(TASKS, words, strict=True) if v is not None}
+
+
 ABILITIES = {
-    "WynerVAE": {
-        "generate": "yes",
-        "translate": "x->y y->x",
-        "restyle": "x y",
-        "encode": "(x) (x,y) (y)",
-        "log_likelihood": "p(x) p(x,y) p(x|y) p(y) p(y|x)",
-        "common_information": "yes",
-    },
-    "WynerVAE-no-local": {
-        "generate": "yes",
-        "translate": "x->y y->x",
-        "restyle": "-",
-        "encode": "(x) (x,y) (y)",
-        "log_likelihood": "p(x) p(x,y) p(x|y) p(y) p(y|x)",
-        "common_information": "yes",
-    },
-    "WynerVAE-3": {
-        "generate": "yes",
-        "translate": "a->b,c b->a,c c->a,b",
-        "encode": "(a) (a,b,c) (b) (c)",
-        "common_information": "yes",
-        "log_likelihood": "p(a) p(a,b,c) p(a,b|c) p(a,c|b) p(b) p(b,c|a) p(c)",
-    },
-    "VAE": {
-        "generate": "yes",
-        "translate": "-",
-        "encode": "(x)",
-        "log_likelihood": "p(x)",
-        "common_information": "yes",
-    },
-    "CVAE": {
-        "generate": "-",
-        "translate": "x->y",
-        "restyle": "y",
-        "encode": "(x,y)",
-        "log_likelihood": "p(y|x)",
-        "common_information": "-",
-    },
-    "VCCAPrivate": {
-        "generate": "yes",
-        "translate": "x->y",
-        "restyle": "y",
-        "encode": "(x) (x,y) (y)",
-        "log_likelihood": "p(x) p(x,y) p(y|x)",
-        "common_information": "yes",
-    },
-    "VIB": {
-        "generate": "-",
-        "translate": "x->y",
-        "restyle": "-",
-        "encode": "(x) (x,y)",
-        "log_likelihood": "p(y|x)",
-        "common_information": "-",
-    },
-    "SSVAE": {
-        "generate": "yes",
-        "translate": "x->y y->x",
-        "restyle": "y",
-        "encode": "(x,y)",
-        "log_likelihood": "p(x,y) p(x|y) p(y) p(y|x)",
-        "common_information": "-",
-    },
-    "ADGM": {
-        "generate": "yes",
-        "translate": "x->y y->x",
-        "restyle": "y",
-        "encode": "(x,y)",
-        "log_likelihood": "p(x,y) p(x|y) p(y) p(y|x)",
-        "common_information": "-",
-    },
-    "BCDE": {
-        "generate": "yes",
-        "translate": "x->y",
-        "restyle": "-",
-        "encode": "(x) (x,y) (y)",
-        "log_likelihood": "p(x) p(x,y) p(y) p(y|x)",
-        "common_information": "yes",
-    },
+    "WynerVAE": {**EVERYTHING, "restyle": "x y"},
+    "WynerVAE-no-local": {**EVERYTHING, "restyle": "-"},
+    "WynerVAE-3": can(
+        "yes",
+        "a->b,c b->a,c c->a,b",
+        None,
+        "(a) (a,b,c) (b) (c)",
+        "p(a) p(a,b,c) p(a,b|c) p(a,c|b) p(b) p(b,c|a) p(c)",
+        "yes",
+    ),
+    "VAE": can("yes", "-", None, "(x)", "p(x)", "yes"),
+    "CVAE": can("-", "x->y", "y", "(x,y)", "p(y|x)", "-"),
+    "VCCAPrivate": can("yes", "x->y", "y", "(x) (x,y) (y)", "p(x) p(x,y) p(y|x)", "yes"),
+    "VIB": can("-", "x->y", "-", "(x) (x,y)", "p(y|x)", "-"),
+    "SSVAE": can("yes", "x->y y->x", "y", "(x,y)", "p(x,y) p(x|y) p(y) p(y|x)", "-"),
+    "ADGM": can("yes", "x->y y->x", "y", "(x,y)", "p(x,y) p(x|y) p(y) p(y|x)", "-"),
+    "BCDE": can("yes", "x->y", "-", "(x) (x,y) (y)", "p(x) p(x,y) p(y) p(y|x)", "yes"),
     "JVAE": {**EVERYTHING, "restyle": "-"},
     "JMVAE": {**EVERYTHING, "restyle": "-"},
     "BiVCCAPrivate": {**EVERYTHING, "restyle": "x y"},
