@@ -81,7 +81,7 @@ def likelihood_pair(model: System, targets: Iterable[str], given: Iterable[str])
             return name
         q, p = model.laws[name]
         rest = model.data_of(q) - targets - given
-        if (pair := without(q, p, rest, model.factors)) is not None:
+        if (pair := without(q, p, rest, set(model.factors))) is not None:
             model.derived[(name := f"{show(targets)}|{show(given)}")] = pair
             return name
     return None
