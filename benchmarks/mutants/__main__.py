@@ -31,7 +31,7 @@ from cosmic_ray.work_db import use_db
 from cosmic_ray.work_item import MutationSpec
 
 AREAS = ("laws", "families", "objectives", "tasks", "metrics", "information", "estimation")
-BESIDE = ("oracle", "reference", "models", "test_math.py", "test_schedules.py")
+BESIDE = ("oracle", "reference", "models", "test_codec.py", "test_math.py", "test_schedules.py")
 SKIPPED = ("BitOr", "RemoveDecorator", "ExceptionReplacer")
 """Operators that mostly change annotations, or how an error is called: not the mathematics."""
 
@@ -50,7 +50,7 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     tree = _clone(work / "tree")
     tests = [t for t in (f"tests/{name}" for name in (*AREAS, *BESIDE)) if (tree / t).exists()]
-    reach = Reach(tree, work, tests)
+    reach = Reach(tree, work, tests, fresh=args.again)
     chosen = _sample(tree, work, areas, args.sample, args.seed)
     done = work / "done.jsonl"
     results = {r["name"]: r for r in map(json.loads, _lines(done))}
@@ -58,7 +58,7 @@ def main() -> None:
         results = {k: r for k, r in results.items() if r["outcome"] != "survived"}
     _warm(tree)
     for i, (name, spec) in enumerate(chosen):
-        if name not in results:
+        if name not in results or not _in_place(spec, results[name]["was"]):
             results[name] = {"name": name, **_try(tree, spec, reach)}
             with done.open("a") as f:
                 f.write(json.dumps(results[name]) + "\n")
@@ -104,6 +104,12 @@ def _sample(
         chosen += names[: round(count * len(names) / len(named))]
     print(f"{len(named)} mutants in all, {len(chosen)} are tried", flush=True)
     return [(name, named[name]) for name in chosen]
+
+
+def _in_place(spec: MutationSpec, line: str) -> bool:
+    """Whether the line that a stored outcome is of is still where the mutant is."""
+    lines = Path(spec.module_path).read_text().split("\n")[spec.start_pos[0] - 1 : spec.end_pos[0]]
+    return line in (own.strip() for own in lines)
 
 
 def _warm(tree: Path) -> None:
