@@ -98,6 +98,12 @@ def train(
     patience: Annotated[
         Count, typer.Option(help="Epochs without improvement before stopping.")
     ] = None,
+    members: Annotated[
+        Count, typer.Option(help="Models that answer as one; 5 by default for small tables.")
+    ] = None,
+    start: Annotated[
+        Text, typer.Option(help="linear: begin at the linear optimum, as tables do by default.")
+    ] = None,
     clip: Annotated[Number, typer.Option(help="Largest gradient norm.")] = None,
     compile: Annotated[bool | None, typer.Option("--compile", help="Compile the step.")] = None,
     precision: Annotated[Text, typer.Option(help="32-true, bf16-mixed, ...")] = None,
@@ -118,6 +124,7 @@ def train(
 
     fit = dict(epochs=epochs, batch_size=batch_size, lr=lr, schedule=schedule, seed=seed)
     fit |= dict(patience=patience, clip=clip, compile=compile, precision=precision)
+    fit |= dict(members=members, start=start)
     fit |= dict(accelerator=accelerator, devices=devices, checkpoint_seconds=checkpoint_seconds)
     widths = None if hidden is None else _widths(hidden)
     sections: dict[str, dict[str, Any]] = {
@@ -346,7 +353,7 @@ def sweep(
     values = dict(sweeps.parse_values(text) for text in over or [])
     if lam is not None or not over:
         values["lam"] = sweeps.parse_values(f"lam={lam}")[1] if lam else list(sweeps.LAMBDAS)
-    base = _experiment_on(data, sections)
+    base = _experiment_on(data, sections, 6000)
     with _interruptible():
         how: dict[str, Any] = dict(seeds=seeds, samples=samples, rows=rows, prune=prune, out=out)
         found = sweeps.sweep(base, values, progress=not quiet, **how)
@@ -480,10 +487,10 @@ def list_(what: Annotated[str, typer.Argument(help="models, data or experiments.
     listing.show(what)
 
 
-def _experiment_on(data: str, sections: dict[str, dict[str, Any]]) -> Any:
+def _experiment_on(data: str, sections: dict[str, dict[str, Any]], steps: int | None = None) -> Any:
     from wyner.experiments.defaults import experiment_on
 
-    base, recipe = experiment_on(data, sections)
+    base, recipe = experiment_on(data, sections, steps)
     if recipe:
         print(f"settings that are not given come from the experiment {recipe!r}")
     return base
