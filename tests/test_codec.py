@@ -46,6 +46,12 @@ def test_what_a_package_exports_comes_back_as_it_was(kind):
     assert codec.decode(codec.encode(kind())) == kind()
 
 
+@pytest.mark.parametrize("kind", PARTS, ids=lambda k: k.__name__)
+def test_parts_are_values_that_nobody_changes(kind):
+    """Members of a grid and the phases of a model share them."""
+    assert kind.__dataclass_params__.frozen
+
+
 def test_no_two_kinds_have_one_name():
     kinds = codec.known()
     assert len(set(kinds.values())) == len(kinds)

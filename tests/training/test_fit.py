@@ -17,7 +17,7 @@ from wyner.errors import DataError, Diverged, OptionError, RunError, TaskError
 from wyner.families import Gaussian, Trainable
 from wyner.models import WynerVAE
 from wyner.networks import MLPs
-from wyner.objectives.phases import After, Alternating, Jointly, Phase, epochs_plan
+from wyner.objectives.phases import After, Alternating, Jointly, Phase
 from wyner.training.fit import fit
 from wyner.training.settings import PRECISIONS
 
@@ -94,22 +94,6 @@ def test_two_stages_train_the_marginal_encoders_against_a_frozen_model() -> None
     assert marginal
     assert set(same(joint, start)) >= marginal
     assert set(same(joint, both)) == set(joint) - marginal
-
-
-@pytest.mark.parametrize(
-    ("when", "plan"),
-    [
-        (After(0.5), [(0,)] * 4 + [(1,)] * 2),
-        (Alternating(2, 1), [(0,), (0,), (1,), (0,), (0,), (1,)]),
-        (Jointly(), [(0, 1)] * 4),
-    ],
-)
-def test_phases_run_when_they_say(when, plan) -> None:
-    phases = (
-        Phase("joint", KL("joint")),
-        Phase("marginal", KL("x2x"), train=("q(z|x)",), when=when),
-    )
-    assert epochs_plan(phases, 4) == plan
 
 
 def test_jointly_equals_alternating_in_what_the_main_phase_learns() -> None:

@@ -1,6 +1,4 @@
-"""Settings where a user gives none: those of the shipped experiment on the data set, or what suits
-a table of any size.
-"""
+"""Settings where a user gives none: of the shipped experiment, or what suits any table."""
 
 from __future__ import annotations
 

@@ -13,27 +13,21 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
-from wyner.errors import OptionError, ShapeError, unknown
+from wyner.errors import OptionError, ShapeError, refuse_unknown
 from wyner.math import broadcast_shapes
 from wyner.networks.layers import xavier
 from wyner.variables import Shape
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "elu": nn.ELU,
-    "leaky_relu": nn.LeakyReLU,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-    "tanh": nn.Tanh,
-}
+ACTIVATIONS: dict[str, type[nn.Module]] = dict(
+    relu=nn.ReLU, elu=nn.ELU, leaky_relu=nn.LeakyReLU, gelu=nn.GELU, silu=nn.SiLU, tanh=nn.Tanh
+)
 LEAKY_SLOPE = 0.2
 """Slope of LeakyReLU for negative inputs; the paper gives none (our choice)."""
 
 
 def activation(name: str) -> nn.Module:
     """A new activation module by name."""
-    if name not in ACTIVATIONS:
-        raise OptionError(unknown("activation", name, ACTIVATIONS))
+    refuse_unknown("activation", name, ACTIVATIONS)
     return nn.LeakyReLU(LEAKY_SLOPE) if name == "leaky_relu" else ACTIVATIONS[name]()
 
 

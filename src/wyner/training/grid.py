@@ -10,7 +10,7 @@ from typing import Any, final
 
 import torch
 
-from wyner.errors import Diverged, OptionError, unknown
+from wyner.errors import Diverged, OptionError, refuse_unknown
 from wyner.models.base import Model
 from wyner.models.stored import load
 from wyner.runs import RunFolder, read_history
@@ -37,8 +37,7 @@ STACKED = 50_000_000
 
 def fit_grid(factory: ModelFactory, job: Job, launcher: str, out: Path | None) -> Run:
     """Trains a model for every point of a grid; arguments and errors are those of `wyner.fit`."""
-    if launcher not in LAUNCHERS:
-        raise OptionError(unknown("launcher", launcher, LAUNCHERS))
+    refuse_unknown("launcher", launcher, LAUNCHERS)
     runner = GridRunner(factory, job, GridFolder(out, factory.points))
     runner.plan(launcher)
     runner.train(launcher)

@@ -12,7 +12,7 @@ from typing import Any, Protocol, final
 import torch
 from torch import Tensor
 
-from wyner.errors import Diverged, OptionError, unknown
+from wyner.errors import Diverged, refuse_unknown
 from wyner.models.base import Model
 from wyner.runs import RunFolder
 from wyner.seeds import ROWS, mix
@@ -129,8 +129,7 @@ class GridMember:
         sign = 1
         if name not in found and name.startswith("-"):
             name, sign = name[1:], -1
-        if name not in found:
-            raise OptionError(f"keep: {unknown('number of the probe', name, found)}")
+        refuse_unknown("number of the probe", name, found, "keep")
         kept = self.state["kept"]
         if sign * found[name] > (-math.inf if kept is None else sign * kept["found"][name]):
             self.state["kept"] = {"found": found, "step": step}
@@ -162,9 +161,7 @@ class GridMember:
             )
 
     def dump(self, parts: Sequence[Dumped]) -> Dump:
-        """Weights, best weights, patience, length of the log and what each phase has, for a
-        checkpoint.
-        """
+        """Weights, best weights, patience, length of the log, phases' states, for a checkpoint."""
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         for key, weights in self.best.items():
             tensors |= {f"best.{key}.{k}": v for k, v in weights.items()}

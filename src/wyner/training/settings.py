@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from wyner.errors import OptionError, unknown
+from wyner.errors import OptionError, refuse_unknown
 from wyner.schedules import Schedule, learning_rate
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "64-true")
@@ -149,17 +149,14 @@ class Settings:
                 f"precision: {self.precision!r} keeps weights and densities in numbers of three"
                 f" digits; expected '{self.precision.replace('true', 'mixed')}', which is as fast"
             )
-        if self.precision not in PRECISIONS:
-            raise OptionError(unknown("precision", self.precision, PRECISIONS))
+        refuse_unknown("precision", self.precision, PRECISIONS)
         learning_rate(self.schedule)
 
     @classmethod
     def of(cls, options: dict[str, Any]) -> Settings:
         """Settings from options by name; unknown names are errors with the nearest known one."""
         known = {f.name for f in dataclasses.fields(cls)}
-        for name in options:
-            if name not in known:
-                raise OptionError(unknown("setting", name, known))
+        refuse_unknown("setting", options, known)
         try:
             return cls(**options)
         except TypeError as e:
