@@ -91,6 +91,12 @@ def train(
     schedule: Annotated[Text, flag("constant, one-cycle, cosine, linear.")] = None,
     seed: Annotated[Count, flag("Of weights, order and noise.")] = None,
     patience: Annotated[Count, flag("Epochs without improvement before stopping.")] = None,
+    members: Annotated[
+        Count, flag("Models that answer as one; 5 by default for small tables.")
+    ] = None,
+    start: Annotated[
+        Text, flag("linear: begin at the linear optimum, as tables do by default.")
+    ] = None,
     clip: Annotated[Number, flag("Largest gradient norm.")] = None,
     compile: Annotated[bool | None, flag("Compile the step.", "--compile")] = None,
     precision: Annotated[Text, flag("32-true, bf16-mixed, ...")] = None,
@@ -111,6 +117,7 @@ def train(
 
     fit = dict(epochs=epochs, batch_size=batch_size, lr=lr, schedule=schedule, seed=seed)
     fit |= dict(patience=patience, clip=clip, compile=compile, precision=precision)
+    fit |= dict(members=members, start=start)
     fit |= dict(accelerator=accelerator, devices=devices, checkpoint_seconds=checkpoint_seconds)
     layers = None if hidden is None else widths(hidden)
     sections: dict[str, dict[str, Any]] = dict(
@@ -316,7 +323,7 @@ def sweep(
     values = dict(parse_values(text) for text in over or [])
     if lam is not None or not over:
         values["lam"] = parse_values(f"lam={lam}")[1] if lam else list(sweeps.LAMBDAS)
-    base = _experiment_on(data, sections)
+    base = _experiment_on(data, sections, 6000)
     with _interruptible():
         how: dict[str, Any] = dict(seeds=seeds, samples=samples, rows=rows, prune=prune, out=out)
         found = sweeps.sweep(base, values, progress=not quiet, **how)
@@ -437,10 +444,10 @@ def list_(what: Annotated[str, argument("models, data, experiments, spaces or fa
     listing.show(what)
 
 
-def _experiment_on(data: str, sections: dict[str, dict[str, Any]]) -> Any:
+def _experiment_on(data: str, sections: dict[str, dict[str, Any]], steps: int | None = None) -> Any:
     from wyner.experiments.defaults import experiment_on
 
-    base, recipe = experiment_on(data, sections)
+    base, recipe = experiment_on(data, sections, steps)
     if recipe:
         print(f"settings that are not given come from the experiment {recipe!r}")
     return base

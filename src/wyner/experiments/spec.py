@@ -9,7 +9,7 @@ lam = 0.05
 [networks]                  # kind, and its arguments
 kind = "MLPs"
 hidden = [256, 256, 256]
-[fit]                       # fields of wyner.training.Settings
+[fit]                       # fields of wyner.training.Settings, and members, start = "linear"
 epochs = 60
 [evaluate]                  # samples, rows
 samples = 500
@@ -35,6 +35,7 @@ from wyner.networks.usual import usual
 from wyner.schedules import ended
 from wyner.seeds import INITIAL, forked, mix
 from wyner.training import Settings
+from wyner.training.recipe import LINEAR
 from wyner.variables import Sequence
 
 PACKAGE = "wyner.experiments"
@@ -64,7 +65,10 @@ class Experiment:
 
     def settings(self) -> Settings:
         """The training settings, checked."""
-        return Settings.of(self.fit)
+        own = {k: v for k, v in self.fit.items() if k not in ("members", "start")}
+        if (start := self.fit.get("start", LINEAR)) != LINEAR:
+            raise OptionError(f"[fit] start: expected '{LINEAR}', got {start!r}")
+        return Settings.of(own)
 
     def load(self) -> Dataset:
         """The data."""

@@ -19,6 +19,11 @@ def asking(model: System, seed: int | None = None) -> Iterator[torch.device]:
     """Evaluation mode, no gradients, and draws from `seed` that leave the caller's stream."""
     training = model.training
     like = next(model.parameters())
+    if like.dtype not in (torch.float32, torch.float64):
+        raise TaskError(
+            f"{model.title} has weights in {like.dtype}; tasks need float32 or float64: call"
+            " model.float() first"
+        )
     cuda = [like.device] if like.device.type == "cuda" else []
     model.eval()
     try:

@@ -110,7 +110,9 @@ class GridMember:
         """Whether the error of translations of validation rows is at most what it was at first."""
         if not self.watched or self.validation is None:
             return True
-        error = translation_error(self.model, *self.validation.own())
+        error = self.phases[0].fabric.broadcast(
+            translation_error(self.model, *self.validation.own())
+        )
         first = self.state["first"]
         if first is None:
             self.state["first"] = first = error

@@ -117,8 +117,10 @@ class PhaseState:
             head.anneal(progress)
 
     def noise(self, rows: int, *seed: int) -> list[Tensor | None]:
-        """Noise for a batch: a function of the seed, the process and the numbers given."""
-        rank = self.fabric.global_rank
+        """Noise for a batch: a function of the seed, the numbers given and, for rows that processes
+        share out, the process.
+        """
+        rank = 0 if seed[0] == HELD_NOISE else self.fabric.global_rank
         self.generator.manual_seed(mix(self.settings.seed, rank, self.index, *seed))
         like = next(iter(self.parameters.values()))
         return self.program.noise((*self.lead, rows), like, self.generator)
@@ -144,6 +146,8 @@ class PhaseState:
             loss, terms = self.program(values, noise, weights, masks)
             total += torch.cat([loss[None], terms]).double().cpu() * len(index)
         self.activate()
+        # processes that differ in their last digits would keep other weights and stop alone
+        total = total if self.fabric.world_size == 1 else self.fabric.broadcast(total)
         return dict(zip(self.names, (total / rows.count).tolist(), strict=True))
 
     def dump(self) -> Dump:

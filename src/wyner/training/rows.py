@@ -25,6 +25,9 @@ Batch = tuple[Tensors, Tensors | None]
 EXTRA = ("label", "labels")
 """Arrays that may stand beside the modalities and are not trained on."""
 
+RAW = 10.0
+"""Means or standard deviations above which columns are raw: nobody has standardised them."""
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -190,6 +193,22 @@ def warn_constant(model: Model, rows: Rows) -> list[str]:
     for text in found:
         warnings.warn(text, stacklevel=5)
     return found
+
+
+def warn_raw(model: Model, rows: Rows) -> None:
+    """Warns of real columns that nobody has standardised."""
+    for name in (k for k in rows.values if type(model.observed[k]) is Real):
+        flat = rows.values[name].reshape(rows.count, -1)
+        if rows.masks is not None:
+            flat = flat[rows.masks[name] > 0]
+        mean, deviation = flat.mean(0).abs().max(), flat.std(0, correction=0)
+        if len(flat) > 1 and (deviation.max() > RAW or mean > RAW):
+            warnings.warn(
+                f"{name}: columns with standard deviations up to {float(deviation.max()):.3g} and"
+                f" means up to {float(mean):.3g}; standardise them (subtract the mean, divide by"
+                " the standard deviation), or training is slow and small columns count nothing",
+                stacklevel=5,
+            )
 
 
 def rows_of_terms(model: Model, masks: Tensors) -> dict[str, int]:

@@ -10,7 +10,9 @@ from typing import Any, TypedDict
 from wyner.errors import OptionError, refuse_unknown
 from wyner.schedules import Schedule, learning_rate
 
-PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true")
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "64-true")
+SHORT = ("bf16-true", "16-true")
+"""Precisions of Fabric in which weights and densities would be short numbers."""
 
 
 class SettingsDict(TypedDict, total=False):
@@ -141,6 +143,11 @@ class Settings:
             raise OptionError(
                 f"accumulate: expected a divisor of batch_size = {self.batch_size}, so that all"
                 f" parts are equal, got {self.accumulate}"
+            )
+        if self.precision in SHORT:
+            raise OptionError(
+                f"precision: {self.precision!r} keeps weights and densities in numbers of three"
+                f" digits; expected '{self.precision.replace('true', 'mixed')}', which is as fast"
             )
         refuse_unknown("precision", self.precision, PRECISIONS)
         learning_rate(self.schedule)

@@ -22,7 +22,7 @@ from wyner.training.linear_start import start_at_linear_optimum
 from wyner.training.loop import Loop
 from wyner.training.member import GridMember
 from wyner.training.probe import Probe, check_keep
-from wyner.training.rows import Rows, check_terms, rows_of, rows_of_terms, warn_constant
+from wyner.training.rows import Rows, check_terms, rows_of, rows_of_terms, warn_constant, warn_raw
 from wyner.training.run import Run, described
 from wyner.training.settings import Settings
 from wyner.training.stepper import Single
@@ -91,7 +91,10 @@ def train(
             f"batch_size: expected a multiple of the {fabric.world_size} processes, got"
             f" {settings.batch_size}"
         )
-    model.to(fabric.device)
+    kept = next(model.parameters()).dtype
+    if kept not in (torch.float32, torch.float64):
+        raise OptionError(f"model: expected weights in float32 or float64, got {kept}")
+    model.to(fabric.device, torch.float64 if settings.precision == "64-true" else kept)
     if settings.channels_last:
         _lay_out(model, torch.channels_last)
     like = next(model.parameters())
@@ -100,7 +103,10 @@ def train(
     if job.linear:
         start_at_linear_optimum(model, rows, settings.seed)
     member = GridMember(model, rows, held, settings, folder, point or {}, watched=job.linear)
-    Loop(fabric, [member], Single, folder, fingerprint, job.progress, job.probe).run()
+    try:
+        Loop(fabric, [member], Single, folder, fingerprint, job.progress, job.probe).run()
+    finally:
+        model.to(kept)
     if settings.channels_last:
         _lay_out(model, torch.contiguous_format)
     return Run(model, member.history, out, point=member.point)
@@ -168,7 +174,8 @@ def rows_for(
             f"{model.title} compares laws by their draws, which needs complete rows; leave out"
             " those that lack a modality"
         )
-    warn_constant(model, rows)
+    if not warn_constant(model, rows):
+        warn_raw(model, rows)
     if rows.masks is not None:
         check_terms(model, rows.masks)
     return rows, None if validation is None else rows_of(model, validation, names, "validation")
