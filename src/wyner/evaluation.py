@@ -1,6 +1,4 @@
-"""The table of numbers of a trained model on a data set: each with its unit, its error and how it
-was estimated.
-"""
+"""The numbers of a trained model on a data set, each with unit, error and how it was estimated."""
 
 from __future__ import annotations
 
@@ -109,17 +107,14 @@ def _information(model: Model, dataset: Dataset, pairs: Mapping[str, Any]) -> li
     true = dataset.truth.get("common_information")
     rows = len(next(iter(pairs.values())))
     most = f"{min(rows, 10_000)} rows; at most log of that"
-    about = {
-        "I41": (
-            "rate of z (I41)",
-            "mean KL(q(z|x,y) || p(z)), an upper bound of I(X,Y;Z), eq. (41)",
-        ),
-        "I40": ("I40", "h(p(z)) - mean h(q(z|x,y)), no bound, eq. (40), corrected"),
-        "aggregate": (
+    about = dict(
+        I41=("rate of z (I41)", "mean KL(q(z|x,y) || p(z)), an upper bound of I(X,Y;Z), eq. (41)"),
+        I40=("I40", "h(p(z)) - mean h(q(z|x,y)), no bound, eq. (40), corrected"),
+        aggregate=(
             "I(X,Y;Z), aggregate estimate",
             f"mean log q(z|x,y) / mixture of the posteriors of {most}",
         ),
-    }
+    )
     against = (None, true, "J(X;Y)") if true is not None else ()
     critic = "mean of its critic at draws of the law"
     named = [(*about.get(k, (k, critic)), v) for k, v in found.items()]

@@ -165,61 +165,37 @@ X, Y = torch.zeros(3, 2), torch.zeros(3, 3)
 @pytest.mark.parametrize(
     ("name", "call", "words"),
     [
-        ("CVAE", lambda m: m.generate(3), r"CVAE cannot generate: it has no joint law p\(x,y\)"),
-        (
-            "CVAE",
-            lambda m: m.translate(y=Y),
-            "CVAE cannot translate y to x: it has no law of x given y",
-        ),
-        ("CVAE", lambda m: m.encode(x=X), r"CVAE cannot encode \(x\): it can encode \(x,y\)"),
+        ("CVAE", lambda m: m.generate(3), r"generate: it has no joint law p\(x,y\)"),
+        ("CVAE", lambda m: m.translate(y=Y), "translate y to x: it has no law of x given y"),
+        ("CVAE", lambda m: m.encode(x=X), r"encode \(x\): it can encode \(x,y\)"),
         (
             "CVAE",
             lambda m: m.log_likelihood(x=X, y=Y),
-            r"CVAE cannot score log p\(x,y\): it has no pair of laws for it",
+            r"score log p\(x,y\): it has no pair of laws for it",
         ),
-        (
-            "CVAE",
-            lambda m: m.log_likelihood(x=X, given={"y": Y}),
-            r"CVAE cannot score log p\(x\|y\)",
-        ),
-        ("CVAE", lambda m: m.restyle(x=X, like={"y": Y}), "CVAE cannot infer v from y"),
-        (
-            "CVAE",
-            lambda m: m.reconstruct(x=X, y=Y),
-            r"CVAE cannot reconstruct x,y: it has no law p\(x,y\)",
-        ),
-        (
-            "CVAE",
-            lambda m: m.common_information(x=X, y=Y),
-            "CVAE cannot measure its common information",
-        ),
+        ("CVAE", lambda m: m.log_likelihood(x=X, given={"y": Y}), r"score log p\(x\|y\)"),
+        ("CVAE", lambda m: m.restyle(x=X, like={"y": Y}), "infer v from y"),
+        ("CVAE", lambda m: m.reconstruct(x=X, y=Y), r"reconstruct x,y: it has no law p\(x,y\)"),
+        ("CVAE", lambda m: m.common_information(x=X, y=Y), "measure its common information"),
         (
             "JMVAE",
             lambda m: m.restyle(x=X, like={"y": Y}),
-            "JMVAE cannot restyle y: x2y draws no latent of its own",
+            "restyle y: x2y draws no latent of its own",
         ),
-        (
-            "VCCAPrivate",
-            lambda m: m.translate(y=Y),
-            "VCCAPrivate cannot translate y to x: it has no law of x given y",
-        ),
-        ("VIB", lambda m: m.encode(y=Y), r"VIB cannot encode \(y\): it can encode \(x\); \(x,y\)"),
-        ("VIB", lambda m: m.generate(3), r"VIB cannot generate: it has no joint law p\(x,y\)"),
-        (
-            "BCDE",
-            lambda m: m.translate(y=Y),
-            "BCDE cannot translate y to x: it has no law of x given y",
-        ),
-        ("SSVAE", lambda m: m.encode(y=Y), r"SSVAE cannot encode \(y\): it can encode \(x,y\)"),
+        ("VCCAPrivate", lambda m: m.translate(y=Y), "translate y to x: it has no law of x given y"),
+        ("VIB", lambda m: m.encode(y=Y), r"encode \(y\): it can encode \(x\); \(x,y\)"),
+        ("VIB", lambda m: m.generate(3), r"generate: it has no joint law p\(x,y\)"),
+        ("BCDE", lambda m: m.translate(y=Y), "translate y to x: it has no law of x given y"),
+        ("SSVAE", lambda m: m.encode(y=Y), r"encode \(y\): it can encode \(x,y\)"),
         (
             "WynerVAE-3",
             lambda m: m.translate(a=X, b=torch.zeros(3, 1)),
-            "WynerVAE cannot translate a,b to c: it has no law of c given a,b",
+            "translate a,b to c: it has no law of c given a,b",
         ),
     ],
 )
 def test_refusals_say_what_the_model_lacks(name, call, words):
-    with pytest.raises(TaskError, match=words):
+    with pytest.raises(TaskError, match=f"^{name.split('-')[0]} cannot {words}"):
         call(build(name, 1)[0])
 
 

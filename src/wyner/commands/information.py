@@ -161,9 +161,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 
 
 def _csv(path: Path) -> np.ndarray:
-    """Numbers separated by commas, semicolons, tabs or spaces; lines that start with # are left
-    out.
-    """
+    """Numbers separated by commas, semicolons, tabs or spaces; lines with # are left out."""
     lines = [t.strip() for t in path.read_text().splitlines()]
     rows = []
     for number, line in enumerate(lines, 1):

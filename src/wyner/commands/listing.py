@@ -10,7 +10,7 @@ import torch
 
 from wyner import data, models
 from wyner.codec import known
-from wyner.errors import OptionError, TaskError, unknown
+from wyner.errors import TaskError, refuse_unknown
 from wyner.experiments import grammar, read, shipped
 from wyner.families import Combination, Family
 from wyner.models import Model
@@ -44,8 +44,7 @@ COLUMNS = {
 
 def show(what: str) -> None:
     """Prints one of the tables."""
-    if what not in WHAT:
-        raise OptionError(unknown("list", what, WHAT))
+    refuse_unknown("list", what, WHAT)
     from rich.console import Console
 
     console = Console(width=None)
@@ -99,9 +98,7 @@ def show(what: str) -> None:
 
 
 def why_not(model: Model) -> list[str]:
-    """Why a model cannot be asked something, in its own words: each task is tried on two rows of
-    zeros.
-    """
+    """Why a model cannot be asked something: each task is tried on two rows of zeros."""
     zero: dict[str, Any] = {k: torch.zeros(2, *s.event_shape) for k, s in model.observed.items()}
     tries: list[Callable[[], Any]] = [lambda: model.generate(2)]
     if len(zero) > 1:

@@ -1,6 +1,4 @@
-"""Settings where a user gives none: those of the shipped experiment on the data set, or what suits
-a table of any size.
-"""
+"""Settings where a user gives none: of the shipped experiment, or what suits any table."""
 
 from __future__ import annotations
 
@@ -39,9 +37,7 @@ def recipe_of(data: str) -> str | None:
 
 
 def _suited(sections: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """For a user's own table a number of steps instead of epochs and moderate networks; for all one
-    cycle of the learning rate.
-    """
+    """One cycle of the learning rate; for a user's own table steps and moderate networks."""
     model, fit, networks = (sections.get(k, {}) for k in ("model", "fit", "networks"))
     if "alpha" in inspect.signature(model_of(model)).parameters:
         model = {"alpha": 1.0, **model}

@@ -85,47 +85,27 @@ class Store:
             self.loaded[name] = self.study.load(name)
         return self.loaded[name][0]
 
-    def place(self, row: Row) -> Place:
-        """The folder of a row."""
-        return Place(self, row)
-
-    def train(self, row: Row, seeds: Sequence[int]) -> list[Cell]:
-        """Trains the seeds that are not trained yet, as one grid, and goes on with interrupted
-        ones.
+    def train(self, row: Row, seeds: Sequence[int]) -> None:
+        """Trains seeds that are not trained yet, as one grid; goes on with interrupted ones.
 
         Raises:
             RunError: the folder holds a row of other settings. KeyboardInterrupt: after saving.
         """
-        self.place(row).train(seeds, self.progress)
-        return self.trained(row, seeds)
-
-    def trained(self, row: Row, seeds: Sequence[int]) -> list[Cell]:
-        """The finished models of these seeds, without their numbers."""
-        if not (self.path / row.slug / ABOUT).exists() or (place := self.place(row)).differs:
-            return []
-        found, left = sorted(place.runs().items()), TRAINERS[row.trainer].left
-        return [Cell(row, s, f).told(left(f)) for s, f in found if s in seeds]
-
-    def measure(
-        self,
-        cell: Cell,
-        questions: Mapping[str, Question] | None = None,
-        part: str = "test",
-        ask: bool = True,
-    ) -> Cell | None:
-        """A cell with its answers to the study's questions, or others; as `answers`."""
-        if cell.folder is None:
-            raise RunError(f"{cell.row.slug}: the model is not there, only its numbers")
-        asked = self.study.questions if questions is None else questions
-        found = answers(cell.folder, asked, part, self.data(cell.row.data), cell.model, ask)
-        return None if found is None else cell.told(found)
+        Place(self, row).train(seeds, self.progress)
 
     def cells(
         self, row: Row, seeds: Sequence[int], part: str = "test", ask: bool = False
     ) -> list[Cell]:
         """The finished models of a row with their numbers; those without are asked or left out."""
-        found = [self.measure(c, None, part, ask) for c in self.trained(row, seeds)]
-        return [c for c in found if c is not None]
+        if not (self.path / row.slug / ABOUT).exists() or (place := Place(self, row)).differs:
+            return []
+        out, questions, dataset = list[Cell](), self.study.questions, self.data(row.data)
+        for seed, folder in sorted(place.runs().items()):
+            if seed in seeds:
+                cell = Cell(row, seed, folder).told(TRAINERS[row.trainer].left(folder))
+                found = answers(folder, questions, part, dataset, cell.model, ask)
+                out += [] if found is None else [cell.told(found)]
+        return out
 
 
 def answers(
@@ -185,7 +165,7 @@ class Place:
         self.path, self.row, self.probe = store.path / row.slug, row, store.study.probe
         self.dataset, self.trainer = store.data(row.data), TRAINERS[row.trainer]
         before = [r for r in store.study.rows if row.start and r.slug == row.start]
-        self.start = store.place(before[0]) if before else None
+        self.start = Place(store, before[0]) if before else None
         source = store.loaded[row.data][1]
         self.settings = _plain(self.trainer.settings(row, self.dataset, source))
         if self.start is not None:

@@ -1,6 +1,4 @@
-"""A system: variables, laws over them and factors; what a task needs of a model, not of
-training.
-"""
+"""A system: variables, laws over them and factors; what a task needs of a model."""
 
 from __future__ import annotations
 
@@ -11,12 +9,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from wyner.errors import LawError, OptionError, unknown
+from wyner.errors import LawError, refuse_unknown
 from wyner.families import Combination, Family, FeatureOf, default
 from wyner.laws.factor import AnyFactor, Combined, Factor, Factors, Inner
 from wyner.laws.notation import Conditional, Law, check, is_data, parse, read_conditional
 from wyner.laws.plan import Planner
-from wyner.networks import MLP, Builder, MLPs, encoding
+from wyner.networks import MLP, Builder, MLPs, Sighted, encoding
 from wyner.variables import Shape, Space
 
 Families = Mapping[str, Family | Combination]
@@ -54,9 +52,7 @@ class System(nn.Module):
         self.observed, self.latent, self.common = dict(observed), dict(latent), tuple(common)
         if both := set(self.observed) & set(self.latent):
             raise LawError(f"{', '.join(sorted(both))} cannot be both observed and latent")
-        for name in self.common:
-            if name not in self.latent:
-                raise LawError(f"common: {unknown('latent', name, self.latent)}")
+        refuse_unknown("latent", self.common, self.latent, "common", LawError)
         self.variables: dict[str, Space] = {**self.observed, **self.latent}
         self.laws: dict[str, tuple[Law, Law]] = {}
         for name, pair in laws.items():
@@ -102,9 +98,7 @@ class System(nn.Module):
         return terms
 
     def _known(self, names: Mapping[str, object], known: Collection[str], kind: str) -> None:
-        for name in names:
-            if name not in known:
-                raise OptionError(unknown(f"name for a {kind}", name, known))
+        refuse_unknown(f"name for a {kind}", names, known)
 
     def planner(self) -> Planner:
         """A fresh compiler over this model's variables and factors."""
@@ -200,7 +194,7 @@ class _Maker:
         head = family.head(space)
         events = [self._seen(g) for g in term.given]
         network = module or self.system.networks.factor(space, events, head.raw_shape, observed)
-        if module is None and isinstance(network, MLP):
+        if module is None and isinstance(network, MLP | Sighted):
             head.init_last(network.last.weight.data)
         factor = Factor(term.name, head, network, [len(e) for e in events])
         factor.probe(events, torch.zeros(()))

@@ -9,12 +9,14 @@ from wyner.networks.builders import (
     Chain,
     Convolutional,
     MLPs,
+    Sighted,
     Upsampled,
     flattened,
 )
 from wyner.networks.conv import OuterDecoder, OuterEncoder, UpsampledDecoder
 from wyner.networks.critics import Critics
 from wyner.networks.encoding import Encoding, encoding
+from wyner.networks.grouped import Grouped, merged
 from wyner.networks.image_critic import ImageCritics
 from wyner.networks.mlp import MLP, PerValue
 from wyner.networks.pixelcnn import PixelCNN
@@ -37,6 +39,7 @@ __all__ = [
     "Convolutional",
     "Critics",
     "Encoding",
+    "Grouped",
     "ImageCritics",
     "MLPs",
     "OuterDecoder",
@@ -47,6 +50,7 @@ __all__ = [
     "ResidualEncoder",
     "SequenceCritics",
     "Sequences",
+    "Sighted",
     "Strided",
     "Trunks",
     "Upsampled",
@@ -54,4 +58,5 @@ __all__ = [
     "encoding",
     "flattened",
     "freeze",
+    "merged",
 ]

@@ -1,6 +1,4 @@
-"""Training as curves: the loss of every phase, and every term of its divergences under its printed
-name.
-"""
+"""Training as curves: the loss of every phase, every term under its printed name."""
 
 from __future__ import annotations
 

@@ -257,9 +257,7 @@ def side_by_side(
     names: Sequence[str] = (),
     sides: Sequence[str] = (),
 ) -> Grid:
-    """Columns that all models share, then a block of columns for each; `names` of the columns of a
-    block.
-    """
+    """Columns that all models share, then a block for each; `names` of a block's columns."""
     rows, heads, after = [list(r) for r in first], list(heads), [len(first[0]) - 1]
     groups = []
     for label, columns in blocks.items():

@@ -1,6 +1,4 @@
-"""How pairs of pictures are shown: as two halves of one picture, as two pictures, or as a picture
-beside bits that describe it.
-"""
+"""How pairs are shown: as two halves of a picture, as two pictures, or as bits and a picture."""
 
 from __future__ import annotations
 
@@ -108,9 +106,7 @@ class Separate(Look):
 
 
 class Described(Separate):
-    """One of the two is a list of bits, such as the attributes of a face: a board of squares, white
-    where a bit is 1.
-    """
+    """One of the two is a list of bits: a board of squares, white where a bit is 1."""
 
     def noun(self, name: str) -> str:
         """Which of the two it is, and its name."""
@@ -145,9 +141,7 @@ def boards(bits: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def look(about: Subject) -> Look | None:
-    """How to show the data of a subject; None if its first two modalities are not pictures, or a
-    picture and bits that describe it.
-    """
+    """How to show a subject's data; None unless they are pictures, or bits and a picture."""
     if len(about.shown) < 2:
         return None
     a, b = about.shown

@@ -1,6 +1,4 @@
-"""Pictures drawn by a model of pictures: translations, style control, joint draws,
-reconstructions.
-"""
+"""Pictures drawn by a model: translations, style control, joint draws, reconstructions."""
 
 from __future__ import annotations
 
@@ -9,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from wyner.errors import TaskError
-from wyner.report.layouts import restyled
+from wyner.report.layouts import side_by_side, styled
 from wyner.report.looks import Look
 from wyner.report.panel import Grid, draw
 from wyner.report.subject import (
@@ -53,15 +51,8 @@ def _translations(about: Subject, look: Look, source: str, target: str) -> Pictu
     answers = [look.answer(source, values[source], target, d) for d in draws]
     first = [true, given] if look.whole else [given, look.alone(target, values[target])]
     names = ["true", "given"] if look.whole else ["given", "true"]
-    grid = Grid(
-        [[*(c[i] for c in first), *(c[i] for c in answers)] for i in range(len(rows))],
-        [
-            (0, 0, names[0]),
-            (1, 1, names[1]),
-            (2, 1 + len(answers), f"{len(answers)} draws of {target}"),
-        ],
-        after_columns=(1,),
-    )
+    heads, block = [(k, k, n) for k, n in enumerate(names)], f"{len(answers)} draws of {target}"
+    grid = side_by_side(list(zip(*first, strict=True)), heads, {block: answers}, "")
     what = (
         "the true picture, the given half,"
         if look.whole
@@ -72,33 +63,14 @@ def _translations(about: Subject, look: Look, source: str, target: str) -> Pictu
         " each draw of its latents (the decoder's mean, without pixel noise). Good draws differ"
         f" from each other and all fit what was given.{look.note}"
     )
-    return Picture(
-        f"translate-{source}-to-{target}",
-        f"From {source} to {target}",
-        caption,
-        draw(grid),
-        plot=False,
-    )
+    name = f"translate-{source}-to-{target}"
+    return Picture(name, f"From {source} to {target}", caption, draw(grid), plot=False)
 
 
 def _styles(about: Subject, look: Look, content: str, style: str) -> Picture:
     rows = about.typical(2 * STYLES)
     left, top = (rows[:STYLES], rows[STYLES:]) if len(rows) == 2 * STYLES else (rows, rows)
-    contents, styles = about.rows(left), about.rows(top)
-    n, m = len(left), len(top)
-    wide = {k: v.repeat(m, 0) for k, v in contents.items()}
-    likes = {k: np.tile(v, (n, *[1] * (v.ndim - 1))) for k, v in styles.items()}
-    answers = look.answer(
-        content, wide[content], style, restyled(about.model, wide, likes, content, style)
-    )
-    body = answers.reshape(n, m, *answers.shape[1:])
-    margin, head = look.alone(content, contents[content]), look.alone(style, styles[style])
-    grid = Grid(
-        [[None, *head], *([margin[i], *body[i]] for i in range(n))],
-        [(0, 0, f"{content} ↓"), (1, m, f"style of these {style}")],
-        after_columns=(0,),
-        after_rows=(0,),
-    )
+    grid = styled({"": about.model}, look, about.rows(left), about.rows(top), content, style)
     caption = (
         f"Every cell takes its content from the {look.noun(content)} at the left of its row and its"
         f" style from the {look.noun(style)} on top of its column. If common and local information"

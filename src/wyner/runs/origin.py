@@ -12,11 +12,7 @@ import torch
 
 def versions() -> dict[str, str]:
     """Versions of what made a run."""
-    return {
-        "wyner": version("wyner"),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
+    return dict(wyner=version("wyner"), torch=torch.__version__, python=platform.python_version())
 
 
 def command() -> str:

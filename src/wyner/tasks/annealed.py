@@ -118,9 +118,7 @@ def _codes(model: System, discrete: Sequence[str], like: Tensor) -> list[dict[st
 
 @dataclass
 class Moves:
-    """Step sizes by temperature and row, `(T, B)`, and scales of the latents by row, `(B,
-    *event)`.
-    """
+    """Step sizes by temperature and row, `(T, B)`, and scales of latents by row, `(B, *event)`."""
 
     steps: Tensor
     scales: dict[str, Tensor]
@@ -133,9 +131,7 @@ def temperatures(count: int, sharp: float = 4.0) -> Tensor:
 
 
 def pilot(bridge: Bridge, betas: Tensor) -> Moves:
-    """Step sizes and scales from chains of their own: steps grow while trajectories are
-    accepted.
-    """
+    """Step sizes and scales from chains of their own: steps grow while they are accepted."""
     q, _ = bridge.model.laws[bridge.where]
     h = bridge.draw(q, (PILOTS, bridge.rows), bridge.values)
     real = {k: h[k] for k in bridge.real}
@@ -246,9 +242,9 @@ def simulated_gap(
     """How far the two bounds of log p are apart on rows that the model makes up itself, in nats a
     row, and the standard error over these rows.
 
-    On simulated rows an exact draw of the posterior is known, the one they were made with; so
-    log p lies between the forward estimate and the reverse one (each on average), and their
-    distance bounds what the estimate misses, as far as real rows are like these.
+    On simulated rows an exact draw of the posterior is known, the one they were made with; so log p
+    lies between the forward estimate and the reverse one (each on average), and their distance
+    bounds what the estimate misses, as far as real rows are like these.
 
     Args:
         model, where: a model and the name of a pair of laws.

@@ -1,6 +1,4 @@
-"""What a walk through the latents needs: the law of the outputs, what is held along the way, and
-where the moving coordinates go.
-"""
+"""What a walk needs: the law of the outputs, what is held, where moving coordinates go."""
 
 from __future__ import annotations
 
@@ -10,7 +8,7 @@ import torch
 from torch import Tensor
 
 from wyner.arrays import Array, to_tensor
-from wyner.errors import ShapeError, TaskError, unknown
+from wyner.errors import ShapeError, TaskError, refuse_unknown
 from wyner.families import Distribution
 from wyner.families.distributions import Categorical, Normal
 from wyner.laws import Conditional, Law, System, run
@@ -26,9 +24,7 @@ MOST = 8
 def law_of_outputs(
     model: System, values: Values, to: str | None, task: str
 ) -> tuple[str, Law, list[str]]:
-    """The p-law of the outputs: the joint one, else one that is conditioned on some of what is
-    given.
-    """
+    """The p-law of the outputs: the joint one, else one conditioned on some of what is given."""
     if to is not None and to not in model.observed:
         raise TaskError(f"{task}: expected to= one of {', '.join(model.observed)}, got {to!r}")
     wanted = [to] if to else list(model.observed)
@@ -62,8 +58,7 @@ def moving(
     drawn = [n for n in model.latent if draws(law, n)]
     names = (along,) if isinstance(along, str) else tuple(along or default or drawn)
     for name in names:
-        if name not in model.latent:
-            raise TaskError(f"along: {unknown('latent', name, model.latent)}")
+        refuse_unknown("latent", name, model.latent, "along", TaskError)
         if name not in drawn:
             raise TaskError(
                 f"{model.title} cannot move {name}: the law of its outputs does not depend on it"
@@ -83,8 +78,7 @@ def chosen_latents(model: System, latents: Mapping[str, Array]) -> dict[str, Ten
     """
     like, out = next(model.parameters()), {}
     for name, array in latents.items():
-        if name not in model.latent:
-            raise TaskError(f"decode: {unknown('latent', name, model.latent)}")
+        refuse_unknown("latent", name, model.latent, "decode", TaskError)
         value, event = (
             to_tensor(array, name).to(like.device, like.dtype),
             model.latent[name].event_shape,
@@ -214,9 +208,7 @@ def moves(
 def decoded_path(
     model: System, law: Law, where: str, base: Values, moved: Values, targets: Sequence[str]
 ) -> dict[str, Tensor]:
-    """Decoder means along a path: `moved` holds `(S, B, *event)`, the rest of the base is equal in
-    every step.
-    """
+    """Decoder means along a path: `moved` holds `(S, B, *event)`, the rest does not move."""
     steps, rows = next(iter(moved.values())).shape[:2]
     values = {
         k: moved[k].flatten(0, 1) if k in moved else v.repeat(steps, *[1] * (v.ndim - 1))

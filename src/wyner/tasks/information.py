@@ -165,9 +165,7 @@ def _latent_parents(planner: Planner, drawn: Drawn, name: str) -> set[str]:
 
 
 def _read(planner: Planner, dist: int) -> set[int]:
-    """Values that a distribution is computed from; those of its members, for a combination of
-    experts.
-    """
+    """Values that a distribution is computed from; of all members, for experts."""
     op = planner.plan.ops[dist]
     return (
         set(op.args)
@@ -211,9 +209,7 @@ def _aggregate(model: System, planner: Planner, drawn: Drawn, blocks: list[list]
 
 
 def rate_per_dimension(model: System, given: Mapping[str, Array]) -> dict[str, torch.Tensor]:
-    """Mean KL(q || p) of each coordinate of each latent, in nats: which dimensions are used.
-    `{latent: (d,)}`, Gaussian latents.
-    """
+    """Mean KL(q || p) in nats of each coordinate of each Gaussian latent, `{latent: (d,)}`."""
     from wyner.tasks.sampling import encode
 
     out = {}

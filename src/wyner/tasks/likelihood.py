@@ -1,6 +1,4 @@
-"""Importance-sampled likelihoods: one estimator for every model. Section 7 and appendix D of the
-Wyner VAE paper.
-"""
+"""Importance-sampled likelihoods for every model: Wyner VAE, section 7 and appendix D."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ import torch
 from torch import Tensor
 
 from wyner.arrays import Array, like_input, parts_of
-from wyner.errors import TaskError, unknown
+from wyner.errors import TaskError, refuse_unknown
 from wyner.laws import Planner, System, noise_for, run
 from wyner.math import effective_samples, log_mean_exp
 from wyner.tasks.annealed import Bridge, annealed, simulated_gap
@@ -103,8 +101,7 @@ def log_likelihood(
         TaskError: the model has no pair of laws for this question.
     """
     targets = {**(targets or {}), **arrays}
-    if method not in METHODS:
-        raise TaskError(f"log_likelihood: {unknown('method', method, METHODS)}")
+    refuse_unknown("method", method, METHODS, "log_likelihood", TaskError)
     samples = METHODS[method] if samples is None else samples
     for name, number, least in (
         ("samples", samples, 1),

@@ -1,6 +1,4 @@
-"""Which law answers which question. A model declares pairs of laws; the questions follow from what
-is data in them.
-"""
+"""Which law answers which question: it follows from what is data in the model's laws."""
 
 from __future__ import annotations
 
@@ -15,16 +13,12 @@ from wyner.objectives.terms import Objective
 
 
 def scored(model: System, q: Law, p: Law) -> frozenset[str]:
-    """Observed variables whose density the importance weights p/q estimate: p draws them, q takes
-    them from the data.
-    """
+    """Observed variables whose density weights p/q estimate: p draws them, to q they are data."""
     return model.outputs_of(p) - model.outputs_of(q)
 
 
 def implicit(model: System, *laws: Law) -> list[str]:
-    """Factors without a density: they can be drawn, not scored. Those that stand in every one of
-    several laws cancel.
-    """
+    """Factors that can be drawn, not scored; those in every one of several laws cancel."""
     shared = (
         frozenset.intersection(*(frozenset(law.terms) for law in laws))
         if len(laws) > 1
@@ -44,9 +38,7 @@ def show(names: Iterable[str]) -> str:
 def inference_law(
     model: System, given: Iterable[str], latents: Iterable[str] = ()
 ) -> tuple[str, Law] | None:
-    """The q-law whose data are exactly `given`, that draws `latents` and as many others as
-    possible.
-    """
+    """The q-law whose data are exactly `given`, that draws `latents` and most others."""
     given, wanted = frozenset(given), set(latents)
     found = [
         (name, q)
@@ -62,9 +54,7 @@ def inference_law(
 def generative_law(
     model: System, given: Iterable[str], targets: Iterable[str]
 ) -> tuple[str, Law] | None:
-    """The p-law whose data are exactly `given` and that draws all `targets`, with as few other
-    outputs as possible.
-    """
+    """The p-law whose data are exactly `given`, with all `targets` and fewest other outputs."""
     given, targets = frozenset(given), frozenset(targets)
     found = [
         (name, p)
@@ -75,9 +65,7 @@ def generative_law(
 
 
 def likelihood_pair(model: System, targets: Iterable[str], given: Iterable[str]) -> str | None:
-    """The pair of laws whose importance weights estimate log p(targets | given): p draws the
-    targets, q has seen them.
-    """
+    """The pair of laws that weighs log p(targets | given): p draws them, q has seen them."""
     targets, given = frozenset(targets), frozenset(given)
     for name, (q, p) in model.laws.items():
         if (
@@ -149,9 +137,7 @@ def _measured(model: Learner, names: Iterable[str]) -> bool:
 
 
 def heads(model: Learner) -> Objective:
-    """The dependences between all modalities and the common latents for which the model has
-    critics.
-    """
+    """Dependences between all modalities and common latents that the model has critics for."""
     between = {frozenset(model.observed), frozenset(model.common)}
     terms = {t.name: t for p in model.phases for t in p.objective.measured}
     found = [
@@ -165,9 +151,7 @@ def heads(model: Learner) -> Objective:
 
 
 def style_latents(model: System, law: Law) -> list[str]:
-    """Latents that a conditional law draws from the model itself, not from what it is given: the
-    style of its output.
-    """
+    """Latents that a conditional law draws from the model itself: the style of its output."""
     return [t.of[0] for t in law.terms if t.of[0] not in model.observed and t.head != "q"]
 
 

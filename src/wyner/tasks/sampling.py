@@ -236,10 +236,10 @@ def encode(
     """
     given = {**(given or {}), **arrays}
     values = given_values(model, given, "encode")
-    can = "; ".join(f"({s})" for s in inferable(model))
-    where, law = must(
-        inference_law(model, values), model, f"encode ({show(values)})", f"it can encode {can}"
-    )
+    why = f"it can encode {'; '.join(f'({s})' for s in inferable(model))}"
+    if len(model.observed) > 2:
+        why += "; models with experts encode any subset, such as WynerVAE(posterior='experts')"
+    where, law = must(inference_law(model, values), model, f"encode ({show(values)})", why)
     latents = [v for v in law.variables if v not in model.observed]
     with asking(model, seed):
         found = posterior(model, law, where, values, latents, not draws)

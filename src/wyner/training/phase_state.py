@@ -11,7 +11,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from wyner.errors import Diverged, OptionError, unknown
+from wyner.errors import Diverged, OptionError, refuse_unknown
 from wyner.models.base import Model
 from wyner.objectives.phases import Phase
 from wyner.schedules import learning_rate
@@ -65,8 +65,7 @@ class PhaseState:
         """Factors and features that this phase trains, by name."""
         model, phase, freeze = self.model, self.phase, self.settings.freeze
         known = [*model.factors, *model.features]
-        if unheard := [name for name in freeze if name not in known]:
-            raise OptionError(f"freeze: {unknown('factor', unheard[0], known)}")
+        refuse_unknown("factor", freeze, known, "freeze")
         factors, features = phase.train or (), list[str]()
         if phase.train is None:
             factors = tuple(f for f in self.program.used if f not in phase.freeze)
@@ -133,9 +132,7 @@ class PhaseState:
 
     @torch.no_grad()
     def evaluate(self, rows: Rows, block: int = 1000) -> dict[str, float]:
-        """Mean loss and terms over validation rows, with final weights and always the same
-        noise.
-        """
+        """Mean loss and terms over validation rows, with final weights and the same noise."""
         self.model.eval()
         self.anneal(1.0)
         weights = self.weights(1.0)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from wyner.errors import OptionError, unknown
+from wyner.errors import OptionError, refuse_unknown
 from wyner.schedules import Schedule, learning_rate
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true")
@@ -142,17 +142,14 @@ class Settings:
                 f"accumulate: expected a divisor of batch_size = {self.batch_size}, so that all"
                 f" parts are equal, got {self.accumulate}"
             )
-        if self.precision not in PRECISIONS:
-            raise OptionError(unknown("precision", self.precision, PRECISIONS))
+        refuse_unknown("precision", self.precision, PRECISIONS)
         learning_rate(self.schedule)
 
     @classmethod
     def of(cls, options: dict[str, Any]) -> Settings:
         """Settings from options by name; unknown names are errors with the nearest known one."""
         known = {f.name for f in dataclasses.fields(cls)}
-        for name in options:
-            if name not in known:
-                raise OptionError(unknown("setting", name, known))
+        refuse_unknown("setting", options, known)
         try:
             return cls(**options)
         except TypeError as e:

@@ -17,9 +17,10 @@ from wyner.experiments import grammar
 from wyner.experiments.figures import draw_all, lambdas
 from wyner.experiments.figures.curves import curve
 from wyner.experiments.figures.lambdas import lambda_of
-from wyner.experiments.results import Facts, Results, as_json
+from wyner.experiments.results import Results, as_json
 from wyner.experiments.store import Cell
 from wyner.experiments.table import markdown
+from wyner.report.facts import Facts
 from wyner.report.samples import sample_sheets
 
 STUDY = """

@@ -57,9 +57,7 @@ def _chart(found: Results, data: Data, rows: Sequence[Row], name: str, thin: str
 
 
 def curves(found: Results, data: Data, rows: Sequence[Row], aside: Sequence[str] = ()) -> Files:
-    """Joint nll, conditional nll (without the rows `aside`, which are far off), information in
-    z.
-    """
+    """Joint nll, conditional nll (without the rows `aside`, far off), information in z."""
     near = [r for r in rows if r.slug not in aside]
     made = [_chart(found, data, rows, "nll_joint")]
     made += [_chart(found, data, near, "nll_conditional")] if near else []

@@ -8,6 +8,7 @@ from typing import Any
 
 from wyner.data import Dataset
 from wyner.experiments.questions.base import Column, Question
+from wyner.report.estimates import inside
 
 TITLES = {"J": "J", "I": "I", "C_GK": "C_GK"}
 
@@ -33,9 +34,3 @@ class Estimates(Question):
                 out |= {k: e["value"], f"{k}_error": e["value"] - e["truth"]}
                 out[f"{k}_inside"] = float(inside(e))
         return out
-
-
-def inside(estimate: Mapping[str, Any]) -> bool:
-    """Whether the interval of an estimate holds the truth."""
-    low, high = estimate["interval"]
-    return low - 1e-9 <= estimate["truth"] and (high is None or estimate["truth"] <= high + 1e-9)
