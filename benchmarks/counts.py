@@ -1,6 +1,6 @@
 """Held-out likelihood of RNA counts beside surface proteins: families of counts and Gaussians.
 
-    WYNER_DATA_DIR=... python benchmarks/counts.py       # about five minutes of one core
+    WYNER_DATA_DIR=... python benchmarks/counts.py       # about two and a half minutes of one core
 
 500 cells, 1,000 genes, 49 proteins (CITE-seq of blood, `omics/citefuse_pbmc500.npz`). MVAE with
 one latent of both views; the arms differ in the family of the genes alone. Gaussians on log1p are

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from wyner.errors import DataError, OptionError, unknown
+from wyner.errors import DataError, refuse_unknown, unknown
 from wyner.variables import Binary, Categorical, Counts, Mixed, Positive, Real, Space
 
 SPACES: dict[str, Callable[[int], Space]] = {
@@ -152,11 +152,8 @@ def kinds(
             kind does not allow. OptionError: an unknown name or kind.
     """
     columns, given = _by_name(table, names), dict(given or {})
-    for name, kind in given.items():
-        if name not in columns:
-            raise OptionError(f"given: {unknown('column', name, columns)}")
-        if kind not in KINDS:
-            raise OptionError(f"given: {name}: {unknown('kind', kind, KINDS)}")
+    refuse_unknown("column", given, columns, "given")
+    refuse_unknown("kind", given.values(), KINDS, "given")
     found = (
         _as_told(name, values, given[name]) if name in given else _kind(name, values)
         for name, values in columns.items()
