@@ -530,7 +530,7 @@ def _table(numbers: list[Any]) -> None:
         error = f" +- {n.error:.3f}" if n.error is not None else ""
         table.add_row(
             n.name,
-            f"{n.value:.3f}{error}",
+            f"{n.value:.3f}{error}" + (f"\n({n.mark})" if n.mark else ""),
             n.unit,
             f"{n.reference_name} {n.reference:.3f}" if n.reference is not None else "",
             n.how,
