@@ -492,8 +492,9 @@ def _table(numbers: list[Any]) -> None:
         column.no_wrap = column is not table.columns[0]
     for n in numbers:
         error = f" +- {n.error:.3f}" if n.error is not None else ""
+        mark = f"\n({n.mark})" if n.mark else ""
         against = f"{n.reference_name} {n.reference:.3f}" if n.reference is not None else ""
-        table.add_row(n.name, f"{n.value:.3f}{error}", n.unit, against, n.how)
+        table.add_row(n.name, f"{n.value:.3f}{error}{mark}", n.unit, against, n.how)
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 

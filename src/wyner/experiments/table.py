@@ -14,6 +14,7 @@ from wyner.experiments.study import Row, Value
 from wyner.metrics.spread import Spread, spread, trimmed
 from wyner.report import estimates as pages
 from wyner.report.markdown import filled
+from wyner.tasks.likelihood import ENOUGH
 
 CAPTION = "{source}. Data: {data} {questions}Mean ± standard deviation over seeds, in nats per row."
 LUCK = (
@@ -103,7 +104,8 @@ def columns(
         for k in names:
             if k in known:
                 n = known[k].digits if digits is None else digits
-                line += cell(found.spread(row.slug, k), row.published.get(k), n)
+                now = cell(found.spread(row.slug, k), row.published.get(k), n)
+                line += now if cells in ("published", "errors") else _marked(found, row, k, now)
             else:
                 line.append(SPECIAL[k](found, row) if k in SPECIAL else _tag(row, k))
         body.append(line)
@@ -115,6 +117,16 @@ def columns(
     first = {k: found.spread(shown[0].slug, k) for c in models for k in c.metrics}
     after = after.format(**{k: s.mean for k, s in first.items() if s is not None})
     return "\n\n".join(t for t in (text, filled(head, body), after) if t)
+
+
+def _marked(found: Results, row: Row, name: str, cells: list[str]) -> list[str]:
+    """Our number with what it lacks: effective samples, or rows."""
+    ess = spread(found.values(row.slug, f"{name}_ess"))
+    if ess and ess.mean < ENOUGH:
+        return [f"{cells[0]} (unreliable, ESS {ess.mean:.1f})", *cells[1:]]
+    if any(found.values(row.slug, f"{name}_capped")):
+        return [f"{cells[0]} (or more: at its cap)", *cells[1:]]
+    return cells
 
 
 def _slash(ours: Spread | None, theirs: Value | None, n: int) -> list[str]:

@@ -95,4 +95,5 @@ class Information(Question):
 
     def answer(self, model: Any, data: Dataset, part: str, seed: int = 0) -> dict[str, Any]:
         rows = held_out(data, part, self.rows, model)
-        return model.common_information(**rows, limit=2000, seed=seed)
+        found = model.common_information(**rows, limit=2000, seed=seed)
+        return {**found, **{f"{k}_capped": 1.0 for k in getattr(found, "capped", ())}}
