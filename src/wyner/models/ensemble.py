@@ -24,6 +24,7 @@ from wyner.families.distributions import Normal
 from wyner.math import log_mean_exp
 from wyner.models.base import Model
 from wyner.seeds import TASK, mix
+from wyner.tasks.information import Measured
 from wyner.tasks.inputs import given_values
 from wyner.tasks.likelihood import Likelihood
 from wyner.variables import Real
@@ -175,9 +176,8 @@ class Ensemble(Model):
             each[0], value=like_input(value, example), ess=like_input(ess, example)
         )
 
-    def common_information(self, *args: Any, **options: Any) -> dict[str, float]:
-        each = [m.common_information(*args, **options) for m in self.members]
-        return {k: sum(e[k] for e in each) / len(each) for k in each[0]}
+    def common_information(self, *args: Any, **options: Any) -> Measured:
+        return Measured.mean_of([m.common_information(*args, **options) for m in self.members])
 
 
 def _encoded(model: Model, rows: Mapping[str, Any]) -> dict[str, Distribution]:

@@ -45,6 +45,20 @@ class Measured(dict[str, float]):
             for k, v in rows.items()
         }
 
+    @classmethod
+    def mean_of(cls, each: Sequence[Measured]) -> Measured:
+        """The mean over members of an ensemble, which see the same rows.
+
+        The error is that over the rows, on average, and that of a mean of members.
+        """
+        found, m = cls({}, sorted({k for e in each for k in e.capped}), each[0].rows), len(each)
+        for k in each[0]:
+            values = torch.tensor([e[k] for e in each], dtype=torch.float64)
+            found[k] = float(values.mean())
+            between = float(values.var()) / m if m > 1 else 0.0
+            found.errors[k] = math.sqrt(sum(e.errors[k] ** 2 for e in each) / m + between)
+        return found
+
     @property
     def intervals(self) -> dict[str, tuple[float, float]]:
         """95 % by the normal law of a mean over rows."""
