@@ -86,11 +86,11 @@ def fit(
             program and answer as one `Ensemble`, of which `model` gets the first (of a table each
             sets aside another part of the rows); `probe_every`, epochs between calls of the probe
             (0 for the one at the end); `progress`, whether to show a bar, or lines where there is
-            no terminal; `loggers` of Lightning Fabric (by default TensorBoard in the run's folder, if it is
-            installed); `about`, anything to keep in the run's configuration; and for a grid
-            `launcher`: "batched" (small models as one program), "sequential", "auto" (batched where
-            it can be) or "ray" (one task a point, on the machines of a Ray cluster that share the
-            file system; needs `wyner[ray]`).
+            no terminal; `loggers` of Lightning Fabric (by default TensorBoard in the run's folder,
+            if it is installed); `about`, anything to keep in the run's configuration; and for a
+            grid `launcher`: "batched" (small models as one program), "sequential", "auto" (batched
+            where it can be) or "ray" (one task a point, on the machines of a Ray cluster that share
+            the file system; needs `wyner[ray]`).
 
     Returns:
         A `Run` with `.model`, `.history` (logged rows) and `.folder`. Of a grid: those of the
