@@ -63,8 +63,8 @@ def fit(
         grid: `{"seed": range(10), "lam": [0.0, 0.05]}` (all combinations) or a list of points
             `[{"seed": 0, "lam": 0.1}, ...]`; the names are settings or arguments of the model. Each
             point gets a model of its own with fresh weights, made from `model`'s arguments or by
-            `model(**point)` if that is a function, and equals the single run of its point, but for
-            rounding in float32.
+            `model(**point)` if that is a function, and equals the single run of its point from the
+            same weights, but for rounding in float32.
         probe: `probe(model) -> {name: number}`, called every `probe_every` epochs of the main phase
             and at its end, without gradients, on the model in evaluation mode; the numbers become
             rows of the history with `split` "probe". With `keep="name"` (the highest is best) or
