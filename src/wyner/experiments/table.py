@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from wyner.experiments import estimates
+from wyner.experiments import calibration, estimates
 from wyner.experiments.claims import RULE
 from wyner.experiments.markdown import filled
 from wyner.experiments.questions import NLL, Likelihood
@@ -316,6 +316,10 @@ KINDS: dict[str, Callable[..., str]] = {
     "estimates": estimates.estimates,
     "misses": estimates.misses,
     "seconds": estimates.seconds,
+    "calibrated": calibration.checks,
+    "coverage": calibration.coverage,
+    "nothing": calibration.nothing,
+    "each": calibration.by_task,
 }
 TITLES = dict(
     published="Beside the published values",
@@ -330,6 +334,10 @@ TITLES = dict(
     estimates="{quantity} from {n} pairs",
     misses="Failures",
     seconds="Seconds",
+    calibrated="What it should show",
+    coverage="Intervals that hold the truth, at every number of pairs",
+    nothing="Where there is nothing",
+    each="{quantity} of every task: coverage; median width; mean error",
 )
 USUAL: tuple[Mapping[str, Any], ...] = tuple(
     {"kind": k} for k in ("published", "others", "numbers", "claims", "chosen")

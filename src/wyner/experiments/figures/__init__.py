@@ -10,11 +10,21 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from wyner.data import Dataset
-from wyner.experiments.figures import clouds, curves, estimates, hits, lambdas, rates, sheets
+from wyner.experiments.figures import (
+    clouds,
+    coverage,
+    curves,
+    estimates,
+    hits,
+    lambdas,
+    rates,
+    sheets,
+)
 from wyner.experiments.results import Results
 
 FIGURES: dict[str, Callable[..., Iterator[tuple[str, bytes]]]] = {
     "curves": curves.curves,
+    "coverage": coverage.coverage,
     "crowded": curves.crowded,
     "scatter": clouds.scatter,
     "completions": clouds.completions,
