@@ -137,17 +137,17 @@ def test_j_of_small_tables_by_extrapolation(p, truth):
 
 def test_the_error_of_j_is_its_deviation_over_samples():
     p, n = flips(0.2), 4000
-    found = [relaxed.solve(draws(p, n, s) / n) for s in range(40)]
+    found = [relaxed.solve(draws(p, n, s) / n) for s in range(20)]
     spread = np.std([f.value for f in found], ddof=1)
-    assert found[0].error(n) == pytest.approx(spread, rel=0.35)  # a deviation of 40: 11 percent
+    assert found[0].error(n) == pytest.approx(spread, rel=0.45)  # a deviation of 20: 16 percent
 
 
 def test_intervals_of_a_table_hold_its_source():
     p, n = flips(0.25), 300
     mutual, wyner = symmetric_binary(0.25)
-    found = [categories.describe(draws(p, n, s), s) for s in range(20)]
-    assert sum(low <= mutual <= high for low, high in (f.mutual.interval for f in found)) >= 17
-    assert sum(low <= wyner <= high for low, high in (f.wyner.interval for f in found)) >= 17
+    found = [categories.describe(draws(p, n, s), s) for s in range(10)]
+    assert sum(low <= mutual <= high for low, high in (f.mutual.interval for f in found)) >= 9
+    assert sum(low <= wyner <= high for low, high in (f.wyner.interval for f in found)) >= 9
     assert all(f.common.value == 0 for f in found)
     sparse = categories.describe(draws(np.full((20, 20), 1 / 400), 200, 0), 0, excess=0.01)
     assert not sparse.dense

@@ -44,9 +44,9 @@ def test_five_independent_columns_a_side(seed):
 def test_j_of_a_weak_gaussian_pair(n):
     """Intervals missed in 4 of 12, 5 of 6, 1 of 5."""
     task = tasks.gaussian_task("half", [0.5])
-    found = [cheap(*task.sample(n, s), seed=s) for s in range(6)]
-    assert sum(f.best("J").holds(task.wyner) for f in found) >= 5
-    assert sum(f.best("I").holds(task.mutual) for f in found) >= 5
+    found = [cheap(*task.sample(n, s), seed=s) for s in range(4)]
+    assert sum(f.best("J").holds(task.wyner) for f in found) >= 3
+    assert sum(f.best("I").holds(task.mutual) for f in found) >= 3
 
 
 @pytest.mark.parametrize(
@@ -145,9 +145,9 @@ def test_twenty_rows_are_enough_to_say_something():
 
 def test_many_rows_are_drawn_from():
     rng = np.random.default_rng(6)
-    x = rng.normal(size=(40_000, 5))
-    y = 0.6 * x + 0.8 * rng.normal(size=(40_000, 5))
+    x = rng.normal(size=(25_000, 2))
+    y = 0.6 * x + 0.8 * rng.normal(size=(25_000, 2))
     found = cheap(x, y)
     assert found.n == 20_000
-    assert "20000 of 40000 rows were drawn" in str(found)
-    assert found.best("J").holds(5 * math.atanh(0.6))
+    assert "20000 of 25000 rows were drawn" in str(found)
+    assert found.best("J").holds(2 * math.atanh(0.6))

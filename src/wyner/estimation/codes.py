@@ -18,8 +18,8 @@ from wyner.estimation.samples import Side
 SUBSET, SMALLEST, SHARE, STRAY, ROUND, GAP, CLEAR = 1500, 4, 40, 0.35, 0.999, 2.0, 0.99
 """Rows that blobs are found on; rows of a blob, at least, and as a share; rows that may belong to
 none; share of rows nearest to the middle of their own blob from which the middles are the blobs."""
-SHUFFLES, ROWS = 99, 6000
-"""Of the tests."""
+SHUFFLES, ROWS, AGAINST = 99, 6000, ("lines", "waves-1", "levels")
+"""Of the tests; features of the other side."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def complete(x: Side, y: Side, a: Codes, b: Codes, seed: int) -> float:
         features = {"within": _within(inner.values, groups)}
         against = blocks(other.rows(rows), seed)
         against["levels"] = np.eye(other_code.levels)[other_code.values[rows]]
-        against = {k: _within(v, groups) for k, v in against.items() if not k.startswith("waves-0")}
+        against = {k: _within(against[k], groups) for k in AGAINST if k in against}
         orders = [_shuffled(groups, rng) for _ in range(SHUFFLES)]
         parts.append(compare(features, {"levels": np.hstack(list(against.values()))}, orders))
     if not parts:

@@ -4,7 +4,6 @@ For any T(x,y), I(X;Y) >= E T(X,Y) - log E T(X,Y') with Y' drawn apart from X (D
 1983); on rows that T has not seen it errs by sampling only. T is the log density ratio
 
     lines      of a Gaussian pair with the correlations of one half (normal scores, indicators)
-    waves      the same of lines and random Fourier features
     cells      of a table of quantile bins or clusters, smoothed towards independence
 """
 
@@ -21,9 +20,10 @@ from wyner.estimation.independence import blocks
 from wyner.estimation.samples import Sample, Side
 from wyner.estimation.table import count
 
-BINS = 12
-KEPT = {"lines": ("lines", "levels"), "waves": ("lines", "levels", "waves-1")}
-"""Blocks of features that a critic sees."""
+BINS, WIDE = 12, 4
+"""Bins or clusters of a side; rows for each column from which the first critic is fitted."""
+LINEAR = ("lines", "levels")
+"""Blocks of features that the first critic sees."""
 Halves = tuple[np.ndarray, np.ndarray]
 
 
@@ -34,11 +34,8 @@ class HeldOut:
         one, two = sample.halves()
         self.folds: tuple[Halves, Halves] = (one, two), (two, one)
         x, y = blocks(sample.x, sample.seed), blocks(sample.y, sample.seed + 7)
-        self.features = {}
-        for name, keep in KEPT.items():
-            a, b = (np.hstack([v for k, v in f.items() if k in keep]) for f in (x, y))
-            if 4 * (a.shape[1] + b.shape[1]) < len(a):
-                self.features[name] = a, b
+        a, b = (np.hstack([v for k, v in f.items() if k in LINEAR]) for f in (x, y))
+        self.features = (a, b) if WIDE * (a.shape[1] + b.shape[1]) < len(a) else None
         k = int(np.clip(math.sqrt(len(one) / 5), 2, BINS))
         sides = sample.x, sample.y
         self.bins = [
@@ -53,10 +50,10 @@ class HeldOut:
             order: of the rows of y, for what chance would show.
         """
         order = np.arange(sum(map(len, self.folds[0]))) if order is None else order
-        found = {}
-        for name, (a, b) in self.features.items():
-            found[name] = Bound.mean(*(_ratio(a, b[order], *fold) for fold in self.folds))
-        cells = []
+        found, cells = {}, []
+        if self.features is not None:
+            a, b = self.features
+            found["lines"] = Bound.mean(*(_ratio(a, b[order], *fold) for fold in self.folds))
         for fold, ((a, ka), (b, kb)) in zip(self.folds, self.bins, strict=True):
             cells.append(_cells(a, b[order], ka, kb, *fold))
         return found | {"cells": Bound.mean(*cells)}

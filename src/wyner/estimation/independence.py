@@ -5,7 +5,7 @@ widths (any shape: Rahimi and Recht 2007), indicators of categories. The statist
 
     || F_x' F_y ||^2      of two blocks: the sum of squared canonical correlations, or HSIC (Gretton
                           et al. 2005) with the kernels that the features stand for
-    max |F_x' F_y|        of the normal scores: one pair of columns among many
+    max |F_x' F_y|        of one pair of features among many, columns as they are among them
 
 Rows of one side are shuffled, all statistics are taken anew, and the largest of them, in deviations
 from their mean over shuffles, is compared with the largest of every shuffle: the pooled test has
@@ -83,11 +83,12 @@ def blocks(side: Side, seed: int) -> dict[str, np.ndarray]:
         return {"levels": (shown - share) / np.sqrt(share * (1 - share / 2))}
     scores = normal_scores(side.values)
     scores = scores - scores.mean(0)
+    columns = scores[:, :MOST]
     if scores.shape[1] > WIDEST:
         _, turn = np.linalg.eigh(scores.T @ scores)
         scores = scores @ turn[:, : -WIDEST - 1 : -1]
     ridge = scores.shape[1] / len(scores)
-    found = {"lines": spheres(scores, ridge)}
+    found = {"lines": spheres(scores, ridge), "columns": columns}
     for k, width in enumerate(WIDTHS):
         found[f"waves-{width:g}"] = waves(scores, width, seed + k)
     return found
@@ -138,7 +139,8 @@ def _statistics(sx: dict[str, slice], sy: dict[str, slice]) -> dict[str, Statist
     for a, i in sx.items():
         for b, j in sy.items():
             if a == b or "levels" in (a, b):
-                found[f"{a}, {b}"] = partial(_total, rows=i, columns=j)
+                if "columns" not in (a, b):
+                    found[f"{a}, {b}"] = partial(_total, rows=i, columns=j)
                 if a != "waves-1" and b != "waves-1":
                     found[f"{a}, {b}, largest"] = partial(_largest, rows=i, columns=j)
     return found
