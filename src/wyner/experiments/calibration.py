@@ -53,20 +53,19 @@ def coverage(found: Results) -> str:
     for half in HALVES:
         for quantity in ("I", "J"):
             sizes = by_size(answers(found, quantity, half))
-            body.append([f"{quantity}, {half}", *_line(sizes, lambda e: f"{share(e):.3f}")])
+            body.append([f"{quantity}, {half}", *_line(found, sizes, _share)])
     for name in sorted({e["estimator"] for e in every(found)} - {"best"}):
         sizes = by_size(answers(found, "I", estimator=name))
-        body.append([f"I by {name}, both halves", *_line(sizes, lambda e: f"{share(e):.3f}")])
+        body.append([f"I by {name}, tasks that it fits", *_line(found, sizes, _share)])
     return grid(["pooled over tasks", *_heads(found)], body)
 
 
 def nothing(found: Results) -> str:
-    """Independent tasks: how often the interval of J holds 0, and the largest upper end of I."""
+    """Independent tasks: how often the interval of J holds 0."""
     body = []
     for half in HALVES:
         some = [e for e in answers(found, "J", half) if e["truth"] == 0]
-        zero = _line(by_size(some), lambda e: f"{share(e):.3f}")
-        body.append([f"J = 0 inside, {half}", *zero])
+        body.append([f"J = 0 inside, {half}", *_line(found, by_size(some), _share)])
     return grid(["independent tasks", *_heads(found)], body)
 
 
@@ -77,7 +76,8 @@ def by_task(found: Results, quantity: str) -> str:
         mine = answers(found, quantity, half)
         for name in dict.fromkeys(e["task"] for e in mine):
             some = [e for e in mine if e["task"] == name]
-            cells = _line(by_size(some), lambda e: f"{share(e):.2f}; {middle(e)}; {_bias(e)}")
+            text = lambda e: f"{share(e):.2f}; {middle(e)}; {_bias(e)}"
+            cells = _line(found, by_size(some), text)
             body.append([name, half, f"{some[0]['truth']:.3f}", f"{share(some):.3f}", *cells])
     head = ["task", "half", f"true {quantity}", "coverage", *_heads(found)]
     return grid(head, body)
@@ -93,8 +93,13 @@ def _heads(found: Results) -> list[str]:
     return [f"n = {n}" for n in by_size(answers(found, "I"))]
 
 
-def _line(sizes: Mapping[int, Found], text: Callable[[Found], str]) -> list[str]:
-    return [text(some) for some in sizes.values()]
+def _line(found: Results, sizes: Mapping[int, Found], text: Callable[[Found], str]) -> list[str]:
+    every_size = by_size(answers(found, "I"))
+    return [text(sizes[n]) if n in sizes else "" for n in every_size]
+
+
+def _share(some: Found) -> str:
+    return f"{share(some):.3f}"
 
 
 def checks(found: Results, pooled: float = 0.9, single: float = 0.75) -> str:
