@@ -15,10 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from wyner.information.discrete.alternating import fixed_point
+from wyner.information.discrete.decomposition import softmax
 from wyner.information.discrete.relaxed import TINY, Compression
 from wyner.information.discrete.table import entropy, gacs_korner, total_correlation
 
@@ -40,15 +39,15 @@ def bound(p: np.ndarray, price: float = PRICE, seed: int = 0) -> float:
     return max(total_correlation(p), _along(p, [price], seed)[0][0]) if min(p.shape) > 1 else 0.0
 
 
-def _along(p: np.ndarray, prices: Sequence[float], seed: int) -> tuple[list[float], Tensor]:
+def _along(p: np.ndarray, prices: Sequence[float], seed: int) -> tuple[list[float], np.ndarray]:
     """L_lam / lam at falling prices, each from where the last ended, and the last encoder."""
-    levels, generator = min(LEVELS, p.size), torch.Generator().manual_seed(seed)
-    logits = 2 * torch.randn(STARTS, levels, *p.shape, generator=generator, dtype=torch.float64)
-    e, found, program = logits.softmax(1), [], Compression(p, levels, np.ones(STARTS))
+    levels = min(LEVELS, p.size)
+    logits = 2 * np.random.default_rng(seed).normal(size=(STARTS, levels, *p.shape))
+    e, found, program = softmax(logits, 1)[0], [], Compression(p, levels, np.ones(STARTS))
     for price in prices:
-        e = fixed_point(e, torch.from_numpy(p), 1 / price, STEPS, 1e-7)
+        e = fixed_point(e, p, 1 / price, STEPS, 1e-7)
         left, rate, *_ = program.measures(e)
-        cost = rate + left.clamp_min(0) / price
+        cost = rate + left.clip(0) / price
         found.append(float(cost.min()))
     return found, e[int(cost.argmin())]
 
@@ -97,22 +96,22 @@ def solve(p: np.ndarray) -> Solved:
     rough, fine = (2 * b - a for a, b in zip(found, found[1:]))
     top = min(entropy(p.sum(1)), entropy(p.sum(0)))
     value = min(max(fine, found[-1], total), top)
-    influence = _influence(e, torch.from_numpy(p), 4 / PRICE)
+    influence = _influence(e, p, 4 / PRICE)
     unsure = abs(fine - rough)
     return Solved(max(value, total), p, influence, min(p.shape) <= EXACT, unsure)
 
 
-def _influence(e: Tensor, table: Tensor, g: float) -> np.ndarray:
+def _influence(e: np.ndarray, table: np.ndarray, g: float) -> np.ndarray:
     """Derivative of F in p(x,y) at a fixed encoder, which is best there (envelope theorem).
 
     sum_z e(z|x,y) [ (1+g) log e + (g-1) log q(z) - g log q(z|x) - g log q(z|y) ] + g log
     p(x,y) / (p(x) p(y))
     """
     joint = e * table
-    log = lambda t: t.clamp_min(TINY).log()
-    qz = joint.sum((1, 2), keepdim=True)
-    qx = joint.sum(2, keepdim=True) / table.sum(1, keepdim=True)
-    qy = joint.sum(1, keepdim=True) / table.sum(0, keepdim=True)
+    log = lambda t: np.log(np.maximum(t, TINY))
+    qz = joint.sum((1, 2), keepdims=True)
+    qx = joint.sum(2, keepdims=True) / table.sum(1, keepdims=True)
+    qy = joint.sum(1, keepdims=True) / table.sum(0, keepdims=True)
     price = (1 + g) * log(e) + (g - 1) * log(qz) - g * (log(qx) + log(qy))
-    alone = table.sum(1, keepdim=True) * table.sum(0, keepdim=True)
-    return ((e * price).sum(0) + g * log(table / alone)).numpy()
+    alone = table.sum(1, keepdims=True) * table.sum(0, keepdims=True)
+    return (e * price).sum(0) + g * log(table / alone)

@@ -9,10 +9,9 @@ from statistics import median
 from typing import Any
 
 from wyner.estimation.tasks import task
-from wyner.experiments.estimates import every, pick
-from wyner.experiments.markdown import grid
-from wyner.experiments.questions.estimates import inside
 from wyner.experiments.results import Results
+from wyner.report.estimates import inside, pick
+from wyner.report.markdown import grid
 
 HALVES = ("development", "test")
 Found = Sequence[Mapping[str, Any]]
@@ -20,7 +19,7 @@ Found = Sequence[Mapping[str, Any]]
 
 def answers(found: Results, quantity: str, half: str = "", estimator: str = "best") -> Found:
     """The answers of one half of the tasks, or of both."""
-    some = pick(every(found), estimator, quantity)
+    some = pick(found.estimates, estimator, quantity)
     return [e for e in some if half in ("", task(e["task"]).half)]
 
 
@@ -54,7 +53,7 @@ def coverage(found: Results) -> str:
         for quantity in ("I", "J"):
             sizes = by_size(answers(found, quantity, half))
             body.append([f"{quantity}, {half}", *_line(found, sizes, _share)])
-    for name in sorted({e["estimator"] for e in every(found)} - {"best"}):
+    for name in sorted({e["estimator"] for e in found.estimates} - {"best"}):
         sizes = by_size(answers(found, "I", estimator=name))
         body.append([f"I by {name}, tasks that it fits", *_line(found, sizes, _share)])
     return grid(["pooled over tasks", *_heads(found)], body)
@@ -126,9 +125,9 @@ def checks(found: Results, pooled: float = 0.9, single: float = 0.75) -> str:
             add(text, worst[0] >= 0.95, f"least {worst[0]:.3f}, n = {worst[1]}")
     cells = Counter[tuple]()
     values: dict[tuple, dict[str, float]] = {}
-    for e in pick(every(found), "best", "I") + pick(every(found), "best", "J"):
+    for e in pick(found.estimates, "best", "I") + pick(found.estimates, "best", "J"):
         values.setdefault((e["task"], e["n"], e["seed"]), {})[e["quantity"]] = e["value"]
-    for e in pick(every(found), "best", "C_GK"):
+    for e in pick(found.estimates, "best", "C_GK"):
         i, j = (values[e["task"], e["n"], e["seed"]][q] for q in "IJ")
         cells[e["value"] <= i + 1e-9 and i <= j + 1e-9,] += 1
     add("C_GK <= I <= J in every cell", not cells[False,], f"{cells[True,]} cells")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from wyner.canvas import FAINT, LINES, dress, figure, legend
 from wyner.experiments.calibration import HALVES, answers, by_size, share
-from wyner.experiments.estimates import every
 from wyner.experiments.figures.files import Data, Files, files
 from wyner.experiments.results import Results
 from wyner.experiments.study import Row
@@ -28,7 +27,7 @@ def coverage(found: Results, data: Data, rows: Sequence[Row]) -> Files:
         ax.axhline(0.95, color=FAINT, linewidth=0.8)
         for half in HALVES:
             _draw(ax, found, quantity, half, "best", LINES[0], STYLES[half], f"wyner, {half} tasks")
-    names = sorted({e["estimator"] for e in every(found)} - {"best"})
+    names = sorted({e["estimator"] for e in found.estimates} - {"best"})
     for k, name in enumerate(names):
         _draw(left, found, "I", "", name, LINES[k + 1], "-", f"{name} (tasks that it fits)")
     left.set_ylim(-0.03, 1.03)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from wyner.data import Dataset
-from wyner.errors import OptionError, unknown
+from wyner.errors import OptionError, refuse_unknown
 from wyner.estimation.answer import QUANTITIES
 from wyner.estimation.estimate import estimate, row_as_json
 from wyner.estimation.samples import LEAST
@@ -39,8 +39,7 @@ class Estimate(Trainer):
 
     def check(self, row: Row, source: Mapping[str, Any]) -> None:
         sizes = row.model.get("sizes", ())
-        if other := sorted(set(row.model) - {*KNOWN, "name"}):
-            raise OptionError(f"{row.slug}: {unknown('option of a task', other[0], KNOWN)}")
+        refuse_unknown("option of a task", row.model, ("name", *KNOWN), row.slug)
         task(row.model.get("task", row.slug))
         if not sizes or min(sizes) < LEAST:
             raise OptionError(f"{row.slug}: expected sizes of at least {LEAST} pairs, got {sizes}")
