@@ -225,15 +225,8 @@ def test_weights_scale_gradients_and_zero_stops_them():
 
 
 def test_shared_image_features_get_gradients_from_every_encoder():
-    model = WynerVAE(
-        x=Image(1, 8, 8),
-        y=Real(2),
-        z=2,
-        u=1,
-        v=1,
-        alpha=1.0,
-        networks=Convolutional(hidden=(8,), width=2, blocks=1),
-    )
+    sizes, networks = dict(z=2, u=1, v=1), Convolutional(hidden=(8,), width=2, blocks=1)
+    model = WynerVAE(x=Image(1, 8, 8), y=Real(2), **sizes, networks=networks, alpha=1.0)
     reached = grads(model, model.objective)
     assert {n for n, _ in model.named_parameters() if n.startswith("features.x.")} <= reached
     features = [op for op in model.objective.plan.ops if op.kind == "feature"]

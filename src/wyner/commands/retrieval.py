@@ -1,6 +1,4 @@
-"""Retrieval from files: the command `wyner retrieve`. Pictures or arrays in, a table and a sheet of
-pictures out.
-"""
+"""The command `wyner retrieve`: pictures or arrays in, a table and a sheet of pictures out."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from wyner.data.photos import Album
-from wyner.errors import DataError, OptionError, RunError, TaskError, unknown
+from wyner.errors import DataError, OptionError, RunError, TaskError, refuse_unknown
 from wyner.files import write_bytes, write_json
 from wyner.models import Model
 from wyner.models.stored import load
@@ -242,8 +240,7 @@ def _array(path: Path, modality: str) -> np.ndarray:
             found: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
         else:
             with np.load(path, allow_pickle=False) as z:
-                if modality not in z.files:
-                    raise DataError(f"{path}: {unknown('array', modality, z.files)}")
+                refuse_unknown("array", modality, z.files, str(path), DataError)
                 found = z[modality]
     except DataError:
         raise

@@ -28,8 +28,7 @@ def sample_run(
     """Arrays from a trained model, written to an `.npz` file.
 
     Without `given`: n pairs. With it: n translations a row, one restyled row with `like`, or
-        reconstructions. Arrays are on
-    the scale that the model was trained on.
+    reconstructions. Arrays are on the scale that the model was trained on.
 
     Returns:
         Shapes by name.

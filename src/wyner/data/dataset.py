@@ -4,7 +4,7 @@ exist.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,6 +80,17 @@ class Dataset:
             for k, v in getattr(self, part).items()
             if k in self.spaces
         }
+
+    def complete(
+        self, names: Collection[str], part: str = "test", rows: int | None = None
+    ) -> dict[str, np.ndarray]:
+        """The first `rows` rows of one part that have all of these modalities (`x_mask` is 1)."""
+        arrays = getattr(self, part)
+        masks = [np.asarray(arrays[m]).ravel() > 0 for k in names if (m := f"{k}_mask") in arrays]
+        if not masks or np.all(masks):
+            return {k: v for k, v in self.pairs(part, rows).items() if k in names}
+        kept = np.flatnonzero(np.all(masks, 0))[:rows]
+        return {k: _unit(v[kept], self.spaces[k]) for k, v in arrays.items() if k in names}
 
     def __str__(self) -> str:
         sizes = ", ".join(f"{_rows(getattr(self, k))} {k}" for k in PARTS)

@@ -43,12 +43,10 @@ def run(
         The run and its numbers.
     """
     dataset = dataset or experiment.load()
-    model = experiment.build(dataset)
-    settings = dict(experiment.fit)
+    model, settings = experiment.build(dataset), dict(experiment.fit)
     about = {"data": dataset.source, "experiment": experiment.as_dict()}
-    trained = fit(
-        model, dataset, out=out, resume=resume, progress=progress, about=about, **settings
-    )
+    how: dict[str, Any] = dict(out=out, resume=resume, progress=progress, about=about)
+    trained = fit(model, dataset, **how, **settings)
     numbers = _finish(Path(out), trained.model, dataset, experiment.evaluate, report)
     return trained, numbers
 
@@ -68,14 +66,13 @@ def evaluate_run(
         RunError: no run, or one whose data are not known.
     """
     folder = Path(folder)
-    config = read_config(folder)
-    about = config.get("about", {})
+    about = read_config(folder).get("about", {})
     source = {"name": data} if data else about.get("data")
     if not source:
         raise RunError(f"{folder} does not say what it was trained on; name the data with --data")
     model, dataset = load_model(folder), load(**source)
-    options = {**about.get("experiment", {}).get("evaluate", {})}
-    options |= {k: v for k, v in {"samples": samples, "rows": rows}.items() if v is not None}
+    asked = {k: v for k, v in {"samples": samples, "rows": rows}.items() if v is not None}
+    options = about.get("experiment", {}).get("evaluate", {}) | asked
     return _finish(folder, model, dataset, options, report)
 
 
@@ -88,15 +85,11 @@ def _finish(
         from wyner.report import write_report
 
         config, history = read_config(folder), read_history(folder)
-        about = {
-            "command": config.get("command", command()),
-            "seed": config.get("fit", {}).get("seed"),
-            "epochs": config.get("fit", {}).get("epochs"),
-            "seconds": history[-1]["seconds"] if history else None,
-            "parameters": sum(p.numel() for p in model.parameters()),
-            "versions": config.get("versions", {}),
-            "fit": config.get("fit", {}),
-            "folder": folder.name,
-        }
+        settings = config.get("fit", {})
+        about = {k: settings.get(k) for k in ("seed", "epochs")}
+        about |= dict(fit=settings, versions=config.get("versions", {}), folder=folder.name)
+        about["command"] = config.get("command", command())
+        about["seconds"] = history[-1]["seconds"] if history else None
+        about["parameters"] = sum(p.numel() for p in model.parameters())
         write_report(folder, model, dataset, history, numbers, about)
     return numbers

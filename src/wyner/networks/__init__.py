@@ -15,6 +15,7 @@ from wyner.networks.builders import (
 )
 from wyner.networks.conv import OuterDecoder, OuterEncoder, UpsampledDecoder
 from wyner.networks.critics import Critics
+from wyner.networks.encoding import Encoding, encoding
 from wyner.networks.grouped import Grouped, merged
 from wyner.networks.image_critic import ImageCritics
 from wyner.networks.mlp import MLP, PerValue
@@ -37,6 +38,7 @@ __all__ = [
     "CodeEncoder",
     "Convolutional",
     "Critics",
+    "Encoding",
     "Grouped",
     "ImageCritics",
     "MLPs",
@@ -53,6 +55,7 @@ __all__ = [
     "Trunks",
     "Upsampled",
     "UpsampledDecoder",
+    "encoding",
     "flattened",
     "freeze",
     "merged",

@@ -1,6 +1,4 @@
-"""Arrays at the edge of a task: NumPy or PyTorch in, checked and moved to the model; the same kind
-out.
-"""
+"""Arrays at the edge of a task: NumPy or PyTorch in, checked and moved; the same kind out."""
 
 from __future__ import annotations
 
@@ -11,18 +9,21 @@ import torch
 from torch import Tensor
 
 from wyner.arrays import Array, to_tensor
-from wyner.errors import DataError, ShapeError, TaskError, unknown
+from wyner.errors import DataError, ShapeError, TaskError, refuse_unknown
 from wyner.laws import System
 from wyner.seeds import TASK, mix
 
 
 @contextmanager
 def asking(model: System, seed: int | None = None) -> Iterator[torch.device]:
-    """Evaluation mode, no gradients, and random numbers from `seed` that leave the caller's stream
-    untouched.
-    """
+    """Evaluation mode, no gradients, and draws from `seed` that leave the caller's stream."""
     training = model.training
     like = next(model.parameters())
+    if like.dtype not in (torch.float32, torch.float64):
+        raise TaskError(
+            f"{model.title} has weights in {like.dtype}; tasks need float32 or float64: call"
+            " model.float() first"
+        )
     cuda = [like.device] if like.device.type == "cuda" else []
     model.eval()
     try:
@@ -48,8 +49,7 @@ def given_values(model: System, arrays: Mapping[str, Array], what: str) -> dict[
     like = next(model.parameters())
     out: dict[str, Tensor] = {}
     for name, array in arrays.items():
-        if name not in model.observed:
-            raise TaskError(f"{what}: {unknown('modality', name, model.observed)}")
+        refuse_unknown("modality", name, model.observed, what, TaskError)
         space = model.observed[name]
         value = space.prepare(to_tensor(array, name), name).to(like.device, like.dtype)
         if value.ndim != len(space.event_shape) + 1:
@@ -71,8 +71,6 @@ def given_values(model: System, arrays: Mapping[str, Array], what: str) -> dict[
 
 
 def block_rows(model: System) -> int:
-    """How many rows a task evaluates at a time, so that memory stays bounded (about 2^23 numbers in
-    the widest layer).
-    """
+    """Rows that are evaluated at a time: about 2^23 numbers in the widest layer."""
     largest = max(s.size for s in model.observed.values())
     return max(256, 2**23 // max(512, 16 * largest))

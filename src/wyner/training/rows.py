@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from wyner.arrays import to_tensor
-from wyner.errors import DataError, unknown
+from wyner.errors import DataError, refuse_unknown
 from wyner.ragged import Ragged, bucketed
 from wyner.variables import Real, Sequence, check_finite, unit
 
@@ -24,6 +24,9 @@ Batch = tuple[Tensors, Tensors | None]
 """Values `(B, *event)` and masks `(B,)` by modality; no masks if all rows are complete."""
 EXTRA = ("label", "labels")
 """Arrays that may stand beside the modalities and are not trained on."""
+
+RAW = 10.0
+"""Means or standard deviations above which columns are raw: nobody has standardised them."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +125,7 @@ def rows_of(
         ShapeError: wrong trailing axes.
     """
     known = {*model.observed, *(f"{k}_mask" for k in model.observed), *EXTRA}
-    for name in data:
-        if name not in known:
-            raise DataError(f"{what}: {unknown('array', name, known)}")
+    refuse_unknown("array", data, known, what, DataError)
     if missing := [k for k in needs if k not in data]:
         raise DataError(
             f"{what}: {model.title} needs {', '.join(needs)}; {', '.join(missing)} is missing"
@@ -149,8 +150,10 @@ def rows_of(
     values: dict[str, Any] = {}
     for name, array in arrays.items():
         if masks is not None and not bool(masks[name].all()):
+            # a value that the space holds, so that no density of it is infinite
+            there = masks[name] > 0
             array = array.clone()
-            array[masks[name] == 0] = 0
+            array[~there] = model.observed[name].fill.to(array.dtype)
         if isinstance(array, Ragged):
             values[name] = array
             continue
@@ -192,6 +195,57 @@ def warn_constant(model: Model, rows: Rows) -> list[str]:
     return found
 
 
+def warn_raw(model: Model, rows: Rows) -> None:
+    """Warns of real columns that nobody has standardised."""
+    for name, flat in rows.values.items():
+        if type(model.observed[name]) is not Real or flat.ndim != 2:
+            continue
+        if rows.masks is not None:
+            flat = flat[rows.masks[name] > 0]
+        if len(flat) < 2:
+            continue
+        mean, deviation = float(flat.mean(0).abs().max()), float(flat.std(0).max())
+        if max(mean, deviation) > RAW:
+            warnings.warn(
+                f"{name}: columns with standard deviations up to {deviation:.3g} and means up to"
+                f" {mean:.3g}; standardise them (subtract the mean, divide by the standard"
+                " deviation), or training is slow and small columns count nothing",
+                stacklevel=5,
+            )
+
+
+def rows_of_terms(model: Model, masks: Tensors) -> dict[str, int]:
+    """How many rows can answer each divergence that trains the model, by law."""
+    found: dict[str, int] = {}
+    for phase in model.phases:
+        program = model.program(phase.objective)
+        found |= {law: int(a.sum()) for law, a in program.answers(masks).items()}
+    return found
+
+
+def check_terms(model: Model, masks: Tensors) -> None:
+    """Warns of divergences that no row can answer.
+
+    Raises:
+        DataError: a phase in which no row can answer any.
+    """
+    found = rows_of_terms(model, masks)
+    for phase in model.phases:
+        laws = [t.law for t in phase.objective.active if t.law in found]
+        empty = [law for law in laws if not found[law]]
+        if not empty:
+            continue
+        program = model.program(phase.objective)
+        reads = ", ".join(f"{law} reads {','.join(program.plan.needs[law])}" for law in empty)
+        text = f"phase {phase.name!r}: no row has what these terms need: {reads}"
+        if len(empty) == len(laws):
+            raise DataError(
+                f"{text}; give rows in which these are together, or take a model that learns from"
+                " any subset, such as WynerVAE(posterior='experts')"
+            )
+        warnings.warn(f"{text}; they learn nothing", stacklevel=5)
+
+
 def _masks(
     data: Mapping[str, Any], arrays: Mapping[str, Tensor], count: int, what: str
 ) -> Tensors | None:
@@ -208,4 +262,12 @@ def _masks(
     if all(bool(m.all()) for m in masks.values()):
         return None
     full = torch.ones(count)
-    return {name: masks.get(name, full) for name in arrays}
+    whole = {name: masks.get(name, full) for name in arrays}
+    nothing = (torch.stack(list(whole.values())).sum(0) == 0).nonzero().flatten().tolist()
+    if nothing:
+        shown = ", ".join(map(str, nothing[:5])) + ", ..." * (len(nothing) > 5)
+        raise DataError(
+            f"{what}: {len(nothing)} row{'s' * (len(nothing) > 1)} ({shown}) without any"
+            " modality; leave them out"
+        )
+    return whole

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from wyner.arrays import Array
-from wyner.errors import DataError, OptionError, RunError, unknown
+from wyner.errors import DataError, OptionError, RunError, refuse_unknown
 from wyner.files import read_json, write_json
 from wyner.laws import System
 from wyner.tasks.retrieval.codes import common_codes, fingerprint, one_modality, searchable
@@ -176,8 +176,7 @@ def index(
     """
     gallery = {**(gallery or {}), **arrays}
     modality, rows = one_modality(model, gallery, "index")
-    if distance not in DISTANCES:
-        raise OptionError(unknown("distance", distance, DISTANCES))
+    refuse_unknown("distance", distance, DISTANCES)
     searchable(model, modality)
     blocks = _scaled(common_codes(model, modality, rows, block), distance)
     if out is None:
