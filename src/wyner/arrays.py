@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from wyner.errors import DataError
+from wyner.errors import DataError, unknown
 
 Array = Tensor | np.ndarray
 """A NumPy array or a PyTorch tensor."""
+FRAMES = ("pandas", "polars", "pyarrow")
+"""Packages whose tables are taken as they are."""
 KINDS = dict(zip("OUScM", ("objects", "strings", "bytes", "complex numbers", "dates")))
 """What arrays hold that are not numbers."""
 
@@ -21,7 +23,9 @@ def to_tensor(array: Array, name: str) -> Tensor:
     """A tensor from a NumPy array, a tensor or nested lists; a `DataError` if not of numbers."""
     if isinstance(array, Tensor):
         return array
-    array = np.asarray(array)
+    if isinstance(array, np.ma.MaskedArray):
+        array = unmasked(array, name)
+    array = array.toarray() if hasattr(array, "toarray") else np.asarray(array)
     if array.dtype.kind not in "buif":
         kind = KINDS.get(array.dtype.kind, str(array.dtype))
         raise DataError(
@@ -29,14 +33,115 @@ def to_tensor(array: Array, name: str) -> Tensor:
         )
     if array.dtype in (np.uint16, np.uint32, np.uint64):
         array = array.astype(np.int64)
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        array = array.astype(np.float64)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     return torch.from_numpy(np.ascontiguousarray(array))
 
 
-def like_input(value: Tensor, example: object) -> Any:
-    """The result as the caller's kind of array: NumPy unless a tensor came in (or nothing did)."""
+def unmasked(array: np.ma.MaskedArray, name: str) -> np.ndarray:
+    """The numbers of a masked array, if none of them is masked.
+
+    Raises:
+        DataError: a masked cell, with the first row.
+    """
+    where = np.argwhere(np.ma.getmaskarray(array))
+    if len(where):
+        raise DataError(
+            f"{name}: {len(where)} cells are masked, the first at row {where[0][0]} (counting from"
+            f" 0); a masked cell has no value: impute it, or mark such rows in {name}_mask"
+        )
+    return np.asarray(array.data)
+
+
+def is_frame(value: object) -> bool:
+    """Whether this is a table of pandas, polars or Arrow."""
+    return type(value).__module__.split(".")[0] in FRAMES and hasattr(value, "columns")
+
+
+def frame_columns(frame: Any, name: str, wanted: Sequence[str] | None = None) -> np.ndarray:
+    """The numbers of a frame, float64 `(rows, columns)`; NaN where a cell is missing.
+
+    Args:
+        frame: of pandas, polars or Arrow.
+        name: for messages.
+        wanted: names of the columns, in order; all by default.
+
+    Raises:
+        DataError: columns that are missing, that nobody knows, or that hold no numbers.
+    """
+    import narwhals as nw
+
+    table = native(frame, name)
+    wanted = list(table.columns) if wanted is None else list(wanted)
+    if lacking := [c for c in wanted if c not in table.columns]:
+        raise DataError(f"{name}: {unknown('column', lacking[0], table.columns)}")
+    if extra := [c for c in table.columns if c not in wanted]:
+        raise DataError(
+            f"{name}: the frame has columns that the model does not know: {', '.join(extra[:5])};"
+            f" leave them out: frame[{wanted[:2]!r}...]"
+        )
+    found = []
+    for column in wanted:
+        kind = table[column].dtype
+        if not (kind.is_numeric() or kind == nw.Boolean):
+            raise DataError(
+                f"{name}: column {column} holds {kind}, expected numbers; encode it as numbers"
+                " first"
+            )
+        found.append(table[column].cast(nw.Float64).to_numpy())
+    return np.stack([np.asarray(v, np.float64) for v in found], 1)
+
+
+def native(frame: Any, name: str) -> Any:
+    """The frame behind one interface for all packages (narwhals).
+
+    Raises:
+        DataError: names that stand twice.
+    """
+    import narwhals as nw
+
+    names = list(getattr(frame, "column_names", frame.columns))
+    twice = sorted({str(c) for c in names if names.count(c) > 1})
+    if twice:
+        raise DataError(f"{name}: two columns are called {twice[0]}; rename one of them")
+    if not all(isinstance(c, str) for c in names) and hasattr(frame, "set_axis"):
+        frame = frame.set_axis([str(c) for c in names], axis=1)
+    return nw.from_native(frame, eager_only=True)
+
+
+def framed(value: np.ndarray, columns: Sequence[str], example: Any) -> Any:
+    """An array `(rows, columns)` as the caller's kind of frame, with the rows' names if it has any;
+    `(draws, rows, columns)` with the number of the draw before them.
+    """
+    import narwhals as nw
+
+    draws = value.shape[0] if value.ndim == 3 else 1
+    flat = value.reshape(-1, value.shape[-1])
+    made = dict(zip(columns, flat.T, strict=True))
+    if (index := getattr(example, "index", None)) is not None:  # pandas
+        import pandas as pd
+
+        if value.ndim == 3:
+            both = [(k, row) for k in range(draws) for row in index]
+            index = pd.MultiIndex.from_tuples(both, names=["draw", index.name])
+        return pd.DataFrame(made, index=index)
+    if value.ndim == 3:
+        made = {"draw": np.repeat(np.arange(draws), value.shape[1]), **made}
+    backend = nw.get_native_namespace(example)
+    return nw.from_dict(made, backend=backend).to_native()
+
+
+def like_input(value: Tensor, example: object, columns: Sequence[str] = ()) -> Any:
+    """The result as the caller's kind of array: NumPy unless a tensor came in (or nothing did); a
+    frame where one came in and the columns have names.
+    """
     if example is None or isinstance(example, Tensor):
         return value
-    return value.detach().cpu().numpy()
+    array = value.detach().cpu().numpy()
+    if is_frame(example) and columns and array.ndim in (2, 3):
+        return framed(array, columns, example)
+    return array
 
 
 def parts_of(values: Mapping[str, Tensor], rows: int) -> list[dict[str, Tensor]]:

@@ -37,8 +37,27 @@ Options = Annotated[
         help="Any key of an experiment file: data.correlations=[0.9], fit.weight_decay=0.01",
     ),
 ]
-NAMED = "A named data set (wyner list data) or an .npz file with arrays x and y."
-Other = Annotated[str | None, typer.Option(help="Another data set or .npz file.")]
+NAMED = (
+    "A named data set (wyner list data), a file (.csv, .npz, .parquet, .xlsx, .h5ad, ...), or one"
+    " for each view: x=a.csv,y=b.csv."
+)
+Other = Annotated[
+    str | None, typer.Option(help="Another data set or file; x=a.csv,y=b.csv for one each view.")
+]
+Views = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--view", help="Columns that belong together, x=age,height or rna=ENSG*; again for each."
+    ),
+]
+Label = Annotated[str | None, typer.Option(help="Column that colours plots; never trained on.")]
+Ids = Annotated[str | None, typer.Option(help="Column with the names of the rows.")]
+Covariates = Annotated[
+    str | None, typer.Option(help="Columns that are given and no modality, such as batch,age.")
+]
+Log1p = Annotated[
+    str | None, typer.Option(help="Views that are taken as log(1 + x), such as rna; all for all.")
+]
 Epochs = Annotated[Count, typer.Option(help="Passes over the data; fewer for a quick look.")]
 
 
@@ -106,6 +125,11 @@ def train(
     checkpoint_seconds: Annotated[Number, typer.Option(help="Time between checkpoints.")] = None,
     samples: Annotated[Count, typer.Option(help="Importance samples of the evaluation.")] = None,
     rows: Annotated[Count, typer.Option(help="Test rows to evaluate; all by default.")] = None,
+    view: Views = None,
+    label: Label = None,
+    ids: Ids = None,
+    covariates: Covariates = None,
+    log1p: Log1p = None,
     option: Options = None,
     out: Out = None,
     resume: Annotated[Path | None, typer.Option(help="Continue this run, exactly.")] = None,
@@ -121,7 +145,7 @@ def train(
     fit |= dict(accelerator=accelerator, devices=devices, checkpoint_seconds=checkpoint_seconds)
     widths = None if hidden is None else _widths(hidden)
     sections: dict[str, dict[str, Any]] = {
-        "data": {"name": data},
+        "data": {"name": data, **_reading(view, label, ids, covariates, log1p)},
         "model": dict(name=model, lam=lam, alpha=alpha, z=z, u=u, v=v),
         "networks": {"hidden": widths, "activation": activation},
         "fit": fit,
@@ -180,14 +204,16 @@ def evaluate(
 )
 def sample(
     run: Run,
-    to: Annotated[Path, typer.Option(help="The .npz file to write.")] = Path("samples.npz"),
+    to: Annotated[
+        Path, typer.Option(help="The .npz file to write, or .csv of one modality.")
+    ] = Path("samples.npz"),
     n: Annotated[int, typer.Option("--n", "-n", help="Pairs, or draws per given row.")] = 16,
     given: Annotated[
-        Path | None,
-        typer.Option(help="An .npz file with some modalities: translate them to the other."),
+        str | None,
+        typer.Option(help="A file with some modalities, in their own units: translate them."),
     ] = None,
     like: Annotated[
-        Path | None, typer.Option(help="An .npz file with references whose style is kept.")
+        str | None, typer.Option(help="A file with references whose style is kept.")
     ] = None,
     reconstruct: Annotated[
         bool, typer.Option(help="Reconstruct the given rows instead of translating them.")
@@ -410,8 +436,8 @@ def retrieve(
         Path,
         typer.Option(
             help=(
-                "A folder or zip archive of pictures; an .npy or .npz file of rows on the scale of"
-                " the training."
+                "A folder or zip archive of pictures; a file of rows in their own units, such as"
+                " .csv or .npz."
             )
         ),
     ],
@@ -478,6 +504,31 @@ def list_(what: Annotated[str, typer.Argument(help="models, data or experiments.
     from wyner.commands import listing
 
     listing.show(what)
+
+
+def _reading(
+    view: list[str] | None,
+    label: str | None,
+    ids: str | None,
+    covariates: str | None,
+    log1p: str | None,
+) -> dict[str, Any]:
+    """What the columns of a user's table are, as options of its data set."""
+    views = {}
+    for text in view or []:
+        name, found, columns = text.partition("=")
+        if not found or not name or not columns or name in views:
+            raise OptionError(
+                f"--view {text}: expected a view and its columns, such as x=age,height"
+            )
+        views[name] = columns.split(",")
+    given: dict[str, Any] = {"views": views or None, "label": label, "ids": ids}
+    given["covariates"] = covariates.split(",") if covariates else None
+    if log1p is not None:
+        given["standardise"] = (
+            "log1p" if log1p == "all" else dict.fromkeys(log1p.split(","), "log1p")
+        )
+    return given
 
 
 def _experiment_on(data: str, sections: dict[str, dict[str, Any]]) -> Any:

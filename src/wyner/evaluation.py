@@ -94,6 +94,9 @@ def evaluate(
             f" {float(found.ess.mean()):.1f} effective samples on average (smallest"
             f" {float(found.ess.min()):.1f})"
         )
+        if model.preprocessing.scalings.keys() & targets.keys():
+            seen = -float(found.standardised.mean())
+            how += f"; in the units of the data, {seen:.3f} nats for standardised columns"
         unit = f"nats per {'pair' if given is None and len(targets) == 2 else 'row'}"
         floor = (dataset.truth[key], "floor") if key in dataset.truth else ()
         out.append(Number(title, found.nll, unit, how, found.standard_error, *floor))

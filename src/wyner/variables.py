@@ -233,6 +233,33 @@ def unit(value: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     return value.to(dtype or torch.get_default_dtype()).div_(255)
 
 
+def laid_out(value: Tensor, space: Space) -> Tensor:
+    """Pictures `(N, H, W, C)` or `(N, H, W)` with their channels first; anything else as it is."""
+    if not isinstance(space, Image) or tuple(value.shape[1:]) == space.shape:
+        return value
+    channels, *size = space.shape
+    if value.ndim == 4 and list(value.shape[1:]) == [*size, channels]:
+        return value.movedim(-1, 1)
+    return value[:, None] if channels == 1 and list(value.shape[1:]) == size else value
+
+
+def within(value: Tensor, dtype: torch.dtype, name: str) -> Tensor:
+    """The values, refused if they are too large for the numbers that a model computes with."""
+    if (
+        value.is_floating_point()
+        and (most := torch.finfo(dtype).max) < torch.finfo(value.dtype).max
+    ):
+        large = (value.abs() > most).nonzero()
+        if len(large):
+            row, *column = large[0].tolist()
+            raise DataError(
+                f"{name}: found {float(value[tuple(large[0])]):g} at row {row}"
+                + (f", column {', '.join(map(str, column))}" if column else "")
+                + f" (counting from 0), too large for {str(dtype)[6:]}; standardise or rescale it"
+            )
+    return value
+
+
 def check_finite(value: Tensor, name: str) -> None:
     """Raises `DataError` that names the first row and column with NaN or infinity."""
     if value.numel() == 0 or bool(torch.isfinite(value).all()):

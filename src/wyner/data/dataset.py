@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from wyner.preprocessing import Preprocessing
 from wyner.variables import Image, Space
 
 PARTS = ("train", "validation", "test")
@@ -31,7 +32,8 @@ class Dataset:
         families: families of the decoders that suit the data, by modality.
         notes: what a reader of a report should know.
         kind: how to show it: "vector", "image" or "halves" (two halves of one picture).
-        scale: by modality, `(mean, deviation)` that were taken out of a user's table.
+        preprocessing: what a model does to a user's table, fitted to its training rows; the arrays
+            here are in the user's own units.
         about: what a run should keep besides `source`: how raw files became rows.
         names: of the coordinates of a modality, where they have names: attributes, columns.
         sides: what rows are taken from, by part: both sides of classes that no training has seen
@@ -48,7 +50,7 @@ class Dataset:
     families: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     kind: str = "vector"
-    scale: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
     sides: Mapping[str, Any] = field(default_factory=dict)
@@ -72,14 +74,20 @@ class Dataset:
         return list(self.spaces)
 
     def pairs(self, part: str = "test", rows: int | None = None) -> dict[str, np.ndarray]:
-        """The modalities of one part, without labels; the first `rows` of them. Pictures as float32
-        in [0, 1].
+        """The modalities of one part, without labels: the first `rows` rows that lack none of them.
+        Pictures as float32 in [0, 1].
         """
-        return {
-            k: _unit(v[:rows], self.spaces[k])
-            for k, v in getattr(self, part).items()
-            if k in self.spaces
-        }
+        found = getattr(self, part)
+        masks = [
+            np.asarray(found[m]).reshape(-1) for k in self.spaces if (m := f"{k}_mask") in found
+        ]
+        whole = np.flatnonzero(np.all(masks, axis=0))[:rows] if masks else slice(rows)
+        return {k: _unit(v[whole], self.spaces[k]) for k, v in found.items() if k in self.spaces}
+
+    @property
+    def scale(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Mean and deviation of the columns that a model standardises, by modality."""
+        return {k: (s.mean, s.deviation) for k, s in self.preprocessing.scalings.items()}
 
     def __str__(self) -> str:
         sizes = ", ".join(f"{_rows(getattr(self, k))} {k}" for k in PARTS)

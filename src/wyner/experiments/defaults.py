@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from wyner.data.files import is_file
 from wyner.experiments.spec import Experiment, model_of, read, shipped
 
 Sections = Mapping[str, Mapping[str, Any]]
@@ -46,7 +47,8 @@ def _suited(sections: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     if "alpha" in inspect.signature(model_of(model)).parameters:
         model = {"alpha": 1.0, **model}
     common = {"schedule": "one-cycle", "lr": 2e-3}
-    if sections["data"]["name"].endswith(".npz"):
+    name = sections["data"]["name"]
+    if name == "tables" or is_file(name):
         length = {} if "epochs" in fit else {"steps": 6000}
         fit = {**length, **common, "batch_size": 64, **fit}
         networks = networks if networks.get("kind") else {"hidden": [128, 128], **networks}

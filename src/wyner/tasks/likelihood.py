@@ -16,7 +16,7 @@ from wyner.errors import TaskError, unknown
 from wyner.laws import Planner, System, noise_for, run
 from wyner.math import effective_samples, log_mean_exp
 from wyner.tasks.annealed import Bridge, annealed, simulated_gap
-from wyner.tasks.inputs import asking, block_rows, given_values
+from wyner.tasks.inputs import asking, block_rows, given_values, raw_values
 from wyner.tasks.queries import implicit, likelihood_pair, show
 
 METHODS = {"importance": 100, "ais": 16}
@@ -30,8 +30,8 @@ class Likelihood:
     """Estimated log-likelihoods.
 
     Attributes:
-        value: log p in nats per row, `(B,)`; its expectation is a lower bound that rises to log p
-            with the samples.
+        value: log p in nats per row, `(B,)`, a density in the units of the data; its expectation is
+            a lower bound that rises to log p with the samples.
         ess: effective number of samples of each estimate, `(B,)`, between 1 and `samples`; near 1
             the value is unreliable.
         samples: importance samples per row, or annealed chains.
@@ -40,6 +40,8 @@ class Likelihood:
         gap: of "ais", the distance in nats of the two bounds of log p on rows that the model made
             up itself, averaged over them; None where it was not asked for.
         gap_error: standard error of `gap` over those rows.
+        standardised: log p of the same rows as the networks see them, `(B,)`: `value` without the
+            Jacobian of the preprocessing; equal to it where there is none.
     """
 
     value: Any
@@ -49,6 +51,7 @@ class Likelihood:
     method: str = "importance"
     gap: float | None = None
     gap_error: float | None = None
+    standardised: Any = None
 
     @property
     def nll(self) -> float:
@@ -123,6 +126,7 @@ def log_likelihood(
     text = f"log p({show(targets)}{'|' + show(given) if given else ''})"
     where = likelihood_pair(model, targets, given)
     values = given_values(model, {**targets, **given}, "log_likelihood")
+    jacobian = model.preprocessing.log_jacobian(raw_values(model, targets, "log_likelihood"))
     if where is None:
         raise TaskError(
             f"{model.title} cannot score {text}: it has no pair of laws for it; see wyner list"
@@ -149,8 +153,10 @@ def log_likelihood(
             known = {k: v for k, v in values.items() if k in given}
             gap = simulated_gap(model, where, known, simulate, steps, samples)
     example = next(iter(targets.values()))
-    value, ess = (like_input(torch.cat([p[i] for p in parts]), example) for i in (0, 1))
-    return Likelihood(value, ess, samples, text, method, *gap)
+    log_p, ess = (torch.cat([p[i] for p in parts]) for i in (0, 1))
+    jacobian = torch.as_tensor(jacobian, device=log_p.device)
+    found = [like_input(v, example) for v in (log_p + jacobian, ess, log_p)]
+    return Likelihood(*found[:2], samples, text, method, *gap, found[2])
 
 
 def _estimate(

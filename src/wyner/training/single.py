@@ -53,13 +53,15 @@ def train(
         count = len(next(iter(arrays.values())))
         first, second = shares(count, validation, settings.seed)
         arrays, validation = _pick(arrays, first), _pick(arrays, second)
+    learn_scale(model, job.data)
     rows, held = rows_for(model, arrays, validation)
-    fingerprint, folder = rows.fingerprint(), None if out is None else RunFolder(out)
+    fingerprint, folder = print_of(rows, held), None if out is None else RunFolder(out)
     if folder is None and job.resume:
         raise OptionError("resume: expected out= with the folder of the run to continue")
     fabric = launch(settings, loggers, folder)
     if folder is not None and fabric.is_global_zero:
         folder.open(*described(model, settings, fingerprint, job.about), job.resume)
+        folder.keep_preprocessing(model.preprocessing)
     fabric.barrier()
     if settings.batch_size % fabric.world_size:
         raise OptionError(
@@ -113,10 +115,26 @@ def shares(count: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
     return order[cut:].sort().values, order[:cut].sort().values
 
 
+def learn_scale(model: Model, data: Any) -> None:
+    """Gives a model the preprocessing of its data, if they have one; else it keeps its own."""
+    found = getattr(data, "preprocessing", None)
+    model.preprocessing = found or model.preprocessing
+
+
+def print_of(rows: Rows, validation: Rows | None) -> str:
+    """A short hash of all rows, those to validate on after a colon."""
+    held = "" if validation is None else f":{validation.fingerprint()}"
+    return rows.fingerprint() + held
+
+
 def rows_for(
     model: Model, arrays: Mapping[str, Any], validation: Mapping[str, Any] | None
 ) -> tuple[Rows, Rows | None]:
-    """Checked rows to train and to validate on; warns of columns that never change."""
+    """Checked rows to train and to validate on, preprocessed; warns of columns that never
+    change.
+    """
+    arrays = model.preprocessing.arrays(arrays)
+    validation = None if validation is None else model.preprocessing.arrays(validation)
     objectives = [p.objective for p in model.phases]
     measured = {t.law for o in objectives for t in o.measured}
     needs: set[str] = set()
