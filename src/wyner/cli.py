@@ -144,6 +144,10 @@ def train(
     fit |= dict(patience=patience, clip=clip, compile=compile, precision=precision)
     fit |= dict(accelerator=accelerator, devices=devices, checkpoint_seconds=checkpoint_seconds)
     widths = None if hidden is None else _widths(hidden)
+    if lam is not None and not 0 <= lam < 1:
+        raise OptionError(f"--lam: expected a number from 0 to below 1, got {lam:g}")
+    if widths is not None and any(n < 1 for n in widths):
+        raise OptionError(f"--hidden: expected positive widths such as 256,256, got {hidden!r}")
     sections: dict[str, dict[str, Any]] = {
         "data": {"name": data, **_reading(view, label, ids, covariates, log1p)},
         "model": dict(name=model, lam=lam, alpha=alpha, z=z, u=u, v=v),
@@ -542,9 +546,10 @@ def _experiment_on(data: str, sections: dict[str, dict[str, Any]]) -> Any:
 
 def _train(experiment: Any, out: Path, resume: bool, progress: bool, report: bool) -> None:
     from wyner.experiments import run
+    from wyner.experiments.runner import of_user
 
     dataset = experiment.load()
-    print(f"{dataset}")
+    print(f"{dataset}", *(dataset.notes if of_user(dataset.source) else ()), sep="\n")
     print(f"model: {experiment.model.get('name', 'WynerVAE')}, run: {out}")
     with _interruptible():
         trained, numbers = run(

@@ -197,10 +197,10 @@ def steps_of(standardise: Any, names: Sequence[str]) -> dict[str, str]:
         if name not in names:
             raise OptionError(f"standardise: {unknown('modality', name, names)}")
     steps = {True: "standardise", False: "none"}
-    found = {k: steps.get(given.get(k, True), given.get(k, True)) for k in names}
+    found = {k: str(steps.get(given.get(k, True), given.get(k, True))) for k in names}
     for step in found.values():
         if step not in STEPS:
-            raise OptionError(f"standardise: {unknown('step', str(step), STEPS)}")
+            raise OptionError(f"standardise: {unknown('step', step, STEPS)}")
     return found
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from wyner.codec import stored
-from wyner.errors import DataError, ShapeError
+from wyner.errors import DataError, OptionError, ShapeError
 
 Shape = tuple[int, ...]
 """Sizes of the axes of one event."""
@@ -21,7 +22,10 @@ Shape = tuple[int, ...]
 def as_tuples(record: object, *names: str) -> None:
     """Turns lists that a user gave as fields of a frozen record into tuples; None stays."""
     for name in names:
-        if (value := getattr(record, name)) is not None:
+        value = getattr(record, name)
+        if isinstance(value, (int, float)):
+            raise OptionError(f"{name}: expected a list such as ({value},), got {value}")
+        if value is not None:
             object.__setattr__(record, name, tuple(value))
 
 
@@ -34,6 +38,7 @@ class Space:
     def __init__(self, *shape: int) -> None:
         if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
             shape = tuple(shape[0])
+        shape = tuple(n.item() if isinstance(n, np.integer) else n for n in shape)
         if not shape or any(not isinstance(n, int) or isinstance(n, bool) or n < 1 for n in shape):
             name = type(self).__name__
             raise ShapeError(
@@ -138,7 +143,7 @@ class Categorical(Space):
     """`n` independent variables with `k` values each, one-hot: values have shape `(n, k)`.
 
     Data may be given as whole numbers 0..k-1 of shape `(N,)` (n = 1) or `(N, n)`; they become
-    one-hot rows.
+    one-hot rows. With n = 1 one-hot rows may be `(N, k)`.
     """
 
     def __init__(self, n: int = 1, k: int = 2) -> None:
@@ -156,7 +161,10 @@ class Categorical(Space):
         codes = value
         if codes.ndim == 1 and self.n == 1:
             codes = codes[:, None]
-        if tuple(codes.shape[-2:]) != self.shape and codes.shape[-1] == self.n:
+        if codes.ndim == 2 and self.n == 1 and codes.shape[-1] == self.k > 1:
+            value = codes[:, None]  # one-hot rows
+        one_hot = value.ndim > 2 and tuple(value.shape[-2:]) == self.shape
+        if not one_hot and codes.shape[-1] == self.n:
             check_finite(codes.float(), name)
             low, high = _range(codes)
             if low < 0 or high >= self.k or bool((codes != codes.round()).any()):

@@ -108,18 +108,16 @@ def _names(result: PmfInformation) -> list[str]:
 
 def _of_run(folder: Path) -> str:
     """The measures of the common latent on the test rows, and the truth if the data have one."""
-    from wyner.experiments import Experiment
-    from wyner.models.stored import load
+    from wyner.experiments.runner import model_and_data
     from wyner.runs import read_config
 
-    model = load(folder)
-    stored = read_config(folder).get("about", {}).get("experiment")
-    if not stored:
+    if not read_config(folder).get("about", {}).get("data"):
         raise OptionError(
             f"{folder} was trained from Python; ask there: model.common_information(x=..., y=...)"
         )
-    dataset = Experiment(**stored).load()
-    rows: dict[str, Any] = {k: dataset.test[k][:10_000] for k in model.observed}
+    model, dataset = model_and_data(folder)
+    pairs = dataset.pairs("test", 10_000)
+    rows: dict[str, Any] = {k: pairs[k] for k in model.observed}
     found = model.common_information(**rows)
     what = {
         "I41": "rate of z, mean KL to the prior: at least I_q(X,Y;Z)",

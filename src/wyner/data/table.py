@@ -14,8 +14,10 @@ from wyner.errors import DataError, OptionError, unknown
 
 LABELS = ("label", "labels")
 IDS = ("id", "ids", "index", "sample", "sample_id", "sampleid", "obs_names", "name")
-METADATA = ("batch", "donor", "patient", "subject", "subtype", "class", "target", "outcome")
-METADATA += ("group", "cluster", "fold", "split")
+METADATA = frozenset(
+    {"batch", "donor", "patient", "subject", "subtype", "class", "target", "outcome"}
+    | {"group", "cluster", "fold", "split"}
+)
 """Names of columns that are about rows, not measured in them; one can name them all the same."""
 MARKS = (":", "/", ".", "__")
 """What may stand between the name of a view and that of its column."""
@@ -44,9 +46,15 @@ class View:
     @property
     def incomplete(self) -> np.ndarray:
         """Rows with a missing cell, bool `(N,)`."""
+        return np.asarray(self.absent.any(1))
+
+    @property
+    def absent(self) -> np.ndarray:
+        """Cells without a value, bool `(N, cells)`, whether there are any or not."""
+        rows = self.values.shape[0]
         if self.missing is None:
-            return np.zeros(self.values.shape[0], bool)
-        return self.missing.reshape(len(self.missing), -1).any(1)
+            return np.zeros((rows, 1), bool)
+        return self.missing.reshape(rows, -1)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -171,7 +179,7 @@ def assembled(
     free = {k: v for k, v in columns.items() if k not in special}
     arrays = {k: v for k, v in found.arrays.items() if k not in special}
     made, left = _views(found.name, free, arrays, views, alone)
-    notes = ()
+    notes: tuple[str, ...] = ()
     if left:
         shown = ", ".join(left[:8]) + (f" and {len(left) - 8} more" if len(left) > 8 else "")
         notes = (

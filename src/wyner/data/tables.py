@@ -61,10 +61,12 @@ def from_tables(
     if (source is None) == (files is None):
         raise OptionError("tables: expected a source, or files by view: files={'x': 'x.csv', ...}")
     given = dict(files) if source is None and files is not None else source
-    reading = dict(views=views, label=label, covariates=covariates, ids=ids, layer=layer)
-    table = read(given, **reading, name=name)  # type: ignore[arg-type]
-    how = dict(standardise=standardise, validation=validation, test=test, seed=seed)
-    made = dataset_of(table, **how)  # type: ignore[arg-type]
+    reading: dict[str, Any] = dict(
+        views=views, label=label, covariates=covariates, ids=ids, layer=layer
+    )
+    table = read(given, **reading, name=name)
+    how: dict[str, Any] = dict(standardise=standardise, validation=validation, test=test, seed=seed)
+    made = dataset_of(table, **how)
     changed = {k: v for k, v in reading.items() if v != READING[k]}
     where: dict[str, Any] = {}
     if isinstance(given, (str, Path)):
@@ -198,18 +200,17 @@ def _without_empty(table: Table) -> Table:
     for k, view in table.views.items():
         if view.missing is None:
             continue
-        empty = view.missing.all(0)
+        empty = np.asarray(view.missing.all(0))
         if view.missing.ndim == 2 and empty.any() and not empty.all():
             shown = [view.columns[i] if view.columns else str(i) for i in np.flatnonzero(empty)]
             notes.append(f"{k}: left out, because no row has a value: {', '.join(shown[:8])}.")
             names = tuple(c for c, gone in zip(view.columns, empty) if not gone)
             view = View(view.values[:, ~empty], names, view.missing[:, ~empty])
             views[k] = view
-        lost = view.incomplete
-        partly = lost & ~view.missing.reshape(len(lost), -1).all(1)
+        lost, cells = view.incomplete, view.absent
+        partly = lost & ~cells.all(1)
         if lost.mean() > LOST and partly.any():
-            worst = view.missing.reshape(len(lost), -1)[partly].sum(0)
-            at = int(worst.argmax())
+            at = int(cells[partly].sum(0).argmax())
             column = view.columns[at] if view.columns else f"column {at}"
             raise DataError(
                 f"{table.name}: {lost.sum()} of {len(lost)} rows of {k} lack a cell, most of them"

@@ -11,7 +11,7 @@ from wyner.data.files import is_file, rows_of_files, source_of
 from wyner.data.tables import all_rows
 from wyner.errors import RunError
 from wyner.evaluation import Number, as_rows, evaluate
-from wyner.experiments.spec import Experiment
+from wyner.experiments.spec import Experiment, check_counts
 from wyner.files import write_json
 from wyner.models import Model
 from wyner.models.stored import load as load_model
@@ -80,6 +80,7 @@ def evaluate_run(
     model, dataset = model_and_data(folder, data)
     options = {**about.get("experiment", {}).get("evaluate", {})}
     options |= {k: v for k, v in {"samples": samples, "rows": rows}.items() if v is not None}
+    check_counts(options)
     out = folder / f"on-{Path(dataset.name).stem}" if data else None
     return _finish(folder, model, dataset, options, report, out)
 

@@ -64,6 +64,7 @@ class Experiment:
         for key in self.evaluate:
             if key not in ("samples", "rows"):
                 raise OptionError(unknown("setting of [evaluate]", key, ("samples", "rows")))
+        check_counts(self.evaluate)
         self.settings()
 
     def settings(self) -> Settings:
@@ -85,9 +86,8 @@ class Experiment:
                 raise OptionError(f"{kind.__name__}: {unknown('argument', name, known)}")
         for name, value in _sizes(dataset, kind).items():
             options.setdefault(name, value)
-        named = (
-            set(dataset.modalities) <= known
-        )  # a pair x and y, or what the model calls its only modality
+        # a pair x and y, or what the model calls its only modality
+        named = set(dataset.modalities) <= known - {"z", "u", "v", "w", "s", "c"}
         if not named and "modalities" not in known:
             raise OptionError(
                 f"{kind.__name__} takes x and y; {dataset.name} has"
@@ -137,6 +137,13 @@ class Experiment:
             for key, value in values.items():
                 made[name][key] = ended(made[name].get(key), value)
         return Experiment(**made)
+
+
+def check_counts(options: Mapping[str, Any]) -> None:
+    """Refuses numbers of samples and rows that are none."""
+    for name, value in options.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise OptionError(f"{name}: expected a positive whole number, got {value!r}")
 
 
 def ended(path: Any, value: Any) -> Any:

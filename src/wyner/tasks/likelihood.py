@@ -156,7 +156,7 @@ def log_likelihood(
     log_p, ess = (torch.cat([p[i] for p in parts]) for i in (0, 1))
     jacobian = torch.as_tensor(jacobian, device=log_p.device)
     found = [like_input(v, example) for v in (log_p + jacobian, ess, log_p)]
-    return Likelihood(*found[:2], samples, text, method, *gap, found[2])
+    return Likelihood(found[0], found[1], samples, text, method, gap[0], gap[1], found[2])
 
 
 def _estimate(

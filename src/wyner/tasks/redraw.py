@@ -68,5 +68,5 @@ def redraw(
                 (n, len(next(iter(part.values())))),
             )
             made.append(sampled(model, law, where, codes, tuple(values), lead, True, False))
-    found = {k: torch.cat([b[k] for b in made], 1) for k in values}
-    return outputs(model, found, next(iter(given.values())))
+    joined = {k: torch.cat([b[k] for b in made], 1) for k in values}
+    return outputs(model, joined, next(iter(given.values())))

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from wyner.arrays import to_tensor
 from wyner.errors import DataError, unknown
 from wyner.ragged import Ragged, bucketed
-from wyner.variables import Real, Sequence, check_finite, unit
+from wyner.variables import Real, Sequence, check_finite, unit, within
 
 if TYPE_CHECKING:
     from wyner.models.base import Model
@@ -138,7 +139,7 @@ def rows_of(
     if count == 0 or any(not isinstance(a, Ragged) and a.numel() == 0 for a in arrays.values()):
         shapes = ", ".join(f"{k} {tuple(a.shape)}" for k, a in arrays.items())
         raise DataError(f"{what}: the arrays are empty: {shapes}")
-    if count == 1:
+    if count == 1 and what == "data":
         raise DataError(f"{what}: one row is not enough to train on; expected at least 2")
     masks = _masks(data, arrays, count, what)
     if masks is not None and any(isinstance(a, Ragged) for a in arrays.values()):
@@ -147,6 +148,7 @@ def rows_of(
             " rows out"
         )
     values: dict[str, Any] = {}
+    dtype = next(model.parameters()).dtype
     for name, array in arrays.items():
         if masks is not None and not bool(masks[name].all()):
             array = array.clone()
@@ -155,12 +157,22 @@ def rows_of(
             values[name] = array
             continue
         space = model.observed[name]
-        values[name] = space.store(array, name)
+        values[name] = _own(within(space.store(array, name), dtype, name), data[name])
         if len(values[name]) != count or values[name].ndim != len(space.event_shape) + 1:
             raise DataError(
                 f"{what}: {name} needs shape (rows, *{space.event_shape}), got {tuple(array.shape)}"
             )
     return Rows(values, masks, count)
+
+
+def _own(value: Tensor, given: Any) -> Tensor:
+    """The values, copied if they are the caller's own memory, which may change while a model
+    learns; but not from a file that is mapped into memory.
+    """
+    if isinstance(given, np.memmap):
+        return value
+    shared = isinstance(given, (Tensor, np.ndarray)) and torch.as_tensor(given).data_ptr()
+    return value.clone() if value.data_ptr() == shared else value
 
 
 def _array(model: Model, value: Any, name: str) -> Any:

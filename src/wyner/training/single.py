@@ -158,4 +158,5 @@ def _pick(arrays: Mapping[str, Any], index: Tensor) -> dict[str, Any]:
             "validation: sequences of different lengths are not split by a share; give validation"
             " arrays of their own"
         )
-    return {k: (v if isinstance(v, Tensor) else np.asarray(v))[index] for k, v in arrays.items()}
+    own = index.numpy()  # a tensor of one index would take an axis away
+    return {k: v[index] if isinstance(v, Tensor) else np.asarray(v)[own] for k, v in arrays.items()}
