@@ -10,7 +10,7 @@ from wyner import families, models, networks, schedules
 from wyner.errors import WynerError
 from wyner.models import Model
 from wyner.objectives import KL, Information, Objective, Reconstruction, Redundancy, SymmetricKL
-from wyner.variables import Binary, Categorical, Image, Real, Sequence
+from wyner.variables import Binary, Categorical, Counts, Image, Mixed, Positive, Real, Sequence
 
 if TYPE_CHECKING:
     from wyner import data, information
@@ -44,10 +44,13 @@ __all__ = [
     "KL",
     "Binary",
     "Categorical",
+    "Counts",
     "Image",
     "Information",
+    "Mixed",
     "Model",
     "Objective",
+    "Positive",
     "Real",
     "Reconstruction",
     "Redundancy",

@@ -149,13 +149,14 @@ def test_columns_in_several_styles(found):
 
 
 TABLES = ("add1", "celeba", "halves", "mnist-svhn", "mnist-svhn-add1", "mog", "w-vae", "w-vae-mog")
+PAGES = [(name, "short") for name in TABLES] + [("mnist-svhn", "medium"), ("mog", "medium")]
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_committed_pages_are_what_their_json_gives(name, tmp_path, pytestconfig):
+@pytest.mark.parametrize(("name", "protocol"), PAGES)
+def test_committed_pages_are_what_their_json_gives(name, protocol, tmp_path, pytestconfig):
     folder = pytestconfig.rootpath / "results" / name
     (tmp_path / name).mkdir()
-    (tmp_path / name / "short.json").write_bytes((folder / "short.json").read_bytes())
-    assert redraw(name, "short", tmp_path) == [tmp_path / name / "short.md"]
-    for file in ("short.md", "short.json"):
+    (tmp_path / name / f"{protocol}.json").write_bytes((folder / f"{protocol}.json").read_bytes())
+    assert redraw(name, protocol, tmp_path) == [tmp_path / name / f"{protocol}.md"]
+    for file in (f"{protocol}.md", f"{protocol}.json"):
         assert (tmp_path / name / file).read_text() == (folder / file).read_text()

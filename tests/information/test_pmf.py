@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import functools
 import math
+import time
 
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from wyner.errors import DataError, OptionError
 from wyner.information import gaussian, pmf
 from wyner.information.discrete.table import entropy, reduced
+from wyner.information.discrete.threads import one_thread
 
 MOG = np.array([[1, 0, 0], [0, 1, 1], [0, 1, 1]]) / 5
 THREE = np.array([[0.85, 0.07, 0.08], [0.04, 0.88, 0.08], [0.06, 0.02, 0.92]]).T * np.array(
@@ -226,6 +229,46 @@ def test_bounds_enclose_random_tables():
         assert found.wyner - found.lower_bound < 2e-4
 
 
+def test_a_tiny_cell_traps_no_solver():
+    """Findings B6: from a cell of 4e-8 the penalty solver ended 0.006 nats above J."""
+    p = np.array(
+        [
+            [0.015530756, 0.040383576, 0.008262425],
+            [0.015680335, 0.020385800, 0.094734956],
+            [4.1085e-8, 0.732150236, 0.072871874],
+        ]
+    )
+    found = pmf(p / p.sum())
+    assert found.wyner == pytest.approx(0.40540, abs=5e-6)
+    assert found.wyner - 1e-5 < found.lower_bound <= found.wyner
+
+
+def test_lower_bound_of_six_by_six_is_near_the_value():
+    """Findings B8: it was I, 0.2 of 0.95."""
+    p = np.random.default_rng(1).random((6, 6))
+    found = pmf(p / p.sum())
+    assert found.lower_bound <= found.wyner < 1.05 * found.lower_bound
+    rough = pmf(p / p.sum(), prove=1000)
+    assert found.mutual_information <= rough.lower_bound < found.lower_bound
+
+
+def test_threads_are_the_callers_and_one_is_used():
+    """Findings B7: CPU time is that of one thread, and the caller keeps the number it has set."""
+    p = np.random.default_rng(0).random((8, 8))
+    before = torch.get_num_threads()
+    wall, cpu = time.perf_counter(), time.process_time()
+    pmf(p / p.sum())
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    assert torch.get_num_threads() == before
+    assert cpu < 1.2 * wall + 0.1
+    with threadpool_limits(2):
+        counts = lambda: [pool["num_threads"] for pool in threadpool_info()]
+        outside = counts()
+        with one_thread():
+            assert set(counts()) == {1}
+        assert counts() == outside
+
+
 def test_latent_samples_by_its_encoder():
     z = solved("dsbs", 0.10).latent
     np.testing.assert_allclose(z.encoder.sum(0), 1, rtol=1e-12)
@@ -255,6 +298,7 @@ def test_below_the_gaussian_of_which_it_is_a_cut():
         (lambda: pmf(MOG, unit="bit"), OptionError, "did you mean 'bits'"),
         (lambda: pmf(MOG, solver="newton"), OptionError, "unknown solver"),
         (lambda: pmf(MOG, starts=0), OptionError, "at least 1"),
+        (lambda: pmf(MOG, prove=-5), OptionError, "number of cells, got -5"),
         (lambda: pmf(MOG).relaxed(-1.0), OptionError, "gamma"),
         (lambda: pmf(MOG).lagrangian(0.0), OptionError, "lam"),
     ],

@@ -7,18 +7,12 @@ import pytest
 import torch
 
 from wyner.data.digits import embedded
+from wyner.data.warp import warped
 from wyner.errors import ShapeError
 from wyner.files import write_tensors
 from wyner.metrics import Classifier, train_classifier
 from wyner.metrics import classifier as module
-from wyner.metrics.classifier import (
-    HouseNumberNet,
-    LeNet5,
-    digit_classifier,
-    kept,
-    svhn_classifier,
-    warped,
-)
+from wyner.metrics.classifier import HouseNumberNet, LeNet5, digit_classifier, kept, svhn_classifier
 
 
 def digits(n: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:

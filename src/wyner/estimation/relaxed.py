@@ -11,9 +11,9 @@ large empirical table has a J far above that of its source.
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from wyner.information.discrete.alternating import fixed_point
+from wyner.information.discrete.decomposition import softmax
 from wyner.information.discrete.relaxed import Compression
 from wyner.information.discrete.table import total_correlation
 
@@ -34,8 +34,8 @@ def bound(p: np.ndarray, price: float = PRICE, seed: int = 0) -> float:
     p = p[p.sum(1) > 0][:, p.sum(0) > 0]
     if min(p.shape) < 2:
         return 0.0
-    levels, generator = min(LEVELS, p.size), torch.Generator().manual_seed(seed)
-    logits = 2 * torch.randn(STARTS, levels, *p.shape, generator=generator, dtype=torch.float64)
-    e = fixed_point(logits.softmax(1), torch.from_numpy(p), 1 / price, STEPS, 1e-7)
+    levels = min(LEVELS, p.size)
+    logits = 2 * np.random.default_rng(seed).normal(size=(STARTS, levels, *p.shape))
+    e = fixed_point(softmax(logits, 1)[0], p, 1 / price, STEPS, 1e-7)
     left, rate, *_ = Compression(p, levels, np.ones(STARTS)).measures(e)
-    return max(total_correlation(p), float((rate + left.clamp_min(0) / price).min()))
+    return max(total_correlation(p), float((rate + left.clip(0) / price).min()))

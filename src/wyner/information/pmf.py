@@ -24,6 +24,7 @@ from wyner.information.discrete.curve import Curve
 from wyner.information.discrete.relaxed import encoder_of
 from wyner.information.discrete.search import Effort
 from wyner.information.discrete.solve import SOLVERS, Answer, solve
+from wyner.information.discrete.threads import one_thread
 from wyner.information.lagrangian import Lagrangian, check_gamma, check_lam
 from wyner.information.pictures import table_figure
 
@@ -194,9 +195,8 @@ def pmf(
     solver: str = "penalty",
     starts: int = 8,
     components: int | None = None,
-    prove: bool = True,
+    prove: bool | int = True,
     seed: int = 0,
-    device: str = "cpu",
 ) -> PmfInformation:
     """Common information of a table of probabilities.
 
@@ -209,9 +209,9 @@ def pmf(
         starts: random starts, all computed at once.
         components: values of Z to start with; None for twice as many as always suffice to fit.
         prove: whether to prove the dual bound by branch and bound, where the alphabets are small
-            enough.
+            enough; a number says how many cells may be looked at, which True holds below a second
+            or so (150,000 of a 6 x 6 table).
         seed: of the starts; equal seeds give equal results on a CPU.
-        device: where the starts are computed.
 
     Returns:
         A record with `.mutual_information`, `.wyner`, `.gacs_korner`, `.lower_bound`, `.violation`,
@@ -220,7 +220,7 @@ def pmf(
 
     Raises:
         DataError: not a table of probabilities.
-        OptionError: an unknown unit or solver, or no starts.
+        OptionError: an unknown unit or solver, no starts, or fewer than no cells.
 
     Example:
         >>> from wyner import information
@@ -233,10 +233,13 @@ def pmf(
         raise OptionError(unknown("unit", unit, UNITS))
     if solver not in SOLVERS:
         raise OptionError(unknown("solver", solver, SOLVERS))
+    if prove < 0:
+        raise OptionError(f"prove: expected True, False or a number of cells, got {prove}")
     if starts < 1 or (components is not None and components < 1):
         raise OptionError(
             f"starts and components: expected at least 1, got {starts} and {components}"
         )
-    effort = Effort(starts=starts, components=components, device=device)
-    answer = solve(p, SOLVERS[solver], effort, np.random.default_rng(seed), prove)
-    return PmfInformation(p, unit, solver, answer, Curve(p, answer.exact, starts, seed, device))
+    effort = Effort(starts=starts, components=components)
+    with one_thread():
+        answer = solve(p, SOLVERS[solver], effort, np.random.default_rng(seed), prove)
+    return PmfInformation(p, unit, solver, answer, Curve(p, answer.exact, starts, seed))

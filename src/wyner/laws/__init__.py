@@ -4,6 +4,7 @@ from wyner.laws.evaluate import noise_for, run, schedule
 from wyner.laws.factor import Combined, Factor, Factors, Inner
 from wyner.laws.notation import Conditional, Law, check, is_data, parse, read_conditional
 from wyner.laws.plan import Op, Plan, Planner, Score
+from wyner.laws.presence import Presence, presence
 from wyner.laws.system import System
 
 __all__ = [
@@ -16,12 +17,14 @@ __all__ = [
     "Op",
     "Plan",
     "Planner",
+    "Presence",
     "Score",
     "System",
     "check",
     "is_data",
     "noise_for",
     "parse",
+    "presence",
     "read_conditional",
     "run",
     "schedule",

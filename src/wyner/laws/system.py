@@ -16,7 +16,7 @@ from wyner.families import Combination, Family, FeatureOf, default
 from wyner.laws.factor import AnyFactor, Combined, Factor, Factors, Inner
 from wyner.laws.notation import Conditional, Law, check, is_data, parse, read_conditional
 from wyner.laws.plan import Planner
-from wyner.networks import MLP, Builder, MLPs
+from wyner.networks import MLP, Builder, MLPs, Sighted, encoding
 from wyner.preprocessing import Preprocessing
 from wyner.variables import Shape, Space
 
@@ -79,7 +79,7 @@ class System(nn.Module):
         self.features = nn.ModuleDict()
         for name, space in self.observed.items():
             used = any(name in t.given for t in terms.values())
-            feature = networks.features(space) if used else None
+            feature = encoding(space, networks) if used else None
             if feature is not None:
                 feature.event = space.event_shape
                 self.features[name] = feature
@@ -207,8 +207,8 @@ class _Maker:
         head = family.head(space)
         events = [self._seen(g) for g in term.given]
         network = module or self.system.networks.factor(space, events, head.raw_shape, observed)
-        if module is None and isinstance(network, MLP):
-            head.init_last(network.last)
+        if module is None and isinstance(network, MLP | Sighted):
+            head.init_last(network.last.weight.data)
         factor = Factor(term.name, head, network, [len(e) for e in events])
         factor.probe(events, torch.zeros(()))
         return factor

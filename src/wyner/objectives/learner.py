@@ -15,6 +15,7 @@ from wyner.laws import System, read_conditional
 from wyner.networks import Critics
 from wyner.objectives.critic_inputs import seen_by
 from wyner.objectives.critics import CriticSet
+from wyner.objectives.grouping import group_values
 from wyner.objectives.phases import Phase
 from wyner.objectives.program import Program
 from wyner.objectives.terms import Objective
@@ -79,7 +80,9 @@ class Learner(System):
         seed: int,
         trained: bool,
     ) -> None:
-        """Trains and freezes what comes before the model, if its networks have such parts.
+        """Fits encodings and heads to the rows, and trains what comes before the model.
+
+        Then finds the groups of values of encoders that tell more apart than their latent has.
 
         Args:
             values: training rows by modality, `(N, *event)`, on the model's device.
@@ -90,19 +93,22 @@ class Learner(System):
         if self.critics is not None and not trained:
             self.critics.measure(values)
         for k, name in enumerate(self.observed):
-            if name not in self.features:
-                continue
             factors = [self.factors[t] for t in self.factors if read_conditional(t).of == (name,)]
             rows = lambda name=name: (
                 values[name] if masks is None else values[name][masks[name] > 0]
             )
+            feature = self.features[name] if name in self.features else None
+            for module in (feature, *(f.head for f in factors)):
+                if hasattr(module, "fit") and name in values and not trained:
+                    module.fit(rows())
+            if feature is None:
+                continue
             generator = torch.Generator().manual_seed(mix(seed, ROWS, k))
             self.networks.before(
-                self.features[name],
-                [f.network for f in factors],
-                None if trained else rows,
-                generator,
+                feature, [f.network for f in factors], None if trained else rows, generator
             )
+        if not trained:
+            group_values(self, values, masks)
 
     def program(self, objective: Objective) -> Program:
         """An objective compiled over this model's laws and factors; it shares the parameters."""

@@ -274,8 +274,8 @@ def simulated_gap(
 
 
 def _placeholder(model: System, where: str) -> dict[str, Tensor]:
-    """One row of zeros of every observed variable of a pair of laws."""
+    """One row of every observed variable of a pair of laws, of what its space allows."""
     q, _ = model.laws[where]
     like = next(model.parameters())
-    observed = [v for v in q.variables if v in model.observed]
-    return {k: like.new_zeros(1, *model.observed[k].event_shape) for k in observed}
+    spaces = {v: model.observed[v] for v in q.variables if v in model.observed}
+    return {k: s.fill.to(like).expand(1, *s.event_shape) for k, s in spaces.items()}

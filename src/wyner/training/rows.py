@@ -151,8 +151,10 @@ def rows_of(
     dtype = next(model.parameters()).dtype
     for name, array in arrays.items():
         if masks is not None and not bool(masks[name].all()):
+            # a value that the space holds, so that no density of it is infinite
+            there = masks[name] > 0
             array = array.clone()
-            array[masks[name] == 0] = 0
+            array[~there] = model.observed[name].fill.to(array.dtype)
         if isinstance(array, Ragged):
             values[name] = array
             continue
@@ -204,6 +206,38 @@ def warn_constant(model: Model, rows: Rows) -> list[str]:
     return found
 
 
+def rows_of_terms(model: Model, masks: Tensors) -> dict[str, int]:
+    """How many rows can answer each divergence that trains the model, by law."""
+    found: dict[str, int] = {}
+    for phase in model.phases:
+        program = model.program(phase.objective)
+        found |= {law: int(a.sum()) for law, a in program.answers(masks).items()}
+    return found
+
+
+def check_terms(model: Model, masks: Tensors) -> None:
+    """Warns of divergences that no row can answer.
+
+    Raises:
+        DataError: a phase in which no row can answer any.
+    """
+    found = rows_of_terms(model, masks)
+    for phase in model.phases:
+        laws = [t.law for t in phase.objective.active if t.law in found]
+        empty = [law for law in laws if not found[law]]
+        if not empty:
+            continue
+        program = model.program(phase.objective)
+        reads = ", ".join(f"{law} reads {','.join(program.plan.needs[law])}" for law in empty)
+        text = f"phase {phase.name!r}: no row has what these terms need: {reads}"
+        if len(empty) == len(laws):
+            raise DataError(
+                f"{text}; give rows in which these are together, or take a model that learns from"
+                " any subset, such as WynerVAE(posterior='experts')"
+            )
+        warnings.warn(f"{text}; they learn nothing", stacklevel=5)
+
+
 def _masks(
     data: Mapping[str, Any], arrays: Mapping[str, Tensor], count: int, what: str
 ) -> Tensors | None:
@@ -220,4 +254,12 @@ def _masks(
     if all(bool(m.all()) for m in masks.values()):
         return None
     full = torch.ones(count)
-    return {name: masks.get(name, full) for name in arrays}
+    whole = {name: masks.get(name, full) for name in arrays}
+    nothing = (torch.stack(list(whole.values())).sum(0) == 0).nonzero().flatten().tolist()
+    if nothing:
+        shown = ", ".join(map(str, nothing[:5])) + ", ..." * (len(nothing) > 5)
+        raise DataError(
+            f"{what}: {len(nothing)} row{'s' * (len(nothing) > 1)} ({shown}) without any"
+            " modality; leave them out"
+        )
+    return whole

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from wyner.training.fabric import launch
 from wyner.training.loop import Loop
 from wyner.training.member import GridMember
 from wyner.training.probe import Probe, check_keep
-from wyner.training.rows import Rows, rows_of, warn_constant
+from wyner.training.rows import Rows, check_terms, rows_of, rows_of_terms, warn_constant
 from wyner.training.run import Run, described
 from wyner.training.settings import Settings
 from wyner.training.stepper import Single
@@ -55,6 +56,9 @@ def train(
         arrays, validation = _pick(arrays, first), _pick(arrays, second)
     learn_scale(model, job.data)
     rows, held = rows_for(model, arrays, validation)
+    if job.progress and rows.masks is not None:
+        found = rows_of_terms(model, rows.masks).items()
+        print(f"rows of {rows.count}: {', '.join(f'{n} {k}' for k, n in found)}", file=sys.stderr)
     fingerprint, folder = print_of(rows, held), None if out is None else RunFolder(out)
     if folder is None and job.resume:
         raise OptionError("resume: expected out= with the folder of the run to continue")
@@ -149,6 +153,8 @@ def rows_for(
             " those that lack a modality"
         )
     warn_constant(model, rows)
+    if rows.masks is not None:
+        check_terms(model, rows.masks)
     return rows, None if validation is None else rows_of(model, validation, names, "validation")
 
 

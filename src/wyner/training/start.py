@@ -88,8 +88,10 @@ def begin(
 
 @torch.no_grad()
 def _copy(mine: torch.nn.Module, theirs: torch.nn.Module) -> None:
-    """Copies parameters and running statistics, but not where the schedules of heads stand."""
-    buffers = {k: b for k, b in theirs.named_buffers() if not k.startswith("head.")}
+    """Copies parameters, running statistics and what is fitted to rows, but no head's schedules."""
+    owners = {n: m for n, m in theirs.named_modules() if hasattr(m, "fit")}
+    kept = lambda name: not name.startswith("head.") or name.rpartition(".")[0] in owners
+    buffers = {k: b for k, b in theirs.named_buffers() if kept(k)}
     found = dict(theirs.named_parameters()) | buffers
     for name, value in [*mine.named_parameters(), *mine.named_buffers()]:
         if name in found and found[name].shape == value.shape:

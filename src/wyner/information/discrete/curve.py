@@ -9,6 +9,7 @@ import numpy as np
 from wyner.information.discrete.decomposition import Decomposition
 from wyner.information.discrete.relaxed import Point, encoder_of, minima
 from wyner.information.discrete.table import entropy, reduced, total_correlation
+from wyner.information.discrete.threads import one_thread
 
 CLOSE, HALVINGS = 1e-6, 10
 FIRST = (0.03, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)
@@ -20,11 +21,9 @@ VALUES = 24
 class Curve:
     """Minima of TC(X|Z) + lam I(X;Z) of a table, found when asked and kept."""
 
-    def __init__(
-        self, p: np.ndarray, j: Decomposition, starts: int, seed: int, device: str
-    ) -> None:
+    def __init__(self, p: np.ndarray, j: Decomposition, starts: int, seed: int) -> None:
         self._p, self._full = p, j
-        self._starts, self._seed, self._device = starts, seed, device
+        self._starts, self._seed = starts, seed
         self._points: dict[float, Point] = {}
 
     def many(self, lams: Sequence[float] | np.ndarray) -> list[Point]:
@@ -36,7 +35,8 @@ class Curve:
             nz = min(VALUES, table.size, max(2 * (table.size // max(table.shape)), 4))
             warm = [j] + [p.encoder for p in self._nearest(missing)]
             rng = np.random.default_rng([self._seed, 1])
-            found = minima(table, np.array(missing), warm, nz, self._starts, rng, self._device)
+            with one_thread():
+                found = minima(table, np.array(missing), warm, nz, self._starts, rng)
             self._points |= {p.lam: p for p in found}
         return [self._points[v] for v in wanted]
 

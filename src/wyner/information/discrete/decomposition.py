@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from wyner.information.discrete.table import xlogx
 
@@ -64,6 +62,32 @@ class Decomposition:
         """sum_i H(X_i|Z) in nats."""
         return float(self.weights @ self.noises)
 
+    @property
+    def ends(self) -> np.ndarray:
+        """Where the logits of each factor begin, behind log p(z), and where the last end."""
+        return np.cumsum([1, *(a.shape[1] for a in self.factors)])
+
+    @property
+    def jacobian(self) -> np.ndarray:
+        """Derivatives of the table in log p(z) and the logits of the factors, `(nz, D, *shape)`."""
+        joint = self.joint
+        rows = [joint[:, None]]
+        for axis, a in enumerate(self.factors):
+            mean = np.expand_dims(joint.sum(axis + 1), (1, axis + 2))
+            moved = a[:, :, None] * (np.eye(a.shape[1]) - a[:, None])  # d a(k) / d logit(v)
+            lone = [a.shape[1] if k == axis else 1 for k in range(len(self.factors))]
+            rows.append(moved.reshape(*a.shape, *lone) * mean)
+        return np.concatenate(rows, 1)
+
+    def moved(self, step: np.ndarray) -> Decomposition:
+        """With log p(z) and logits moved, `(nz, D)`; the weights are not normalised."""
+        grown = []
+        for a, begin, end in zip(self.factors, self.ends[:-1], self.ends[1:], strict=True):
+            more = step[:, begin:end]
+            b = a * np.exp(more - more.max(1, keepdims=True))
+            grown.append(b / b.sum(1, keepdims=True))
+        return Decomposition(self.weights * np.exp(step[:, 0]), tuple(grown))
+
     def kept(self, mask: np.ndarray) -> Decomposition:
         """The values of Z in a mask or an order, weights as they are."""
         return Decomposition(self.weights[mask], tuple(a[mask] for a in self.factors))
@@ -86,61 +110,77 @@ class Program:
     a rectangle stay at minus infinity, so that no cell of probability 0 is ever reached.
     """
 
-    def __init__(self, p: np.ndarray, masks: Sequence[np.ndarray], device: str = "cpu") -> None:
+    def __init__(self, p: np.ndarray, masks: Sequence[np.ndarray]) -> None:
         """`masks`: `(R, nz, n_i)` for each variable."""
-        self.p, self.shape = torch.as_tensor(p, dtype=torch.float64, device=device), p.shape
-        self.inside = [torch.as_tensor(m, device=device) for m in masks]
+        self.p, self.shape = p, p.shape
+        self.inside = [None if m.all() else m for m in masks]
         self.starts, self.nz = masks[0].shape[:2]
-        self.precision = torch.where(self.p > 0, 1 / self.p.clamp_min(FLOOR / self.p.numel()), 0.0)
-        self.prices = self.p.new_zeros(self.starts, *p.shape)
-        self.rho = self.p.new_ones(self.starts)
-        n = "abcdefghijklmnopqrstuvw"[: p.ndim]
-        each = [f"rz{k}" for k in n]
-        self._sum = ",".join(["rz", *each]) + f"->r{n}"
-        self._others = [
-            ",".join([f"r{n}", *each[:i], *each[i + 1 :]]) + f"->rz{n[i]}" for i in range(p.ndim)
-        ]
+        self.precision = np.where(p > 0, 1 / np.maximum(p, FLOOR / p.size), 0.0)
+        self.prices = np.zeros((self.starts, *p.shape))
+        self.rho = np.ones(self.starts)
+        self._ends = np.cumsum([self.nz, *(self.nz * n for n in self.shape)])
 
-    def values(self, points: Tensor) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    def values(self, points: np.ndarray) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
         """p(z) `(R, nz)`, p(x_i|z) `(R, nz, n_i)`, log p(x_i|z), the last 0 where the factor is."""
-        first, *rest = points.split([self.nz, *(self.nz * n for n in self.shape)], 1)
         factors, kept = [], []
-        for m, t, n in zip(self.inside, rest, self.shape, strict=True):
-            logs = torch.where(m, t.view(-1, self.nz, n), LOWEST).log_softmax(2)
-            factors.append(logs.exp())
-            kept.append(torch.where(m, logs, 0.0))
-        return first.softmax(1), factors, kept
+        for m, begin, end in zip(self.inside, self._ends[:-1], self._ends[1:], strict=True):
+            logits = points[:, begin:end].reshape(len(points), self.nz, -1)
+            a, logs = softmax(logits if m is None else np.where(m, logits, LOWEST))
+            factors.append(a)
+            kept.append(logs if m is None else np.where(m, logs, 0.0))
+        return softmax(points[:, : self.nz])[0], factors, kept
 
-    def metric(self, points: Tensor) -> Tensor:
+    def metric(self, points: np.ndarray) -> np.ndarray:
         """Inverse Fisher information of the logits, 1 / p(z), 1 / p(z, x_i), `(R, D)`; cut."""
         w, factors, _ = self.values(points)
-        parts = [w, *((w[..., None] * a).flatten(1) for a in factors)]
-        return 1 / torch.cat(parts, 1).clamp_min(RARE)
+        parts = [w, *((w[..., None] * a).reshape(len(w), -1) for a in factors)]
+        return 1 / np.maximum(np.concatenate(parts, 1), RARE)
 
-    def misfit(self, weights: Tensor, factors: list[Tensor]) -> Tensor:
+    def misfit(self, weights: np.ndarray, factors: list[np.ndarray]) -> np.ndarray:
         """sum_z w_z a_z - P, `(R, *shape)`."""
-        if len(factors) == 2:
-            return (weights[..., None] * factors[0]).transpose(1, 2) @ factors[1] - self.p
-        return torch.einsum(self._sum, weights, *factors) - self.p
+        made = weights[..., None] * factors[0]
+        for a in factors[1:-1]:
+            made = (made[..., None] * a[:, :, None]).reshape(*made.shape[:2], -1)
+        made = made.swapaxes(1, 2) @ factors[-1]
+        return made.reshape(-1, *self.shape) - self.p
 
-    def __call__(self, points: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Values `(R,)` and gradients `(R, D)`."""
         w, factors, logs = self.values(points)
         d = self.misfit(w, factors)
-        scaled = self.rho.view(-1, *[1] * (d.ndim - 1)) * self.precision * d
-        marginal_prices = self.prices + scaled
-        if len(factors) == 2:
-            costs = [factors[1] @ marginal_prices.transpose(1, 2), factors[0] @ marginal_prices]
-        else:
-            pick = lambda i: [a for k, a in enumerate(factors) if k != i]
-            costs = [torch.einsum(s, marginal_prices, *pick(i)) for i, s in enumerate(self._others)]
-        minus_h = sum((a * log).sum(2) for a, log in zip(factors, logs, strict=True))
-        dw = minus_h + (factors[0] * costs[0]).sum(2)
+        scaled = self.rho.reshape(-1, *[1] * (d.ndim - 1)) * self.precision * d
+        costs = _expected(self.prices + scaled, factors)
+        minus_h = sum(np.einsum("rzn,rzn->rz", a, log) for a, log in zip(factors, logs))
+        dw = minus_h + np.einsum("rzn,rzn->rz", factors[0], costs[0])
         spent = (self.prices + 0.5 * scaled) * d
-        value = (w * minus_h).sum(1) + spent.sum(tuple(range(1, d.ndim)))
-        parts = [w * (dw - (w * dw).sum(1, keepdim=True))]
+        value = (w * minus_h).sum(1) + spent.reshape(len(d), -1).sum(1)
+        parts = [w * (dw - (w * dw).sum(1, keepdims=True))]
         for a, log, cost in zip(factors, logs, costs, strict=True):
             slope = log + cost
-            slope = w[..., None] * a * (slope - (a * slope).sum(2, keepdim=True))
-            parts.append(slope.flatten(1))
-        return value, torch.cat(parts, 1)
+            slope -= np.einsum("rzn,rzn->rz", a, slope)[..., None]
+            parts.append((w[..., None] * a * slope).reshape(len(w), -1))
+        return value, np.concatenate(parts, 1)
+
+
+def _expected(prices: np.ndarray, factors: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Mean price of each value of each variable given the others' factors, `(R, nz, n_i)`."""
+    if len(factors) == 2:
+        return [factors[1] @ prices.swapaxes(1, 2), factors[0] @ prices]
+    found = []
+    for axis in range(len(factors)):
+        others = [a for k, a in enumerate(factors) if k != axis]
+        turned = np.moveaxis(prices, axis + 1, -1)
+        mean = others[0] @ turned.reshape(len(turned), turned.shape[1], -1)
+        for a in others[1:]:
+            mean = a[:, :, None] @ mean.reshape(*a.shape, -1)
+            mean = mean[:, :, 0]
+        found.append(mean)
+    return found
+
+
+def softmax(logits: np.ndarray, axis: int = -1) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities over an axis, and their logarithms."""
+    moved = logits - logits.max(axis, keepdims=True)
+    e = np.exp(moved)
+    total = e.sum(axis, keepdims=True)
+    return e / total, moved - np.log(total)

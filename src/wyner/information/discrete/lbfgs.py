@@ -8,53 +8,56 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import torch
-from torch import Tensor
+import numpy as np
 
-Objective = Callable[[Tensor], tuple[Tensor, Tensor]]
+Objective = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """`(R, D)` points to `(R,)` values and `(R, D)` gradients, each row a problem of its own."""
 
 MEMORY, ARMIJO, SHRINKS = 8, 1e-4, 25
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Row by row, `(R, 1)`."""
+    return np.einsum("rd,rd->r", a, b)[:, None]
 
 
 @dataclass
 class Memory:
     """Latest steps s, changes of gradient y, and 1 / s.y, 0 for a pair without curvature."""
 
-    scale: Tensor
-    metric: Tensor | float
-    pairs: list[tuple[Tensor, Tensor, Tensor]] = field(default_factory=list)
+    scale: np.ndarray
+    metric: np.ndarray | float
+    pairs: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=list)
 
-    def direction(self, g: Tensor) -> Tensor:
+    def direction(self, g: np.ndarray) -> np.ndarray:
         """-H g by the two-loop recursion, `(R, D)`."""
-        q, alphas = g.clone(), []
+        q, alphas = g.copy(), []
         for s, y, inverse in reversed(self.pairs):
-            alphas.append(inverse * (s * q).sum(1, keepdim=True))
+            alphas.append(inverse * _dot(s, q))
             q -= alphas[-1] * y
         q *= self.scale * self.metric
         for (s, y, inverse), alpha in zip(self.pairs, reversed(alphas), strict=True):
-            q += s * (alpha - inverse * (y * q).sum(1, keepdim=True))
+            q += s * (alpha - inverse * _dot(y, q))
         return -q
 
-    def remember(self, s: Tensor, y: Tensor) -> None:
+    def remember(self, s: np.ndarray, y: np.ndarray) -> None:
         """Adds a step where its curvature is positive."""
-        total = lambda v: v.sum(1, keepdim=True)
-        sy, yy = total(s * y), total(self.metric * y.square())
-        good = sy > 1e-12 * (total(y.square()) * total(s.square())).sqrt()
-        inverse = torch.where(good, 1 / sy.where(good, torch.ones_like(sy)), 0.0)
+        sy, yy = _dot(s, y), _dot(self.metric * y, y)
+        good = sy > 1e-12 * np.sqrt(_dot(y, y) * _dot(s, s))
+        inverse = np.where(good, 1 / np.where(good, sy, 1.0), 0.0)
         self.pairs = [*self.pairs, (s, y, inverse)][-MEMORY:]
-        self.scale = torch.where(good, sy / yy.clamp_min(1e-300), self.scale)
+        self.scale = np.where(good, sy / np.maximum(yy, 1e-300), self.scale)
 
 
 def minimise(
     objective: Objective,
-    x: Tensor,
+    x: np.ndarray,
     *,
     steps: int,
     tolerance: float = 1e-9,
     quorum: float = 1.0,
-    metric: Tensor | float = 1.0,
-) -> tuple[Tensor, Tensor]:
+    metric: np.ndarray | float = 1.0,
+) -> tuple[np.ndarray, np.ndarray]:
     """Local minima of R problems, each from its own start; points `(R, D)` and values `(R,)`.
 
     Args:
@@ -66,39 +69,49 @@ def minimise(
         metric: first guess of the inverse curvature, `(R, D)` or a number; its scale is found.
     """
     f, g = objective(x)
-    memory = Memory(1 / (metric * g).norm(dim=1, keepdim=True).clamp_min(1.0), metric)
+    scale = 1 / np.maximum(np.linalg.norm(metric * g, axis=1, keepdims=True), 1.0)
+    memory = Memory(scale, metric)
     for _ in range(steps):
-        open_ = g.abs().amax(1) > tolerance
-        if float((~open_).double().mean()) >= quorum:
+        open_ = np.abs(g).max(1) > tolerance
+        if (~open_).mean() >= quorum:
             break
         d = memory.direction(g)
-        slope = (d * g).sum(1)
+        slope = _dot(d, g)[:, 0]
         uphill = ~(slope < 0)
-        if bool(uphill.any()):
-            d = torch.where(uphill[:, None], -g * memory.scale * metric, d)
-            slope = (d * g).sum(1)
+        if uphill.any():
+            d = np.where(uphill[:, None], -g * memory.scale * metric, d)
+            slope = _dot(d, g)[:, 0]
         x_new, f_new, g_new, moved = _search(objective, x, f, g, d, slope, open_)
         memory.remember(x_new - x, g_new - g)
         x, f, g = x_new, f_new, g_new
-        if not bool(moved.any()):
+        if not moved.any():
             break
     return x, f
 
 
 def _search(
-    objective: Objective, x: Tensor, f: Tensor, g: Tensor, d: Tensor, slope: Tensor, open_: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    objective: Objective,
+    x: np.ndarray,
+    f: np.ndarray,
+    g: np.ndarray,
+    d: np.ndarray,
+    slope: np.ndarray,
+    open_: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Halves the step of each problem until its value falls enough; one that never does stays."""
-    step = open_.to(x.dtype)
-    x_new, waiting = x + step[:, None] * d, open_
+    step = open_.astype(float)
+    x_new = x + step[:, None] * d
     f_new, g_new = objective(x_new)
-    noise = 1e-15 * f.abs().clamp_min(1.0)
+    noise = 1e-15 * np.maximum(np.abs(f), 1.0)
+    waiting = open_
     for _ in range(SHRINKS):
         waiting = open_ & ~(f_new <= f + ARMIJO * step * slope + noise)
-        if not bool(waiting.any()):
+        if not waiting.any():
             break
-        step = torch.where(waiting, 0.4 * step, step)
+        step = np.where(waiting, 0.4 * step, step)
         x_new = x + step[:, None] * d
         f_new, g_new = objective(x_new)
-    back = lambda old, new: torch.where(waiting.view(-1, *[1] * (old.ndim - 1)), old, new)
-    return back(x, x_new), back(f, f_new), back(g, g_new), open_ & ~waiting
+    if waiting.any():
+        x_new, f_new = np.where(waiting[:, None], x, x_new), np.where(waiting, f, f_new)
+        g_new = np.where(waiting[:, None], g, g_new)
+    return x_new, f_new, g_new, open_ & ~waiting

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from wyner.information.discrete.decomposition import RARE, Decomposition
+from wyner.information.discrete.decomposition import RARE, Decomposition, softmax
 from wyner.information.discrete.lbfgs import minimise
 from wyner.information.discrete.table import entropy, total_correlation
 
@@ -38,39 +36,44 @@ class Point:
 class Compression:
     """Residual + lam rate and gradients in the logits of p(z|x), `(R, nz * cells)`; lam `(R,)`."""
 
-    def __init__(self, p: np.ndarray, nz: int, lam: np.ndarray, device: str = "cpu") -> None:
-        self.p = torch.as_tensor(p, dtype=torch.float64, device=device)
-        self.lam = torch.as_tensor(lam, dtype=torch.float64, device=device)
-        self.nz, self.h = nz, entropy(p)
+    def __init__(self, p: np.ndarray, nz: int, lam: np.ndarray) -> None:
+        self.p, self.lam, self.nz, self.h = p, lam, nz, entropy(p)
 
-    def encoder(self, points: Tensor) -> Tensor:
+    def encoder(self, points: np.ndarray) -> np.ndarray:
         """p(z|x), `(R, nz, *shape)`."""
-        return points.view(len(points), self.nz, *self.p.shape).softmax(1)
+        return softmax(points.reshape(len(points), self.nz, *self.p.shape), 1)[0]
 
-    def metric(self, points: Tensor) -> Tensor:
+    def metric(self, points: np.ndarray) -> np.ndarray:
         """Inverse Fisher information of the logits, 1 / (p(x) p(z|x)), `(R, D)`; cut."""
-        return 1 / (self.encoder(points) * self.p).clamp_min(RARE).flatten(1)
+        return 1 / np.maximum(self.encoder(points) * self.p, RARE).reshape(len(points), -1)
 
-    def measures(self, encoder: Tensor) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+    def measures(
+        self, encoder: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[np.ndarray]]:
         """TC(X|Z), I(X;Z), log p(x|z) and every log p(x_i|z), shaped to broadcast."""
         joint = encoder * self.p
-        axes = list(range(2, joint.ndim))
-        log_z = joint.sum(axes, keepdim=True).clamp_min(TINY).log()
-        log_given = joint.clamp_min(TINY).log() - log_z
-        others = [[j for j in axes if j != k] for k in axes]
-        singles = [joint.sum(o, keepdim=True).clamp_min(TINY).log() - log_z for o in others]
-        h_given = -(joint * log_given).sum([1, *axes])
-        h_each = -sum((joint * s).sum([1, *axes]) for s in singles)
+        axes = tuple(range(2, joint.ndim))
+        log_z = safe_log(joint.sum(axes, keepdims=True))
+        log_given = safe_log(joint) - log_z
+        others = [tuple(j for j in axes if j != k) for k in axes]
+        singles = [safe_log(joint.sum(o, keepdims=True)) - log_z for o in others]
+        h_given = -(joint * log_given).sum((1, *axes))
+        h_each = -sum((joint * s).sum((1, *axes)) for s in singles)
         return h_each - h_given, self.h - h_given, log_given, singles
 
-    def __call__(self, points: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Values `(R,)` and gradients `(R, D)`."""
         e = self.encoder(points)
         residual, rate, log_given, singles = self.measures(e)
-        lam = self.lam.view(-1, *[1] * (e.ndim - 1))
+        lam = self.lam.reshape(-1, *[1] * (e.ndim - 1))
         slope = (1 + lam) * log_given - sum(singles)
-        g = self.p * e * (slope - (e * slope).sum(1, keepdim=True))
-        return residual + self.lam * rate, g.flatten(1)
+        g = self.p * e * (slope - (e * slope).sum(1, keepdims=True))
+        return residual + self.lam * rate, g.reshape(len(g), -1)
+
+
+def safe_log(a: np.ndarray) -> np.ndarray:
+    """Logarithm, of 0 about -690."""
+    return np.log(np.maximum(a, TINY))
 
 
 def minima(
@@ -80,7 +83,6 @@ def minima(
     nz: int,
     starts: int,
     rng: np.random.Generator,
-    device: str = "cpu",
     steps: int = 300,
 ) -> list[Point]:
     """The best point of each lam, over random and given starts and the points of other lam.
@@ -95,15 +97,15 @@ def minima(
     random = rng.normal(size=(len(lams) * starts, nz * p.size)) * 3.0
     given = [np.log(np.maximum(_padded(w, nz), 1e-6)).ravel() for w in warm]
     tiled = [np.tile(w, (len(lams), 1)) for w in given]
-    points = torch.from_numpy(np.concatenate([random, *tiled])).to(device)
+    points = np.concatenate([random, *tiled])
     lam = np.concatenate([np.repeat(lams, starts), *[lams for _ in warm]])
-    program = Compression(p, nz, lam, device)
+    program = Compression(p, nz, lam)
     descend = partial(minimise, program, steps=steps // 3, tolerance=1e-8)
     for quorum in (0.6, 0.8, 1.0):  # the metric is taken anew; what lags is waited for at the end
         points, _ = descend(points, quorum=quorum, metric=program.metric(points))
     encoders = program.encoder(points)
     residual, rate, *_ = program.measures(encoders)
-    r, c = residual.cpu().numpy().clip(0), rate.cpu().numpy().clip(0)
+    r, c = residual.clip(0), rate.clip(0)
     tc, constant = total_correlation(p), np.zeros((nz, *p.shape))
     constant[0] = 1.0
     best = []
@@ -112,7 +114,7 @@ def minima(
         if tc <= r[k] + value * c[k]:
             best.append(Point(value, constant, tc, 0.0))
         else:
-            best.append(Point(value, encoders[k].cpu().numpy(), float(r[k]), float(c[k])))
+            best.append(Point(value, encoders[k], float(r[k]), float(c[k])))
     return best
 
 

@@ -22,43 +22,19 @@ def restored(d: Decomposition, p: np.ndarray) -> Decomposition:
     for _ in range(STEPS):
         if best < 1e-14:
             break
-        jacobian = _jacobian(d)[:, cells] / p[cells]
+        jacobian = d.jacobian[:, :, cells].reshape(-1, cells.sum()) / p[cells]
         gram = jacobian.T @ jacobian
         gram[np.diag_indices_from(gram)] += 1e-14 * np.trace(gram) / len(gram)
         step = -jacobian @ np.linalg.solve(gram, (d.table[cells] - p[cells]) / p[cells])
         if not np.isfinite(step).all():
             break
-        moved = _moved(d, step * min(1.0, 2.0 / max(1e-300, float(np.abs(step).max()))))
+        step *= min(1.0, 2.0 / max(1e-300, float(np.abs(step).max())))
+        moved = d.moved(step.reshape(len(d.weights), -1))
         now = float(np.abs(relative(moved)).max())
         if not now < best:
             break
         d, best = moved, now
     return d
-
-
-def _jacobian(d: Decomposition) -> np.ndarray:
-    """Derivative of the table in the logits of p(z) and factors, `(nz (1 + sum n_i), *shape)`."""
-    joint, n = d.joint, len(d.factors)
-    column = lambda a: a.reshape(-1, *[1] * n)
-    rows = [joint - column(d.weights) * joint.sum(0)]
-    for axis, a in enumerate(d.factors):
-        mean = np.expand_dims(joint.sum(axis + 1), axis + 1)
-        for value in range(a.shape[1]):
-            pick = np.eye(a.shape[1])[value].reshape([-1 if k == axis else 1 for k in range(n)])
-            # d a(k) / d logit(v) = a(v) (1{k = v} - a(k)), and the joint is a(k) times the rest,
-            # whose sum over k is the mean
-            rows.append(column(a[:, value]) * (pick * mean) - column(a[:, value]) * joint)
-    return np.concatenate(rows)
-
-
-def _moved(d: Decomposition, step: np.ndarray) -> Decomposition:
-    """The decomposition with its logits moved."""
-    parts = step.reshape(-1, len(d.weights))
-    weights = d.weights * np.exp(parts[0])
-    ends = np.cumsum([1, *(a.shape[1] for a in d.factors)])
-    pairs = zip(d.factors, ends[:-1], ends[1:], strict=True)
-    grown = [a * np.exp(parts[i:j].T) for a, i, j in pairs]
-    return Decomposition(weights / weights.sum(), tuple(a / a.sum(1, keepdims=True) for a in grown))
 
 
 def exact(d: Decomposition, p: np.ndarray) -> Decomposition:

@@ -11,20 +11,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from wyner.information.discrete.decomposition import Decomposition, Program
 from wyner.information.discrete.lbfgs import minimise
-from wyner.information.discrete.pricing import best_products, dual_value, gains, random_starts
+from wyner.information.discrete.newton import stationary
+from wyner.information.discrete.pricing import (
+    Found,
+    best_products,
+    dual_value,
+    gains,
+    random_starts,
+)
 from wyner.information.discrete.rectangles import Rectangle
-from wyner.information.discrete.repair import restored
+from wyner.information.discrete.repair import exact
 from wyner.information.discrete.table import entropy
 
 LEAP = 1.0
 """Largest change of a price at once, in nats: far from a fit the first-order update overshoots."""
 SETTLED = 1e-6
 """Nats between an exact decomposition and its dual bound at which the search ends."""
+FIT = 1e-3
+"""Largest relative misfit of a cell after Newton's method that counts as a fit."""
 NEAR = 0.01
 """Values of Z whose factors differ by less, entry by entry, become one between descents."""
 
@@ -38,18 +45,14 @@ class Effort:
         components: values of Z to start with; None for twice as many as always suffice to fit.
         rounds: times that missing products are looked for.
         gain: nats that a missing product must promise to be taken in.
-        fit: largest misfit of a cell at which the search may end.
         probes: random products that each such look starts from.
-        device: where the starts are computed.
     """
 
     starts: int = 8
     components: int | None = None
-    rounds: int = 6
+    rounds: int = 8
     gain: float = 1e-5
-    fit: float = 1e-8
     probes: int = 256
-    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -65,40 +68,50 @@ def penalty(
 ) -> tuple[Decomposition, np.ndarray]:
     """The cheapest decomposition of a table that the search finds, and its prices."""
     nz = effort.components or max(len(rectangles), min(p.size, 2 * (p.size // max(p.shape))))
-    program = Program(p, _masks(rectangles, nz, effort.starts, rng), effort.device)
-    points = torch.from_numpy(rng.normal(size=(program.starts, program.nz * (1 + sum(p.shape)))))
-    points, program.rho = points.to(effort.device), torch.full_like(program.rho, 10.0)
-    state: Solved | None = None
-    for k in range(4 + effort.rounds):
-        if k < 4 or state is None:
-            points = _descend(program, points, steps=60, rounds=3)
-            state = _best(program, points, entropy(p))
-        else:
-            fresh = improved(state, rectangles, effort, rng)
-            if fresh is None and np.abs(state.decomposition.table - p).max() < effort.fit:
+    program = Program(p, _masks(rectangles, nz, effort.starts, rng))
+    points = rng.normal(size=(program.starts, program.nz * (1 + sum(p.shape))))
+    program.rho = np.full_like(program.rho, 10.0)
+    points = _descend(program, points, steps=60, rounds=12)
+    state = _best(program, points, entropy(p))
+    found, cost, prices, dual = state.decomposition, np.inf, state.prices, -np.inf
+    for _ in range(effort.rounds):
+        tried = [
+            (_cost(p, s.decomposition), k, s) for k, s in enumerate(_refined(p, state, rectangles))
+        ]
+        now, _, state = min(tried)
+        if now < cost:
+            found, cost = state.decomposition, now
+        for probes in (effort.probes, 4 * effort.probes):  # what looks settled is looked at again
+            climbed = best_products(state.prices, *random_starts(rectangles, probes, rng))
+            bound = dual_value(entropy(p), p, state.prices, _largest(state, climbed))
+            if now - bound > SETTLED:
                 break
-            state = polish(p, fresh or state, rectangles, effort.device)
-        if (done := _settled(p, state, rectangles, rng)) is not None:
-            return done, state.prices
-    assert state is not None
-    return state.decomposition, state.prices
+        if bound > dual:
+            prices, dual = state.prices, bound
+        if cost - dual < SETTLED:
+            break
+        state = improved(state, climbed, effort)
+    return found, prices
 
 
-def _settled(
-    p: np.ndarray, state: Solved, rectangles: Sequence[Rectangle], rng: np.random.Generator
-) -> Decomposition | None:
-    """The state without spent values of Z, made exact, if it is within `SETTLED` of its bound."""
-    h, found = entropy(p), None
-    if p.size <= 300:
-        for spent in (0.03, 1e-3, 1e-6):
-            lean = restored(merged(state.decomposition, spent, close=1e-3), p)
-            if np.abs(lean.table - p).max() < 1e-13 and (found is None or lean.noise > found.noise):
-                found = lean
-    if found is None:
-        return None
-    climbed = best_products(state.prices, *random_starts(rectangles, 64, rng))
-    phi = max(float(climbed.gains[0]), float(gains(found, state.prices).max()))
-    return found if found.rate(h) - dual_value(h, p, state.prices, phi) < SETTLED else None
+def _cost(p: np.ndarray, d: Decomposition) -> float:
+    """Rate of the decomposition once it is made exact, in nats."""
+    return exact(d, p).rate(entropy(p))
+
+
+def _largest(state: Solved, climbed: Found) -> float:
+    """Largest gain of any product that is known."""
+    own = gains(state.decomposition, state.prices)
+    return max(float(climbed.gains[0]), float(own.max()))
+
+
+def _refined(p: np.ndarray, state: Solved, rectangles: Sequence[Rectangle]) -> list[Solved]:
+    """By Newton's method; where that ends without a fit, or the table is large, also by descent."""
+    lean = merged(state.decomposition, close=NEAR)
+    found = Solved(*stationary(p, lean, state.prices))
+    cells = p > 0
+    off = np.abs(found.decomposition.table[cells] / p[cells] - 1).max()
+    return [found] if off < FIT else [found, polish(p, state, rectangles)]
 
 
 def _masks(
@@ -122,56 +135,52 @@ def _masks(
 
 
 def _descend(
-    program: Program, points: Tensor, *, steps: int, rounds: int, tolerance: float = 1e-11
-) -> Tensor:
+    program: Program, points: np.ndarray, *, steps: int, rounds: int, tolerance: float = 1e-11
+) -> np.ndarray:
     """Minimises, moves the prices by rho times the misfit, raises rho where that does not fall."""
-    best, fine = torch.full_like(program.rho, float("inf")), 1e-3
+    best, fine = np.full_like(program.rho, np.inf), 1e-3
     for _ in range(rounds):
         points, _ = minimise(
             program, points, steps=steps, tolerance=fine, quorum=0.5, metric=program.metric(points)
         )
         w, factors, _ = program.values(points)
         d = program.misfit(w, factors)
-        rho = program.rho.view([-1] + [1] * (d.ndim - 1))
-        program.prices = program.prices + (rho * program.precision * d).clamp(-LEAP, LEAP)
-        now = d.abs().flatten(1).amax(1)
-        if bool((now < tolerance).all()):
+        rho = program.rho.reshape([-1] + [1] * (d.ndim - 1))
+        program.prices = program.prices + np.clip(rho * program.precision * d, -LEAP, LEAP)
+        now = np.abs(d).reshape(len(d), -1).max(1)
+        if (now < tolerance).all():
             break
-        program.rho = torch.where(now > 0.3 * best, 2.0 * program.rho, program.rho).clamp_max(300.0)
-        best = torch.minimum(now, best)
+        program.rho = np.minimum(np.where(now > 0.3 * best, 2.0, 1.0) * program.rho, 300.0)
+        best = np.minimum(now, best)
         fine = max(1e-10, 1e-2 * float(now.min()))  # wrong prices deserve no sharp minimum
     return points
 
 
-def _best(program: Program, points: Tensor, h: float) -> Solved:
+def _best(program: Program, points: np.ndarray, h: float) -> Solved:
     """The start with the lowest rate, misfit counted at its price, among those that fit."""
     w, factors, _ = program.values(points)
     d = program.misfit(w, factors)
-    weights, each = w.cpu().numpy(), [a.cpu().numpy() for a in factors]
-    found = [Decomposition(v, tuple(a[r] for a in each)) for r, v in enumerate(weights)]
-    priced = (program.prices * d).sum(tuple(range(1, d.ndim))).cpu().numpy()
+    found = [Decomposition(v, tuple(a[r] for a in factors)) for r, v in enumerate(w)]
+    priced = (program.prices * d).reshape(len(d), -1).sum(1)
     corrected = np.array([f.rate(h) for f in found]) + priced
-    misfit = d.abs().flatten(1).amax(1).cpu().numpy()
+    misfit = np.abs(d).reshape(len(d), -1).max(1)
     k = int(np.where(misfit <= max(1e-3, 2 * misfit.min()), corrected, np.inf).argmin())
-    return Solved(found[k], program.prices[k].cpu().numpy())
+    return Solved(found[k], program.prices[k])
 
 
-def improved(
-    state: Solved, rectangles: Sequence[Rectangle], effort: Effort, rng: np.random.Generator
-) -> Solved | None:
-    """The decomposition, merged, with the products that it lacks; None if it lacks none."""
+def improved(state: Solved, climbed: Found, effort: Effort) -> Solved:
+    """The decomposition, merged, with the products that it lacks, if any."""
     lean, prices = merged(state.decomposition, close=NEAR), state.prices
-    found = best_products(prices, *random_starts(rectangles, effort.probes, rng))
     level = float(lean.weights @ gains(lean, prices)) + effort.gain
     made, chosen = lean, 0
-    for k in np.flatnonzero(found.gains > level)[:64]:
-        fresh = tuple(b[[k]] for b in found.factors)
+    for k in np.flatnonzero(climbed.gains > level)[:64]:
+        fresh = tuple(b[[k]] for b in climbed.factors)
         far = _apart(made.factors, fresh).min()
         if far > 2 * NEAR and chosen < max(2, len(lean.weights) // 2):
             joined = [np.concatenate(pair) for pair in zip(made.factors, fresh, strict=True)]
             made, chosen = Decomposition(made.weights, tuple(joined)), chosen + 1
     if not chosen:
-        return None
+        return Solved(lean, prices)
     share = np.full(chosen, 0.1 / chosen)
     weights = np.concatenate([lean.weights * 0.9, share])
     return Solved(Decomposition(weights, made.factors), prices)
@@ -201,19 +210,15 @@ def merged(d: Decomposition, spent: float = 1e-7, close: float = 1e-5) -> Decomp
 
 
 def polish(
-    p: np.ndarray,
-    state: Solved,
-    rectangles: Sequence[Rectangle],
-    device: str = "cpu",
-    rounds: int = 12,
+    p: np.ndarray, state: Solved, rectangles: Sequence[Rectangle], rounds: int = 12
 ) -> Solved:
     """One start, from a given decomposition and its prices, to a tight fit."""
     d = merged(state.decomposition, close=1e-3)
-    program = Program(p, [m[None] for m in inside(d, rectangles)], device)
-    program.rho = torch.full_like(program.rho, 10.0)
-    program.prices = torch.as_tensor(state.prices, dtype=torch.float64, device=device)[None].clone()
+    program = Program(p, [m[None] for m in inside(d, rectangles)])
+    program.rho = np.full_like(program.rho, 10.0)
+    program.prices = state.prices[None].copy()
     logits = [np.log(np.maximum(a, 1e-12)).ravel() for a in (d.weights, *d.factors)]
-    points = torch.from_numpy(np.concatenate(logits)).to(device)[None]
+    points = np.concatenate(logits)[None]
     return _best(program, _descend(program, points, steps=200, rounds=rounds), entropy(p))
 
 

@@ -22,6 +22,8 @@ Solver = Callable[
 ]
 """A decomposition that fits nearly, and prices of the cells or None."""
 SOLVERS: Mapping[str, Solver] = {"penalty": penalty, "alternating": alternating, "admm": admm}
+PROVEN = 1e-6
+"""Share of J between the bounds at which a proof ends."""
 SETTLED = 1e-12
 """Nats between the bounds at which nothing is left to search."""
 
@@ -45,7 +47,7 @@ class Answer:
 
 
 def solve(
-    p: np.ndarray, solver: Solver, effort: Effort, rng: np.random.Generator, prove: bool
+    p: np.ndarray, solver: Solver, effort: Effort, rng: np.random.Generator, prove: bool | int
 ) -> Answer:
     """J of a table of full generality.
 
@@ -76,7 +78,7 @@ def solve(
 
 
 def _connected(
-    p: np.ndarray, solver: Solver, effort: Effort, rng: np.random.Generator, prove: bool
+    p: np.ndarray, solver: Solver, effort: Effort, rng: np.random.Generator, prove: bool | int
 ) -> Answer:
     h, lower, simple = entropy(p), dual_total_correlation(p), trivial(p)
     if simple.rate(h) - lower < SETTLED:
@@ -92,7 +94,8 @@ def _connected(
         climbed = best_products(prices, *random_starts(rectangles, 4 * effort.probes, rng))
         known = max(float(climbed.gains[0]), float(gains(found, prices).max()))
         dual = max(lower, dual_value(h, p, prices, known))
-        proven = largest_gain(prices, rectangles, known) if prove and all_ else None
+        cells, near = None if prove is True else int(prove), max(SETTLED, PROVEN * best.rate(h))
+        proven = largest_gain(prices, rectangles, known, near, cells) if prove and all_ else None
         if proven is not None:
             lower = max(lower, dual_value(h, p, prices, proven))
     return Answer(best, found, min(lower, best.rate(h)), min(dual, best.rate(h)))
