@@ -72,15 +72,7 @@ def frame_columns(frame: Any, name: str, wanted: Sequence[str] | None = None) ->
     """
     import narwhals as nw
 
-    table = native(frame, name)
-    wanted = list(table.columns) if wanted is None else list(wanted)
-    if lacking := [c for c in wanted if c not in table.columns]:
-        raise DataError(f"{name}: {unknown('column', lacking[0], table.columns)}")
-    if extra := [c for c in table.columns if c not in wanted]:
-        raise DataError(
-            f"{name}: the frame has columns that the model does not know: {', '.join(extra[:5])};"
-            f" leave them out: frame[{wanted[:2]!r}...]"
-        )
+    table, wanted = _chosen(frame, name, wanted)
     found = []
     for column in wanted:
         kind = table[column].dtype
@@ -91,6 +83,26 @@ def frame_columns(frame: Any, name: str, wanted: Sequence[str] | None = None) ->
             )
         found.append(table[column].cast(nw.Float64).to_numpy())
     return np.stack([np.asarray(v, np.float64) for v in found], 1)
+
+
+def frame_table(frame: Any, name: str, wanted: Sequence[str] | None = None) -> dict[str, list]:
+    """The cells of a frame by column; arguments and errors as of `frame_columns`."""
+    table, wanted = _chosen(frame, name, wanted)
+    return {column: table[column].to_list() for column in wanted}
+
+
+def _chosen(frame: Any, name: str, wanted: Sequence[str] | None) -> tuple[Any, list[str]]:
+    """A frame behind one interface, and the names of its columns, which must be those wanted."""
+    table = native(frame, name)
+    wanted = list(table.columns) if wanted is None else list(wanted)
+    if lacking := [c for c in wanted if c not in table.columns]:
+        raise DataError(f"{name}: {unknown('column', lacking[0], table.columns)}")
+    if extra := [c for c in table.columns if c not in wanted]:
+        raise DataError(
+            f"{name}: the frame has columns that the model does not know: {', '.join(extra[:5])};"
+            f" leave them out: frame[[{wanted[0]!r}, ...]]"
+        )
+    return table, wanted
 
 
 def native(frame: Any, name: str) -> Any:
@@ -110,38 +122,32 @@ def native(frame: Any, name: str) -> Any:
     return nw.from_native(frame, eager_only=True)
 
 
-def framed(value: np.ndarray, columns: Sequence[str], example: Any) -> Any:
-    """An array `(rows, columns)` as the caller's kind of frame, with the rows' names if it has any;
-    `(draws, rows, columns)` with the number of the draw before them.
+def framed(columns: Mapping[str, np.ndarray], example: Any) -> Any:
+    """Columns `(rows,)` as the caller's kind of frame, with the rows' names if it has any; columns
+    `(draws, rows)` with the number of the draw before them.
     """
-    import narwhals as nw
-
-    draws = value.shape[0] if value.ndim == 3 else 1
-    flat = value.reshape(-1, value.shape[-1])
-    made = dict(zip(columns, flat.T, strict=True))
-    if (index := getattr(example, "index", None)) is not None:  # pandas
+    shape = next(iter(columns.values())).shape
+    flat = {k: v.reshape(-1) for k, v in columns.items()}
+    draws = shape[0] if len(shape) == 2 else None
+    if (index := getattr(example, "index", None)) is not None:
         import pandas as pd
 
-        if value.ndim == 3:
+        if draws is not None:
             both = [(k, row) for k in range(draws) for row in index]
             index = pd.MultiIndex.from_tuples(both, names=["draw", index.name])
-        return pd.DataFrame(made, index=index)
-    if value.ndim == 3:
-        made = {"draw": np.repeat(np.arange(draws), value.shape[1]), **made}
-    backend = nw.get_native_namespace(example)
-    return nw.from_dict(made, backend=backend).to_native()
+        return pd.DataFrame(flat, index=index)
+    import narwhals as nw
+
+    if draws is not None:
+        flat = {"draw": np.repeat(np.arange(draws), shape[1]), **flat}
+    return nw.from_dict(flat, backend=nw.get_native_namespace(example)).to_native()
 
 
-def like_input(value: Tensor, example: object, columns: Sequence[str] = ()) -> Any:
-    """The result as the caller's kind of array: NumPy unless a tensor came in (or nothing did); a
-    frame where one came in and the columns have names.
-    """
+def like_input(value: Tensor, example: object) -> Any:
+    """The result as the caller's kind of array: NumPy unless a tensor came in (or nothing did)."""
     if example is None or isinstance(example, Tensor):
         return value
-    array = value.detach().cpu().numpy()
-    if is_frame(example) and columns and array.ndim in (2, 3):
-        return framed(array, columns, example)
-    return array
+    return value.detach().cpu().numpy()
 
 
 def parts_of(values: Mapping[str, Tensor], rows: int) -> list[dict[str, Tensor]]:

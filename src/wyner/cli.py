@@ -55,6 +55,12 @@ Ids = Annotated[str | None, typer.Option(help="Column with the names of the rows
 Covariates = Annotated[
     str | None, typer.Option(help="Columns that are given and no modality, such as batch,age.")
 ]
+Kinds = Annotated[
+    str | None,
+    typer.Option(
+        help="auto: find what each column holds, with a density of its own; or auto,age=continuous."
+    ),
+]
 Log1p = Annotated[
     str | None, typer.Option(help="Views that are taken as log(1 + x), such as rna; all for all.")
 ]
@@ -129,6 +135,7 @@ def train(
     label: Label = None,
     ids: Ids = None,
     covariates: Covariates = None,
+    kinds: Kinds = None,
     log1p: Log1p = None,
     option: Options = None,
     out: Out = None,
@@ -149,7 +156,7 @@ def train(
     if widths is not None and any(n < 1 for n in widths):
         raise OptionError(f"--hidden: expected positive widths such as 256,256, got {hidden!r}")
     sections: dict[str, dict[str, Any]] = {
-        "data": {"name": data, **_reading(view, label, ids, covariates, log1p)},
+        "data": {"name": data, **_reading(view, label, ids, covariates, kinds, log1p)},
         "model": dict(name=model, lam=lam, alpha=alpha, z=z, u=u, v=v),
         "networks": {"hidden": widths, "activation": activation},
         "fit": fit,
@@ -515,6 +522,7 @@ def _reading(
     label: str | None,
     ids: str | None,
     covariates: str | None,
+    kinds: str | None,
     log1p: str | None,
 ) -> dict[str, Any]:
     """What the columns of a user's table are, as options of its data set."""
@@ -528,6 +536,9 @@ def _reading(
         views[name] = columns.split(",")
     given: dict[str, Any] = {"views": views or None, "label": label, "ids": ids}
     given["covariates"] = covariates.split(",") if covariates else None
+    if kinds is not None:
+        known = dict(k.split("=", 1) for k in kinds.split(",") if "=" in k)
+        given["kinds"] = known or "auto"
     if log1p is not None:
         given["standardise"] = (
             "log1p" if log1p == "all" else dict.fromkeys(log1p.split(","), "log1p")

@@ -10,7 +10,7 @@ with mean and deviation of the training rows. A density of x is that of z times 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wyner.arrays import frame_columns, is_frame
+from wyner.arrays import frame_columns, frame_table, is_frame
 from wyner.errors import DataError, OptionError, unknown
 from wyner.files import read_tensors, write_tensors
+from wyner.kinds import ColumnKind, Kinds
 
 FILE = "preprocessing.safetensors"
 """Its place in the folder of a run."""
@@ -103,23 +104,38 @@ class Preprocessing:
     Attributes:
         scalings: by modality; the others stay as they are.
         columns: names of the columns, by modality, where they have names.
+        kinds: of the columns of modalities that hold several. Frames have categories as they are;
+            arrays have numbers as they are, and codes in place of texts.
     """
 
     scalings: Mapping[str, Scaling] = field(default_factory=dict)
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    kinds: Mapping[str, Kinds] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.scalings or self.columns)
+        return bool(self.scalings or self.columns or self.kinds)
 
     def values(self, array: Any, name: str) -> Any:
-        """The columns of a frame in the order of the training; any other array as it is.
+        """The numbers of a frame, its columns in the order of the training, or of an array, with
+        codes in place of categories.
 
         Raises:
-            DataError: a frame that lacks columns, or has some that the model does not know.
+            DataError: a frame that lacks columns, or has some that the model does not know; a value
+                that is none of the categories.
         """
-        if not is_frame(array):
-            return array
-        return frame_columns(array, name, self.columns.get(name))
+        kinds, frame = self.kinds.get(name), is_frame(array)
+        if kinds is None:
+            return frame_columns(array, name, self.columns.get(name)) if frame else array
+        if frame:
+            return kinds.encode(frame_table(array, name, self.columns.get(name)))
+        found = np.array(array, np.float64)
+        for c, place in _numeric(kinds, found):
+            found[..., place] = (
+                Kinds((c,))
+                .encode({c.name: found[..., place].reshape(-1)})
+                .reshape(found.shape[:-1])
+            )
+        return found
 
     def apply(self, name: str, value: Tensor) -> Tensor:
         """Values of a modality as the networks see them.
@@ -135,8 +151,22 @@ class Preprocessing:
         return scaling.apply(value)
 
     def invert(self, name: str, value: Tensor) -> Tensor:
-        """Values of a modality in the user's units."""
-        return value if name not in self.scalings else self.scalings[name].invert(value)
+        """Values of a modality in the user's units, categories that are numbers as these."""
+        value = value if name not in self.scalings else self.scalings[name].invert(value)
+        if name not in self.kinds:
+            return value
+        found = value.detach().cpu().double().numpy().copy()
+        for c, place in _numeric(self.kinds[name], found):
+            found[..., place] = Kinds((c,)).decode(found[..., place, None])[c.name]
+        return torch.from_numpy(found).to(value.device)
+
+    def framed(self, name: str, value: np.ndarray) -> dict[str, np.ndarray]:
+        """The columns of a modality by name, from what `invert` gave; codes as their texts."""
+        columns = dict(zip(self.columns[name], np.moveaxis(value, -1, 0), strict=True))
+        for c in self.kinds[name].used if name in self.kinds else ():
+            if any(isinstance(v, str) for v in c.categories):
+                columns |= Kinds((c,)).decode(columns[c.name][..., None])
+        return columns
 
     def log_jacobian(self, values: Mapping[str, Tensor]) -> Tensor | float:
         """Log |dz/dx| of some modalities in the user's units, `(B,)`, or 0 of none."""
@@ -146,8 +176,9 @@ class Preprocessing:
     def arrays(self, arrays: Mapping[str, Any]) -> dict[str, Any]:
         """Arrays to train on, float32; masked rows hold zeros."""
         out = dict(arrays)
-        for name in self.scalings:
+        for name in dict.fromkeys([*self.scalings, *self.kinds]):
             if name in out:
+                out[name] = self.values(out[name], name)
                 value = torch.as_tensor(np.asarray(out[name], np.float64))
                 made = self.apply(name, value).numpy().astype(np.float32)
                 if (mask := out.get(f"{name}_mask")) is not None:
@@ -162,9 +193,9 @@ class Preprocessing:
             for name, scaling in self.scalings.items()
             for k in ARRAYS
         }
-        write_tensors(
-            folder / FILE, tensors, {"columns": {k: list(v) for k, v in self.columns.items()}}
-        )
+        kinds = {k: [asdict(c) for c in v.columns] for k, v in self.kinds.items()}
+        columns = {k: list(v) for k, v in self.columns.items()}
+        write_tensors(folder / FILE, tensors, {"columns": columns, "kinds": kinds})
 
     @classmethod
     def load(cls, folder: Path) -> Preprocessing | None:
@@ -178,7 +209,18 @@ class Preprocessing:
         tensors, meta = read_tensors(folder / FILE)
         names = dict.fromkeys(k.rpartition("/")[0] for k in tensors)
         scalings = {n: Scaling(*(tensors[f"{n}/{k}"].numpy() for k in ARRAYS)) for n in names}
-        return cls(scalings, {k: tuple(v) for k, v in meta.get("columns", {}).items()})
+        columns = {k: tuple(v) for k, v in meta.get("columns", {}).items()}
+        told = lambda c: ColumnKind(**{**c, "categories": tuple(c["categories"])})
+        kinds = {k: Kinds(tuple(map(told, v))) for k, v in meta.get("kinds", {}).items()}
+        return cls(scalings, columns, kinds)
+
+
+def _numeric(kinds: Kinds, values: np.ndarray) -> list[tuple[ColumnKind, int]]:
+    """Columns whose categories are numbers, and their places."""
+    if values.shape[-1] != len(kinds.used):
+        return []  # whoever takes the values says what is wrong with their shape
+    texts = lambda c: any(isinstance(v, str) for v in c.categories)
+    return [(c, i) for i, c in enumerate(kinds.used) if c.categories and not texts(c)]
 
 
 def steps_of(standardise: Any, names: Sequence[str]) -> dict[str, str]:

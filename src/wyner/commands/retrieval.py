@@ -253,7 +253,7 @@ def _array(path: Path, modality: str, model: Model, source: Mapping[str, Any]) -
         table = rows_of_files(str(path), model, source)
         if modality not in table.views:
             raise DataError(f"{path}: {unknown('array', modality, table.views)}")
-        values = all_rows(table)
+        values = all_rows(table, model.preprocessing)
         if f"{modality}_mask" in values:
             raise DataError(f"{path}: {modality} has missing cells; leave such rows out")
         found = values[modality]

@@ -102,7 +102,7 @@ def _read(
     if text is None:
         return {}, None
     table = rows_of_files(text, model, source)
-    values = all_rows(table)
+    values = all_rows(table, model.preprocessing)
     if gone := [k for k in table.views if f"{k}_mask" in values]:
         raise DataError(
             f"{text}: {gone[0]} has missing cells, the first in row"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from wyner.errors import DataError, OptionError, unknown
+from wyner.kinds import Kinds, kinds
 
 LABELS = ("label", "labels")
 IDS = ("id", "ids", "index", "sample", "sample_id", "sampleid", "obs_names", "name")
@@ -28,7 +29,8 @@ class View:
     """Measurements of one kind: what becomes a modality.
 
     Attributes:
-        values: numbers `(N, *event)`; or sparse `(N, d)`, which stays so.
+        values: numbers `(N, *event)`; or sparse `(N, d)`, which stays so; or objects `(N, d)`,
+            where some columns hold texts.
         columns: names of the d columns of `(N, d)`; none for arrays without.
         missing: cells without a value, bool of the shape of `values`; None if there is none. What
             stands in their place means nothing.
@@ -57,12 +59,27 @@ class View:
         return self.missing.reshape(rows, -1)
 
     @property
-    def kinds(self) -> tuple[str, ...]:
-        """Of each column: "binary", "counts" or "continuous"."""
-        dense = self.values.toarray() if hasattr(self.values, "toarray") else self.values
-        flat = dense.reshape(len(dense), -1)
-        gone = np.zeros(flat.shape, bool) if self.missing is None else self.missing
-        return tuple(_kind(v[~m]) for v, m in zip(flat.T, gone.reshape(flat.shape).T, strict=True))
+    def named(self) -> tuple[str, ...]:
+        """Names of the columns, by their number where they have none."""
+        return self.columns or tuple(f"column{i}" for i in range(self.values.shape[1]))
+
+    def kinds(self, given: Mapping[str, str] | None = None) -> Kinds:
+        """What each column of `(N, d)` holds, found from its values.
+
+        Args:
+            given: kinds that are known, by name of the column.
+        """
+        gone = np.broadcast_to(self.absent, self.values.shape)
+        columns = zip(self.named, np.asarray(self.values).T, gone.T, strict=True)
+        table = {k: cells(v, m) for k, v, m in columns}
+        return kinds(table, given={k: v for k, v in (given or {}).items() if k in table})
+
+
+def cells(values: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    """A column with NaN, or None between texts, where a cell is missing."""
+    found = values.copy() if values.dtype == object else values.astype(np.float64)
+    found[missing] = None
+    return found
 
 
 @dataclass(frozen=True)
@@ -292,12 +309,6 @@ def _sortable(ids: np.ndarray) -> np.ndarray:
         return ids
 
 
-def _kind(values: np.ndarray) -> str:
-    if np.isin(values, (0, 1)).all():
-        return "binary"
-    return "counts" if (values >= 0).all() and (values == np.round(values)).all() else "continuous"
-
-
 def _identifies(name: str, column: np.ndarray, columns: Mapping[str, np.ndarray]) -> bool:
     """Whether a column names the rows: by its own name, or as the first one, of different texts."""
     if len(np.unique(column)) < len(column):
@@ -361,12 +372,6 @@ def _chosen(
             if not hits:
                 known = {*columns, *arrays}
                 raise OptionError(f"{name}: views: {unknown('column', pattern, known)}")
-            texts = [k for k in hits if columns[k].dtype.kind not in "buif"]
-            if texts:
-                raise DataError(
-                    f"{name}: column {texts[0]} of view {view} holds strings, expected numbers;"
-                    " encode them as numbers first, or name it with label= or covariates="
-                )
             chosen |= {k: columns[k] for k in hits}
         made[view] = _side_by_side(chosen)
         used |= set(chosen)
@@ -396,6 +401,10 @@ def _prefixed(columns: Mapping[str, np.ndarray]) -> dict[str, View]:
 
 
 def _side_by_side(columns: Mapping[str, np.ndarray]) -> View:
-    values = np.stack([np.asarray(v, np.float64) for v in columns.values()], 1)
-    missing = np.isnan(values)
+    """A view of columns of numbers, float64; with columns of texts, objects."""
+    texts = [v.dtype.kind not in "buif" for v in columns.values()]
+    as_one = [v.astype(object if any(texts) else np.float64) for v in columns.values()]
+    values = np.stack(as_one, 1)
+    gone = [v == "" if t else np.isnan(v.astype(float)) for v, t in zip(columns.values(), texts)]
+    missing = np.stack(gone, 1)
     return View(values, tuple(columns), missing if missing.any() else None)

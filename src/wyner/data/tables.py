@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from wyner.arrays import to_tensor
 from wyner.data.dataset import Dataset
 from wyner.data.readers import read
-from wyner.data.table import Table, View
+from wyner.data.table import Table, View, cells
 from wyner.errors import DataError, OptionError
 from wyner.families import Family, Gaussian, Trainable
+from wyner.kinds import Kinds
 from wyner.preprocessing import Preprocessing, Scaling, steps_of
 from wyner.seeds import DATA, mix
-from wyner.variables import Binary, Image, Real, Space, check_finite
+from wyner.variables import Binary, Image, Mixed, Real, Space, check_finite
 
 READING = dict(views=None, label=None, covariates=(), ids=None, layer=None)
 """How a source becomes a table."""
+Known = Literal["auto"] | Mapping[str, str] | None
+"""Kinds of columns: to be found, those that are known by name, or none."""
 LOST = 0.5
 """The largest share of rows that may lack a view because of a few cells."""
 
@@ -35,6 +38,7 @@ def from_tables(
     ids: str | None = None,
     layer: str | None = None,
     name: str | None = None,
+    kinds: Known = None,
     standardise: bool | str | Mapping[str, str | bool] = True,
     validation: float = 0.1,
     test: float = 0.1,
@@ -50,6 +54,9 @@ def from_tables(
         source: whatever `wyner.data.read` takes.
         files: paths by view, in place of a source.
         views, label, covariates, ids, layer, name: of `wyner.data.read`.
+        kinds: "auto" to find out what each column of a view holds (`wyner.kinds`), with a density
+            of its own; or kinds by name of the column, the others being found; None takes all
+            numbers as continuous, unless they are 0 and 1 only.
         standardise: whether real columns are centred and scaled; or "log1p" for log(1 + x) before
             that, for all or by view.
         validation, test: shares of the rows to set aside, drawn once with `seed`.
@@ -65,8 +72,12 @@ def from_tables(
         views=views, label=label, covariates=covariates, ids=ids, layer=layer
     )
     table = read(given, **reading, name=name)
-    how: dict[str, Any] = dict(standardise=standardise, validation=validation, test=test, seed=seed)
+    how: dict[str, Any] = dict(
+        kinds=kinds, standardise=standardise, validation=validation, test=test, seed=seed
+    )
     made = dataset_of(table, **how)
+    if kinds is None:
+        del how["kinds"]
     changed = {k: v for k, v in reading.items() if v != READING[k]}
     where: dict[str, Any] = {}
     if isinstance(given, (str, Path)):
@@ -93,6 +104,7 @@ def dataset_of(
     validation: float = 0.1,
     test: float = 0.1,
     seed: int = 0,
+    kinds: Known = None,
     spaces: Mapping[str, Space] | None = None,
 ) -> Dataset:
     """A table in parts, in its own units, with what standardises it; see `from_tables`.
@@ -125,18 +137,28 @@ def dataset_of(
     families: dict[str, Family] = {}
     scalings: dict[str, Scaling] = {}
     values: dict[str, Any] = {}
+    found: dict[str, Kinds] = {}
+    columns: dict[str, tuple[str, ...]] = {}
     for k, view in table.views.items():
         there = ~view.incomplete
-        spaces[k], values[k] = _space(view, there, k)
+        if kinds is not None and view.values.ndim == 2 and isinstance(view.values, np.ndarray):
+            found[k] = view.kinds(None if kinds == "auto" else kinds)
+            spaces[k], view = found[k].space, _coded(view, found[k])
+            values[k] = _filled(view, there)
+        else:
+            spaces[k], values[k] = _space(view, there, k)
         spaces[k] = known.get(k, spaces[k])
+        if view.columns:
+            columns[k] = view.columns
         if not there.all():
             values[f"{k}_mask"] = there.astype(np.float32)
         if isinstance(spaces[k], Real):
             families[k] = Gaussian(Trainable(per="coordinate"))
-            if steps[k] != "none":
-                rest = parts[0][there[parts[0]]]
-                train = values[k][rest if len(rest) else parts[0]]
-                scalings[k] = Scaling.fitted(train, steps[k] == "log1p")
+        real = real_columns(spaces[k])
+        if real.any() and steps[k] != "none":
+            rest = parts[0][there[parts[0]]]
+            train = values[k][rest if len(rest) else parts[0]]
+            scalings[k] = Scaling.fitted(train, steps[k] == "log1p", real)
     if table.label is not None:
         values["label"], named = _codes(table.label)
     made = [{k: v[i] for k, v in values.items()} for i in parts]
@@ -155,7 +177,7 @@ def dataset_of(
             "Real columns are standardised inside the model; values and likelihoods are in the"
             f" units of the data. Subtract {shown} for standardised columns."
         )
-    columns = {k: v.columns for k, v in table.views.items() if v.columns}
+    notes += [f"{k}: {line}." for k, v in found.items() for line in str(v).splitlines()[:40]]
     both_images = all(isinstance(s, Image) for s in spaces.values())
     return Dataset(
         name,
@@ -168,9 +190,33 @@ def dataset_of(
         families,
         tuple(notes),
         "image" if both_images else "vector",
-        Preprocessing(scalings, columns),
+        Preprocessing(scalings, columns, found),
         columns,
     )
+
+
+def real_columns(space: Space) -> np.ndarray:
+    """Which coordinates of a space are real numbers, bool `(*event)`."""
+    if isinstance(space, Mixed):
+        parts = [np.full(p.columns, isinstance(p, Real)) for p in space.parts]
+        return np.concatenate(parts)
+    return np.full(space.event_shape, isinstance(space, Real))
+
+
+def _coded(view: View, found: Kinds) -> View:
+    """The columns that are used, as numbers: codes in place of texts."""
+    at = [i for i, c in enumerate(found.columns) if c.kind != "unused"]
+    gone = np.broadcast_to(view.absent, view.values.shape)
+    numbers = np.full((view.values.shape[0], len(at)), np.nan)
+    for j, (i, c) in enumerate(zip(at, found.used, strict=True)):
+        column, texts = (
+            cells(view.values[:, i], gone[:, i]),
+            any(isinstance(v, str) for v in c.categories),
+        )
+        coded = Kinds((c,)).encode({c.name: column})[:, 0] if texts else column
+        numbers[:, j] = coded.astype(np.float64)
+    missing = None if view.missing is None else view.missing[:, at]
+    return View(numbers, tuple(c.name for c in found.used), missing)
 
 
 def split(count: int, validation: float, test: float, seed: int) -> list[np.ndarray]:
@@ -181,12 +227,20 @@ def split(count: int, validation: float, test: float, seed: int) -> list[np.ndar
     return [np.sort(part) for part in cuts]
 
 
-def all_rows(table: Table) -> dict[str, Any]:
-    """All rows of a table as arrays by name, masks of its views beside them."""
+def all_rows(table: Table, known: Preprocessing | None = None) -> dict[str, Any]:
+    """All rows of a table as arrays by name, masks of its views beside them.
+
+    Args:
+        known: of a trained model, for what its columns hold.
+    """
     values: dict[str, Any] = {}
+    kinds = {} if known is None else known.kinds
     for k, view in table.views.items():
         there = ~view.incomplete
-        _, values[k] = _space(view, there, k)
+        if k in kinds:
+            values[k] = _filled(_coded(view, Kinds(kinds[k].used)), there)
+        else:
+            _, values[k] = _space(view, there, k)
         if not there.all():
             values[f"{k}_mask"] = there.astype(np.float32)
     if table.label is not None:
@@ -253,6 +307,11 @@ def _space(view: View, there: np.ndarray, name: str) -> tuple[Space, Any]:
         return _pictures(array, name)
     if array.dtype == np.uint8 and len(shape) == 2:
         return Image(1, *shape), array[:, None].astype(np.float32) / 255
+    if array.dtype == object:
+        raise DataError(
+            f"{name}: holds columns of strings, expected numbers; encode them as numbers first, or"
+            " find their categories with kinds='auto'"
+        )
     check_finite(to_tensor(array, name), name)
     used = array[there]
     if array.dtype == bool or (bool(np.isin(used, (0, 1)).all()) and len(np.unique(used)) == 2):

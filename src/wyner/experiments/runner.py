@@ -114,7 +114,7 @@ def model_and_data(folder: Path, data: str | None = None) -> tuple[Model, Datase
         table.name,
         {},
         {},
-        all_rows(table),
+        all_rows(table, model.preprocessing),
         dict(model.observed),
         source=source_of(data),
         notes=(*table.notes, note),

@@ -103,7 +103,8 @@ def remembering(init: Init, owner: type | None = None) -> Init:
         kind = type(self) if owner is None else owner
         kwargs = codec.renamed(kind, kwargs, warn=True)
         kwargs = {k: v.item() if isinstance(v, np.generic) else v for k, v in kwargs.items()}
-        _check_spaces(kind.__name__, args, kwargs, names)
+        if "config" not in self.__dict__:
+            _check_spaces(kind.__name__, args, kwargs, signature.parameters)
         for name in kwargs if not rest else ():
             if name not in names:
                 raise OptionError(f"{kind.__name__}: {unknown('argument', name, names[1:])}")
@@ -125,11 +126,11 @@ def remembering(init: Init, owner: type | None = None) -> Init:
 
 
 def _check_spaces(
-    kind: str, args: Sequence[Any], given: Mapping[str, Any], names: Sequence[str]
+    kind: str, args: Sequence[Any], given: Mapping[str, Any], names: Mapping[str, Any]
 ) -> None:
     """Refuses sizes in place of spaces, and many modalities for a model of a pair."""
     many = next((v for v in (*args, given.get("modalities")) if isinstance(v, Mapping)), {})
-    if many and "modalities" not in names:
+    if many and "modalities" not in names and "x" in names:
         raise OptionError(
             f"{kind} takes x= and y=, a space each; for {len(many)} modalities choose a model of"
             " any number, such as WynerVAE, MVAE or MMVAE"

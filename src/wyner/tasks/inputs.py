@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wyner.arrays import Array, like_input, to_tensor
+from wyner.arrays import Array, framed, is_frame, like_input, to_tensor
 from wyner.errors import DataError, ShapeError, TaskError, unknown
 from wyner.laws import System
 from wyner.seeds import TASK, mix
@@ -87,9 +87,12 @@ def raw_values(model: System, arrays: Mapping[str, Array], what: str) -> dict[st
 
 def outputs(model: System, made: Mapping[str, Tensor], example: Any) -> dict[str, Any]:
     """Values of modalities in the user's own units, as the caller's kind of array or frame."""
-    names = model.preprocessing.columns
-    invert = model.preprocessing.invert
-    return {k: like_input(invert(k, v), example, names.get(k, ())) for k, v in made.items()}
+    known, found = model.preprocessing, dict[str, Any]()
+    for k, v in made.items():
+        found[k] = like_input(known.invert(k, v), example)
+        if is_frame(example) and k in known.columns and found[k].ndim in (2, 3):
+            found[k] = framed(known.framed(k, found[k]), example)
+    return found
 
 
 def block_rows(model: System) -> int:

@@ -74,9 +74,8 @@ def _validation(given: Any, spaces: Mapping[str, Space], known: Preprocessing) -
     columns = {k: known.columns.get(k, ()) for k in spaces}
     if given is None or isinstance(given, float) or not _is_table(given):
         return given
-    if isinstance(given, Table):
-        return all_rows(given)
-    return all_rows(read_known(given, columns, name="validation"))
+    table = given if isinstance(given, Table) else read_known(given, columns, name="validation")
+    return all_rows(table, known)
 
 
 def _of_arrays(
