@@ -22,6 +22,7 @@ from wyner.arrays import frame_columns, frame_table, is_frame
 from wyner.errors import DataError, OptionError, unknown
 from wyner.files import read_tensors, write_tensors
 from wyner.kinds import ColumnKind, Kinds
+from wyner.sparse import SparseRows
 
 FILE = "preprocessing.safetensors"
 """Its place in the folder of a run."""
@@ -47,12 +48,12 @@ class Scaling:
     log: np.ndarray
 
     @classmethod
-    def fitted(cls, rows: np.ndarray, log: bool = False, columns: np.ndarray | None = None) -> Any:
+    def fitted(cls, rows: Any, log: bool = False, columns: np.ndarray | None = None) -> Any:
         """Mean and deviation of each column of `(N, *event)`; a column that never changes keeps its
         size.
 
         Args:
-            rows: to train on.
+            rows: to train on, an array or `SparseRows`.
             log: whether log(1 + x) comes first.
             columns: those that are scaled, bool `(*event)`; all by default.
 
@@ -61,6 +62,10 @@ class Scaling:
         """
         used = np.ones(rows.shape[1:], bool) if columns is None else columns
         logs = used & log
+        if isinstance(rows, SparseRows):
+            _check_logarithm(rows.matrix.data if log else [], "log1p")
+            mean, deviation = rows.moments(logs)
+            return cls(mean, np.where(deviation > CONSTANT * np.abs(mean), deviation, 1.0), logs)
         values = _logarithm(np.asarray(rows, np.float64), logs)
         largest = np.abs(values).max(0)
         # squares of such numbers are no doubles any more
@@ -178,6 +183,9 @@ class Preprocessing:
         out = dict(arrays)
         for name in dict.fromkeys([*self.scalings, *self.kinds]):
             if name in out:
+                if isinstance(out[name], SparseRows):
+                    out[name] = out[name].scaled(self.scalings[name].apply)
+                    continue
                 out[name] = self.values(out[name], name)
                 value = torch.as_tensor(np.asarray(out[name], np.float64))
                 made = self.apply(name, value).numpy().astype(np.float32)
@@ -254,7 +262,7 @@ def _logarithm(values: np.ndarray, log: np.ndarray) -> np.ndarray:
 
 
 def _check_logarithm(values: Iterable[Any] | np.ndarray, name: str) -> None:
-    found = np.asarray(values)
+    found = np.asarray(values, np.float64)
     if (found < 0).any():
         raise DataError(
             f"{name}: log(1 + x) needs numbers from 0 up, got {found.min():g}; leave log1p out for"

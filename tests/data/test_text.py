@@ -38,9 +38,9 @@ def test_a_byte_order_mark_is_no_text(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("0.3,,0.2\n", "row 1: expected numbers only, got a blank"),
-        ("a,b\n1,2\n", "expected numbers only, got 'a'"),
-        ("1,2\n3\n", "row 2: expected 2 cells as in the first row, got 1"),
+        ("0.3,,0.2\n", "line 1: expected numbers only, got a blank"),
+        ("a,b\n1,2\n", "expected numbers only, got 'a,b'"),
+        ("1,2\n3\n", "line 2: expected 2 numbers as in the first row, got 1"),
         ("1,234;5,678\n", "'1,234' may be a thousand and more"),
         ("", "holds no numbers"),
     ],

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 
 import wyner
 from wyner.data import from_arrays
 from wyner.errors import DataError, OptionError
 from wyner.evaluation import evaluate
 from wyner.networks import MLPs
+from wyner.sparse import SparseRows
 
 G = np.random.default_rng(0)
 Z = G.normal(size=(150, 1))
@@ -165,6 +167,28 @@ def test_numbers_too_large_for_the_networks_are_named(data) -> None:
         wyner.fit(fresh(data), {"x": big, "y": Y}, **SHORT)
 
 
+def test_sparse_rows_train_as_dense_ones() -> None:
+    counts = G.poisson(0.4, (150, 6)).astype(float)
+    found = []
+    for rows in (counts, sparse.csr_matrix(counts), sparse.coo_array(counts)):
+        data = from_arrays({"x": rows, "y": Y}, seed=1, standardise={"x": "log1p"})
+        run = wyner.fit(fresh(data), data, **SHORT)
+        assert (type(data.train["x"]) is SparseRows) == (rows is not counts)
+        value = run.model.log_likelihood(x=rows, y=Y, samples=5, seed=0).value
+        found.append((run.history[-1]["loss"], value))
+        logs = np.log1p(np.asarray(data.train["x"]))
+        close(run.model.preprocessing.scalings["x"].deviation, logs.std(0))
+    for loss, value in found[1:]:
+        assert loss == pytest.approx(found[0][0], rel=1e-4)
+        np.testing.assert_allclose(value, found[0][1], rtol=1e-3)
+    plain = {"x": sparse.csr_matrix(counts), "y": Y}
+    one, two = (
+        wyner.fit(fresh(data), {**plain, "x": x}, validation=0.2, **SHORT).model.state_dict()
+        for x in (plain["x"], counts.astype(np.float32))
+    )
+    assert all(torch.equal(v, two[k]) for k, v in one.items())
+
+
 pandas = pytest.importorskip("pandas")
 
 
@@ -198,10 +222,10 @@ def test_a_frame_in_gives_a_frame_out(data) -> None:
 
 def test_columns_of_several_kinds(tmp_path) -> None:
     """Categories come out as they went in; frames, arrays and a loaded run say the same."""
-    z = Z[:, 0]
-    sex = np.where(z + G.normal(size=150) > 0, "m", "f")
-    clinic = {"age": 50 + 10 * z, "sex": sex, "visits": G.poisson(np.exp(1 + z / 2))}
-    frame = pandas.DataFrame({**clinic, "grade": G.choice([1, 3, 7], 150)})
+    z, g = Z[:, 0], np.random.default_rng(5)
+    sex = np.where(z + g.normal(size=150) > 0, "m", "f")
+    clinic = {"age": 50 + 10 * z, "sex": sex, "visits": g.poisson(np.exp(2 + z / 2))}
+    frame = pandas.DataFrame({**clinic, "grade": g.choice([1, 3, 7], 150)})
     both = frame.assign(g=Y[:, 0], h=Y[:, 1])
     views = {"x": list(frame.columns), "y": ["g", "h"]}
     with pytest.raises(DataError, match="x: holds columns of strings.*kinds='auto'"):

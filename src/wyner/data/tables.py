@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 
 from wyner.arrays import to_tensor
 from wyner.data.dataset import Dataset
@@ -18,6 +19,7 @@ from wyner.families import Family, Gaussian, Trainable
 from wyner.kinds import Kinds
 from wyner.preprocessing import Preprocessing, Scaling, steps_of
 from wyner.seeds import DATA, mix
+from wyner.sparse import SparseRows, is_sparse
 from wyner.variables import Binary, Image, Mixed, Real, Space, check_finite
 
 READING = dict(views=None, label=None, covariates=(), ids=None, layer=None)
@@ -292,7 +294,9 @@ def _codes(label: np.ndarray) -> tuple[np.ndarray, list[str]]:
 
 
 def _filled(view: View, there: np.ndarray) -> Any:
-    """The numbers, 0 in rows that are not whole; finite."""
+    """The numbers, 0 in rows that are not whole."""
+    if is_sparse(view.values):
+        return SparseRows(view.values)
     if there.all():
         return view.values
     shape = (-1, *[1] * (view.values.ndim - 1))
@@ -303,6 +307,9 @@ def _space(view: View, there: np.ndarray, name: str) -> tuple[Space, Any]:
     """The space of a view, and its rows as the space takes them."""
     array = _filled(view, there)
     shape = array.shape[1:]
+    if isinstance(array, SparseRows):
+        check_finite(torch.from_numpy(array.matrix.data), name)
+        return Real(*shape), array
     if array.dtype == np.uint8 and len(shape) == 3:
         return _pictures(array, name)
     if array.dtype == np.uint8 and len(shape) == 2:

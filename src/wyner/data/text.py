@@ -17,8 +17,8 @@ BLANK = frozenset(["", "na", "n/a", "nan", "null", "none", ".", "-", "#n/a"])
 """What stands in a cell without a value, in small letters."""
 
 
-def lines_of(path: Path, comment: str = "") -> list[list[str]]:
-    """Cells of a text file, line by line, stripped; empty lines are left out.
+def lines_of(path: Path, comment: str = "", what: str = "cells") -> dict[int, list[str]]:
+    """Cells of a text file by the number of their line, stripped; empty lines are left out.
 
     Cells are separated by tabs, semicolons, commas or blanks: the first of these that the first
     line has.
@@ -26,6 +26,7 @@ def lines_of(path: Path, comment: str = "") -> list[list[str]]:
     Args:
         path: of the file; a byte-order mark at its start is no part of the text.
         comment: lines that start with it are left out.
+        what: to call cells in messages.
 
     Raises:
         DataError: no such file, not text, or lines of other lengths than the first.
@@ -37,7 +38,10 @@ def lines_of(path: Path, comment: str = "") -> list[list[str]]:
         raise DataError(reason) from None
     except UnicodeDecodeError:
         raise DataError(f"{path}: expected text in UTF-8; save it again in that encoding") from None
-    lines = [t for t in text.splitlines() if t.strip() and not (comment and t.startswith(comment))]
+    found = {n: t for n, t in enumerate(text.splitlines(), 1) if t.strip()}
+    if comment:
+        found = {n: t for n, t in found.items() if not t.startswith(comment)}
+    lines = list(found.values())
     if not lines:
         raise DataError(f"{path} holds no numbers")
     mark = next((m for m in "\t;, " if m in lines[0].strip(" ")), ",")
@@ -46,13 +50,13 @@ def lines_of(path: Path, comment: str = "") -> list[list[str]]:
         if mark == " "
         else [[c.strip() for c in row] for row in csv.reader(lines, delimiter=mark)]
     )
-    for number, row in enumerate(cells, 1):
+    for number, row in zip(found, cells):
         if len(row) != len(cells[0]):
             raise DataError(
-                f"{path}, row {number}: expected {len(cells[0])} cells as in the first row, got"
+                f"{path}, line {number}: expected {len(cells[0])} {what} as in the first row, got"
                 f" {len(row)}"
             )
-    return cells
+    return dict(zip(found, cells))
 
 
 def number_of(cell: str) -> float | None:
@@ -102,7 +106,7 @@ def columns_of(path: Path) -> dict[str, np.ndarray]:
     Raises:
         DataError: no names, names that stand twice, or columns of numbers and texts.
     """
-    names, *rows = lines_of(path)
+    names, *rows = lines_of(path).values()
     if all(number_of(c) is not None for c in names):
         raise DataError(
             f"{path}: expected the names of the columns in the first line, got {names[0]}, ..."
@@ -122,14 +126,14 @@ def matrix_of(path: Path) -> np.ndarray:
     Raises:
         DataError: blanks, or anything that is no number.
     """
-    rows, lines = [], lines_of(path, "#")
-    _check_commas((c for line in lines for c in line), str(path))
-    for number, line in enumerate(lines, 1):
+    rows, lines = [], lines_of(path, "#", "numbers")
+    _check_commas((c for line in lines.values() for c in line), str(path))
+    for number, line in lines.items():
         for cell in line:
             if number_of(cell) is None:
-                what = "a blank" if cell.lower() in BLANK else repr(cell[:40])
+                what = "a blank" if cell.lower() in BLANK else repr(",".join(line)[:40])
                 raise DataError(
-                    f"{path}, row {number}: expected numbers only, got {what}; drop headers and"
+                    f"{path}, line {number}: expected numbers only, got {what}; drop headers and"
                     " labels, and write 0 where nothing was counted"
                 )
         rows.append([number_of(cell) for cell in line])

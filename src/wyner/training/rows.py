@@ -15,6 +15,7 @@ from torch import Tensor
 from wyner.arrays import to_tensor
 from wyner.errors import DataError, unknown
 from wyner.ragged import Ragged, bucketed
+from wyner.sparse import SparseRows, is_sparse
 from wyner.variables import Real, Sequence, check_finite, unit, within
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class Rows:
             for name in sorted(part):
                 h.update(name.encode())
                 value: Any = part[name]
-                if not isinstance(value, Ragged):
+                if not isinstance(value, (Ragged, SparseRows)):
                     h.update(raw(value if self.index is None else value[self.index]))
                     continue
                 h.update(value.bytes())
@@ -136,16 +137,17 @@ def rows_of(
         found = ", ".join(f"{n} of {k}" for k, n in counts.items())
         raise DataError(f"{what}: expected the same number of rows, got {found}")
     count = next(iter(counts.values()))
-    if count == 0 or any(not isinstance(a, Ragged) and a.numel() == 0 for a in arrays.values()):
+    whole = {k: a for k, a in arrays.items() if not isinstance(a, (Ragged, SparseRows))}
+    if count == 0 or any(a.numel() == 0 for a in whole.values()):
         shapes = ", ".join(f"{k} {tuple(a.shape)}" for k, a in arrays.items())
         raise DataError(f"{what}: the arrays are empty: {shapes}")
     if count == 1 and what == "data":
         raise DataError(f"{what}: one row is not enough to train on; expected at least 2")
     masks = _masks(data, arrays, count, what)
-    if masks is not None and any(isinstance(a, Ragged) for a in arrays.values()):
+    if masks is not None and len(whole) < len(arrays):
         raise DataError(
-            f"{what}: sequences of different lengths have no mask of missing rows; leave such"
-            " rows out"
+            f"{what}: sequences of different lengths and sparse rows have no mask of missing rows;"
+            " leave such rows out"
         )
     values: dict[str, Any] = {}
     dtype = next(model.parameters()).dtype
@@ -155,7 +157,7 @@ def rows_of(
             there = masks[name] > 0
             array = array.clone()
             array[~there] = model.observed[name].fill.to(array.dtype)
-        if isinstance(array, Ragged):
+        if isinstance(array, (Ragged, SparseRows)):
             values[name] = array
             continue
         space = model.observed[name]
@@ -178,7 +180,15 @@ def _own(value: Tensor, given: Any) -> Tensor:
 
 
 def _array(model: Model, value: Any, name: str) -> Any:
-    """A tensor, or sequences of different lengths as they are, their frames checked."""
+    """A tensor; sequences of different lengths and sparse rows as they are, their numbers
+    checked.
+    """
+    if is_sparse(value):
+        value = SparseRows(value)
+    if isinstance(value, SparseRows):
+        model.observed[name].prepare(value.index_select(0, torch.arange(min(2, len(value)))), name)
+        check_finite(torch.from_numpy(value.matrix.data), f"{name}: entries")
+        return value
     if not isinstance(value, Ragged):
         return to_tensor(value, name)
     space = model.observed[name]
@@ -196,8 +206,13 @@ def warn_constant(model: Model, rows: Rows) -> list[str]:
     """Warns of real columns that never change, which are learned as constants."""
     found = []
     for name in (k for k in rows.values if isinstance(model.observed[k], Real)):
-        flat = rows.values[name].reshape(rows.count, -1)
-        if constant := (flat == flat[0]).all(0).nonzero().flatten().tolist():
+        value = rows.values[name]
+        if isinstance(value, SparseRows):
+            constant = value.constant().tolist()
+        else:
+            flat = value.reshape(rows.count, -1)
+            constant = (flat == flat[0]).all(0).nonzero().flatten().tolist()
+        if constant:
             shown = ", ".join(map(str, constant[:5])) + ", ..." * (len(constant) > 5)
             columns = f"{len(constant)} constant column{'s' * (len(constant) > 1)} ({shown})"
             found.append(f"{name}: {columns}; they carry no information")

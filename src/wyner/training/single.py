@@ -17,6 +17,7 @@ from wyner.models.base import Model
 from wyner.ragged import Ragged
 from wyner.runs import RunFolder
 from wyner.seeds import SPLIT, mix
+from wyner.sparse import SparseRows
 from wyner.training.fabric import launch
 from wyner.training.loop import Loop
 from wyner.training.member import GridMember
@@ -53,7 +54,7 @@ def train(
     if isinstance(validation, float):
         count = len(next(iter(arrays.values())))
         first, second = shares(count, validation, settings.seed)
-        arrays, validation = _pick(arrays, first), _pick(arrays, second)
+        arrays, validation = pick(arrays, first), pick(arrays, second)
     learn_scale(model, job.data)
     rows, held = rows_for(model, arrays, validation)
     if job.progress and rows.masks is not None:
@@ -158,11 +159,13 @@ def rows_for(
     return rows, None if validation is None else rows_of(model, validation, names, "validation")
 
 
-def _pick(arrays: Mapping[str, Any], index: Tensor) -> dict[str, Any]:
+def pick(arrays: Mapping[str, Any], index: Tensor) -> dict[str, Any]:
+    """Some rows of all arrays."""
     if any(isinstance(v, Ragged) for v in arrays.values()):
         raise OptionError(
             "validation: sequences of different lengths are not split by a share; give validation"
             " arrays of their own"
         )
     own = index.numpy()  # a tensor of one index would take an axis away
-    return {k: v[index] if isinstance(v, Tensor) else np.asarray(v)[own] for k, v in arrays.items()}
+    as_it_is = lambda v: isinstance(v, (Tensor, SparseRows))
+    return {k: v[index] if as_it_is(v) else np.asarray(v)[own] for k, v in arrays.items()}

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 
 from wyner.arrays import is_frame
 from wyner.data.dataset import Dataset
@@ -16,7 +15,8 @@ from wyner.data.tables import all_rows, dataset_of
 from wyner.errors import OptionError
 from wyner.models.base import Model
 from wyner.preprocessing import Preprocessing, Scaling, steps_of
-from wyner.training.single import shares
+from wyner.sparse import SparseRows, is_sparse
+from wyner.training.single import pick, shares
 from wyner.variables import Real, Space
 
 Standardise = bool | str | Mapping[str, bool | str] | None
@@ -82,6 +82,7 @@ def _of_arrays(
     spaces: Any, data: Mapping[str, Any], validation: Any, standardise: Standardise, seed: int
 ) -> tuple[Any, Any]:
     """A dictionary of arrays, as it is unless it is to be standardised."""
+    data = {k: SparseRows(v) if is_sparse(v) else v for k, v in data.items()}
     if not standardise:
         return data, validation
     spaces = spaces or {}
@@ -90,11 +91,11 @@ def _of_arrays(
     train, held = dict(data), validation or {}
     if isinstance(validation, float):
         first, second = shares(len(next(iter(data.values()))), validation, seed)
-        pick = lambda v, at: v[at] if isinstance(v, torch.Tensor) else np.asarray(v)[at.numpy()]
-        train, held = ({k: pick(v, at) for k, v in data.items()} for at in (first, second))
+        train, held = pick(data, first), pick(data, second)
     scalings = {}
     for k in (k for k in real if steps[k] != "none"):
-        rows = np.asarray(train[k], np.float64)
+        kept = isinstance(train[k], SparseRows)
+        rows = train[k] if kept else np.asarray(train[k], np.float64)
         if (mask := train.get(f"{k}_mask")) is not None:
             rows = rows[np.asarray(mask).reshape(-1).astype(bool)]
         scalings[k] = Scaling.fitted(rows, steps[k] == "log1p")
