@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,8 @@ CASES = [
     ([None] * N, "unused", "no value at all"),
     (np.full(N, 3.0), "continuous", "always 3"),
     ([*([0, 1, None, np.nan] * (N // 4))], "binary", "0 and 1 only"),
+    (["a", math.nan, "b", " "] * (N // 4), "categorical", "2 different texts: a, b"),
+    (np.array([b"a", b"b"] * (N // 2)), "categorical", "2 different texts: a, b"),
     (np.ma.masked_equal(G.choice([0, 1, 99], N), 99), "binary", "0 and 1 only"),
 ]
 
@@ -84,6 +88,23 @@ def test_one_kind_of_numbers_is_a_space_of_its_own():
     assert names == ["a", "b"]
 
 
+class Frame:
+    """What data frames have in common."""
+
+    columns = ("a", "b")
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return np.arange(0, 60) % {"a": 2, "b": 3}[name]
+
+
+def test_frames_and_structured_arrays_are_read_by_name():
+    pairs = np.array([(i % 2, i % 3) for i in range(60)], [("a", int), ("b", float)])
+    for made in (Frame(), pairs):
+        found = kinds(made)
+        assert [(c.name, c.kind) for c in found.columns] == [("a", "binary"), ("b", "categorical")]
+        assert found.encode(made)[5].tolist() == [1.0, 2.0]
+
+
 def test_missing_cells_stay_missing():
     values = kinds({"a": ["x", "y", None] * 9}).encode({"a": ["y", None]})
     assert values[0, 0] == 1
@@ -97,7 +118,7 @@ def test_missing_cells_stay_missing():
         (lambda: kinds({}), DataError, "got no column"),
         (lambda: kinds(np.zeros(3)), DataError, "rows, columns"),
         (lambda: kinds(np.zeros((3, 2)), ["a", "a"]), DataError, "expected 2 different names"),
-        (lambda: kinds({"a": [1.0, np.inf]}), DataError, "row 1 holds an infinite"),
+        (lambda: kinds({"a": np.array([1.0, np.inf])}), DataError, "row 1 holds an infinite"),
         (lambda: kinds({"a": np.array(["2020-01-01"], "datetime64[D]")}), DataError, "dates"),
         (lambda: kinds(TABLE, given={"agee": "counts"}), OptionError, "did you mean 'age'"),
         (lambda: kinds(TABLE, given={"age": "count"}), OptionError, "did you mean 'counts'"),

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import genpareto
 
-from wyner.math import LOG_2PI, broadcast_shapes, effective_samples, log_mean_exp, sum_last, total
+from wyner.math import (
+    LOG_2PI,
+    broadcast_shapes,
+    effective_samples,
+    log_mean_exp,
+    pareto_shape,
+    sum_last,
+    total,
+)
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -108,3 +118,28 @@ def test_total_is_the_sum_of_the_expanded_parameter(shape, event, lead):
     expanded = a.expand(*lead, *event)
     assert total(a, event).shape == lead
     close(total(a, event), expanded.sum(tuple(range(-len(event), 0))))
+
+
+@pytest.mark.parametrize("k", [0.2, 0.5, 1.0, 1.5])
+def test_shape_of_a_pareto_tail(k):
+    """Weights u^-k have a Pareto tail of shape k; the estimator's deviation is (1 + k) / sqrt(M)
+    (maximum likelihood), and the prior of ten observations at 1/2 shrinks it by 10 / (M + 10)."""
+    generator = torch.Generator().manual_seed(0)
+    log_w = -k * torch.rand(4000, 200, generator=generator, dtype=torch.float64).log()
+    tail = int(3 * 4000**0.5)
+    found = pareto_shape(log_w)
+    assert found.shape == (200,)
+    shrunk = k + (0.5 - k) * 10 / (tail + 10)
+    assert abs(float(found.mean()) - shrunk) < 0.05
+    assert float(found.std()) == pytest.approx((1 + k) / tail**0.5 * tail / (tail + 10), rel=0.25)
+    torch.testing.assert_close(pareto_shape(log_w + 300), found)  # no scale of the weights matters
+    assert bool(pareto_shape(log_w[:20]).isnan().all())
+    assert not bool(pareto_shape(1e-9 * log_w).any())  # all but equal
+
+
+def test_shape_of_a_tail_against_maximum_likelihood():
+    w = torch.from_numpy(np.random.default_rng(0).standard_t(2.0, (4000, 1))).abs().log()
+    tail = int(3 * 4000**0.5)
+    largest = w.exp().sort(0).values.flatten()[-tail - 1 :].numpy()
+    fitted, *_ = genpareto.fit(largest[1:] - largest[0], floc=0)
+    assert float(pareto_shape(w)) == pytest.approx((tail * fitted + 5) / (tail + 10), abs=0.05)

@@ -28,9 +28,7 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:
-    """Loads training, data and information when they are first used, so that importing stays
-    quick.
-    """
+    """Loads training, data and information when first used, so that importing stays quick."""
     if name not in _LAZY:
         raise AttributeError(f"module 'wyner' has no attribute {name!r}")
     module, attribute = _LAZY[name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -141,6 +141,52 @@ def framed(columns: Mapping[str, np.ndarray], example: Any) -> Any:
     if draws is not None:
         flat = {"draw": np.repeat(np.arange(draws), shape[1]), **flat}
     return nw.from_dict(flat, backend=nw.get_native_namespace(example)).to_native()
+
+
+def numbers_of(
+    frames: Sequence[Any], name: str, axes: int = 0
+) -> tuple[Sequence[Any], Callable[[Any], Any]]:
+    """Answers of several models as arrays, and what makes a frame of their combination if they are
+    frames; arrays stay.
+
+    Args:
+        frames: of equal rows and columns.
+        name: for messages.
+        axes: 2 if rows are those of several draws, to be kept apart.
+
+    Raises:
+        DataError: columns that cannot be averaged.
+    """
+    if not is_frame(frames[0]):
+        return frames, lambda value: value
+    table = native(frames[0], name)
+    names = [c for c in table.columns if c != "draw"]
+    arrays = [frame_columns(f, name, list(table.columns)) for f in frames]
+    index = getattr(frames[0], "index", None)
+    draws = 1
+    if index is not None and index.nlevels == 2:
+        draws = len(set(index.get_level_values(0)))
+    elif "draw" in table.columns:
+        draws = int(arrays[0][:, 0].max()) + 1
+    at = [i for i, c in enumerate(table.columns) if c != "draw"]
+    shaped = [a[:, at] for a in arrays]
+    if axes == 2:
+        shaped = [a.reshape(draws, -1, len(names)) for a in shaped]
+
+    def back(value: np.ndarray) -> Any:
+        flat = np.asarray(value).reshape(-1, len(names))
+        made = dict(zip(names, flat.T, strict=True))
+        if index is not None:
+            import pandas as pd
+
+            return pd.DataFrame(made, index=index)
+        import narwhals as nw
+
+        if "draw" in table.columns:
+            made = {"draw": np.repeat(np.arange(draws), len(flat) // draws), **made}
+        return nw.from_dict(made, backend=nw.get_native_namespace(frames[0])).to_native()
+
+    return shaped, back
 
 
 def like_input(value: Tensor, example: object) -> Any:

@@ -1,17 +1,16 @@
-"""The table of numbers of a trained model on a data set: each with its unit, its error and how it
-was estimated.
-"""
+"""The numbers of a trained model on a data set, each with unit, error and how it was estimated."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from wyner.data.dataset import Dataset
-from wyner.errors import TaskError
+from wyner.errors import DataError, TaskError
 from wyner.models.base import Model
+from wyner.tasks.likelihood import ENOUGH, Likelihood
 
 
 @dataclass(frozen=True)
@@ -26,6 +25,8 @@ class Number:
         error: standard error, in `unit`; None where there is none.
         reference: what it can be held against, in `unit`; None where nothing is known.
         reference_name: what the reference is, for example "floor".
+        mark: why the value is not to be taken at its word, for example "few effective samples";
+            stands on the number wherever it is shown.
     """
 
     name: str
@@ -35,10 +36,12 @@ class Number:
     error: float | None = None
     reference: float | None = None
     reference_name: str = ""
+    mark: str = ""
 
     def __str__(self) -> str:
         text = (
             f"{self.name}: {self.value:.3f}"
+            + (f" [{self.mark}]" if self.mark else "")
             + (f" +- {self.error:.3f}" if self.error is not None else "")
             + f" {self.unit}"
         )
@@ -47,61 +50,108 @@ class Number:
         )
 
 
+FIRST, MOST = 100, 1600
+"""Importance samples that an evaluation starts with and ends with, unless it is told a number."""
+
+
 def evaluate(
     model: Model,
     dataset: Dataset,
-    samples: int = 100,
+    samples: int | None = None,
     rows: int | None = None,
     seed: int = 0,
     part: str = "test",
 ) -> list[Number]:
-    """Likelihoods and information of a model on held-out pairs; questions the model cannot answer
-    are left out.
+    """Likelihoods and information of a model on held-out pairs.
+
+    Each question is asked on the rows that have all that it needs (`x_mask`); questions that no row
+    or the model cannot answer are left out.
 
     Args:
         model: trained.
         dataset: its test part is used.
-        samples: importance samples per row.
+        samples: importance samples per row; None for 100, and four times as many until the
+            estimates are reliable (`Likelihood.reliable`) or 1,600 are reached.
         rows: how many test rows; all by default.
         seed: of the estimates.
         part: another part of the data instead.
 
     Returns:
         Numbers in nats: joint, conditional and marginal nll, I41, I40, the aggregate estimate.
+
+    Raises:
+        DataError: no row has any of the modalities.
     """
-    pairs = {k: v for k, v in dataset.pairs(part, rows).items() if k in model.observed}
-    names = list(pairs)
-    out: list[Number] = []
-    asked: list[tuple[str, dict[str, Any], dict[str, Any] | None, str]] = [
-        ("joint nll", pairs, None, "nll_joint")
-    ]
+    names = [k for k in dataset.pairs(part, 1) if k in model.observed]
+    if not any(_count(dataset.complete([k], part)) for k in names):
+        raise DataError(
+            f"evaluate: expected {part} rows that have at least one of {', '.join(names)}; their"
+            " masks say that none has"
+        )
+    asked: list[tuple[str, list[str], list[str], str]] = [("joint nll", names, [], "nll_joint")]
     for name in reversed(names):
-        own, rest = {name: pairs[name]}, {k: v for k, v in pairs.items() if k != name}
+        rest = [k for k in names if k != name]
         others = ",".join(rest)
-        asked.append((f"conditional nll of {name} given {others}", own, rest, "nll_conditional"))
+        title = f"conditional nll of {name} given {others}"
+        asked.append((title, [name], rest, "nll_conditional"))
         if len(names) > 2:
-            asked.append((f"conditional nll of {others} given {name}", rest, own, ""))
+            asked.append((f"conditional nll of {others} given {name}", rest, [name], ""))
     for name in reversed(names):
         title = f"marginal nll of {name}, without looking at the rest"
-        asked.append((title, {name: pairs[name]}, None, "nll_marginal"))
-    for title, targets, given, key in asked:
+        asked.append((title, [name], [], "nll_marginal"))
+    out: list[Number] = []
+    for title, scored, known, key in asked:
+        pairs = dataset.complete([*scored, *known], part, rows)
+        if not _count(pairs):
+            continue
+        targets = {k: pairs[k] for k in scored}
+        given = {k: pairs[k] for k in known} or None
         try:
-            found = model.log_likelihood(**targets, given=given, samples=samples, seed=seed)
+            found = _likelihood(model, targets, given, samples, seed)
         except TaskError:
             continue
         how = (
-            f"importance sampling, S = {samples}, {len(found.value)} {part} rows,"
-            f" {float(found.ess.mean()):.1f} effective samples on average (smallest"
-            f" {float(found.ess.min()):.1f})"
+            f"importance sampling, S = {found.samples}, {len(found.value)} {part} rows,"
+            f" {found.diagnosis}"
         )
         if model.preprocessing.scalings.keys() & targets.keys():
             seen = -float(found.standardised.mean())
             how += f"; in the units of the data, {seen:.3f} nats for standardised columns"
         unit = f"nats per {'pair' if given is None and len(targets) == 2 else 'row'}"
-        floor = (dataset.truth[key], "floor") if key in dataset.truth else ()
-        out.append(Number(title, found.nll, unit, how, found.standard_error, *floor))
-    out += _information(model, dataset, pairs)
-    return out
+        truth = dataset.truth.get(key)
+        made = Number(title, found.nll, unit, how, found.standard_error, mark=_mark(found))
+        out.append(
+            made if truth is None else replace(made, reference=truth, reference_name="floor")
+        )
+    pairs = dataset.complete(names, part, rows)
+    return out + (_information(model, dataset, pairs) if _count(pairs) else [])
+
+
+def _count(pairs: Mapping[str, Any]) -> int:
+    return len(next(iter(pairs.values()), ()))
+
+
+def _likelihood(
+    model: Model,
+    targets: Mapping[str, Any],
+    given: Mapping[str, Any] | None,
+    samples: int | None,
+    seed: int,
+) -> Likelihood:
+    """By as many samples as asked, or by more and more until they suffice."""
+    count = samples or FIRST
+    while True:
+        found = model.log_likelihood(**targets, given=given, samples=count, seed=seed)
+        if samples is not None or found.reliable or 4 * count > MOST:
+            return found
+        count *= 4
+
+
+def _mark(found: Likelihood) -> str:
+    """What stands on the number: ten effective samples are too few, whatever the rest says."""
+    if found.typical_ess < ENOUGH:
+        return f"unreliable, ESS {found.typical_ess:.1f}"
+    return "" if found.reliable else "unreliable"
 
 
 def _information(model: Model, dataset: Dataset, pairs: Mapping[str, Any]) -> list[Number]:
@@ -110,8 +160,8 @@ def _information(model: Model, dataset: Dataset, pairs: Mapping[str, Any]) -> li
     except TaskError:
         return []
     true = dataset.truth.get("common_information")
-    rows = len(next(iter(pairs.values())))
-    most = f"{min(rows, 10_000)} rows; at most log of that"
+    rows = _count(pairs)
+    most = f"{found.rows} rows; at most log of that"
     about = {
         "I41": (
             "rate of z (I41)",
@@ -123,10 +173,14 @@ def _information(model: Model, dataset: Dataset, pairs: Mapping[str, Any]) -> li
             f"mean log q(z|x,y) / mixture of the posteriors of {most}",
         ),
     }
-    against = (None, true, "J(X;Y)") if true is not None else ()
-    critic = "mean of its critic at draws of the law"
-    named = [(*about.get(k, (k, critic)), v) for k, v in found.items()]
-    return [Number(name, v, "nats", f"{how}, {rows} rows", *against) for name, how, v in named]
+    critic, of = "mean of its critic at draws of the law", "" if true is None else "J(X;Y)"
+    numbers = []
+    for key, value in found.items():
+        name, how = about.get(key, (key, critic))
+        mark = "or more: at its cap" if key in found.capped else ""
+        how = f"{how}, {rows} rows"
+        numbers.append(Number(name, value, "nats", how, found.errors[key], true, of, mark))
+    return numbers
 
 
 def as_rows(numbers: list[Number]) -> list[dict[str, Any]]:

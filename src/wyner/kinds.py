@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from wyner.errors import DataError, OptionError, unknown
+from wyner.errors import DataError, refuse_unknown, unknown
 from wyner.variables import Binary, Categorical, Counts, Mixed, Positive, Real, Space
 
 SPACES: dict[str, Callable[[int], Space]] = {
@@ -45,8 +45,8 @@ NEAR = 1 / 3
 DECADES = 2.0
 """Positive numbers may be read on a logarithmic scale if they range over so many powers of ten."""
 
-Columns = Mapping[str, Any] | Any
-"""Columns by name, or one array `(N, columns)`."""
+Table = Any
+"""Columns by name (a mapping, a frame, a structured array), or an array `(N, columns)`."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Kinds:
         one = len(parts) == 1 and not isinstance(parts[0], Categorical)
         return parts[0] if one else Mixed(parts)
 
-    def encode(self, table: Columns, names: Sequence[str] | None = None) -> np.ndarray:
+    def encode(self, table: Table, names: Sequence[str] | None = None) -> np.ndarray:
         """The columns that are used as numbers, `(N, columns)`: categories as codes, NaN missing.
 
         Raises:
@@ -129,7 +129,7 @@ class Kinds:
 
 
 def kinds(
-    table: Columns, names: Sequence[str] | None = None, given: Mapping[str, str] | None = None
+    table: Table, names: Sequence[str] | None = None, given: Mapping[str, str] | None = None
 ) -> Kinds:
     """Finds the kind of every column.
 
@@ -142,7 +142,8 @@ def kinds(
         anything else                            continuous
 
     Args:
-        table: columns by name, or an array `(N, columns)`; None and NaN are missing cells.
+        table: columns by name (a mapping, a frame, a structured array), or an array `(N, columns)`;
+            None, NaN and blank texts are missing cells.
         names: of the columns of an array; by default column0, column1, ...
         given: kinds that are known, by name of the column.
 
@@ -151,11 +152,8 @@ def kinds(
             kind does not allow. OptionError: an unknown name or kind.
     """
     columns, given = _by_name(table, names), dict(given or {})
-    for name, kind in given.items():
-        if name not in columns:
-            raise OptionError(f"given: {unknown('column', name, columns)}")
-        if kind not in KINDS:
-            raise OptionError(f"given: {name}: {unknown('kind', kind, KINDS)}")
+    refuse_unknown("column", given, columns, "given")
+    refuse_unknown("kind", given.values(), KINDS, "given")
     found = (
         _as_told(name, values, given[name]) if name in given else _kind(name, values)
         for name, values in columns.items()
@@ -163,10 +161,12 @@ def kinds(
     return Kinds(tuple(found))
 
 
-def _by_name(table: Columns, names: Sequence[str] | None) -> dict[str, np.ndarray]:
+def _by_name(table: Table, names: Sequence[str] | None) -> dict[str, np.ndarray]:
     """Columns by name, numbers as float64 with NaN where missing, texts as objects with None."""
-    if isinstance(table, Mapping):
-        raw: dict[str, Any] = {str(k): v for k, v in table.items()}
+    known = table if isinstance(table, Mapping) else getattr(table, "columns", None)
+    known = getattr(getattr(table, "dtype", None), "names", None) if known is None else known
+    if known is not None:
+        raw: dict[str, Any] = {str(k): table[k] for k in known}
     else:
         array = table if isinstance(table, np.ma.MaskedArray) else np.asarray(table)
         if array.ndim != 2:
@@ -187,7 +187,7 @@ def _by_name(table: Columns, names: Sequence[str] | None) -> dict[str, np.ndarra
 
 def _column(name: str, values: Any) -> np.ndarray:
     missing = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else False
-    array = np.asarray(values)
+    array = np.asarray(values, None if hasattr(values, "dtype") else object)
     if array.ndim != 1:
         raise DataError(f"{name}: expected one number or text a row, got shape {array.shape}")
     if array.dtype.kind in "mM":
@@ -195,23 +195,27 @@ def _column(name: str, values: Any) -> np.ndarray:
     if array.dtype.kind == "b":
         array = array.astype(object)
     if array.dtype.kind in "iuf":
-        found = np.where(missing, np.nan, array.astype(np.float64))
-        if np.isinf(found).any():
-            raise DataError(f"{name}: row {int(np.isinf(found).argmax())} holds an infinite number")
-        return found
-    cells = [None if gone else _cell(v) for v, gone in np.broadcast(array.astype(object), missing)]
-    if all(v is None or isinstance(v, float) for v in cells) and any(v is not None for v in cells):
-        return np.array([math.nan if v is None else v for v in cells])
-    return np.array([*cells, None], object)[:-1]  # None at the end keeps it from being an array
+        numbers = np.where(missing, np.nan, array.astype(np.float64))
+    else:
+        pairs = np.broadcast(array.astype(object), missing)
+        cells = [None if gone else _cell(v) for v, gone in pairs]
+        if {type(v) for v in cells if v is not None} != {float}:
+            return np.array(cells, object)
+        numbers = np.array([math.nan if v is None else v for v in cells])
+    if (infinite := np.isinf(numbers)).any():
+        raise DataError(f"{name}: row {int(infinite.argmax())} holds an infinite number")
+    return numbers
 
 
 def _cell(value: Any) -> Any:
-    """A float, a truth value or a text; None if it is missing."""
+    """A float, a truth value or a text; None if it is missing or blank."""
     if value is None or type(value).__name__ in ("NAType", "NaTType") or value != value:
         return None
     if isinstance(value, bool | np.bool_):
         return bool(value)
-    return float(value) if isinstance(value, int | float | np.number) else str(value)
+    if isinstance(value, int | float | np.number):
+        return float(value)
+    return (value.decode() if isinstance(value, bytes) else str(value)).strip() or None
 
 
 def _is_text(value: Any) -> bool:
@@ -220,7 +224,7 @@ def _is_text(value: Any) -> bool:
 
 def _there(values: np.ndarray) -> np.ndarray:
     """Cells that are not missing."""
-    return values[[v is not None and v == v for v in values]]
+    return values[[v is not None for v in values] if values.dtype == object else values == values]
 
 
 def _kind(name: str, values: np.ndarray) -> ColumnKind:
@@ -295,6 +299,8 @@ def _as_told(name: str, values: np.ndarray, kind: str) -> ColumnKind:
 
 def _distinct(there: np.ndarray) -> tuple[Any, ...]:
     """Different values in order; texts after numbers."""
+    if there.dtype != object:
+        return tuple(np.unique(there).tolist())
     return tuple(sorted(set(there.tolist()), key=lambda v: (_is_text(v), v)))
 
 

@@ -17,6 +17,15 @@ def is_sparse(value: object) -> bool:
     return hasattr(value, "tocsr") and hasattr(value, "nnz")
 
 
+def joined(first: Any, second: Any) -> Any:
+    """The rows of two arrays, sparse ones as they are."""
+    if isinstance(first, SparseRows):
+        from scipy.sparse import vstack
+
+        return SparseRows(vstack([first.matrix, second.matrix]))
+    return np.concatenate([np.asarray(first), np.asarray(second)])
+
+
 def dense(value: Any) -> Tensor:
     """All rows as a tensor."""
     if isinstance(value, SparseRows):

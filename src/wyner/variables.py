@@ -163,9 +163,7 @@ class Image(Space):
 
 @stored("binary")
 class Binary(Space):
-    """Arrays of zeros and ones, or of probabilities between them: `Binary(40)`, `Binary(28,
-    14)`.
-    """
+    """Zeros and ones, or probabilities between them: `Binary(40)`, `Binary(28, 14)`."""
 
     def prepare(self, value: Tensor, name: str = "value") -> Tensor:
         value = super().prepare(value, name)

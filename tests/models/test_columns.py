@@ -163,16 +163,14 @@ def test_rows_that_lack_a_modality_may_hold_anything():
 def test_seeds_train_as_one_program():
     data = {k: v[:200] for k, v in table().items()}
 
-    def made():
-        torch.manual_seed(0)
-        return WynerVAE(x=X, y=Y, z=2, u=0, v=0, networks=SMALL, families=LIBRARY)
-
-    options = {"epochs": 2, "progress": False, "batch_size": 50}
-    alone = made()
-    wyner.fit(alone, data, seed=1, **options)
-    run = wyner.fit(made, data, grid={"seed": [0, 1]}, launcher="batched", **options)
-    for k, v in run.members[1].model.state_dict().items():
-        torch.testing.assert_close(v, alone.state_dict()[k], rtol=1e-3, atol=1e-4)
+    model = WynerVAE(x=X, y=Y, z=2, u=0, v=0, networks=SMALL, families=LIBRARY)
+    options = {"grid": {"seed": [0, 1]}, "epochs": 2, "batch_size": 50, "progress": False}
+    batched, alone = (
+        wyner.fit(model, data, launcher=launcher, **options).members[1].model.state_dict()
+        for launcher in ("batched", "sequential")
+    )
+    for k, v in batched.items():
+        torch.testing.assert_close(v, alone[k], rtol=1e-3, atol=1e-4)
 
 
 def test_counts_are_no_latents_and_no_deterministic_outputs():

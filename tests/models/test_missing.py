@@ -244,3 +244,19 @@ def test_a_combination_without_members_that_were_seen_is_the_prior():
     drawn = mixed.exact(noise)
     error = drawn.std(0) / 100_000**0.5
     assert bool(((drawn.mean(0) - mixed.mean).abs() < 5 * error).all())
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("kind", ["MVAE", "DMVAE", "WynerVAE"])
+def test_any_subset_given_any_other(kind):
+    """log p(b|a), c integrated out, is that of the model that was built without c; so is log p(a),
+    by importance weights from equal draws."""
+    whole, part = THREE[kind](spaces()), THREE[kind](spaces("ab"))
+    part.load_state_dict({k: v for k, v in whole.state_dict().items() if k in part.state_dict()})
+    data = {k: v.double() for k, v in rows(5).items()}
+    for targets, given in (("b", "a"), ("a", "b"), ("ab", ""), ("b", "")):
+        ask = {k: data[k] for k in targets}, {k: data[k] for k in given}
+        ours = whole.log_likelihood(ask[0], given=ask[1], samples=50, seed=3)
+        theirs = part.log_likelihood(ask[0], given=ask[1], samples=50, seed=3)
+        torch.testing.assert_close(ours.value, theirs.value)
+        torch.testing.assert_close(ours.ess, theirs.ess)

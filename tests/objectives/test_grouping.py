@@ -93,7 +93,7 @@ def test_rows_without_a_side_are_left_out():
     network = model.factors["q(z|y)"].network.core
     network.layers[0].weight.data = torch.eye(4) * 60
     x = torch.cat([both, torch.tensor([0, 2] * 50)])
-    y = torch.cat([both // 2 * 2, torch.tensor([1, 3] * 50)])
+    y = torch.cat([both // 2 * 2, torch.tensor([3, 1] * 50)])
     values = {"x": patterns(x), "y": patterns(y)}
     mask = (torch.arange(len(x)) < len(both)).float()
     model.prepare(values, {"x": torch.ones(len(x)), "y": mask}, 0, False)

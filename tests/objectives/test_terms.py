@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 import wyner
-from wyner import KL, Real
+from wyner import KL, Information, Real, codec
 from wyner.errors import LawError
 from wyner.networks import MLPs
-from wyner.objectives import Objective, Weighted
+from wyner.objectives import Objective, Ratio, Weighted
 from wyner.schedules import Linear
 
 LAWS = {
@@ -101,3 +103,12 @@ def test_text_of_a_ratio_and_of_a_term_that_comes_first_with_its_sign():
     assert str(model.objective) == "1 * e = KL(q(w|z) || p(w)) + log q(z|x) - log p(z|w)"
     model = declare(KL("e"), {"e": ("q(x) q(z|x)", "p(x) q(z|x)")})
     assert str(model.objective) == "1 * e = -log p(x)   [dropped: -h(x)]"
+
+
+@pytest.mark.parametrize(("bound", "said"), [("js", ""), ("dv", ", trained by dv")])
+def test_text_names_the_bound_of_a_critic_unless_it_is_the_usual_one(bound, said):
+    """Of an objective that was read from a file, too."""
+    term = Information("x;z", under="elbo", side="q", ratio=Ratio(bound))
+    model = declare(codec.decode(json.loads(json.dumps(codec.encode(term)))))
+    text = "1 * I(x;z) q elbo = I(x;z) under q(x) q(z|x)   by T(x,z)"
+    assert str(model.objective) == text + said

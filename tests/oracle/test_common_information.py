@@ -97,6 +97,62 @@ def test_the_aggregate_estimate_is_at_most_the_log_of_the_rows():
     )
 
 
+def test_values_at_their_cap_have_no_upper_end():
+    model, data = build("VAE", 2)
+    x = data.sample(400)["x"]
+    found = model.common_information(x=x)
+    assert found.capped == ()
+    with torch.no_grad():
+        model.factors["q(z|x)"].network.layers[0].weight[:2] = 1e4 * torch.eye(2)
+    found = model.common_information(x=x, limit=50)
+    assert found.capped == ("aggregate",)
+    assert found.rows == 50
+    assert found.intervals["aggregate"][1] == math.inf
+    assert found.intervals["I41"][1] < math.inf
+    with pytest.raises(TaskError, match="limit of at least 1"):
+        model.common_information(x=x, limit=0)
+
+
+def test_intervals_hold_the_exact_information_as_often_as_they_say():
+    """200 samples of 300 rows; the truth is exact. Of 200 intervals of 95 % 190 hold it, with a
+    standard deviation of 3.1."""
+    model, data = build("VAE", 2)
+    law = posterior_law(model)
+    joint = joint_of(model, law, data)
+    exact = joint.entropy(["z"]) + joint.entropy(["x"]) - joint.entropy(["x", "z"])
+    held = {"aggregate": 0, "I41": 0}
+    x = data.sample(300 * 200)["x"].reshape(200, 300, -1)
+    rate = model.common_information(x=x.flatten(0, 1), limit=1)["I41"]
+    for k, rows in enumerate(x):
+        found = model.common_information(x=rows, seed=k)
+        for name, truth in (("aggregate", float(exact)), ("I41", rate)):
+            low, high = found.intervals[name]
+            held[name] += low <= truth <= high
+    assert held["I41"] > 190 - 5 * 3.1
+    assert held["aggregate"] > 180 - 5 * 3.1  # the mixture of 300 posteriors is short of q(z)
+
+
+def test_work_is_bounded_by_the_limit(monkeypatch):
+    """Findings B9: all M x N densities were computed and cut afterwards."""
+    import wyner.tasks.information as task
+
+    monkeypatch.setattr(task, "block_rows", lambda _: 64)
+    model, data = build("VAE", 2)
+    x = data.sample(2000)["x"]
+    sizes = []
+    real = type(model.factors["q(z|x)"](x[:1])).log_prob
+
+    def watched(self, value):
+        sizes.append(real(self, value).numel())
+        return real(self, value)
+
+    monkeypatch.setattr(type(model.factors["q(z|x)"](x[:1])), "log_prob", watched)
+    found = model.common_information(x=x, limit=100, seed=0)
+    assert sum(sizes) <= 100 * 100 + 2 * 2000
+    rate = model.common_information(x=x, limit=2000, seed=0)["I41"]
+    assert found["I41"] == pytest.approx(rate, rel=1e-9)
+
+
 def test_a_code_that_ignores_the_data_carries_nothing():
     model, data = build("VAE", 2)
     with torch.no_grad():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -116,22 +115,33 @@ def _of_run(folder: Path) -> str:
             f"{folder} was trained from Python; ask there: model.common_information(x=..., y=...)"
         )
     model, dataset = model_and_data(folder)
-    pairs = dataset.pairs("test", 10_000)
-    rows: dict[str, Any] = {k: pairs[k] for k in model.observed}
-    found = model.common_information(**rows)
+    rows = dataset.complete(list(model.observed), "test", 10_000)
+    count = len(next(iter(rows.values()), ()))
+    if not count:
+        raise DataError(f"{folder}: no test row has all of {', '.join(model.observed)}")
+    found = model.common_information(rows)
     what = {
         "I41": "rate of z, mean KL to the prior: at least I_q(X,Y;Z)",
         "I40": "prior entropy minus mean posterior entropy; no bound",
         "aggregate": "estimate of I_q(X,Y;Z) from the mixture of posteriors",
     }
-    lines = [
-        f"{name:<10} {value:10.4f} nats  {what.get(name, '')}" for name, value in found.items()
-    ]
+    lines = []
+    for name, value in found.items():
+        low, high = found.intervals[name]
+        capped = f"; at its cap, log of {found.rows} rows" if name in found.capped else ""
+        lines.append(
+            f"{name:<10} {value:10.4f} nats  [{low:.4f}, {high:.4f}]  {what.get(name, '')}{capped}"
+        )
     truth = dataset.truth.get("common_information")
     if truth is not None:
         lines.append(f"{'J':<10} {float(truth):10.4f} nats  exact, of the data")
-    lines.append("None of the estimates is Wyner's J: they say what this model spends on z.")
-    return "\n".join([f"run {folder}, {len(next(iter(rows.values())))} test rows", *lines])
+    else:
+        lines.append(f"{'J':<10} {'?':>10}       of the data, not known")
+    lines.append(
+        "Intervals are of 95 % over the test rows and the draws of z. None of the estimates is"
+        " Wyner's J: they say what this model spends on z."
+    )
+    return "\n".join([f"run {folder}, {count} test rows", *lines])
 
 
 def _of_rows(x: np.ndarray, y: np.ndarray) -> str:

@@ -1,6 +1,4 @@
-"""Retrieval from files: the command `wyner retrieve`. Pictures or arrays in, a table and a sheet of
-pictures out.
-"""
+"""The command `wyner retrieve`: pictures or arrays in, a table and a sheet of pictures out."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ import numpy as np
 from wyner.data.files import is_file, rows_of_files
 from wyner.data.photos import Album
 from wyner.data.tables import all_rows
-from wyner.errors import DataError, OptionError, RunError, TaskError, unknown
+from wyner.errors import DataError, OptionError, RunError, TaskError, refuse_unknown
 from wyner.experiments.runner import scaled_model
 from wyner.files import write_bytes, write_json
 from wyner.models import Model
@@ -251,8 +249,7 @@ def _array(path: Path, modality: str, model: Model, source: Mapping[str, Any]) -
             raise DataError(f"{reason}; expected a file written by numpy.save") from e
     else:
         table = rows_of_files(str(path), model, source)
-        if modality not in table.views:
-            raise DataError(f"{path}: {unknown('array', modality, table.views)}")
+        refuse_unknown("array", modality, table.views, str(path), DataError)
         values = all_rows(table, model.preprocessing)
         if f"{modality}_mask" in values:
             raise DataError(f"{path}: {modality} has missing cells; leave such rows out")

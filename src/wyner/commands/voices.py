@@ -95,9 +95,7 @@ def names_of(first: Path, second: Path) -> tuple[str, str]:
 
 
 def draw(frames: dict[str, np.ndarray], spectra: Spectra) -> bytes:
-    """Log magnitudes `(t, bins)` by name, one below the other on one scale of time and colour, as
-    PNG.
-    """
+    """Log magnitudes `(t, bins)` by name, below each other on one scale, as PNG."""
     from wyner.canvas import dress, figure, png
 
     longest = max(len(f) for f in frames.values()) * spectra.shift

@@ -73,19 +73,9 @@ def traverse_run(
         np.savez_compressed(buffer, **outputs)  # type: ignore[arg-type]
         write_bytes(to, buffer.getvalue())
     else:
-        write_bytes(
-            to,
-            _drawn(
-                traversed(
-                    _look(about, outputs),
-                    outputs,
-                    sides,
-                    heads,
-                    f"{model.title} on {about.dataset.name}: {title}",
-                ),
-                to.suffix,
-            ),
-        )
+        name = f"{model.title} on {about.dataset.name}: {title}"
+        grid = traversed(_look(about, outputs), outputs, sides, heads, name)
+        write_bytes(to, _drawn(grid, to.suffix))
     return f"wrote {to}: {title} " + ", ".join(f"{k} {v.shape}" for k, v in outputs.items())
 
 

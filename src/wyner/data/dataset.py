@@ -4,13 +4,15 @@ exist.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from wyner.preprocessing import Preprocessing
+from wyner.sparse import SparseRows
 from wyner.variables import Image, Space
 
 PARTS = ("train", "validation", "test")
@@ -74,20 +76,40 @@ class Dataset:
         return list(self.spaces)
 
     def pairs(self, part: str = "test", rows: int | None = None) -> dict[str, np.ndarray]:
-        """The modalities of one part, without labels: the first `rows` rows that lack none of them.
-        Pictures as float32 in [0, 1].
+        """The modalities of one part, without labels; the first `rows` of them. Pictures as float32
+        in [0, 1].
         """
-        found = getattr(self, part)
-        masks = [
-            np.asarray(found[m]).reshape(-1) for k in self.spaces if (m := f"{k}_mask") in found
-        ]
-        whole = np.flatnonzero(np.all(masks, axis=0))[:rows] if masks else slice(rows)
-        return {k: _unit(v[whole], self.spaces[k]) for k, v in found.items() if k in self.spaces}
+        return {
+            k: _unit(v[:rows], self.spaces[k])
+            for k, v in getattr(self, part).items()
+            if k in self.spaces
+        }
+
+    def fingerprint(self) -> str:
+        """A short hash of all arrays, so that a file that has changed is known."""
+        h = hashlib.blake2b(digest_size=8)
+        for part in PARTS:
+            for name, value in sorted(getattr(self, part).items()):
+                h.update(f"{part} {name} {value.shape}".encode())
+                sparse = isinstance(value, SparseRows)
+                h.update(value.bytes() if sparse else np.ascontiguousarray(value).tobytes())
+        return h.hexdigest()
 
     @property
     def scale(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Mean and deviation of the columns that a model standardises, by modality."""
         return {k: (s.mean, s.deviation) for k, s in self.preprocessing.scalings.items()}
+
+    def complete(
+        self, names: Collection[str], part: str = "test", rows: int | None = None
+    ) -> dict[str, np.ndarray]:
+        """The first `rows` rows of one part that have all of these modalities (`x_mask` is 1)."""
+        arrays = getattr(self, part)
+        masks = [np.asarray(arrays[m]).ravel() > 0 for k in names if (m := f"{k}_mask") in arrays]
+        if not masks or np.all(masks):
+            return {k: v for k, v in self.pairs(part, rows).items() if k in names}
+        kept = np.flatnonzero(np.all(masks, 0))[:rows]
+        return {k: _unit(v[kept], self.spaces[k]) for k, v in arrays.items() if k in names}
 
     def __str__(self) -> str:
         sizes = ", ".join(f"{_rows(getattr(self, k))} {k}" for k in PARTS)

@@ -19,6 +19,12 @@ def is_file(text: str) -> bool:
     )
 
 
+def of_user(source: Mapping[str, Any]) -> bool:
+    """Whether data come from a user's own files."""
+    name = source.get("name", "")
+    return bool(name) and (name == "tables" or is_file(name))
+
+
 def source_of(text: str) -> dict[str, Any]:
     """The name, or the files by view, as a data set is loaded by."""
     if "=" not in text:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wyner.data import Dataset, load
-from wyner.data.files import is_file, rows_of_files, source_of
+from wyner.data.files import is_file, of_user, rows_of_files, source_of
 from wyner.data.tables import all_rows
 from wyner.errors import RunError
 from wyner.evaluation import Number, as_rows, evaluate
@@ -48,12 +48,10 @@ def run(
         The run and its numbers.
     """
     dataset = dataset or experiment.load()
-    model = experiment.build(dataset)
-    settings = dict(experiment.fit)
+    model, settings = experiment.build(dataset), dict(experiment.fit)
     about = {"data": dataset.source, "experiment": experiment.as_dict()}
-    trained = fit(
-        model, dataset, out=out, resume=resume, progress=progress, about=about, **settings
-    )
+    how: dict[str, Any] = dict(out=out, resume=resume, progress=progress, about=about)
+    trained = fit(model, dataset, **how, **settings)
     numbers = _finish(Path(out), trained.model, dataset, experiment.evaluate, report)
     return trained, numbers
 
@@ -78,8 +76,8 @@ def evaluate_run(
     folder = Path(folder)
     about = read_config(folder).get("about", {})
     model, dataset = model_and_data(folder, data)
-    options = {**about.get("experiment", {}).get("evaluate", {})}
-    options |= {k: v for k, v in {"samples": samples, "rows": rows}.items() if v is not None}
+    asked = {k: v for k, v in {"samples": samples, "rows": rows}.items() if v is not None}
+    options = about.get("experiment", {}).get("evaluate", {}) | asked
     check_counts(options)
     out = folder / f"on-{Path(dataset.name).stem}" if data else None
     return _finish(folder, model, dataset, options, report, out)
@@ -124,12 +122,6 @@ def model_and_data(folder: Path, data: str | None = None) -> tuple[Model, Datase
     )
 
 
-def of_user(source: Mapping[str, Any]) -> bool:
-    """Whether data come from a user's own files."""
-    name = source.get("name", "")
-    return bool(name) and (name == "tables" or is_file(name))
-
-
 def scaled_model(folder: Path) -> Model:
     """A trained model that knows its scale: one of a version that did not store it gets that of its
     file, if this is still the same.
@@ -149,8 +141,13 @@ def _check_same(folder: Path, config: Mapping[str, Any], model: Model, dataset: 
     preprocessing gets that of its rows, which are then known to be the same.
     """
     model.preprocessing = model.preprocessing or dataset.preprocessing
-    rows, _ = rows_for(model, dataset.train, None)
-    if str(config.get("fingerprint")).split(":")[0] != rows.fingerprint():
+    stored = config.get("about", {}).get("rows")
+    if stored is None:  # version 0.1.0 knew the training rows as the networks see them
+        rows, _ = rows_for(model, dataset.train, None)
+        same = str(config.get("fingerprint")).split(":")[0] == rows.fingerprint()
+    else:
+        same = stored == dataset.fingerprint()
+    if not same:
         raise RunError(
             f"{dataset.source.get('name', dataset.name)} is no longer what {folder} was trained on;"
             " give back the old file, or score all rows of this one: --data FILE"
@@ -173,15 +170,11 @@ def _finish(
         from wyner.report import write_report
 
         config, history = read_config(folder), read_history(folder)
-        about = {
-            "command": config.get("command", command()),
-            "seed": config.get("fit", {}).get("seed"),
-            "epochs": config.get("fit", {}).get("epochs"),
-            "seconds": history[-1]["seconds"] if history else None,
-            "parameters": sum(p.numel() for p in model.parameters()),
-            "versions": config.get("versions", {}),
-            "fit": config.get("fit", {}),
-            "folder": folder.name,
-        }
+        settings = config.get("fit", {})
+        about = {k: settings.get(k) for k in ("seed", "epochs")}
+        about |= dict(fit=settings, versions=config.get("versions", {}), folder=folder.name)
+        about["command"] = config.get("command", command())
+        about["seconds"] = history[-1]["seconds"] if history else None
+        about["parameters"] = sum(p.numel() for p in model.parameters())
         write_report(out, model, dataset, history, numbers, about)
     return numbers

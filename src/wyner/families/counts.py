@@ -245,7 +245,7 @@ class NegativeBinomial(Poisson):
 @stored("zero-inflated-negative-binomial")
 @dataclass(frozen=True)
 class ZeroInflatedNegativeBinomial(NegativeBinomial):
-    """The same with zeros that say nothing of the mean, with predicted probabilities.
+    """Negative binomial counts with extra zeros, whose probabilities are predicted.
 
     Args:
         library, predicted: as of `NegativeBinomial`.

@@ -206,7 +206,7 @@ class SharedScale(Annealed):
     def scale(self) -> Tensor:
         """The log scale, not below its floor."""
         floor = self.floor if self.falling is None else self.log_floor
-        return self.log_scale if self.floor == -math.inf else self.log_scale.clamp_min(floor)
+        return self.log_scale.clamp_min(floor)
 
 
 class _SharedNormal(SharedScale):

@@ -56,11 +56,8 @@ class Context(NamedTuple):
 
 def _featured(module: Any, value: Tensor) -> Tensor:
     at = value.ndim - len(module.event)
-    lead = value.shape[:at]
-    if len(lead) == 1:
-        return module(value)
     out = module(value.reshape(-1, *value.shape[at:]))
-    return out.reshape(*lead, *out.shape[1:])
+    return out.reshape(*value.shape[:at], *out.shape[1:])
 
 
 def _draw(c: Context, i: int, q: Any) -> Tensor:
@@ -114,7 +111,7 @@ def run(
     """
     r: list = [None] * len(plan.ops)
     draws = (i for i, op in enumerate(plan.ops) if op.kind == "draw")
-    eps = dict(zip(draws, noise, strict=False))
+    eps = dict(zip(draws, noise, strict=True))
     context = Context(factors, features, given, eps, pointwise, means, members or {})
     for step in schedule or [(i,) for i in range(len(plan.ops))]:
         i, (kind, name, args) = step[0], plan.ops[step[0]]

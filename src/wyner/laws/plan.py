@@ -26,11 +26,9 @@ from wyner.laws.factor import Combined, Factors, Inner
 from wyner.laws.notation import Conditional, Law, check, is_data, names_of, read_conditional
 from wyner.variables import Space
 
-COMPARED = {
-    "kl": "KL({q} || {p})",
-    "steps": "KL({q} || {p}), step by step",
-    "ratio": "log {q} - log {p}",
-}
+COMPARED = dict(
+    kl="KL({q} || {p})", steps="KL({q} || {p}), step by step", ratio="log {q} - log {p}"
+)
 """Kinds of operations that compare two factors of a variable, and how they are printed."""
 
 

@@ -15,12 +15,13 @@ of both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from wyner.laws.notation import Conditional, Law
 from wyner.laws.plan import Node, Plan
 
 
@@ -110,3 +111,43 @@ def _explains(
         else:
             found[name] = has[node.op]
     return found[name]
+
+
+def without(
+    q: Law, p: Law, missing: Collection[str], known: Collection[str]
+) -> tuple[Law, Law] | None:
+    """A pair of laws with some observed variables integrated out, by rule 1.
+
+    Factors of q that read what is missing are replaced by those that do not: q(z|a,b) takes the
+    place of q(z|a,b,c).
+
+    Args:
+        q, p: a pair in which p has a factor for each of the missing variables.
+        missing: observed variables.
+        known: names of the factors that the model has.
+
+    Returns:
+        The smaller pair; None if the model lacks a factor of it.
+    """
+    gone = set(missing)
+    while True:  # latents whose children are all gone explain nothing
+        parents = {g: [t.of[0] for t in p.terms if g in t.given] for g in p.variables}
+        idle = {v for v, below in parents.items() if below and gone.issuperset(below)} - gone
+        if not idle:
+            break
+        gone |= idle
+
+    def cut(law: Law, own: bool) -> Law | None:
+        terms = []
+        for t in law.terms:
+            of = tuple(v for v in t.of if v not in gone)
+            left = Conditional(t.head, of, tuple(g for g in t.given if g not in gone))
+            if not of:
+                continue
+            if left != t and len(t.of) == 1 and (not own or left.name not in known):
+                return None
+            terms.append(left)
+        return Law(tuple(terms), " ".join(t.name for t in terms))
+
+    small = cut(q, True), cut(p, False)
+    return None if small[0] is None or small[1] is None else (small[0], small[1])

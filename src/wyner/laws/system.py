@@ -1,6 +1,4 @@
-"""A system: variables, laws over them and factors; what a task needs of a model, not of
-training.
-"""
+"""A system: variables, laws over them and factors; what a task needs of a model."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from wyner.errors import LawError, OptionError, unknown
+from wyner.errors import LawError, refuse_unknown
 from wyner.families import Combination, Family, FeatureOf, default
 from wyner.laws.factor import AnyFactor, Combined, Factor, Factors, Inner
 from wyner.laws.notation import Conditional, Law, check, is_data, parse, read_conditional
@@ -44,7 +42,7 @@ class System(nn.Module):
             the user's units; laws and factors know standardised ones only.
     """
 
-    preprocessing = Preprocessing()
+    preprocessing: Preprocessing = Preprocessing()
 
     def __init__(
         self,
@@ -61,15 +59,15 @@ class System(nn.Module):
         self.observed, self.latent, self.common = dict(observed), dict(latent), tuple(common)
         if both := set(self.observed) & set(self.latent):
             raise LawError(f"{', '.join(sorted(both))} cannot be both observed and latent")
-        for name in self.common:
-            if name not in self.latent:
-                raise LawError(f"common: {unknown('latent', name, self.latent)}")
+        refuse_unknown("latent", self.common, self.latent, "common", LawError)
         self.variables: dict[str, Space] = {**self.observed, **self.latent}
         self.laws: dict[str, tuple[Law, Law]] = {}
         for name, pair in laws.items():
             if len(pair) != 2:
                 raise LawError(f"{name}: expected a pair of laws (q, p), got {len(pair)}")
             self.laws[name] = parse(pair[0], f"{name}: q"), parse(pair[1], f"{name}: p")
+        self.derived: dict[str, tuple[Law, Law]] = {}
+        """Pairs of laws that follow from the declared ones, as they were asked for."""
         terms = self._terms()
         self.networks = networks = networks or MLPs()
         families, modules = dict(families or {}), dict(modules or {})
@@ -109,9 +107,11 @@ class System(nn.Module):
         return terms
 
     def _known(self, names: Mapping[str, object], known: Collection[str], kind: str) -> None:
-        for name in names:
-            if name not in known:
-                raise OptionError(unknown(f"name for a {kind}", name, known))
+        refuse_unknown(f"name for a {kind}", names, known)
+
+    def pair(self, name: str) -> tuple[Law, Law]:
+        """The pair of laws (q, p) of this name, declared or derived."""
+        return self.laws[name] if name in self.laws else self.derived[name]
 
     def planner(self) -> Planner:
         """A fresh compiler over this model's variables and factors."""

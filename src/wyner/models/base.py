@@ -6,9 +6,10 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Required, TypedDict, TypeVar, Unpack, cast, get_args
+from typing import Any, Required, Self, TypedDict, TypeVar, Unpack, cast, get_args
 
 import numpy as np
+import torch
 from torch import nn
 
 from wyner import codec, tasks
@@ -18,6 +19,7 @@ from wyner.networks import Builder, Critics
 from wyner.objectives import Learner, Objective
 from wyner.objectives.phases import Phase
 from wyner.runs import save_model
+from wyner.seeds import forked
 from wyner.variables import Space
 
 Init = TypeVar("Init", bound=Callable[..., None])
@@ -119,6 +121,10 @@ def remembering(init: Init, owner: type | None = None) -> Init:
             arguments = codec.encode({k: v for k, v in given.items() if v is not None})
             config = {"name": codec.name_of(type(self)), "arguments": arguments}
             object.__setattr__(self, "config", config)
+            init(self, *args, **kwargs)
+            again = functools.partial(type(self), *args, **kwargs)
+            object.__setattr__(self, "_made", (again, _bits(self)))
+            return
         init(self, *args, **kwargs)
 
     remembered.__signature__ = signature  # type: ignore[attr-defined]
@@ -140,6 +146,12 @@ def _check_spaces(
             raise OptionError(
                 f"{kind}: {name} needs a space, for example Real({space}), got {space}"
             )
+
+
+def _bits(model: nn.Module) -> list[int]:
+    """A checksum of every tensor of a model, the same on every device and in a wider type."""
+    tensors = (t.detach().cpu().double() for t in model.state_dict().values())
+    return [int(t.view(torch.int64).sum()) for t in tensors]
 
 
 def _opened(signature: inspect.Signature, names: dict[str, Any]) -> inspect.Signature:
@@ -190,6 +202,7 @@ class Model(Learner):
     """
 
     config: dict[str, Any]
+    _made: tuple[Callable[..., Model], list[int]]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Every model remembers the arguments it was built with."""
@@ -206,6 +219,38 @@ class Model(Learner):
                     f" call it {name}_values, for example"
                 )
         super().__init__(**parts)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether all weights are those that the model was built with."""
+        return _bits(self) == self._made[1]
+
+    def initialise(self, seed: int, **changed: Any) -> None:
+        """Makes the model anew, with weights that depend on nothing but the seed.
+
+        They are those of a model built after `torch.manual_seed(seed)`. Networks of a user's own
+        keep their weights, and phases that were set by hand stay.
+
+        Args:
+            seed: of the weights.
+            changed: arguments of the model in place of those it was built with.
+        """
+        with forked(seed):
+            other = self._made[0](**changed)
+        if changed:
+            other.to(next(self.parameters()).device).train(self.training)
+            self.__dict__.clear()
+            self.__dict__.update(other.__dict__)
+            return
+        self.load_state_dict(other.state_dict())
+
+    chosen: bool = False
+    """Whether a training must not make the weights anew, although they are as they were built."""
+
+    def keep_weights(self) -> Self:
+        """The model itself, whose weights are chosen: no training makes them anew."""
+        object.__setattr__(self, "chosen", True)
+        return self
 
     # What users ask: functions of the laws, the same for every model.
     generate, translate, restyle = tasks.generate, tasks.translate, tasks.restyle

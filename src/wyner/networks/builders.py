@@ -65,12 +65,15 @@ class MLPs(Builder):
             its values, `PerValue`.
         decoders: widths of the hidden layers of decoders, of observed variables; None for those of
             `hidden`.
+        linear: a linear path from the parents to the output beside the hidden layers, 0 at first;
+            `fit(start="linear")` begins with what is known of it in closed form.
     """
 
     hidden: tuple[int, ...] = (256, 256, 256)
     activation: str = "relu"
     per_value: bool = False
     decoders: tuple[int, ...] | None = None
+    linear: bool = False
 
     def __post_init__(self) -> None:
         as_tuples(self, "hidden", "decoders")
@@ -81,7 +84,7 @@ class MLPs(Builder):
 
     def _dense(self, parents: Shapes, output: Shape, hidden: Shape, observed: bool) -> MLP:
         made = PerValue if self.per_value and observed and any(map(is_value, parents)) else MLP
-        return made(parents, output, hidden, self.activation)
+        return made(parents, output, hidden, self.activation, self.linear)
 
 
 @stored("upsampled")
@@ -94,8 +97,8 @@ class Upsampled(MLPs):
     no training picture has visited.
 
     Args:
-        hidden, activation, per_value, decoders: as in `MLPs`; `decoders` are hidden layers before
-            the convolutions, none by default.
+        hidden, activation, per_value, decoders, linear: as in `MLPs`; `decoders` are hidden layers
+            before the convolutions, none by default.
         width: channels of the last convolution but one.
     """
 

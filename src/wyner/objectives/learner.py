@@ -1,6 +1,4 @@
-"""A learner: a system with an objective, the phases that train it, and the critics that they
-need.
-"""
+"""A learner: a system with an objective, the phases that train it, and their critics."""
 
 from __future__ import annotations
 
@@ -10,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from wyner.errors import OptionError, unknown
+from wyner.errors import OptionError, refuse_unknown
 from wyner.laws import System, read_conditional
 from wyner.networks import Critics
 from wyner.objectives.critic_inputs import seen_by
@@ -68,11 +66,12 @@ class Learner(System):
         if len(set(names)) < len(names):
             raise OptionError(f"phases: expected different names, got {', '.join(names)}")
         for phase in self.phases:
-            for name in (*(phase.train or ()), *phase.freeze):
-                if name not in self.factors:
-                    raise OptionError(
-                        f"phase {phase.name!r}: {unknown('factor', name, self.factors)}"
-                    )
+            refuse_unknown(
+                "factor",
+                (*(phase.train or ()), *phase.freeze),
+                self.factors,
+                f"phase {phase.name!r}",
+            )
 
     def prepare(
         self,

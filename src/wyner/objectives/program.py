@@ -274,7 +274,8 @@ class Program(nn.Module):
         means: bool = False,
     ) -> dict[str, Tensor]:
         """Each score by printed name, `(*leading)` in nats, constants dropped."""
-        results = run(self.plan, self.factors, self.features, given, noise, pointwise, means)
+        own = noise[: len(self.drawn)]
+        results = run(self.plan, self.factors, self.features, given, own, pointwise, means)
         if not pointwise:
             results = self._expected(results)
         return {name: results[op] for name, op in zip(self.names, self.ops, strict=False)}

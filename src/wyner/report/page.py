@@ -106,11 +106,11 @@ def _numbers(numbers: Sequence[Number]) -> str:
     heads, rows = ["number", "value", "error", "unit", *against, "how it was estimated"], []
     for n in numbers:
         error = "" if n.error is None else f"± {number(n.error)}"
-        line = [escape(n.name), number(n.value), error, escape(n.unit)]
+        line = [escape(n.name), _value(n), error, escape(n.unit)]
         rows.append([*line, *([_reference(n)] if held else []), escape(n.how)])
     note = (
         "Errors are standard errors over rows. An nll from few effective samples is too high; with"
-        " 10 or fewer it can be nats off."
+        " 10 or fewer it can be nats off, and the number is marked."
     )
     return (
         f'<ul class="cards">\n{cards}\n</ul>\n<h3>All'
@@ -119,9 +119,7 @@ def _numbers(numbers: Sequence[Number]) -> str:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> str:
-    """A table of HTML cells; the columns in `right` are numbers. Without heads the first column
-    says what the second is.
-    """
+    """A table of HTML cells; columns in `right` are numbers; headless, the first is the label."""
 
     def line(cells: Sequence[str], tag: str) -> str:
         return "".join(
@@ -142,8 +140,15 @@ def _card(n: Number) -> str:
     reference = "" if n.reference is None else f'<span class="reference">{_reference(n)}</span>'
     return (
         f'<li class="card"><span class="name">{escape(n.name)}</span><span'
-        f' class="value">{number(n.value)}</span><span'
+        f' class="value">{_value(n)}</span><span'
         f' class="unit">{error}{escape(n.unit)}</span>{reference}</li>'
+    )
+
+
+def _value(n: Number) -> str:
+    """The number with its mark, if it has one."""
+    return number(n.value) + (
+        f' <mark title="{escape(n.mark)}">{escape(n.mark)}</mark>' if n.mark else ""
     )
 
 

@@ -1,6 +1,4 @@
-"""A run on disk: config.json, model.safetensors, checkpoint/, metrics.jsonl. Nothing in it is ever
-unpickled.
-"""
+"""A run on disk: config.json, model.safetensors, checkpoint/, metrics.jsonl; never unpickled."""
 
 from __future__ import annotations
 
@@ -20,8 +18,8 @@ from wyner.preprocessing import Preprocessing
 from wyner.runs.origin import command, versions
 
 FORMAT, READ = 2, (1, 2)
-"""Version of what is written, raised when older versions cannot read it, and those that are read:
-1 has the names of classes in place of stable ones."""
+"""Version of what is written, raised when older versions cannot read it, and those that are read: 1
+has the names of classes in place of stable ones."""
 
 WEIGHTS, CONFIG, METRICS, GRID, CHECKPOINT = (
     "model.safetensors",
@@ -117,6 +115,10 @@ class RunFolder:
         if old is None and found:
             found.save(self.path)
 
+    def describe(self, model: Mapping[str, Any]) -> None:
+        """Replaces what the configuration says of the model."""
+        write_json(self.path / CONFIG, {**read_config(self.path), "model": dict(model)})
+
     def log(self, row: dict[str, Any]) -> None:
         """Appends a row to the metrics."""
         append_line(self.path / METRICS, row)
@@ -151,9 +153,7 @@ class RunFolder:
 
 
 def occupied(path: Path) -> bool:
-    """Whether something stands in a folder, besides what a killed process left of its first
-    file.
-    """
+    """Whether a folder holds more than what a killed process left of its first file."""
     return path.exists() and any(
         not p.name.startswith((f".{CONFIG}.", f".{GRID}.")) for p in path.iterdir()
     )

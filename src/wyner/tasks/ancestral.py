@@ -124,9 +124,7 @@ def in_blocks(
     means: bool = False,
     n: int | None = None,
 ) -> dict[str, Tensor]:
-    """Values of the targets for every row, `(B, *event)`, or n of them, `(n, B, *event)`; so many
-    rows at a time that memory stays bounded.
-    """
+    """Values of the targets, `(B, *event)` or n of them `(n, B, *event)`, in bounded memory."""
     blocks = []
     for part in parts_of(values, max(1, block_rows(model) // (n or 1))):
         rows = len(next(iter(part.values())))

@@ -8,7 +8,9 @@ section 5.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -22,6 +24,50 @@ from wyner.tasks.inputs import asking, block_rows, given_values
 from wyner.tasks.queries import heads, implicit, inference_law, must, show
 
 
+class Measured(dict[str, float]):
+    """Estimates in nats by name, with what is known of their errors.
+
+    Attributes:
+        errors: standard error of each over the rows and their draws.
+        intervals: `(low, high)` of 95 % of each; without an upper end where the value is at its
+            cap.
+        capped: names whose value is at the most that so few rows can show: the information may be
+            anything from there up.
+        rows: M of the aggregate estimate.
+    """
+
+    def __init__(self, rows: Mapping[str, torch.Tensor], capped: Sequence[str], count: int) -> None:
+        """`rows`: values whose means are the estimates, `(N,)` each."""
+        super().__init__({k: float(v.double().mean()) for k, v in rows.items()})
+        self.rows, self.capped = count, tuple(capped)
+        self.errors = {
+            k: float(v.double().std()) / len(v) ** 0.5 if len(v) > 1 else math.nan
+            for k, v in rows.items()
+        }
+
+    @classmethod
+    def mean_of(cls, each: Sequence[Measured]) -> Measured:
+        """The mean over members of an ensemble, which see the same rows.
+
+        The error is that over the rows, on average, and that of a mean of members.
+        """
+        found, m = cls({}, sorted({k for e in each for k in e.capped}), each[0].rows), len(each)
+        for k in each[0]:
+            values = torch.tensor([e[k] for e in each], dtype=torch.float64)
+            found[k] = float(values.mean())
+            between = float(values.var()) / m if m > 1 else 0.0
+            found.errors[k] = math.sqrt(sum(e.errors[k] ** 2 for e in each) / m + between)
+        return found
+
+    @property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """95 % by the normal law of a mean over rows."""
+        wide = {k: 1.96 * e for k, e in self.errors.items()}
+        return {
+            k: (v - wide[k], math.inf if k in self.capped else v + wide[k]) for k, v in self.items()
+        }
+
+
 def common_information(
     model: Learner,
     given: Mapping[str, Array] | None = None,
@@ -29,7 +75,7 @@ def common_information(
     limit: int = 10_000,
     seed: int | None = 0,
     **arrays: Array,
-) -> dict[str, float]:
+) -> Measured:
     """Estimates of I_q(X,Y;Z) under q(x,y) q(z|x,y), each by name.
 
         I41 = mean_i KL( q(z|x_i,y_i) || p(z) )                            an upper bound of I_q
@@ -47,16 +93,21 @@ def common_information(
     Args:
         model: a model with a common latent and an encoder of all modalities.
         given: all modalities, `{name: (B, *event)}`.
-        limit: M, rows used by the aggregate estimate, which needs M^2 densities.
+        limit: M, rows used by the aggregate estimate, which needs M^2 densities, at most.
         seed: for the draws z_i.
         arrays: more of `given`, by keyword: `x=...`.
 
     Returns:
-        `{"I41": nats, "I40": nats, "aggregate": nats}`; I40 only for Gaussian latents.
+        `{"I41": nats, "I40": nats, "aggregate": nats}`; I40 only for Gaussian latents. Also
+        `.intervals` over rows and draws, and `.capped`: the aggregate estimate within log 2 of its
+        most, where half of the mixture at z_i is the row's own density.
 
     Raises:
-        TaskError: the model has no common latent or cannot encode all modalities.
+        TaskError: the model has no common latent or cannot encode all modalities, or `limit` is
+            below 1.
     """
+    if limit < 1:
+        raise TaskError(f"common_information: expected a limit of at least 1 row, got {limit}")
     given = {**(given or {}), **arrays}
     values = given_values(model, given, "common_information")
     why = (
@@ -76,59 +127,68 @@ def common_information(
     planner = model.planner()
     drawn = planner.sample(law, where, values, model.common)
     rows, block = len(next(iter(values.values()))), block_rows(model)
-    i41 = i40 = aggregate = 0.0
-    gaussian = True
+    many = min(rows, limit)
+    for name in model.common:
+        _check(model, planner, drawn, name)
+    kept: list[Kept] = []  # what the aggregate needs
+    terms: dict[str, list[torch.Tensor]] = {"I41": [], "I40": []}  # values by row
+    wanted = {a for name in model.common for a in (*drawn[name], *_read(planner, drawn[name][0]))}
     with asking(model, seed):
         like = next(model.parameters())
-        blocks = []
-        for part in parts_of(values, block):
+        first = {k: v[:many] for k, v in values.items()}
+        parts = parts_of(first, block)
+        if many < rows:
+            parts += parts_of({k: v[many:] for k, v in values.items()}, block)
+        for part in parts:
             n = len(next(iter(part.values())))
             noise = noise_for(planner.plan, model.factors, (n,), like)
-            blocks.append(
-                run(planner.plan, model.factors, model.features, part, noise, pointwise=True)
-            )
-        for name in model.common:
-            if f"p({name})" not in model.factors:
-                raise TaskError(
-                    f"{model.title} cannot measure its common information: no law has a prior"
-                    f" p({name}) of {name}"
-                )
-            if hidden := _latent_parents(planner, drawn, name) - set(model.common):
-                raise TaskError(
-                    f"{model.title} cannot measure its common information: {name} is drawn from"
-                    f" {show(hidden)}, which are not common, so its density given the data is not"
-                    " known"
-                )
-            prior = model.factors[f"p({name})"]()
-            dist, _ = drawn[name]
-            if planner.plan.ops[dist].kind == "combine" and _latent_parents(planner, drawn, name):
-                raise TaskError(
-                    f"{model.title} cannot measure its common information: {name} is drawn from"
-                    " experts that read other latents"
-                )
-            posteriors = [r[dist] for r in blocks]
-            closed = (type(posteriors[0]), type(prior)) in CLOSED_FORMS
-            rates = [
-                kl(r[dist], prior) if closed else _one_sample(r, dist, drawn[name][1], prior)
-                for r in blocks
-            ]
-            i41 += float(
-                torch.cat(
-                    [rate.expand(q.leading) for rate, q in zip(rates, posteriors, strict=True)]
-                ).mean()
-            )
-            if isinstance(prior, Normal) and all(isinstance(q, Normal) for q in posteriors):
-                i40 += float(prior.entropy() - torch.cat([q.entropy() for q in posteriors]).mean())
-            else:
-                gaussian = False
-        aggregate = _aggregate(model, planner, drawn, blocks, min(rows, limit))
-    out = {"I41": i41, "aggregate": aggregate}
-    return {"I40": i40, **out} if gaussian else out
+            r = run(planner.plan, model.factors, model.features, part, noise, pointwise=True)
+            if sum(k.count for k in kept) < many:
+                kept.append(Kept({a: r[a] for a in wanted if a is not None}, n))
+            rates, spent = _of_rows(model, drawn, r)
+            terms["I41"].append(rates.expand(n))
+            if spent is not None:
+                terms["I40"].append(spent.expand(n))
+        terms["aggregate"] = [_aggregate(model, planner, drawn, kept, many)]
+    by_row = {k: torch.cat(terms[k]) for k in ("I40", "I41", "aggregate") if terms[k]}
+    capped = ["aggregate"] if float(by_row["aggregate"].mean()) > math.log(many / 2) else []
+    return Measured(by_row, capped, many)
+
+
+def _check(model: Learner, planner: Planner, drawn: Drawn, name: str) -> None:
+    """Refuses a common latent without a prior, or whose density given the data is not known."""
+    cannot = f"{model.title} cannot measure its common information: "
+    if f"p({name})" not in model.factors:
+        raise TaskError(f"{cannot}no law has a prior p({name}) of {name}")
+    hidden = _latent_parents(planner, drawn, name)
+    if hidden - set(model.common):
+        raise TaskError(
+            f"{cannot}{name} is drawn from {show(hidden - set(model.common))}, which are not"
+            " common, so its density given the data is not known"
+        )
+    if planner.plan.ops[drawn[name][0]].kind == "combine" and hidden:
+        raise TaskError(f"{cannot}{name} is drawn from experts that read other latents")
+
+
+def _of_rows(model: Learner, drawn: Drawn, r: list) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Rate of the common latents by row, and what they know by entropy; None if not Gaussian."""
+    rate, spent, gaussian = torch.zeros(()), torch.zeros(()), True
+    for name in model.common:
+        (dist, draw), prior = drawn[name], model.factors[f"p({name})"]()
+        q = r[dist]
+        closed = (type(q), type(prior)) in CLOSED_FORMS
+        rate = rate + (kl(q, prior) if closed else _one_sample(r, dist, draw, prior)).expand(
+            q.leading
+        )
+        gaussian &= isinstance(prior, Normal) and isinstance(q, Normal)
+        if gaussian:
+            spent = spent + (prior.entropy() - q.entropy()).expand(q.leading)
+    return rate, spent if gaussian else None
 
 
 def _by_ratio(
     model: Learner, values: Mapping[str, torch.Tensor], name: str, seed: int | None
-) -> dict[str, float]:
+) -> Measured:
     """E[T] under the law of each critic of I(X,Y;Z)."""
     terms = heads(model)
     if not terms.terms:
@@ -137,15 +197,15 @@ def _by_ratio(
             f" no density, and no term Information('{show(model.observed)};{show(model.common)}',"
             " under=...) has trained a critic for it"
         )
-    program, count = model.program(terms), 0
-    total = dict.fromkeys((t.name for t in terms.terms), 0.0)
+    program = model.program(terms)
+    found: dict[str, list[torch.Tensor]] = {t.name: [] for t in terms.terms}
     with asking(model, seed):
         for part in parts_of(values, block_rows(model)):
             rows = len(next(iter(part.values())))
-            found = program.ratios(part, program.noise((rows,), next(model.parameters())))
-            total = {k: total[k] + float(found[k][0].sum()) for k in total}
-            count += rows
-    return {k: v / count for k, v in total.items()}
+            ratios = program.ratios(part, program.noise((rows,), next(model.parameters())))
+            for k, each in found.items():
+                each.append(ratios[k][0].reshape(-1))
+    return Measured({k: torch.cat(v) for k, v in found.items()}, (), 0)
 
 
 def _one_sample(results: list, dist: int, draw: int | None, prior: Distribution) -> torch.Tensor:
@@ -165,9 +225,7 @@ def _latent_parents(planner: Planner, drawn: Drawn, name: str) -> set[str]:
 
 
 def _read(planner: Planner, dist: int) -> set[int]:
-    """Values that a distribution is computed from; those of its members, for a combination of
-    experts.
-    """
+    """Values that a distribution is computed from; of all members, for experts."""
     op = planner.plan.ops[dist]
     return (
         set(op.args)
@@ -176,8 +234,18 @@ def _read(planner: Planner, dist: int) -> set[int]:
     )
 
 
-def _aggregate(model: System, planner: Planner, drawn: Drawn, blocks: list[list], m: int) -> float:
-    """mean_i [ log q(z_i|i) - log (1/M) sum_m q(z_i|m) ] over the first m rows, in blocks of i.
+@dataclass(frozen=True)
+class Kept:
+    """Results of some operations on a block of rows."""
+
+    results: Mapping[int, Any]
+    count: int
+
+
+def _aggregate(
+    model: System, planner: Planner, drawn: Drawn, blocks: list[Kept], m: int
+) -> torch.Tensor:
+    """Log q(z_i|i) - log (1/M) sum_m q(z_i|m) of the M rows of the blocks, `(M,)`.
 
     A common latent that is drawn from another one is scored at the draws of row i under the data of
     row m.
@@ -186,10 +254,10 @@ def _aggregate(model: System, planner: Planner, drawn: Drawn, blocks: list[list]
     draw_of = {v: k for k, (_, v) in drawn.items() if v is not None}
 
     def first(at: int | None) -> torch.Tensor:
-        return torch.cat([r[at] for r in blocks if at is not None])[:m]
+        return torch.cat([b.results[at] for b in blocks if at is not None])
 
     z = {name: first(drawn[name][1]) for name in model.common}
-    own = total = 0.0
+    found = []
     step = max(1, 2**22 // m)
     for i in range(0, m, step):
         j = min(m, i + step)
@@ -203,17 +271,14 @@ def _aggregate(model: System, planner: Planner, drawn: Drawn, blocks: list[list]
                 ]
                 log_q = log_q + model.factors[ops[dist].name](*parents).log_prob(here)
             else:
-                log_q = log_q + torch.cat([r[dist].log_prob(here) for r in blocks], 1)[:, :m]
+                log_q = log_q + torch.cat([b.results[dist].log_prob(here) for b in blocks], 1)
         index = torch.arange(i, j, device=log_q.device)
-        own += float(log_q[index - i, index].sum())
-        total += float((torch.logsumexp(log_q, 1) - math.log(m)).sum())
-    return (own - total) / m
+        found.append(log_q[index - i, index] - torch.logsumexp(log_q, 1) + math.log(m))
+    return torch.cat(found)
 
 
 def rate_per_dimension(model: System, given: Mapping[str, Array]) -> dict[str, torch.Tensor]:
-    """Mean KL(q || p) of each coordinate of each latent, in nats: which dimensions are used.
-    `{latent: (d,)}`, Gaussian latents.
-    """
+    """Mean KL(q || p) in nats of each coordinate of each Gaussian latent, `{latent: (d,)}`."""
     from wyner.tasks.sampling import encode
 
     out = {}

@@ -1,6 +1,4 @@
-"""Arrays at the edge of a task: NumPy or PyTorch in, checked and moved to the model; the same kind
-out.
-"""
+"""Arrays at the edge of a task: NumPy or PyTorch in, checked and moved; the same kind out."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ import torch
 from torch import Tensor
 
 from wyner.arrays import Array, framed, is_frame, like_input, to_tensor
-from wyner.errors import DataError, ShapeError, TaskError, unknown
+from wyner.errors import DataError, ShapeError, TaskError, refuse_unknown
 from wyner.laws import System
 from wyner.seeds import TASK, mix
 from wyner.variables import laid_out, within
@@ -20,11 +18,14 @@ from wyner.variables import laid_out, within
 
 @contextmanager
 def asking(model: System, seed: int | None = None) -> Iterator[torch.device]:
-    """Evaluation mode, no gradients, and random numbers from `seed` that leave the caller's stream
-    untouched.
-    """
+    """Evaluation mode, no gradients, and draws from `seed` that leave the caller's stream."""
     training = model.training
     like = next(model.parameters())
+    if like.dtype not in (torch.float32, torch.float64):
+        raise TaskError(
+            f"{model.title} has weights in {like.dtype}; tasks need float32 or float64: call"
+            " model.float() first"
+        )
     cuda = [like.device] if like.device.type == "cuda" else []
     model.eval()
     try:
@@ -78,9 +79,7 @@ def raw_values(model: System, arrays: Mapping[str, Array], what: str) -> dict[st
     arrays = {k: v for k, v in arrays.items() if v is not None}
     if not arrays:
         raise TaskError(f"{what}: expected at least one of {', '.join(model.observed)}")
-    for name in arrays:
-        if name not in model.observed:
-            raise TaskError(f"{what}: {unknown('modality', name, model.observed)}")
+    refuse_unknown("modality", arrays, model.observed, what, TaskError)
     seen = {k: model.preprocessing.values(v, k) for k, v in arrays.items()}
     return {k: laid_out(to_tensor(v, k), model.observed[k]) for k, v in seen.items()}
 
@@ -96,8 +95,6 @@ def outputs(model: System, made: Mapping[str, Tensor], example: Any) -> dict[str
 
 
 def block_rows(model: System) -> int:
-    """How many rows a task evaluates at a time, so that memory stays bounded (about 2^23 numbers in
-    the widest layer).
-    """
+    """Rows that are evaluated at a time: about 2^23 numbers in the widest layer."""
     largest = max(s.size for s in model.observed.values())
     return max(256, 2**23 // max(512, 16 * largest))

@@ -1,6 +1,4 @@
-"""Importance-sampled likelihoods: one estimator for every model. Section 7 and appendix D of the
-Wyner VAE paper.
-"""
+"""Importance-sampled likelihoods for every model: Wyner VAE, section 7 and appendix D."""
 
 from __future__ import annotations
 
@@ -12,15 +10,18 @@ import torch
 from torch import Tensor
 
 from wyner.arrays import Array, like_input, parts_of
-from wyner.errors import TaskError, unknown
+from wyner.errors import TaskError, refuse_unknown
 from wyner.laws import Planner, System, noise_for, run
-from wyner.math import effective_samples, log_mean_exp
+from wyner.math import effective_samples, log_mean_exp, pareto_shape
 from wyner.tasks.annealed import Bridge, annealed, simulated_gap
 from wyner.tasks.inputs import asking, block_rows, given_values, raw_values
 from wyner.tasks.queries import implicit, likelihood_pair, show
 
 METHODS = {"importance": 100, "ais": 16}
 """Ways to estimate a likelihood, and how many samples or chains a row they take by default."""
+ENOUGH, HEAVY = 10, 0.7
+"""Effective samples of a row below which its value is no more than a guess; shape of the tail of
+the weights above which it is as well."""
 CACHED = 4096
 """Draws that a CPU evaluates at a time."""
 
@@ -40,6 +41,9 @@ class Likelihood:
         gap: of "ais", the distance in nats of the two bounds of log p on rows that the model made
             up itself, averaged over them; None where it was not asked for.
         gap_error: standard error of `gap` over those rows.
+        pareto_k: shape of the tail of the importance weights of each row, `(B,)`; above 0.7 they
+            are too heavy for any number of samples (`wyner.math.pareto_shape`); None for "ais",
+            nan below 25 samples.
         standardised: log p of the same rows as the networks see them, `(B,)`: `value` without the
             Jacobian of the preprocessing; equal to it where there is none.
     """
@@ -51,6 +55,7 @@ class Likelihood:
     method: str = "importance"
     gap: float | None = None
     gap_error: float | None = None
+    pareto_k: Any = None
     standardised: Any = None
 
     @property
@@ -63,6 +68,54 @@ class Likelihood:
         """Standard error of `nll` over the rows, in nats (n - 1; arrays and tensors alike)."""
         n = len(self.value)
         return float(torch.as_tensor(self.value).std()) / n**0.5 if n > 1 else float("nan")
+
+    @property
+    def sampling_error(self) -> float:
+        """Standard error of `nll` that is due to the samples, in nats: (S/ess - 1)/S is the
+        variance of the log of a mean weight (delta method), if the tail of the weights is light.
+        """
+        ess = torch.as_tensor(self.ess).double()
+        variance = (self.samples / ess - 1).clamp_min(0) / self.samples
+        return float(variance.sum().sqrt()) / len(ess)
+
+    @property
+    def typical_ess(self) -> float:
+        """Effective samples that nine of ten rows have at least."""
+        return float(torch.as_tensor(self.ess).double().quantile(0.1))
+
+    @property
+    def reliable(self) -> bool:
+        """Whether nine of ten rows have ten effective samples and a light tail, and the samples add
+        little to the error that the rows make.
+        """
+        heavy = 0.0 if self.pareto_k is None else float(self._heavy().double().mean())
+        small = self.sampling_error <= max(0.01, 0.5 * self.standard_error)
+        return self.typical_ess >= ENOUGH and heavy <= 0.1 and (small or len(self.value) == 1)
+
+    def _heavy(self) -> Tensor:
+        return torch.as_tensor(self.pareto_k) > HEAVY
+
+    @property
+    def diagnosis(self) -> str:
+        """How far the estimate can be trusted, in words."""
+        rows, ess = len(self.value), torch.as_tensor(self.ess)
+        what = "chains" if self.method == "ais" else "samples"
+        found = [
+            f"{float(ess.double().mean()):.1f} effective {what} on average (smallest"
+            f" {float(ess.min()):.1f})"
+        ]
+        if few := int((ess < ENOUGH).sum()):
+            found.append(f"fewer than {ENOUGH} in {few} of {rows} rows")
+        if self.pareto_k is not None and (heavy := int(self._heavy().sum())):
+            found.append(
+                f"weights with a heavy tail (Pareto k above {HEAVY}) in {heavy} of {rows} rows"
+            )
+        if not self.reliable:
+            found.append(
+                "not reliable, the nll is probably too high: take more samples"
+                + (" or steps" if self.method == "ais" else " or method='ais'")
+            )
+        return "; ".join(found)
 
 
 def log_likelihood(
@@ -100,14 +153,13 @@ def log_likelihood(
         arrays: more of `targets`, by keyword: `x=...`.
 
     Returns:
-        A `Likelihood`: `.value` `(B,)` in nats and `.ess` `(B,)`.
+        A `Likelihood`: `.value` `(B,)` in nats, `.ess` `(B,)`, and `.diagnosis` in words.
 
     Raises:
         TaskError: the model has no pair of laws for this question.
     """
     targets = {**(targets or {}), **arrays}
-    if method not in METHODS:
-        raise TaskError(f"log_likelihood: {unknown('method', method, METHODS)}")
+    refuse_unknown("method", method, METHODS, "log_likelihood", TaskError)
     samples = METHODS[method] if samples is None else samples
     for name, number, least in (
         ("samples", samples, 1),
@@ -132,19 +184,19 @@ def log_likelihood(
             f"{model.title} cannot score {text}: it has no pair of laws for it; see wyner list"
             " models"
         )
-    if names := implicit(model, *model.laws[where]):
+    if names := implicit(model, *model.pair(where)):
         raise TaskError(
             f"{model.title} cannot score {text}: {names[0]} is deterministic and has no density;"
             " its laws can be drawn and compared by density ratios"
         )
     planner = model.planner()
-    planner.kl(where, *model.laws[where])
+    planner.kl(where, *model.pair(where))
     rows = block_rows(model)
     per_row = max(1, rows // min(samples, rows))
     gap: tuple[float | None, float | None] = None, None
     with asking(model, seed):
         parts = [
-            annealed(Bridge(model, where, part), steps, samples)
+            (*annealed(Bridge(model, where, part), steps, samples), None)
             if method == "ais"
             else _estimate(model, planner, where, part, samples, rows)
             for part in parts_of(values, per_row)
@@ -153,10 +205,14 @@ def log_likelihood(
             known = {k: v for k, v in values.items() if k in given}
             gap = simulated_gap(model, where, known, simulate, steps, samples)
     example = next(iter(targets.values()))
-    log_p, ess = (torch.cat([p[i] for p in parts]) for i in (0, 1))
-    jacobian = torch.as_tensor(jacobian, device=log_p.device)
-    found = [like_input(v, example) for v in (log_p + jacobian, ess, log_p)]
-    return Likelihood(found[0], found[1], samples, text, method, gap[0], gap[1], found[2])
+    back = lambda each: None if each[0] is None else like_input(torch.cat(each), example)
+    seen, *more = zip(*parts, strict=True)
+    change = torch.as_tensor(jacobian, device=seen[0].device)
+    value, standardised = like_input(torch.cat(seen) + change, example), back(seen)
+    ess, k = map(back, more)
+    return Likelihood(
+        value, ess, samples, text, method, *gap, pareto_k=k, standardised=standardised
+    )
 
 
 def _estimate(
@@ -166,8 +222,10 @@ def _estimate(
     values: Mapping[str, Tensor],
     samples: int,
     rows: int,
-) -> tuple[Tensor, Tensor]:
-    """log-mean of the weights and effective samples, from blocks of samples."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """log-mean of the weights, effective samples and the shape of their tail, from blocks of
+    samples.
+    """
     batch = len(next(iter(values.values())))
     like = next(model.parameters())
     parts = []
@@ -176,7 +234,7 @@ def _estimate(
         noise = noise_for(planner.plan, model.factors, (k, batch), like)
         parts.append(_log_weights(model, planner, where, values, noise, (k, batch)))
     log_w = torch.cat(parts)
-    return log_mean_exp(log_w), effective_samples(log_w)
+    return log_mean_exp(log_w), effective_samples(log_w), pareto_shape(log_w)
 
 
 def _log_weights(

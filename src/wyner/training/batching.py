@@ -17,8 +17,8 @@ from torch.func import functional_call, vmap
 from wyner.models.base import Model
 from wyner.objectives import Objective, Program
 from wyner.ragged import Ragged
+from wyner.seeds import forked
 from wyner.sparse import SparseRows
-from wyner.training.probe import forked
 from wyner.training.rows import Rows, Tensors
 from wyner.training.settings import Settings
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
+from wyner.data.files import of_user
 from wyner.errors import OptionError
 from wyner.models.base import Model
+from wyner.preprocessing import Preprocessing
+from wyner.training.ensemble import fit_ensemble
 from wyner.training.grid import fit_grid
 from wyner.training.grid_points import Grid, ModelFactory, points_of
 from wyner.training.probe import Probe
+from wyner.training.recipe import LINEAR, plan
 from wyner.training.run import Run
 from wyner.training.settings import Settings, SettingsDict
 from wyner.training.single import Job, train
@@ -22,6 +27,7 @@ class FitOptions(SettingsDict, total=False):
     """Keyword arguments of `fit`: all settings, and how the training is started and followed."""
 
     launcher: str
+    members: int | None
     probe_every: int
     progress: bool
     loggers: Sequence[Any] | None
@@ -110,26 +116,37 @@ def fit(
     given: dict[str, Any] = dict(options)
     about, loggers = given.pop("about", None), given.pop("loggers", None)
     every, launcher = given.pop("probe_every", 0), given.pop("launcher", "auto")
-    progress, folder = given.pop("progress", True), None if out is None else Path(out)
-    seed = given.get("seed", 0)
-    data, validation = as_data(model, data, validation, standardise, seed)
+    progress, members = given.pop("progress", True), given.pop("members", None)
+    folder = None if out is None else Path(out)
+    data, validation = as_data(model, data, validation, standardise, given.get("seed", 0))
     if getattr(data, "source", None):
         about = {"data": data.source, **getattr(data, "about", {}), **(about or {})}
+        if of_user(data.source):
+            about["rows"] = data.fingerprint()
     asked = None if probe is None else Probe(probe, every)
-    job = Job(data, validation, asked, resume, progress, dict(about or {}))
+    scale = getattr(data, "preprocessing", Preprocessing())
+    job = Job(data, validation, asked, resume, progress, dict(about or {}), preprocessing=scale)
     if grid is not None:
         if loggers:
             raise OptionError(
                 "loggers: a grid has no loggers; read metrics.jsonl of its members, or train the"
                 " points singly"
             )
-        factory = ModelFactory.of(model, points_of(grid), given, start)
-        return fit_grid(factory, job, launcher, folder)
+        if members is not None:
+            raise OptionError("members: a grid has points; train an ensemble without grid=")
+        linear = start == LINEAR
+        factory = ModelFactory.of(model, points_of(grid), given, None if linear else start)
+        return fit_grid(factory, dataclasses.replace(job, linear=linear), launcher, folder)
     if not isinstance(model, Model):
         raise OptionError(
             f"model: expected a wyner.Model (or a function, with grid=), got {type(model).__name__}"
         )
-    settings = Settings.of(given)
-    if start is not None:
-        begin(model, start, settings.freeze)
-    return train(model, job, settings, folder, loggers)
+    planned = plan(model, job, given, start, members)
+    if planned.members > 1:
+        if loggers:
+            raise OptionError("loggers: members have none; read metrics.jsonl, or use members=1")
+        return fit_ensemble(model, planned, launcher, folder)
+    settings = Settings.of(planned.settings)
+    if planned.start is not None:
+        begin(model, planned.start, settings.freeze)
+    return train(model, planned.job, settings, folder, loggers)

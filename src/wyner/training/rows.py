@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from wyner.arrays import to_tensor
-from wyner.errors import DataError, unknown
+from wyner.errors import DataError, refuse_unknown
 from wyner.ragged import Ragged, bucketed
 from wyner.sparse import SparseRows, is_sparse
 from wyner.variables import Real, Sequence, check_finite, unit, within
@@ -26,6 +26,9 @@ Batch = tuple[Tensors, Tensors | None]
 """Values `(B, *event)` and masks `(B,)` by modality; no masks if all rows are complete."""
 EXTRA = ("label", "labels")
 """Arrays that may stand beside the modalities and are not trained on."""
+
+RAW = 10.0
+"""Means or standard deviations above which columns are raw: nobody has standardised them."""
 
 
 @dataclass(frozen=True)
@@ -124,9 +127,7 @@ def rows_of(
         ShapeError: wrong trailing axes.
     """
     known = {*model.observed, *(f"{k}_mask" for k in model.observed), *EXTRA}
-    for name in data:
-        if name not in known:
-            raise DataError(f"{what}: {unknown('array', name, known)}")
+    refuse_unknown("array", data, known, what, DataError)
     if missing := [k for k in needs if k not in data]:
         raise DataError(
             f"{what}: {model.title} needs {', '.join(needs)}; {', '.join(missing)} is missing"
@@ -219,6 +220,25 @@ def warn_constant(model: Model, rows: Rows) -> list[str]:
     for text in found:
         warnings.warn(text, stacklevel=5)
     return found
+
+
+def warn_raw(model: Model, rows: Rows) -> None:
+    """Warns of real columns that nobody has standardised."""
+    for name in (k for k in rows.values if type(model.observed[k]) is Real):
+        value = rows.values[name]
+        if isinstance(value, SparseRows):  # the first of them say enough
+            value = value.index_select(0, torch.arange(min(1000, len(value))))
+        flat = value.reshape(len(value), -1)
+        if rows.masks is not None:
+            flat = flat[rows.masks[name] > 0]
+        mean, deviation = flat.mean(0).abs().max(), flat.std(0, correction=0)
+        if len(flat) > 1 and (deviation.max() > RAW or mean > RAW):
+            warnings.warn(
+                f"{name}: columns with standard deviations up to {float(deviation.max()):.3g} and"
+                f" means up to {float(mean):.3g}; standardise them (subtract the mean, divide by"
+                " the standard deviation), or training is slow and small columns count nothing",
+                stacklevel=5,
+            )
 
 
 def rows_of_terms(model: Model, masks: Tensors) -> dict[str, int]:

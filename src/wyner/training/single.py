@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,28 @@ from torch import Tensor
 
 from wyner.errors import DataError, OptionError
 from wyner.models.base import Model
+from wyner.preprocessing import Preprocessing
 from wyner.ragged import Ragged
 from wyner.runs import RunFolder
 from wyner.seeds import SPLIT, mix
 from wyner.sparse import SparseRows
 from wyner.training.fabric import launch
+from wyner.training.linear_start import start_at_linear_optimum
 from wyner.training.loop import Loop
 from wyner.training.member import GridMember
 from wyner.training.probe import Probe, check_keep
-from wyner.training.rows import Rows, check_terms, rows_of, rows_of_terms, warn_constant
+from wyner.training.rows import Rows, check_terms, rows_of, rows_of_terms, warn_constant, warn_raw
 from wyner.training.run import Run, described
 from wyner.training.settings import Settings
 from wyner.training.stepper import Single
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Parts of the rows, one for each of several models to validate on."""
+
+    count: int
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -33,11 +43,24 @@ class Job:
     """Arguments of `fit` that all points of a grid have in common."""
 
     data: Any
-    validation: Mapping[str, Any] | float | None
+    validation: Mapping[str, Any] | float | Folds | None
     probe: Probe | None
     resume: bool
     progress: bool
     about: dict[str, Any]
+    linear: bool = False
+    """Whether models start at the linear optimum of their rows."""
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    """Of the data; models that know one keep it if it is empty."""
+
+    def complete(self) -> dict[str, Any]:
+        """The training rows that have every modality."""
+        arrays, _ = split(self.data, self.validation)
+        masks = [np.asarray(v).reshape(-1) > 0 for k, v in arrays.items() if k.endswith("_mask")]
+        if not masks:
+            return dict(arrays)
+        there = np.flatnonzero(np.logical_and.reduce(masks))
+        return {k: v[there] for k, v in arrays.items()}
 
 
 def train(
@@ -47,15 +70,16 @@ def train(
     out: Path | None,
     loggers: Sequence[Any] | None = None,
     point: dict[str, Any] | None = None,
+    number: int = 0,
 ) -> Run:
-    """Trains one model in place."""
+    """Trains one model in place, the `number`-th of several."""
     check_keep(settings.keep, job.probe)
     arrays, validation = split(job.data, job.validation)
-    if isinstance(validation, float):
+    if isinstance(validation, (float, Folds)):
         count = len(next(iter(arrays.values())))
-        first, second = shares(count, validation, settings.seed)
+        first, second = shares(count, validation, settings.seed, number)
         arrays, validation = pick(arrays, first), pick(arrays, second)
-    learn_scale(model, job.data)
+    learn_scale(model, job)
     rows, held = rows_for(model, arrays, validation)
     if job.progress and rows.masks is not None:
         found = rows_of_terms(model, rows.masks).items()
@@ -73,14 +97,22 @@ def train(
             f"batch_size: expected a multiple of the {fabric.world_size} processes, got"
             f" {settings.batch_size}"
         )
-    model.to(fabric.device)
+    kept = next(model.parameters()).dtype
+    if kept not in (torch.float32, torch.float64):
+        raise OptionError(f"model: expected weights in float32 or float64, got {kept}")
+    model.to(fabric.device, torch.float64 if settings.precision == "64-true" else kept)
     if settings.channels_last:
         _lay_out(model, torch.channels_last)
     like = next(model.parameters())
     rows = rows.to(fabric.device, like.dtype)
     held = None if held is None else held.to(fabric.device, like.dtype)
-    member = GridMember(model, rows, held, settings, folder, point or {})
-    Loop(fabric, [member], Single, folder, fingerprint, job.progress, job.probe).run()
+    if job.linear:
+        start_at_linear_optimum(model, rows, settings.seed)
+    member = GridMember(model, rows, held, settings, folder, point or {}, watched=job.linear)
+    try:
+        Loop(fabric, [member], Single, folder, fingerprint, job.progress, job.probe).run()
+    finally:
+        model.to(kept)
     if settings.channels_last:
         _lay_out(model, torch.contiguous_format)
     return Run(model, member.history, out, point=member.point)
@@ -91,7 +123,9 @@ def _lay_out(model: torch.nn.Module, layout: torch.memory_format) -> None:
     model.to(**options)
 
 
-def split(data: Any, validation: Any) -> tuple[Mapping[str, Any], Mapping[str, Any] | float | None]:
+def split(
+    data: Any, validation: Any
+) -> tuple[Mapping[str, Any], Mapping[str, Any] | float | Folds | None]:
     """Arrays to train on, and arrays to validate on or the share of the rows to set aside.
 
     Raises:
@@ -104,6 +138,8 @@ def split(data: Any, validation: Any) -> tuple[Mapping[str, Any], Mapping[str, A
                 f" {type(data).__name__}"
             )
         data, validation = data.train, data.validation if validation is None else validation
+    if isinstance(validation, Folds):
+        return data, validation
     if validation is None or isinstance(validation, Mapping):
         return data, validation or None
     if not 0 < validation < 1:
@@ -113,17 +149,23 @@ def split(data: Any, validation: Any) -> tuple[Mapping[str, Any], Mapping[str, A
     return data, float(validation)
 
 
-def shares(count: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Indices of the rows to train on and to set aside, in order: a function of the seed."""
+def shares(count: int, share: float | Folds, seed: int, number: int = 0) -> tuple[Tensor, Tensor]:
+    """Indices of the rows to train on and to set aside, in order: a function of the seed.
+
+    Of folds those of the `number`-th model; all set aside equally many, and together every row.
+    """
+    seed = share.seed if isinstance(share, Folds) else seed
     order = torch.randperm(count, generator=torch.Generator().manual_seed(mix(seed, SPLIT)))
-    cut = max(1, round(share * count))
+    if isinstance(share, Folds):
+        order, cut = order.roll(-(number * count // share.count)), -(-count // share.count)
+    else:
+        cut = max(1, round(share * count))
     return order[cut:].sort().values, order[:cut].sort().values
 
 
-def learn_scale(model: Model, data: Any) -> None:
+def learn_scale(model: Model, job: Job) -> None:
     """Gives a model the preprocessing of its data, if they have one; else it keeps its own."""
-    found = getattr(data, "preprocessing", None)
-    model.preprocessing = found or model.preprocessing
+    model.preprocessing = job.preprocessing or model.preprocessing
 
 
 def print_of(rows: Rows, validation: Rows | None) -> str:
@@ -153,7 +195,8 @@ def rows_for(
             f"{model.title} compares laws by their draws, which needs complete rows; leave out"
             " those that lack a modality"
         )
-    warn_constant(model, rows)
+    if not warn_constant(model, rows):
+        warn_raw(model, rows)
     if rows.masks is not None:
         check_terms(model, rows.masks)
     return rows, None if validation is None else rows_of(model, validation, names, "validation")

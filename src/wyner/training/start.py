@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from wyner.errors import OptionError, unknown
+from wyner.errors import OptionError, refuse_unknown
 from wyner.models.base import Model
 from wyner.models.stored import load
 from wyner.training.run import Run
@@ -40,8 +40,7 @@ def adopt(model: Model, source: Source, factors: Sequence[str] | None = None) ->
     mine, theirs = _parts(model), _parts(other)
     for name in factors or ():
         for parts, title in ((mine, model.title), (theirs, f"{other.title} to start from")):
-            if name not in parts:
-                raise OptionError(f"start: {unknown(f'factor of {title}', name, parts)}")
+            refuse_unknown(f"factor of {title}", name, parts, "start")
     shapes = lambda part: {k: p.shape for k, p in part.named_parameters()}
     both = [name for name in (mine if factors is None else factors) if name in theirs]
     copied = [name for name in both if shapes(mine[name]) == shapes(theirs[name])]

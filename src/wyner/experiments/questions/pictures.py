@@ -11,16 +11,10 @@ import torch
 from torch import Tensor
 
 from wyner.data import Dataset
-from wyner.errors import OptionError, TaskError, unknown
+from wyner.errors import OptionError, TaskError, refuse_unknown
 from wyner.experiments.questions.base import Column, Question, held_out
-from wyner.metrics import (
-    Classifier,
-    attribute_majority,
-    digit_classifier,
-    latent_probes,
-    sample_variance,
-    svhn_classifier,
-)
+from wyner.metrics import attribute_majority, latent_probes, sample_variance
+from wyner.metrics.classifier import Classifier, digit_classifier, svhn_classifier
 from wyner.metrics.drawn import drawn_attributes, drawn_frechet, drawn_labels, pair_error
 from wyner.variables import Binary, Image
 
@@ -34,9 +28,7 @@ CLASSIFIERS: dict[str, Callable[[], Classifier]] = {
 
 def labelled(question: str, data: Dataset, part: str, *classifiers: str) -> None:
     """Raises `OptionError` for unknown classifiers, and for data without labels."""
-    for name in classifiers:
-        if name and name not in CLASSIFIERS:
-            raise OptionError(unknown("classifier", name, CLASSIFIERS))
+    refuse_unknown("classifier", filter(None, classifiers), CLASSIFIERS)
     if "label" not in getattr(data, part) or "label" not in data.train:
         raise OptionError(
             f"{question}: expected rows with labels, got {data.name}, which has no labels; leave"

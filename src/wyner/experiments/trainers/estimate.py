@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from wyner.data import Dataset
-from wyner.errors import OptionError, unknown
+from wyner.errors import OptionError, refuse_unknown
 from wyner.estimation.estimate import estimate, row_as_json
 from wyner.estimation.tasks import task
 from wyner.experiments.study import Row
@@ -33,9 +33,8 @@ class Estimate(Trainer):
     """`wyner.information.estimate` on the task and sample sizes that a row's model names."""
 
     def check(self, row: Row, source: Mapping[str, Any]) -> None:
-        known, sizes = ("task", "sizes"), row.model.get("sizes", ())
-        if other := sorted(set(row.model) - {*known, "name"}):
-            raise OptionError(f"{row.slug}: {unknown('option of a task', other[0], known)}")
+        sizes = row.model.get("sizes", ())
+        refuse_unknown("option of a task", row.model, ("name", "task", "sizes"), row.slug)
         task(row.model.get("task", row.slug))
         if not sizes or min(sizes) < 100:
             raise OptionError(f"{row.slug}: expected sizes of at least 100 pairs, got {sizes}")
