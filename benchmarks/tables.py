@@ -236,7 +236,8 @@ def markdown(results: list[dict[str, Any]]) -> str:
         "Mean +- standard deviation over five folds. R2 over all standardised columns of the view"
         " that is predicted, accuracy of classes; `linear` is RidgeCV (17 penalties) or"
         " cross-validated logistic regression on the same training rows. `step 0` is the closed"
-        " form by itself, `fit` is `wyner.fit(model, rows)` with nothing else chosen.",
+        " form by itself, `fit` is `wyner.fit(model, rows)` with nothing else chosen. Seconds are"
+        " wall time, with whatever else the machine does.",
         "",
         "| table (rows, seconds a fit) | direction | linear | fit | step 0 | fit / linear |",
         "| --- | --- | --- | --- | --- | --- |",

@@ -6,9 +6,10 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 import wyner
-from wyner import KL, Information, Real, codec
+from wyner import KL, Information, Real, Reconstruction, codec
 from wyner.errors import LawError
 from wyner.networks import MLPs
 from wyner.objectives import Objective, Ratio, Weighted
@@ -112,3 +113,15 @@ def test_text_names_the_bound_of_a_critic_unless_it_is_the_usual_one(bound, said
     model = declare(codec.decode(json.loads(json.dumps(codec.encode(term)))))
     text = "1 * I(x;z) q elbo = I(x;z) under q(x) q(z|x)   by T(x,z)"
     assert str(model.objective) == text + said
+
+
+def test_a_reconstruction_needs_the_parents_of_its_factor_and_nothing_else():
+    model, x = declare(KL("elbo") + Reconstruction("x", under="elbo")), torch.randn(5, 2)
+    noise = model.objective.noise((5,), x)
+    _, terms = model.objective({"x": x}, noise, torch.ones(2))
+    z = model.factors["q(z|x)"](x).rsample(noise[0])
+    want = (model.factors["p(x|z)"](z).mean - x).square().mean()
+    torch.testing.assert_close(terms[-1], want)
+    laws = {"e": ("q(x) q(z|x)", "p(w) p(x|w)")}
+    with pytest.raises(LawError, match="holds x and the parents of p's factor of it"):
+        declare(Reconstruction("x", under="e"), laws)

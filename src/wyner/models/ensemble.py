@@ -52,7 +52,7 @@ class Ensemble(Model):
         nn.Module.__init__(self)
         kind = codec.named(member["name"], Model, "model")
         arguments = codec.renamed(kind, codec.decode(dict(member["arguments"])))
-        self.members = nn.ModuleList(kind(**arguments) for _ in range(size))  # type: ignore
+        self.add_module("members", nn.ModuleList(kind(**arguments) for _ in range(size)))
         lead = self.members[0]
         for name, value in {**vars(lead), **lead._modules}.items():
             if name[0] != "_" and name not in ("training", "config", "preprocessing"):

@@ -147,14 +147,7 @@ class PerValue(MLP):
         ShapeError: no categorical parent.
     """
 
-    def __init__(
-        self,
-        inputs: Sequence[Shape],
-        output: Shape,
-        hidden: Sequence[int] = (),
-        act: str = "relu",
-        linear: bool = False,
-    ) -> None:
+    def __init__(self, inputs: Sequence[Shape], output: Shape, *layers: Any, **more: Any) -> None:
         self.values = [is_value(e) for e in inputs]
         if not any(self.values):
             raise ShapeError(
@@ -163,7 +156,7 @@ class PerValue(MLP):
             )
         rest = sum(math.prod(e) for e, v in zip(inputs, self.values, strict=True) if not v)
         k = math.prod(e[1] for e, v in zip(inputs, self.values, strict=True) if v)
-        super().__init__([(k * (1 + rest),)], output, hidden, act, linear)
+        super().__init__([(k * (1 + rest),)], output, *layers, **more)
 
     def forward(self, *parents: Tensor) -> Tensor:
         z = [p.squeeze(-2) for p, v in zip(parents, self.values, strict=True) if v]

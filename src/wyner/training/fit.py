@@ -51,7 +51,13 @@ def fit(
 
     Minimises the objective of every phase of the model, in nats per row, with fused Adam over
     batches that are gathered from tensors on the device. Equal seeds give bit-identical runs on a
-    CPU, also across interruptions.
+    CPU, also across interruptions, whatever was drawn before: the weights of a fresh model are made
+    from the seed, those that `torch.manual_seed(seed)` before its construction gives.
+
+    Tables (vectors, with neither `epochs` nor `steps` given) are trained by one recipe, wherever
+    the call comes from: a start at the linear optimum, length by rows, a fifth of the rows to
+    validate on and patience, five members below 1,000 rows, and for what a fresh model left open a
+    linear path beside MLPs of 128, 128, a trained variance per column and `alpha` 1.
 
     Args:
         model: a `wyner.Model`; its parameters change.
@@ -66,8 +72,8 @@ def fit(
         grid: `{"seed": range(10), "lam": [0.0, 0.05]}` (all combinations) or a list of points
             `[{"seed": 0, "lam": 0.1}, ...]`; the names are settings or arguments of the model. Each
             point gets a model of its own with fresh weights, made from `model`'s arguments or by
-            `model(**point)` if that is a function, and equals the single run of its point, but for
-            rounding in float32.
+            `model(**point)` if that is a function, and equals the single run of its point from the
+            same weights, but for rounding in float32.
         probe: `probe(model) -> {name: number}`, called every `probe_every` epochs of the main phase
             and at its end, without gradients, on the model in evaluation mode; the numbers become
             rows of the history with `split` "probe". With `keep="name"` (the highest is best) or
@@ -76,19 +82,24 @@ def fit(
         start: a trained model, its run or its folder; factors of equal names, parameters and shapes
             start from its weights (of a grid also a function from the point to one of these). With
             `freeze=("q(z|x,y)", ...)` they keep them: what is common is learned first, then what is
-            private.
+            private. Or "linear": encoders, decoders and scales begin at the regularised closed form
+            of the training rows (`networks.MLPs(linear=True)`); weights are kept only if on the
+            validation rows they are better than that, and predict one modality from another no
+            worse.
         out: a new or empty folder for the run; None to keep everything in memory. Of a grid: the
             folder with `grid.json` and an ordinary run in a folder of its own for every point.
         resume: continue the run in `out` from its checkpoint, exactly; a finished run is returned
             as it is.
         **options: `epochs`, `batch_size`, `lr`, `seed` and the other fields of
-            `wyner.training.Settings`; `probe_every`, epochs between calls of the probe (0 for the
-            one at the end); `progress`, whether to show a bar, or lines where there is no terminal;
-            `loggers` of Lightning Fabric (by default TensorBoard in the run's folder, if it is
-            installed); `about`, anything to keep in the run's configuration; and for a grid
-            `launcher`: "batched" (small models as one program), "sequential", "auto" (batched where
-            it can be) or "ray" (one task a point, on the machines of a Ray cluster that share the
-            file system; needs `wyner[ray]`).
+            `wyner.training.Settings`; `members`, how many seeds from `seed` up are trained as one
+            program and answer as one `Ensemble`, of which `model` gets the first (of a table each
+            sets aside another part of the rows); `probe_every`, epochs between calls of the probe
+            (0 for the one at the end); `progress`, whether to show a bar, or lines where there is
+            no terminal; `loggers` of Lightning Fabric (by default TensorBoard in the run's folder,
+            if it is installed); `about`, anything to keep in the run's configuration; and for a
+            grid `launcher`: "batched" (small models as one program), "sequential", "auto" (batched
+            where it can be) or "ray" (one task a point, on the machines of a Ray cluster that share
+            the file system; needs `wyner[ray]`).
 
     Returns:
         A `Run` with `.model`, `.history` (logged rows) and `.folder`. Of a grid: those of the

@@ -21,7 +21,7 @@ from wyner.sparse import joined
 from wyner.training.linear_start import obstacle
 from wyner.training.single import Folds, Job
 from wyner.training.start import Start
-from wyner.variables import Binary, Categorical, Real
+from wyner.variables import Binary, Categorical, Counts, Mixed, Positive, Real
 
 LINEAR = "linear"
 """Of `start`: the linear optimum."""
@@ -101,7 +101,7 @@ def plan(
 
 def is_table(model: Model, given: Mapping[str, Any]) -> bool:
     """Whether the recipe holds for a training with these settings."""
-    axes = {Real: 1, Binary: 1, Categorical: 2}
+    axes = {Real: 1, Binary: 1, Counts: 1, Positive: 1, Mixed: 1, Categorical: 2}
     vectors = [axes.get(type(s)) == len(s.event_shape) for s in model.observed.values()]
     measured = any(p.objective.measured for p in model.phases)
     return not {"epochs", "steps"} & set(given) and all(vectors) and not measured

@@ -224,19 +224,21 @@ def warn_constant(model: Model, rows: Rows) -> list[str]:
 
 def warn_raw(model: Model, rows: Rows) -> None:
     """Warns of real columns that nobody has standardised."""
-    for name in (k for k in rows.values if type(model.observed[k]) is Real):
-        value = rows.values[name]
-        if isinstance(value, SparseRows):  # the first of them say enough
-            value = value.index_select(0, torch.arange(min(1000, len(value))))
-        flat = value.reshape(len(value), -1)
+    for name, value in rows.values.items():
+        if type(model.observed[name]) is not Real or value.ndim != 2:
+            continue
+        some = torch.arange(min(1000, len(value)))  # of sparse rows the first say enough
+        flat = value.index_select(0, some) if isinstance(value, SparseRows) else value
         if rows.masks is not None:
             flat = flat[rows.masks[name] > 0]
-        mean, deviation = flat.mean(0).abs().max(), flat.std(0, correction=0)
-        if len(flat) > 1 and (deviation.max() > RAW or mean > RAW):
+        if len(flat) < 2:
+            continue
+        mean, deviation = float(flat.mean(0).abs().max()), float(flat.std(0).max())
+        if max(mean, deviation) > RAW:
             warnings.warn(
-                f"{name}: columns with standard deviations up to {float(deviation.max()):.3g} and"
-                f" means up to {float(mean):.3g}; standardise them (subtract the mean, divide by"
-                " the standard deviation), or training is slow and small columns count nothing",
+                f"{name}: columns with standard deviations up to {deviation:.3g} and means up to"
+                f" {mean:.3g}; standardise them (subtract the mean, divide by the standard"
+                " deviation), or training is slow and small columns count nothing",
                 stacklevel=5,
             )
 
