@@ -263,3 +263,19 @@ def test_shuffled_frames_give_the_very_same_weights(data) -> None:
     two["x"] = two["x"].sample(frac=1, random_state=2)
     other = wyner.fit(fresh(data), two, **SHORT).model.state_dict()
     assert all(torch.equal(v, other[k]) for k, v in one.items())
+
+
+def test_an_ensemble_speaks_the_units_of_its_members(data, tmp_path) -> None:
+    made = wyner.data.from_tables(frames(), seed=1)
+    short = {**SHORT, "epochs": 1}
+    run = wyner.fit(
+        fresh(made), made, members=2, out=tmp_path / "run", **{**short, "loggers": None}
+    )
+    loaded, y = wyner.load(tmp_path / "run"), frames()["y"].iloc[:3]
+    found = loaded.translate(y=y, seed=0)
+    assert list(found.columns) == ["a", "b", "c"]
+    each = [m.model.translate(y=y, seed=0).to_numpy() for m in run.members]
+    np.testing.assert_allclose(found.to_numpy(), (each[0] + each[1]) / 2, rtol=1e-6)
+    p = loaded.log_likelihood(x=X[:3], y=Y[:3], samples=5, seed=0)
+    shift = -sum(np.log(made.train[k].std(0)).sum() for k in ("x", "y"))
+    np.testing.assert_allclose(p.value - p.standardised, shift, rtol=1e-5)
