@@ -44,8 +44,25 @@ Options = Annotated[
     list[str] | None,
     flag("Any key of an experiment file: data.correlations=[0.9], fit.weight_decay=0.01", "--set"),
 ]
-NAMED = "A named data set (wyner list data) or an .npz file with arrays x and y."
-Other = Annotated[str | None, flag("Another data set or .npz file.")]
+NAMED = (
+    "A named data set (wyner list data), a file (.csv, .npz, .parquet, .xlsx, .h5ad, ...), or one"
+    " for each view: x=a.csv,y=b.csv."
+)
+Other = Annotated[str | None, flag("Another data set or file; x=a.csv,y=b.csv for one each view.")]
+Views = Annotated[
+    list[str] | None,
+    flag("Columns that belong together, x=age,height or rna=ENSG*; again for each.", "--view"),
+]
+Label = Annotated[str | None, flag("Column that colours plots; never trained on.")]
+Ids = Annotated[str | None, flag("Column with the names of the rows.")]
+Covariates = Annotated[
+    str | None, flag("Columns that are given and no modality, such as batch,age.")
+]
+Kinds = Annotated[
+    str | None,
+    flag("auto: find what each column holds, with a density of its own; or auto,age=continuous."),
+]
+Log1p = Annotated[str | None, flag("Views that are taken as log(1 + x), such as rna; all for all.")]
 Epochs = Annotated[Count, flag("Passes over the data; fewer for a quick look.")]
 
 
@@ -105,6 +122,12 @@ def train(
     checkpoint_seconds: Annotated[Number, flag("Time between checkpoints.")] = None,
     samples: Annotated[Count, flag("Importance samples of the evaluation.")] = None,
     rows: Annotated[Count, flag("Test rows to evaluate; all by default.")] = None,
+    view: Views = None,
+    label: Label = None,
+    ids: Ids = None,
+    covariates: Covariates = None,
+    kinds: Kinds = None,
+    log1p: Log1p = None,
     option: Options = None,
     out: Out = None,
     resume: Annotated[Path | None, flag("Continue this run, exactly.")] = None,
@@ -120,8 +143,12 @@ def train(
     fit |= dict(members=members, start=start)
     fit |= dict(accelerator=accelerator, devices=devices, checkpoint_seconds=checkpoint_seconds)
     layers = None if hidden is None else widths(hidden)
+    if lam is not None and not 0 <= lam < 1:
+        raise OptionError(f"--lam: expected a number from 0 to below 1, got {lam:g}")
+    if layers is not None and any(n < 1 for n in layers):
+        raise OptionError(f"--hidden: expected positive widths such as 256,256, got {hidden!r}")
     sections: dict[str, dict[str, Any]] = dict(
-        data={"name": data},
+        data={"name": data, **_reading(view, label, ids, covariates, kinds, log1p)},
         model=dict(name=model, lam=lam, alpha=alpha, z=z, u=u, v=v),
         networks={"hidden": layers, "activation": activation},
         fit=fit,
@@ -180,12 +207,14 @@ def evaluate(
 )
 def sample(
     run: Run,
-    to: Annotated[Path, flag("The .npz file to write.")] = Path("samples.npz"),
+    to: Annotated[Path, flag("The .npz file to write, or .csv of one modality.")] = Path(
+        "samples.npz"
+    ),
     n: Annotated[int, flag("Pairs, or draws per given row.", "--n", "-n")] = 16,
     given: Annotated[
-        Path | None, flag("An .npz file with some modalities: translate them to the other.")
+        str | None, flag("A file with some modalities, in their own units: translate them.")
     ] = None,
-    like: Annotated[Path | None, flag("An .npz file with references whose style is kept.")] = None,
+    like: Annotated[str | None, flag("A file with references whose style is kept.")] = None,
     reconstruct: Annotated[
         bool, flag("Reconstruct the given rows instead of translating them.")
     ] = False,
@@ -382,8 +411,8 @@ def retrieve(
     query: Annotated[
         Path,
         flag(
-            "A folder or zip archive of pictures; an .npy or .npz file of rows on the scale of"
-            " the training."
+            "A folder or zip archive of pictures; a file of rows in their own units, such as .csv"
+            " or .npz."
         ),
     ],
     gallery: Annotated[Path, flag("The same, or the folder of an index that --keep made.")],
@@ -444,6 +473,35 @@ def list_(what: Annotated[str, argument("models, data, experiments, spaces or fa
     listing.show(what)
 
 
+def _reading(
+    view: list[str] | None,
+    label: str | None,
+    ids: str | None,
+    covariates: str | None,
+    kinds: str | None,
+    log1p: str | None,
+) -> dict[str, Any]:
+    """What the columns of a user's table are, as options of its data set."""
+    views = {}
+    for text in view or []:
+        name, found, columns = text.partition("=")
+        if not found or not name or not columns or name in views:
+            raise OptionError(
+                f"--view {text}: expected a view and its columns, such as x=age,height"
+            )
+        views[name] = columns.split(",")
+    given: dict[str, Any] = {"views": views or None, "label": label, "ids": ids}
+    given["covariates"] = covariates.split(",") if covariates else None
+    if kinds is not None:
+        known = dict(k.split("=", 1) for k in kinds.split(",") if "=" in k)
+        given["kinds"] = known or "auto"
+    if log1p is not None:
+        given["standardise"] = (
+            "log1p" if log1p == "all" else dict.fromkeys(log1p.split(","), "log1p")
+        )
+    return given
+
+
 def _experiment_on(data: str, sections: dict[str, dict[str, Any]], steps: int | None = None) -> Any:
     from wyner.experiments.defaults import experiment_on
 
@@ -454,10 +512,11 @@ def _experiment_on(data: str, sections: dict[str, dict[str, Any]], steps: int | 
 
 
 def _train(experiment: Any, out: Path, resume: bool, progress: bool, report: bool) -> None:
+    from wyner.data.files import of_user
     from wyner.experiments import run
 
     dataset = experiment.load()
-    print(f"{dataset}")
+    print(f"{dataset}", *(dataset.notes if of_user(dataset.source) else ()), sep="\n")
     print(f"model: {experiment.model.get('name', 'WynerVAE')}, run: {out}")
     with _interruptible():
         trained, numbers = run(

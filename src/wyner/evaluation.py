@@ -114,6 +114,9 @@ def evaluate(
             f"importance sampling, S = {found.samples}, {len(found.value)} {part} rows,"
             f" {found.diagnosis}"
         )
+        if model.preprocessing.scalings.keys() & targets.keys():
+            seen = -float(found.standardised.mean())
+            how += f"; in the units of the data, {seen:.3f} nats for standardised columns"
         unit = f"nats per {'pair' if given is None and len(targets) == 2 else 'row'}"
         truth = dataset.truth.get(key)
         made = Number(title, found.nll, unit, how, found.standard_error, mark=_mark(found))

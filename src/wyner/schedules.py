@@ -155,7 +155,13 @@ def learning_rate(name: str | Schedule) -> Schedule:
 
 def at(value: float | Schedule, progress: float) -> float:
     """The value of a number or schedule at `progress`."""
-    return value(progress) if isinstance(value, Schedule) else float(value)
+    if isinstance(value, Schedule):
+        return value(progress)
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        text = f"a weight: expected a number or a schedule, got {value!r}"
+        raise OptionError(text) from None
 
 
 def ended(path: Any, value: Any) -> Any:

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from wyner.codec import stored
-from wyner.errors import DataError, ShapeError
+from wyner.errors import DataError, OptionError, ShapeError
 
 Shape = tuple[int, ...]
 """Sizes of the axes of one event."""
@@ -24,7 +25,10 @@ Shape = tuple[int, ...]
 def as_tuples(record: object, *names: str) -> None:
     """Turns lists that a user gave as fields of a frozen record into tuples; None stays."""
     for name in names:
-        if (value := getattr(record, name)) is not None:
+        value = getattr(record, name)
+        if isinstance(value, (int, float)):
+            raise OptionError(f"{name}: expected a list such as ({value},), got {value}")
+        if value is not None:
             object.__setattr__(record, name, tuple(value))
 
 
@@ -41,6 +45,7 @@ class Space:
     def __init__(self, *shape: int) -> None:
         if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
             shape = tuple(shape[0])
+        shape = tuple(n.item() if isinstance(n, np.integer) else n for n in shape)
         if not shape or any(not isinstance(n, int) or isinstance(n, bool) or n < 1 for n in shape):
             name = type(self).__name__
             raise ShapeError(
@@ -177,7 +182,7 @@ class Categorical(Space):
     """`n` independent variables with `k` values each, one-hot: values have shape `(n, k)`.
 
     Data may be given as whole numbers 0..k-1 of shape `(N,)` (n = 1) or `(N, n)`; they become
-    one-hot rows.
+    one-hot rows. With n = 1 one-hot rows may be `(N, k)`.
     """
 
     def __init__(self, n: int = 1, k: int = 2) -> None:
@@ -195,7 +200,10 @@ class Categorical(Space):
         codes = value
         if codes.ndim == 1 and self.n == 1:
             codes = codes[:, None]
-        if tuple(codes.shape[-2:]) != self.shape and codes.shape[-1] == self.n:
+        if codes.ndim == 2 and self.n == 1 and codes.shape[-1] == self.k > 1:
+            value = codes[:, None]  # one-hot rows
+        one_hot = value.ndim > 2 and tuple(value.shape[-2:]) == self.shape
+        if not one_hot and codes.shape[-1] == self.n:
             self.check_codes(codes, name)
             return torch.nn.functional.one_hot(codes.long(), self.k).to(torch.get_default_dtype())
         return super().prepare(value, name)
@@ -400,6 +408,33 @@ def unit(value: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     if value.dtype is not torch.uint8:
         return value
     return value.to(dtype or torch.get_default_dtype()).div_(255)
+
+
+def laid_out(value: Tensor, space: Space) -> Tensor:
+    """Pictures `(N, H, W, C)` or `(N, H, W)` with their channels first; anything else as it is."""
+    if not isinstance(space, Image) or tuple(value.shape[1:]) == space.shape:
+        return value
+    channels, *size = space.shape
+    if value.ndim == 4 and list(value.shape[1:]) == [*size, channels]:
+        return value.movedim(-1, 1)
+    return value[:, None] if channels == 1 and list(value.shape[1:]) == size else value
+
+
+def within(value: Tensor, dtype: torch.dtype, name: str) -> Tensor:
+    """The values, refused if they are too large for the numbers that a model computes with."""
+    if (
+        value.is_floating_point()
+        and (most := torch.finfo(dtype).max) < torch.finfo(value.dtype).max
+    ):
+        large = (value.abs() > most).nonzero()
+        if len(large):
+            row, *column = large[0].tolist()
+            raise DataError(
+                f"{name}: found {float(value[tuple(large[0])]):g} at row {row}"
+                + (f", column {', '.join(map(str, column))}" if column else "")
+                + f" (counting from 0), too large for {str(dtype)[6:]}; standardise or rescale it"
+            )
+    return value
 
 
 def check_finite(value: Tensor, name: str) -> None:

@@ -69,9 +69,9 @@ def show(what: str) -> None:
         for name, make in data.TABLE.items():
             table.add_row(name, _first_line(make))
         table.add_row(
-            "FILE.npz",
-            "Your own pairs: arrays x and y (or any names), one row an example; label and x_mask"
-            " are optional.",
+            "FILE",
+            "Your own table: .csv, .npz, .parquet, .xlsx, .h5ad, ...; columns x:NAME and y:NAME, or"
+            " arrays x and y, one row an example. x=a.csv,y=b.csv for a file each.",
         )
     else:
         for name in shipped():

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from wyner.data.files import is_file
 from wyner.experiments.spec import Experiment, model_of, read, shipped
 from wyner.training.recipe import HIDDEN
 
@@ -48,7 +49,8 @@ def _suited(sections: dict[str, dict[str, Any]], steps: int | None) -> dict[str,
     if "alpha" in inspect.signature(model_of(model)).parameters:
         model = {"alpha": 1.0, **model}
     common = {"schedule": "one-cycle", "lr": 2e-3}
-    if sections["data"]["name"].endswith(".npz"):
+    name = sections["data"]["name"]
+    if name == "tables" or is_file(name):
         length = {} if steps is None or {"epochs", "steps"} & set(fit) else {"steps": steps}
         if length or {"epochs", "steps"} & set(fit):
             fit = {**length, **common, "batch_size": 64, **fit}

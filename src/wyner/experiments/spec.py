@@ -61,6 +61,7 @@ class Experiment:
         model_of(self.model)
         codec.named(self.networks.get("kind", "mlps"), Builder, "networks")
         refuse_unknown("setting of [evaluate]", self.evaluate, ("samples", "rows"))
+        check_counts(self.evaluate)
         self.settings()
 
     def settings(self) -> Settings:
@@ -84,7 +85,7 @@ class Experiment:
         for name, value in _sizes(dataset, kind).items():
             options.setdefault(name, value)
         # a pair x and y, or what the model calls its only modality
-        named = set(dataset.modalities) <= known
+        named = set(dataset.modalities) <= known - {"z", "u", "v", "w", "s", "c"}
         if not named and "modalities" not in known:
             raise OptionError(
                 f"{kind.__name__} takes x and y; {dataset.name} has"
@@ -115,6 +116,13 @@ class Experiment:
             for key, value in values.items():
                 made[name][key] = ended(made[name].get(key), value)
         return Experiment(**made)
+
+
+def check_counts(options: Mapping[str, Any]) -> None:
+    """Refuses numbers of samples and rows that are none."""
+    for name, value in options.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise OptionError(f"{name}: expected a positive whole number, got {value!r}")
 
 
 def model_of(section: Mapping[str, Any]) -> type[Model]:

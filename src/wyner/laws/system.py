@@ -15,6 +15,7 @@ from wyner.laws.factor import AnyFactor, Combined, Factor, Factors, Inner
 from wyner.laws.notation import Conditional, Law, check, is_data, parse, read_conditional
 from wyner.laws.plan import Planner
 from wyner.networks import MLP, Builder, MLPs, Sighted, encoding
+from wyner.preprocessing import Preprocessing
 from wyner.variables import Shape, Space
 
 Families = Mapping[str, Family | Combination]
@@ -35,7 +36,13 @@ class System(nn.Module):
     Raises:
         LawError: malformed laws. ShapeError: a network of the wrong output. OptionError: an unknown
             name.
+
+    Attributes:
+        preprocessing: from a user's columns to what the networks see. Tasks take and give values in
+            the user's units; laws and factors know standardised ones only.
     """
+
+    preprocessing: Preprocessing = Preprocessing()
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Required, Self, TypedDict, TypeVar, Unpack, cast, get_args
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -103,6 +104,9 @@ def remembering(init: Init, owner: type | None = None) -> Init:
     def remembered(self: Model, *args: Any, **kwargs: Any) -> None:
         kind = type(self) if owner is None else owner
         kwargs = codec.renamed(kind, kwargs, warn=True)
+        kwargs = {k: v.item() if isinstance(v, np.generic) else v for k, v in kwargs.items()}
+        if "config" not in self.__dict__:
+            _check_spaces(kind.__name__, args, kwargs, signature.parameters)
         for name in kwargs if not rest else ():
             if name not in names:
                 raise OptionError(f"{kind.__name__}: {unknown('argument', name, names[1:])}")
@@ -127,6 +131,23 @@ def remembering(init: Init, owner: type | None = None) -> Init:
     return cast(Init, remembered)
 
 
+def _check_spaces(
+    kind: str, args: Sequence[Any], given: Mapping[str, Any], names: Mapping[str, Any]
+) -> None:
+    """Refuses sizes in place of spaces, and many modalities for a model of a pair."""
+    many = next((v for v in (*args, given.get("modalities")) if isinstance(v, Mapping)), {})
+    if many and "modalities" not in names and "x" in names:
+        raise OptionError(
+            f"{kind} takes x= and y=, a space each; for {len(many)} modalities choose a model of"
+            " any number, such as WynerVAE, MVAE or MMVAE"
+        )
+    for name, space in [*many.items(), *((k, given.get(k)) for k in "xy")]:
+        if isinstance(space, (int, float)):
+            raise OptionError(
+                f"{kind}: {name} needs a space, for example Real({space}), got {space}"
+            )
+
+
 def _bits(model: nn.Module) -> list[int]:
     """A checksum of every tensor of a model, the same on every device and in a wider type."""
     tensors = (t.detach().cpu().double() for t in model.state_dict().values())
@@ -146,6 +167,17 @@ def _opened(signature: inspect.Signature, names: dict[str, Any]) -> inspect.Sign
         else:
             found.append(p)
     return signature.replace(parameters=found)
+
+
+@functools.cache
+def _reserved() -> frozenset[str]:
+    """Names that tasks use for themselves, so that `model.translate(name=...)` would mean another
+    thing.
+    """
+    functions: list[Callable[..., Any]] = [tasks.generate, tasks.translate, tasks.restyle]
+    functions += [tasks.reconstruct, tasks.redraw, tasks.encode, tasks.decode, tasks.traverse]
+    functions += [tasks.log_likelihood, tasks.common_information, tasks.index, tasks.Index.search]
+    return frozenset(k for f in functions for k in inspect.signature(f).parameters)
 
 
 @codec.stored("model")
@@ -180,6 +212,12 @@ class Model(Learner):
 
     @remembering
     def __init__(self, **parts: Unpack[ModelParts]) -> None:
+        for name in parts["observed"]:
+            if name in _reserved():
+                raise OptionError(
+                    f"{name!r} cannot name a modality, because tasks have an option of that name;"
+                    f" call it {name}_values, for example"
+                )
         super().__init__(**parts)
 
     @property

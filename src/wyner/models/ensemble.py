@@ -16,16 +16,16 @@ import torch
 from torch import Tensor, nn
 
 from wyner import codec
-from wyner.arrays import Array, like_input, to_tensor
+from wyner.arrays import Array, like_input, numbers_of, to_tensor
 from wyner.codec import stored
 from wyner.errors import RunError, TaskError
 from wyner.families import Distribution
 from wyner.families.distributions import Normal
 from wyner.math import log_mean_exp
 from wyner.models.base import Model
+from wyner.preprocessing import Preprocessing
 from wyner.seeds import TASK, mix
 from wyner.tasks.information import Measured
-from wyner.tasks.inputs import given_values
 from wyner.tasks.likelihood import Likelihood
 from wyner.variables import Real
 
@@ -55,7 +55,7 @@ class Ensemble(Model):
         self.add_module("members", nn.ModuleList(kind(**arguments) for _ in range(size)))
         lead = self.members[0]
         for name, value in {**vars(lead), **lead._modules}.items():
-            if name[0] != "_" and name not in ("training", "config"):
+            if name[0] != "_" and name not in ("training", "config", "preprocessing"):
                 object.__setattr__(self, name, value)  # the member's own, not a part once more
         for name in self._turned():
             eye = torch.eye(self.latent[name].size).expand(size, -1, -1).clone()
@@ -68,6 +68,7 @@ class Ensemble(Model):
         made.to(next(models[0].parameters()))
         for mine, theirs in zip(made.members, models, strict=True):
             mine.load_state_dict(theirs.state_dict())
+        made.preprocessing = models[0].preprocessing
         made.eval().keep_weights()
         made._align({k: rows[k][:ALIGNED] for k in made.observed if k in rows})
         return made
@@ -88,6 +89,16 @@ class Ensemble(Model):
     @property
     def title(self) -> str:
         return f"ensemble of {len(self.members)} {self.members[0].title}"
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """That of all members."""
+        return self.members[0].preprocessing
+
+    @preprocessing.setter
+    def preprocessing(self, found: Preprocessing) -> None:
+        for member in self.members:
+            member.preprocessing = found
 
     def _turned(self) -> list[str]:
         """Latents that have axes."""
@@ -170,11 +181,11 @@ class Ensemble(Model):
     def log_likelihood(self, *args: Any, **options: Any) -> Likelihood:
         each = [m.log_likelihood(*args, **options) for m in self.members]
         value = log_mean_exp(torch.stack([to_tensor(e.value, "value") for e in each]))
+        seen = log_mean_exp(torch.stack([to_tensor(e.standardised, "value") for e in each]))
         ess = torch.stack([to_tensor(e.ess, "ess") for e in each]).mean(0)
+        found = {"value": value, "standardised": seen, "ess": ess}
         example = each[0].value
-        return dataclasses.replace(
-            each[0], value=like_input(value, example), ess=like_input(ess, example)
-        )
+        return dataclasses.replace(each[0], **{k: like_input(v, example) for k, v in found.items()})
 
     def common_information(self, *args: Any, **options: Any) -> Measured:
         return Measured.mean_of([m.common_information(*args, **options) for m in self.members])
@@ -182,7 +193,7 @@ class Ensemble(Model):
 
 def _encoded(model: Model, rows: Mapping[str, Any]) -> dict[str, Distribution]:
     """Posteriors of all latents that a model infers from all modalities, or from one at a time."""
-    values = given_values(model, rows, "align")
+    values = dict(rows)
     found: dict[str, Distribution] = {}
     for given in (values, *({k: v} for k, v in values.items())):
         try:
@@ -203,10 +214,11 @@ def _averaged(each: Sequence[Any], turns: Tensor) -> Normal:
 def _together(each: Mapping[str, Sequence[Any]], axes: int, seed: int | None) -> dict[str, Any]:
     """Results of the members as one: their mean, or one for each index of the first axes."""
     made, index = {}, None
-    for name, values in each.items():
+    for name, given in each.items():
+        values, back = numbers_of(given, name, axes)
         found = torch.stack([to_tensor(v, name) for v in values])
         if not axes:
-            made[name] = like_input(found.mean(0), values[0])
+            made[name] = back(like_input(found.mean(0), values[0]))
             continue
         if index is None:
             generator = torch.Generator()
@@ -217,5 +229,6 @@ def _together(each: Mapping[str, Sequence[Any]], axes: int, seed: int | None) ->
             shape = found.shape[1 : 1 + axes]
             index = torch.randint(len(found), shape, generator=generator).to(found.device)
         wide = index.reshape(1, *index.shape, *[1] * (found.ndim - 1 - axes))
-        made[name] = like_input(found.gather(0, wide.expand(1, *found.shape[1:]))[0], values[0])
+        drawn = found.gather(0, wide.expand(1, *found.shape[1:]))[0]
+        made[name] = back(like_input(drawn, values[0]))
     return made

@@ -18,6 +18,7 @@ from wyner.objectives.phases import Phase
 from wyner.objectives.program import Program
 from wyner.objectives.terms import Objective
 from wyner.seeds import ROWS, mix
+from wyner.sparse import dense
 
 
 class Learner(System):
@@ -90,11 +91,11 @@ class Learner(System):
             trained: whether the weights are there already, so that freezing is enough.
         """
         if self.critics is not None and not trained:
-            self.critics.measure(values)
+            self.critics.measure({k: dense(v) for k, v in values.items()})
         for k, name in enumerate(self.observed):
             factors = [self.factors[t] for t in self.factors if read_conditional(t).of == (name,)]
             rows = lambda name=name: (
-                values[name] if masks is None else values[name][masks[name] > 0]
+                dense(values[name]) if masks is None else values[name][masks[name] > 0]
             )
             feature = self.features[name] if name in self.features else None
             for module in (feature, *(f.head for f in factors)):

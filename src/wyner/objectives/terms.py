@@ -68,7 +68,7 @@ class Weighted:
             raise LawError(
                 "objective: put the number into the schedule that weighs this divergence"
             )
-        return replace(self, weight=self.weight * float(weight))
+        return replace(self, weight=self.weight * at(weight, 0.0))
 
 
 @stored("measured")

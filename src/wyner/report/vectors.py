@@ -127,10 +127,6 @@ def _chosen(size: int) -> np.ndarray:
     return np.unique(np.linspace(0, size - 1, min(size, COORDINATES)).round().astype(int))
 
 
-def _unit(about: Subject, name: str) -> str:
-    return "value (standardised)" if name in about.dataset.scale else "value (units of the data)"
-
-
 def _moments(about: Subject, drawn: dict[str, np.ndarray]) -> Picture:
     names = about.shown
     made = figure(10, 3.2)
@@ -151,7 +147,12 @@ def _moments(about: Subject, drawn: dict[str, np.ndarray]) -> Picture:
         worst = max(worst, float(np.abs(data.mean(0) - model.mean(0)).max()))
         ticks = place if len(place) <= 12 else place[:: -(-len(place) // 10)]
         ax.set_xticks(ticks, [str(at[k]) for k in ticks])
-        dress(ax, f"coordinate of {name}", _unit(about, name) if name == names[0] else "", name)
+        dress(
+            ax,
+            f"coordinate of {name}",
+            "value (units of the data)" if name == names[0] else "",
+            name,
+        )
     legend(axes[-1], loc="upper left", bbox_to_anchor=(1.01, 1.0))
     caption = (
         "Mean of each coordinate, with a bar of one standard deviation to either side:"

@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from wyner.arrays import Array, like_input
+from wyner.arrays import Array
 from wyner.errors import TaskError
 from wyner.families import Distribution
 from wyner.laws import Law, System, is_data
 from wyner.tasks.ancestral import Library, in_blocks, libraries, posterior, sampled
-from wyner.tasks.inputs import asking, block_rows, given_values
+from wyner.tasks.inputs import asking, block_rows, given_values, outputs
 from wyner.tasks.queries import generative_law, inferable, inference_law, must, show, style_latents
 
 
@@ -74,7 +74,7 @@ def generate(
             part = {k: v[i : i + rows] for k, v in given.items()}
             blocks.append(sampled(model, law, where, part, names, (rows,), sample, means))
     example = next(iter(like.values())) if like else None
-    return {k: like_input(torch.cat([b[k] for b in blocks]), example) for k in names}
+    return outputs(model, {k: torch.cat([b[k] for b in blocks]) for k in names}, example)
 
 
 def translate(
@@ -117,7 +117,7 @@ def translate(
         rows = len(next(iter(values.values())))
         values = {**values, **libraries(model, library, (target,), rows)}
         made = in_blocks(model, law, where, values, (target,), sample, means, n)
-    return like_input(made[target], next(iter(given.values())))
+    return outputs(model, made, next(iter(given.values())))[target]
 
 
 def restyle(
@@ -172,7 +172,7 @@ def restyle(
     with asking(model, seed):
         latents = _rows(_styles(model, styled, wanted, means), rows)
         made = in_blocks(model, law, where, {**values, **latents}, (target,), sample, means)
-    return like_input(made[target], next(iter(given.values())))
+    return outputs(model, made, next(iter(given.values())))[target]
 
 
 def reconstruct(
@@ -207,7 +207,7 @@ def reconstruct(
     law = _with_content(model, values, law, everything=keep_style)
     with asking(model, seed):
         made = in_blocks(model, law, where, values, tuple(values), sample, means)
-    return {k: like_input(v, next(iter(given.values()))) for k, v in made.items()}
+    return outputs(model, made, next(iter(given.values())))
 
 
 def encode(

@@ -18,6 +18,7 @@ from wyner.models.base import Model
 from wyner.objectives import Objective, Program
 from wyner.ragged import Ragged
 from wyner.seeds import forked
+from wyner.sparse import SparseRows
 from wyner.training.rows import Rows, Tensors
 from wyner.training.settings import Settings
 
@@ -142,6 +143,8 @@ def obstacle(model: Model, settings: Settings, rows: Rows) -> str:
         return "its networks have hooks"
     if any(isinstance(v, Ragged) for v in rows.values.values()):
         return "its rows are sequences that are cut anew in every epoch"
+    if any(isinstance(v, SparseRows) for v in rows.values.values()):
+        return "its rows are sparse"
     batch = rows.take(torch.arange(2))
     for k, phase in enumerate(model.phases):
         with forked(0):

@@ -46,6 +46,7 @@ def fit_ensemble(model: Model, plan: Plan, launcher: str, out: Path | None) -> R
     trained = [m.model for m in run.members]
     made = Ensemble.of(trained, plan.job.complete())
     model.load_state_dict(trained[0].state_dict())
+    model.preprocessing = made.preprocessing
     model.eval()
     history = averaged([m.history for m in run.members])
     if folder is not None:
@@ -53,6 +54,7 @@ def fit_ensemble(model: Model, plan: Plan, launcher: str, out: Path | None) -> R
         for row in history:
             folder.log(row)
         folder.describe(made.config)
+        folder.keep_preprocessing(made.preprocessing)
         folder.finish(made)
     return Run(made, history, out, run.members)
 

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
+from wyner.data.files import of_user
 from wyner.errors import OptionError
 from wyner.models.base import Model
+from wyner.preprocessing import Preprocessing
 from wyner.training.ensemble import fit_ensemble
 from wyner.training.grid import fit_grid
 from wyner.training.grid_points import Grid, ModelFactory, points_of
@@ -18,6 +20,7 @@ from wyner.training.run import Run
 from wyner.training.settings import Settings, SettingsDict
 from wyner.training.single import Job, train
 from wyner.training.start import Start, begin
+from wyner.training.tables import Standardise, as_data
 
 
 class FitOptions(SettingsDict, total=False):
@@ -36,6 +39,7 @@ def fit(
     data: Any,
     *,
     validation: Mapping[str, Any] | float | None = None,
+    standardise: Standardise = None,
     grid: Grid | None = None,
     probe: Callable[[Model], dict[str, float]] | None = None,
     start: Start | None = None,
@@ -58,8 +62,13 @@ def fit(
     Args:
         model: a `wyner.Model`; its parameters change.
         data: `{modality: (N, *event)}` as NumPy arrays or tensors, optionally `x_mask` `(N,)` for
-            rows without x; or a record from `wyner.data.load`, whose validation rows are then used.
-        validation: arrays like `data`, or the share of the rows to set aside.
+            rows without x; or a record from `wyner.data.load`, whose validation rows are then used;
+            or frames by modality, or whatever else `wyner.data.read` takes, or the table that it
+            gives: then rows are paired by their ids, a tenth is set aside for validation, and the
+            model takes and gives values in the units of the data.
+        validation: arrays, frames or a table like `data`, or the share of the rows to set aside.
+        standardise: whether the model standardises real columns, or "log1p" for log(1 + x) before
+            that, for all or by modality; by default for tables, and not for arrays.
         grid: `{"seed": range(10), "lam": [0.0, 0.05]}` (all combinations) or a list of points
             `[{"seed": 0, "lam": 0.1}, ...]`; the names are settings or arguments of the model. Each
             point gets a model of its own with fresh weights, made from `model`'s arguments or by
@@ -120,10 +129,14 @@ def fit(
     every, launcher = given.pop("probe_every", 0), given.pop("launcher", "auto")
     progress, members = given.pop("progress", True), given.pop("members", None)
     folder = None if out is None else Path(out)
-    if hasattr(data, "source"):
+    data, validation = as_data(model, data, validation, standardise, given.get("seed", 0))
+    if getattr(data, "source", None):
         about = {"data": data.source, **getattr(data, "about", {}), **(about or {})}
+        if of_user(data.source):
+            about["rows"] = data.fingerprint()
     asked = None if probe is None else Probe(probe, every)
-    job = Job(data, validation, asked, resume, progress, dict(about or {}))
+    scale = getattr(data, "preprocessing", Preprocessing())
+    job = Job(data, validation, asked, resume, progress, dict(about or {}), preprocessing=scale)
     if grid is not None:
         if loggers:
             raise OptionError(

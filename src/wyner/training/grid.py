@@ -25,7 +25,7 @@ from wyner.training.member import GridMember
 from wyner.training.probe import check_keep
 from wyner.training.rows import Rows
 from wyner.training.run import Run, described
-from wyner.training.single import Folds, Job, rows_for, shares, split, train
+from wyner.training.single import Folds, Job, learn_scale, print_of, rows_for, shares, split, train
 from wyner.training.stacked import Stacked
 
 LAUNCHERS = ("auto", "batched", "sequential", "ray")
@@ -57,12 +57,13 @@ class GridRunner:
         arrays, self.validation = split(job.data, job.validation)
         given = self.validation if isinstance(self.validation, Mapping) else None
         self.rows, self.validation_rows = rows_for(self.model(0), arrays, given)
-        self.fingerprint = self.rows.fingerprint()
+        self.fingerprint = print_of(self.rows, self.validation_rows)
 
     def model(self, i: int) -> Model:
         """The model of a point, made once."""
         if i not in self.built:
             self.built[i] = self.factory.build(i)
+            learn_scale(self.built[i], self.job)
         return self.built[i]
 
     def plan(self, launcher: str) -> None:
@@ -171,11 +172,12 @@ class GridRunner:
         )
         if isinstance(self.validation, (float, Folds)):
             first, second = shares(rows.count, self.validation, settings.seed, i)
-            fingerprint = self.rows.part(first).fingerprint()
+            fingerprint = print_of(self.rows.part(first), self.rows.part(second))
             rows, held = rows.part(first), rows.part(second)
         if folder is not None:
             about = described(self.model(i), settings, fingerprint, self.job.about)
             folder.open(*about, self.job.resume)
+            folder.keep_preprocessing(self.model(i).preprocessing)
         model, point = self.model(i), self.factory.points[i]
         if self.job.linear:
             start_at_linear_optimum(model, rows, settings.seed)

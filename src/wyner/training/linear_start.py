@@ -17,6 +17,7 @@ from wyner.information.common_factors import Private, View, common_factors, post
 from wyner.laws import AnyFactor, Combined, Conditional, read_conditional
 from wyner.models.base import Model
 from wyner.networks import MLP, PerValue
+from wyner.sparse import dense
 from wyner.training.rows import Rows
 from wyner.variables import unit
 
@@ -45,7 +46,7 @@ def start_at_linear_optimum(model: Model, rows: Rows, seed: int) -> None:
     if reason := obstacle(model):
         raise OptionError(f"start='linear': {reason}")
     found, masks = rows.own()
-    flat = {k: unit(v).detach().cpu().reshape(len(v), -1) for k, v in found.items()}
+    flat = {k: unit(dense(v)).detach().cpu().reshape(len(v), -1) for k, v in found.items()}
     cpu = None if masks is None else {k: m.cpu() for k, m in masks.items()}
     blocks = blocks_of(model)
     size = next(at.stop for parts in blocks.values() for view, at in parts if not view)

@@ -261,7 +261,8 @@ class Loop:
 
     def _restore(self, folder: RunFolder) -> None:
         tensors, meta = folder.read_checkpoint()
-        if meta["fingerprint"] != self.fingerprint:
+        stored, now = meta["fingerprint"], self.fingerprint
+        if stored not in (now, now.split(":")[0]):  # version 0.1.0 had no rows to validate on in it
             raise RunError(
                 f"{folder.path} was trained on other data; give the same arrays to continue it, or"
                 " another folder"

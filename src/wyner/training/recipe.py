@@ -12,13 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from wyner.errors import OptionError
 from wyner.families import Gaussian, Trainable
 from wyner.models.base import Model
 from wyner.models.ensemble import Ensemble
 from wyner.networks import MLPs
+from wyner.sparse import joined
 from wyner.training.linear_start import obstacle
 from wyner.training.single import Folds, Job
 from wyner.training.start import Start
@@ -163,8 +162,4 @@ def _pooled(data: Any) -> Mapping[str, Any]:
         return data if isinstance(data, Mapping) else {}
     if not data.validation:
         return data.train
-    return {
-        k: np.concatenate([np.asarray(v), np.asarray(data.validation[k])])
-        for k, v in data.train.items()
-        if k in data.validation
-    }
+    return {k: joined(v, data.validation[k]) for k, v in data.train.items() if k in data.validation}

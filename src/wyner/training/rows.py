@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from wyner.arrays import to_tensor
 from wyner.errors import DataError, refuse_unknown
 from wyner.ragged import Ragged, bucketed
-from wyner.variables import Real, Sequence, check_finite, unit
+from wyner.sparse import SparseRows, is_sparse
+from wyner.variables import Real, Sequence, check_finite, unit, within
 
 if TYPE_CHECKING:
     from wyner.models.base import Model
@@ -104,7 +106,7 @@ class Rows:
             for name in sorted(part):
                 h.update(name.encode())
                 value: Any = part[name]
-                if not isinstance(value, Ragged):
+                if not isinstance(value, (Ragged, SparseRows)):
                     h.update(raw(value if self.index is None else value[self.index]))
                     continue
                 h.update(value.bytes())
@@ -136,29 +138,31 @@ def rows_of(
         found = ", ".join(f"{n} of {k}" for k, n in counts.items())
         raise DataError(f"{what}: expected the same number of rows, got {found}")
     count = next(iter(counts.values()))
-    if count == 0 or any(not isinstance(a, Ragged) and a.numel() == 0 for a in arrays.values()):
+    whole = {k: a for k, a in arrays.items() if not isinstance(a, (Ragged, SparseRows))}
+    if count == 0 or any(a.numel() == 0 for a in whole.values()):
         shapes = ", ".join(f"{k} {tuple(a.shape)}" for k, a in arrays.items())
         raise DataError(f"{what}: the arrays are empty: {shapes}")
-    if count == 1:
+    if count == 1 and what == "data":
         raise DataError(f"{what}: one row is not enough to train on; expected at least 2")
     masks = _masks(data, arrays, count, what)
-    if masks is not None and any(isinstance(a, Ragged) for a in arrays.values()):
+    if masks is not None and len(whole) < len(arrays):
         raise DataError(
-            f"{what}: sequences of different lengths have no mask of missing rows; leave such"
-            " rows out"
+            f"{what}: sequences of different lengths and sparse rows have no mask of missing rows;"
+            " leave such rows out"
         )
     values: dict[str, Any] = {}
+    dtype = next(model.parameters()).dtype
     for name, array in arrays.items():
         if masks is not None and not bool(masks[name].all()):
             # a value that the space holds, so that no density of it is infinite
             there = masks[name] > 0
             array = array.clone()
             array[~there] = model.observed[name].fill.to(array.dtype)
-        if isinstance(array, Ragged):
+        if isinstance(array, (Ragged, SparseRows)):
             values[name] = array
             continue
         space = model.observed[name]
-        values[name] = space.store(array, name)
+        values[name] = _own(within(space.store(array, name), dtype, name), data[name])
         if len(values[name]) != count or values[name].ndim != len(space.event_shape) + 1:
             raise DataError(
                 f"{what}: {name} needs shape (rows, *{space.event_shape}), got {tuple(array.shape)}"
@@ -166,8 +170,26 @@ def rows_of(
     return Rows(values, masks, count)
 
 
+def _own(value: Tensor, given: Any) -> Tensor:
+    """The values, copied if they are the caller's own memory, which may change while a model
+    learns; but not from a file that is mapped into memory.
+    """
+    if isinstance(given, np.memmap):
+        return value
+    shared = isinstance(given, (Tensor, np.ndarray)) and torch.as_tensor(given).data_ptr()
+    return value.clone() if value.data_ptr() == shared else value
+
+
 def _array(model: Model, value: Any, name: str) -> Any:
-    """A tensor, or sequences of different lengths as they are, their frames checked."""
+    """A tensor; sequences of different lengths and sparse rows as they are, their numbers
+    checked.
+    """
+    if is_sparse(value):
+        value = SparseRows(value)
+    if isinstance(value, SparseRows):
+        model.observed[name].prepare(value.index_select(0, torch.arange(min(2, len(value)))), name)
+        check_finite(torch.from_numpy(value.matrix.data), f"{name}: entries")
+        return value
     if not isinstance(value, Ragged):
         return to_tensor(value, name)
     space = model.observed[name]
@@ -185,8 +207,13 @@ def warn_constant(model: Model, rows: Rows) -> list[str]:
     """Warns of real columns that never change, which are learned as constants."""
     found = []
     for name in (k for k in rows.values if isinstance(model.observed[k], Real)):
-        flat = rows.values[name].reshape(rows.count, -1)
-        if constant := (flat == flat[0]).all(0).nonzero().flatten().tolist():
+        value = rows.values[name]
+        if isinstance(value, SparseRows):
+            constant = value.constant().tolist()
+        else:
+            flat = value.reshape(rows.count, -1)
+            constant = (flat == flat[0]).all(0).nonzero().flatten().tolist()
+        if constant:
             shown = ", ".join(map(str, constant[:5])) + ", ..." * (len(constant) > 5)
             columns = f"{len(constant)} constant column{'s' * (len(constant) > 1)} ({shown})"
             found.append(f"{name}: {columns}; they carry no information")
@@ -197,9 +224,11 @@ def warn_constant(model: Model, rows: Rows) -> list[str]:
 
 def warn_raw(model: Model, rows: Rows) -> None:
     """Warns of real columns that nobody has standardised."""
-    for name, flat in rows.values.items():
-        if type(model.observed[name]) is not Real or flat.ndim != 2:
+    for name, value in rows.values.items():
+        if type(model.observed[name]) is not Real or value.ndim != 2:
             continue
+        some = torch.arange(min(1000, len(value)))  # of sparse rows the first say enough
+        flat = value.index_select(0, some) if isinstance(value, SparseRows) else value
         if rows.masks is not None:
             flat = flat[rows.masks[name] > 0]
         if len(flat) < 2:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+import numpy as np
+
 from wyner.errors import OptionError, refuse_unknown
 from wyner.schedules import Schedule, learning_rate
 
@@ -132,6 +134,9 @@ class Settings:
     checkpoint_seconds: float = 30.0
 
     def __post_init__(self) -> None:
+        for f in dataclasses.fields(self):
+            if isinstance(value := getattr(self, f.name), np.generic):
+                object.__setattr__(self, f.name, value.item())
         freeze = (self.freeze,) if isinstance(self.freeze, str) else tuple(self.freeze)
         object.__setattr__(self, "freeze", freeze)
         object.__setattr__(self, "betas", tuple(self.betas))

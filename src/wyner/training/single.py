@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,11 @@ from torch import Tensor
 
 from wyner.errors import DataError, OptionError
 from wyner.models.base import Model
+from wyner.preprocessing import Preprocessing
 from wyner.ragged import Ragged
 from wyner.runs import RunFolder
 from wyner.seeds import SPLIT, mix
+from wyner.sparse import SparseRows
 from wyner.training.fabric import launch
 from wyner.training.linear_start import start_at_linear_optimum
 from wyner.training.loop import Loop
@@ -48,6 +50,8 @@ class Job:
     about: dict[str, Any]
     linear: bool = False
     """Whether models start at the linear optimum of their rows."""
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    """Of the data; models that know one keep it if it is empty."""
 
     def complete(self) -> dict[str, Any]:
         """The training rows that have every modality."""
@@ -74,17 +78,19 @@ def train(
     if isinstance(validation, (float, Folds)):
         count = len(next(iter(arrays.values())))
         first, second = shares(count, validation, settings.seed, number)
-        arrays, validation = _pick(arrays, first), _pick(arrays, second)
+        arrays, validation = pick(arrays, first), pick(arrays, second)
+    learn_scale(model, job)
     rows, held = rows_for(model, arrays, validation)
     if job.progress and rows.masks is not None:
         found = rows_of_terms(model, rows.masks).items()
         print(f"rows of {rows.count}: {', '.join(f'{n} {k}' for k, n in found)}", file=sys.stderr)
-    fingerprint, folder = rows.fingerprint(), None if out is None else RunFolder(out)
+    fingerprint, folder = print_of(rows, held), None if out is None else RunFolder(out)
     if folder is None and job.resume:
         raise OptionError("resume: expected out= with the folder of the run to continue")
     fabric = launch(settings, loggers, folder)
     if folder is not None and fabric.is_global_zero:
         folder.open(*described(model, settings, fingerprint, job.about), job.resume)
+        folder.keep_preprocessing(model.preprocessing)
     fabric.barrier()
     if settings.batch_size % fabric.world_size:
         raise OptionError(
@@ -157,10 +163,25 @@ def shares(count: int, share: float | Folds, seed: int, number: int = 0) -> tupl
     return order[cut:].sort().values, order[:cut].sort().values
 
 
+def learn_scale(model: Model, job: Job) -> None:
+    """Gives a model the preprocessing of its data, if they have one; else it keeps its own."""
+    model.preprocessing = job.preprocessing or model.preprocessing
+
+
+def print_of(rows: Rows, validation: Rows | None) -> str:
+    """A short hash of all rows, those to validate on after a colon."""
+    held = "" if validation is None else f":{validation.fingerprint()}"
+    return rows.fingerprint() + held
+
+
 def rows_for(
     model: Model, arrays: Mapping[str, Any], validation: Mapping[str, Any] | None
 ) -> tuple[Rows, Rows | None]:
-    """Checked rows to train and to validate on; warns of columns that never change."""
+    """Checked rows to train and to validate on, preprocessed; warns of columns that never
+    change.
+    """
+    arrays = model.preprocessing.arrays(arrays)
+    validation = None if validation is None else model.preprocessing.arrays(validation)
     objectives = [p.objective for p in model.phases]
     measured = {t.law for o in objectives for t in o.measured}
     needs: set[str] = set()
@@ -181,10 +202,13 @@ def rows_for(
     return rows, None if validation is None else rows_of(model, validation, names, "validation")
 
 
-def _pick(arrays: Mapping[str, Any], index: Tensor) -> dict[str, Any]:
+def pick(arrays: Mapping[str, Any], index: Tensor) -> dict[str, Any]:
+    """Some rows of all arrays."""
     if any(isinstance(v, Ragged) for v in arrays.values()):
         raise OptionError(
             "validation: sequences of different lengths are not split by a share; give validation"
             " arrays of their own"
         )
-    return {k: (v if isinstance(v, Tensor) else np.asarray(v))[index] for k, v in arrays.items()}
+    own = index.numpy()  # a tensor of one index would take an axis away
+    as_it_is = lambda v: isinstance(v, (Tensor, SparseRows))
+    return {k: v[index] if as_it_is(v) else np.asarray(v)[own] for k, v in arrays.items()}

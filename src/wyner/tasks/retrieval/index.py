@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wyner import codec
 from wyner.arrays import Array
 from wyner.errors import DataError, OptionError, RunError, refuse_unknown
 from wyner.files import read_json, write_json
@@ -175,6 +176,7 @@ def index(
         RunError: the folder holds something, or cannot be written to.
     """
     gallery = {**(gallery or {}), **arrays}
+    names = None if names is None else codec.encode(list(names))
     modality, rows = one_modality(model, gallery, "index")
     refuse_unknown("distance", distance, DISTANCES)
     searchable(model, modality)
