@@ -110,7 +110,7 @@ def test_what_is_refused(tmp_path):
     )
     for model, says in (
         ('{ name = "estimate", task = "mgo", sizes = [100] }', "did you mean 'mog'"),
-        ('{ name = "estimate", task = "mog", sizes = [10] }', "at least 100 pairs"),
+        ('{ name = "estimate", task = "mog", sizes = [10] }', "at least 20 pairs"),
         ('{ name = "estimate", task = "mog", size = [100] }', "did you mean 'sizes'"),
     ):
         with pytest.raises(OptionError, match=says):

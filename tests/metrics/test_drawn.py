@@ -52,6 +52,7 @@ def test_pairs_belong_together_by_their_labels():
 def test_attributes_are_counted_row_by_row():
     rng = np.random.default_rng(0)
     samples, bits = rng.random((3, 6, 4)), rng.integers(0, 2, (6, 4))
+    samples[0] = 0.5  # which counts as 0
     right = [[(draw[i] > 0.5) == bits[i] for draw in samples] for i in range(6)]
     rows = np.array([np.mean(r) for r in right])
     found = drawn_attributes(torch.from_numpy(samples), torch.from_numpy(bits))

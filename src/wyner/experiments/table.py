@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from wyner.experiments import calibration
 from wyner.experiments.claims import RULE
 from wyner.experiments.questions import NLL, Likelihood
 from wyner.experiments.results import Results
@@ -331,6 +332,10 @@ PAGE: dict[str, tuple[Callable[..., str], str]] = {
     "estimates": (estimates, "{quantity} from {n} pairs"),
     "misses": (lambda found: pages.misses(found.estimates), "Failures"),
     "seconds": (lambda found: pages.seconds(found.estimates), "Seconds"),
+    "calibrated": (calibration.checks, "What it should show"),
+    "coverage": (calibration.coverage, "Intervals that hold the truth, at every number of pairs"),
+    "nothing": (calibration.nothing, "Where there is nothing"),
+    "each": (calibration.by_task, "{quantity} of every task: coverage; median width; mean error"),
 }
 """Tables by kind, with their usual headings."""
 KINDS = {kind: table for kind, (table, _) in PAGE.items()}

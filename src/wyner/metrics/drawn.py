@@ -18,7 +18,7 @@ from wyner.metrics.frechet import frechet, joint_frechet
 
 
 def drawn_labels(
-    samples: Tensor, labels: Tensor, classifier: Classifier, border: int = 0
+    samples: Tensor, labels: Tensor, classifier: Classifier, border: int
 ) -> dict[str, float]:
     """Accuracy of the labels of samples in [0, 1] with its standard error over rows, and the
     variance over the samples of a row in squared units of the data.

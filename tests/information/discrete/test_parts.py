@@ -10,7 +10,7 @@ import pytest
 from wyner.estimation.tasks import erasure_pair, erasures, flips, symmetric_binary
 from wyner.information.discrete.certificate import _halved, _upper, largest_gain
 from wyner.information.discrete.decomposition import Decomposition, Program
-from wyner.information.discrete.newton import stationary
+from wyner.information.discrete.newton import _gradient, _hessian, stationary
 from wyner.information.discrete.pricing import best_products, dual_value, gains, random_starts
 from wyner.information.discrete.rectangles import maximal_rectangles
 from wyner.information.discrete.relaxed import Compression
@@ -151,6 +151,24 @@ def test_newton_ends_at_the_optimum_whose_prices_prove_it():
     np.testing.assert_allclose(gains(found, prices), gains(found, prices)[0], atol=1e-9)
     dual = dual_value(entropy(p), p, prices, float(gains(found, prices).max()))
     assert dual == pytest.approx(truth, rel=1e-7)
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (2, 2, 2)])
+def test_curvature_at_an_optimum_against_differences(shape):
+    """Of the factors of each value of Z; elsewhere it lacks terms that vanish here."""
+    flip = np.array([[0.9, 0.1], [0.2, 0.8]])
+    p = np.tensordot(np.array([0.4, 0.6]), Decomposition(np.ones(2), (flip,) * len(shape)).atoms, 1)
+    guess = np.array([[0.8, 0.2], [0.3, 0.7]])
+    start = Decomposition(np.array([0.5, 0.5]), (guess,) * len(shape))
+    found, prices = stationary(p, start, np.zeros_like(p))
+    slope = lambda d: _gradient(d) + np.tensordot(d.jacobian, prices, len(shape))
+    made = _hessian(found, prices)
+    for z, k in np.ndindex(2, 1 + sum(shape)):
+        if k > 0:
+            step = np.zeros((2, 1 + sum(shape)))
+            step[z, k] = 1e-5
+            change = (slope(found.moved(step)) - slope(found.moved(-step)))[z, 1:] / 2e-5
+            np.testing.assert_allclose(made[z, k, 1:], change, atol=1e-6)
 
 
 def test_newton_with_three_variables_is_stationary():

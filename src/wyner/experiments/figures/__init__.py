@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from wyner.experiments.figures import clouds, curves, hits, lambdas, rates, sheets
+from wyner.experiments.figures import clouds, coverage, curves, hits, lambdas, rates, sheets
 from wyner.experiments.figures.files import Data, Files, files
 from wyner.experiments.results import Results
 from wyner.experiments.study import Row
@@ -23,6 +23,7 @@ def answers(found: Results, data: Data, rows: Sequence[Row]) -> Files:
 
 FIGURES: dict[str, Callable[..., Files]] = {
     "curves": curves.curves,
+    "coverage": coverage.coverage,
     "crowded": curves.crowded,
     "scatter": clouds.scatter,
     "completions": clouds.completions,

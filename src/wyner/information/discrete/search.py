@@ -75,16 +75,15 @@ def penalty(
     state = _best(program, points, entropy(p))
     found, cost, prices, dual = state.decomposition, np.inf, state.prices, -np.inf
     for _ in range(effort.rounds):
-        tried = [
-            (_cost(p, s.decomposition), k, s) for k, s in enumerate(_refined(p, state, rectangles))
-        ]
-        now, _, state = min(tried)
-        if now < cost:
-            found, cost = state.decomposition, now
+        tried = _refined(p, state, rectangles)
+        state = min(tried, key=lambda s: _off(p, s.decomposition))
+        for other in tried:
+            if (now := _cost(p, other.decomposition)) < cost:
+                found, cost = other.decomposition, now
         for probes in (effort.probes, 4 * effort.probes):  # what looks settled is looked at again
             climbed = best_products(state.prices, *random_starts(rectangles, probes, rng))
             bound = dual_value(entropy(p), p, state.prices, _largest(state, climbed))
-            if now - bound > SETTLED:
+            if cost - bound > SETTLED:
                 break
         if bound > dual:
             prices, dual = state.prices, bound
@@ -109,9 +108,13 @@ def _refined(p: np.ndarray, state: Solved, rectangles: Sequence[Rectangle]) -> l
     """By Newton's method; where that ends without a fit, or the table is large, also by descent."""
     lean = merged(state.decomposition, close=NEAR)
     found = Solved(*stationary(p, lean, state.prices))
-    cells = p > 0
-    off = np.abs(found.decomposition.table[cells] / p[cells] - 1).max()
-    return [found] if off < FIT else [found, polish(p, state, rectangles)]
+    fits = _off(p, found.decomposition) < FIT
+    return [found] if fits else [found, polish(p, state, rectangles)]
+
+
+def _off(p: np.ndarray, d: Decomposition) -> float:
+    """Largest relative misfit of a cell."""
+    return float(np.abs(d.table[p > 0] / p[p > 0] - 1).max())
 
 
 def _masks(
