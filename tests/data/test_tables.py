@@ -201,7 +201,7 @@ def test_files_that_nothing_reads(tmp_path) -> None:
     (tmp_path / "a.doc").write_text("x")
     with pytest.raises(DataError, match=r"expected a file that ends in \.csv"):
         read(tmp_path / "a.doc")
-    with pytest.raises(DataError, match="expected a file, a frame, arrays by name"):
+    with pytest.raises(OptionError, match="expected a dictionary of arrays, a frame, a file"):
         read(3)
 
 

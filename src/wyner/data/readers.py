@@ -182,8 +182,8 @@ def _parts(source: Any, layer: str | None, name: str | None) -> list[tuple[str, 
         return [("x", _of_arrays(columns, name or "array"))]
     if _is_array(source):
         return [("x", _of_arrays({"x": source}, name or "array"))]
-    raise DataError(
-        "data: expected a file, a frame, arrays by name or a record from wyner.data.load, got"
+    raise OptionError(
+        "data: expected a dictionary of arrays, a frame, a file or a record of wyner.data.load, got"
         f" {type(source).__name__}"
     )
 

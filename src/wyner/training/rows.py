@@ -172,9 +172,9 @@ def rows_of(
 
 def _own(value: Tensor, given: Any) -> Tensor:
     """The values, copied if they are the caller's own memory, which may change while a model
-    learns; but not from a file that is mapped into memory.
+    learns; but not large ones: 8-bit pictures and files that are mapped into memory.
     """
-    if isinstance(given, np.memmap):
+    if isinstance(given, np.memmap) or value.dtype is torch.uint8:
         return value
     shared = isinstance(given, (Tensor, np.ndarray)) and torch.as_tensor(given).data_ptr()
     return value.clone() if value.data_ptr() == shared else value
