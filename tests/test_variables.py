@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from wyner import codec
 from wyner.errors import DataError, ShapeError
-from wyner.variables import Binary, Categorical, Image, Real
+from wyner.variables import Binary, Categorical, Counts, Image, Mixed, Positive, Real
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,9 @@ from wyner.variables import Binary, Categorical, Image, Real
         (Binary(28, 14), (28, 14), 392, "Binary(28, 14)"),
         (Categorical(2, 5), (2, 5), 10, "Categorical(2, 5)"),
         (Categorical(k=7), (1, 7), 7, "Categorical(1, 7)"),
+        (Counts(4), (4,), 4, "Counts(4)"),
+        (Positive(2, 3), (2, 3), 6, "Positive(2, 3)"),
+        (Mixed(Real(2), Categorical(2, 3)), (4,), 4, "Mixed(Real(2), Categorical(2, 3))"),
     ],
 )
 def test_shapes(space, shape, size, text):
@@ -111,3 +115,54 @@ def test_codes_out_of_range_are_refused(codes):
 def test_codes_of_another_width_are_refused():
     with pytest.raises(ShapeError, match=r"c: expected shape \(\.\.\., 2, 3\)"):
         Categorical(2, 3).prepare(torch.zeros(5, 4), "c")
+
+
+MIXED = Mixed([Real(2), Counts(1), Categorical(1, 3), Binary(1), Positive(1)])
+ROW = torch.tensor([[0.5, -1.0, 4.0, 2.0, 1.0, 0.1], [0.0, 0.0, 0.0, 0.0, 0.0, 1.0]])
+
+
+def test_mixed_columns_stay_as_they_are_and_are_read_in_their_own_ways():
+    assert Mixed(*MIXED.parts) == MIXED
+    assert MIXED.prepare(ROW) is ROW
+    code = MIXED.encode(ROW)
+    assert code.shape == (2, *MIXED.encoded) == (2, 8)
+    exact = torch.tensor([[0.5, -1.0, 5.0, 0.0, 0.0, 1.0, 1.0, 0.1], [0, 0, 1, 1, 0, 0, 0, 1.0]])
+    exact[:, [2, 7]] = exact[:, [2, 7]].log()
+    torch.testing.assert_close(code, exact)
+    assert [i for i, a in enumerate(MIXED.logarithms) if a] == [2, 7]
+    assert MIXED.encode(ROW.expand(3, 2, 6)).shape == (3, 2, 8)
+
+
+def test_what_stands_in_missing_rows_is_allowed():
+    for space in (Real(2), Binary(2), Counts(2), Positive(2), MIXED, Categorical(2, 3)):
+        row = space.fill.expand(1, *space.event_shape)
+        assert bool(torch.isfinite(space.encode(space.prepare(row))).all())
+
+
+@pytest.mark.parametrize(
+    ("space", "value", "words"),
+    [
+        (Counts(2), [[1.0, -1.0]], r"whole numbers from 0 up, got -1 at row 0, column 1"),
+        (Counts(2), [[1.0, 0.0], [0.5, 1.0]], r"got 0.5 at row 1, column 0"),
+        (Positive(2), [[1.0, 0.0]], r"Positive\(2\) needs numbers above 0, got 0 at row 0"),
+        (MIXED, [[0.0, 0.0, 0.5, 0.0, 0.0, 1.0]], r"x, column 2 \(counting from 0\): Counts\(1\)"),
+        (MIXED, [[0.0, 0.0, 0.0, 3.0, 0.0, 1.0]], r"x, column 3 .*whole numbers from 0 to 2"),
+        (MIXED, [[0.0, 0.0, 0.0, 0.0, 2.0, 1.0]], r"x, column 4 .*Bernoulli"),
+        (MIXED, [[0.0, 0.0, 0.0, 0.0, 0.0, 0.0]], r"x, column 5 .*above 0"),
+        (MIXED, [[0.0, float("nan"), 0.0, 0.0, 0.0, 1.0]], r"x: found nan at row 0, column 1"),
+    ],
+)
+def test_values_of_another_kind_are_refused_by_column(space, value, words):
+    with pytest.raises(DataError, match=words):
+        space.prepare(torch.tensor(value), "x")
+
+
+@pytest.mark.parametrize("parts", [(), (Image(1, 2, 2),), (Real(2, 2),), (3,), (MIXED,)])
+def test_mixed_takes_spaces_of_columns(parts):
+    with pytest.raises(ShapeError, match="Mixed: expected"):
+        Mixed(*parts)
+
+
+@pytest.mark.parametrize("space", [Counts(3), Positive(2), MIXED, Mixed(Categorical(2, 4))])
+def test_spaces_are_stored(space):
+    assert codec.decode(codec.encode(space)) == space

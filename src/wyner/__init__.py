@@ -10,7 +10,7 @@ from wyner import families, models, networks, schedules
 from wyner.errors import WynerError
 from wyner.models import Model
 from wyner.objectives import KL, Information, Objective, Reconstruction, Redundancy, SymmetricKL
-from wyner.variables import Binary, Categorical, Image, Real, Sequence
+from wyner.variables import Binary, Categorical, Counts, Image, Mixed, Positive, Real, Sequence
 
 if TYPE_CHECKING:
     from wyner import data, information
@@ -28,9 +28,7 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:
-    """Loads training, data and information when they are first used, so that importing stays
-    quick.
-    """
+    """Loads training, data and information when first used, so that importing stays quick."""
     if name not in _LAZY:
         raise AttributeError(f"module 'wyner' has no attribute {name!r}")
     module, attribute = _LAZY[name]
@@ -44,10 +42,13 @@ __all__ = [
     "KL",
     "Binary",
     "Categorical",
+    "Counts",
     "Image",
     "Information",
+    "Mixed",
     "Model",
     "Objective",
+    "Positive",
     "Real",
     "Reconstruction",
     "Redundancy",

@@ -18,19 +18,10 @@ DPI = 192
 INK, FAINT, GRID = "#222222", "#6b6b6b", "#e4e4e4"
 DATA, MODEL, TRUTH = "#8c8c8c", "#0072b2", "#d55e00"
 LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#222222", "#8c8c8c")
-"""Okabe and Ito's colours, which colour-blind readers can tell apart; yellow is left out on
-white."""
+"""Okabe and Ito's colours, which colour-blind readers can tell apart, without yellow."""
 CLASSES = (
-    "#332288",
-    "#88ccee",
-    "#44aa99",
-    "#117733",
-    "#999933",
-    "#ddcc77",
-    "#cc6677",
-    "#882255",
-    "#aa4499",
-    "#777777",
+    *("#332288", "#88ccee", "#44aa99", "#117733", "#999933"),
+    *("#ddcc77", "#cc6677", "#882255", "#aa4499", "#777777"),
 )
 """Paul Tol's muted colours, for up to ten labels."""
 

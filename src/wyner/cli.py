@@ -1,6 +1,4 @@
-"""The command line. Errors are one or two lines on standard error and exit code 2; `--debug` shows
-the traceback.
-"""
+"""The command line. Errors are a sentence on standard error and exit code 2 (`--debug`: all)."""
 
 from __future__ import annotations
 
@@ -13,6 +11,7 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
+from wyner.commands.options import parse_values, sections_of, widths
 from wyner.errors import OptionError, WynerError
 
 app = typer.Typer(
@@ -24,34 +23,57 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the run; new or empty.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
-Run = Annotated[Path, typer.Argument(help="Folder of a run.")]
+
+def flag(help: str, *names: str) -> Any:
+    """An option of a command."""
+    return typer.Option(*names, help=help)
+
+
+def argument(help: str) -> Any:
+    """An argument of a command."""
+    return typer.Argument(help=help)
+
+
+Out = Annotated[Path | None, flag("Folder of the run; new or empty.", "--out", "-o")]
+Quiet = Annotated[bool, flag("No progress bar.", "--quiet", "-q")]
+Run = Annotated[Path, argument("Folder of a run.")]
 Text: TypeAlias = str | None
 Number: TypeAlias = float | None
 Count: TypeAlias = int | None
 Options = Annotated[
     list[str] | None,
-    typer.Option(
-        "--set",
-        help="Any key of an experiment file: data.correlations=[0.9], fit.weight_decay=0.01",
-    ),
+    flag("Any key of an experiment file: data.correlations=[0.9], fit.weight_decay=0.01", "--set"),
 ]
-NAMED = "A named data set (wyner list data) or an .npz file with arrays x and y."
-Other = Annotated[str | None, typer.Option(help="Another data set or .npz file.")]
-Epochs = Annotated[Count, typer.Option(help="Passes over the data; fewer for a quick look.")]
+NAMED = (
+    "A named data set (wyner list data), a file (.csv, .npz, .parquet, .xlsx, .h5ad, ...), or one"
+    " for each view: x=a.csv,y=b.csv."
+)
+Other = Annotated[str | None, flag("Another data set or file; x=a.csv,y=b.csv for one each view.")]
+Views = Annotated[
+    list[str] | None,
+    flag("Columns that belong together, x=age,height or rna=ENSG*; again for each.", "--view"),
+]
+Label = Annotated[str | None, flag("Column that colours plots; never trained on.")]
+Ids = Annotated[str | None, flag("Column with the names of the rows.")]
+Covariates = Annotated[
+    str | None, flag("Columns that are given and no modality, such as batch,age.")
+]
+Kinds = Annotated[
+    str | None,
+    flag("auto: find what each column holds, with a density of its own; or auto,age=continuous."),
+]
+Log1p = Annotated[str | None, flag("Views that are taken as log(1 + x), such as rna; all for all.")]
+Epochs = Annotated[Count, flag("Passes over the data; fewer for a quick look.")]
 
 
 @app.command(epilog="Example: wyner demo --out demo-run")
 def demo(
     out: Out = None,
     epochs: Epochs = None,
-    seed: Annotated[int, typer.Option(help="Of weights, order and noise.")] = 0,
+    seed: Annotated[int, flag("Of weights, order and noise.")] = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Train on the embedded digits, from start to report, in about three minutes on two CPU
-    cores.
-    """
+    """Train on the embedded digits, start to report, in about three minutes on two cores."""
     from wyner.experiments import read
 
     chosen = {"seed": seed, **({"epochs": epochs} if epochs is not None else {})}
@@ -67,49 +89,49 @@ def demo(
 )
 def train(
     experiment: Annotated[
-        Text,
-        typer.Argument(
-            help="A TOML file, or the name of a shipped experiment (wyner list experiments)."
-        ),
+        Text, argument("A TOML file, or the name of a shipped experiment (wyner list experiments).")
     ] = None,
-    data: Annotated[Text, typer.Option(help=NAMED)] = None,
-    model: Annotated[Text, typer.Option(help="Name of the model (wyner list models).")] = None,
-    lam: Annotated[
-        Number, typer.Option(help="Weight of the common information, in [0, 1).")
-    ] = None,
+    data: Annotated[Text, flag(NAMED)] = None,
+    model: Annotated[Text, flag("Name of the model (wyner list models).")] = None,
+    lam: Annotated[Number, flag("Weight of the common information, in [0, 1).")] = None,
     alpha: Annotated[
-        Number,
-        typer.Option(help="Weight of the marginal and conditional terms; 0 trains in two stages."),
+        Number, flag("Weight of the marginal and conditional terms; 0 trains in two stages.")
     ] = None,
-    z: Annotated[Count, typer.Option(help="Size of the common latent.")] = None,
-    u: Annotated[Count, typer.Option(help="Size of the local latent of x.")] = None,
-    v: Annotated[Count, typer.Option(help="Size of the local latent of y.")] = None,
-    hidden: Annotated[
-        Text, typer.Option(help="Widths of hidden layers, for example 256,256,256.")
-    ] = None,
-    activation: Annotated[
-        Text, typer.Option(help="relu, elu, leaky_relu, gelu, silu, tanh.")
-    ] = None,
+    z: Annotated[Count, flag("Size of the common latent.")] = None,
+    u: Annotated[Count, flag("Size of the local latent of x.")] = None,
+    v: Annotated[Count, flag("Size of the local latent of y.")] = None,
+    hidden: Annotated[Text, flag("Widths of hidden layers, for example 256,256,256.")] = None,
+    activation: Annotated[Text, flag("relu, elu, leaky_relu, gelu, silu, tanh.")] = None,
     epochs: Epochs = None,
-    batch_size: Annotated[Count, typer.Option(help="Rows a step.")] = None,
-    lr: Annotated[Number, typer.Option(help="Highest learning rate.")] = None,
-    schedule: Annotated[Text, typer.Option(help="constant, one-cycle, cosine, linear.")] = None,
-    seed: Annotated[Count, typer.Option(help="Of weights, order and noise.")] = None,
-    patience: Annotated[
-        Count, typer.Option(help="Epochs without improvement before stopping.")
+    batch_size: Annotated[Count, flag("Rows a step.")] = None,
+    lr: Annotated[Number, flag("Highest learning rate.")] = None,
+    schedule: Annotated[Text, flag("constant, one-cycle, cosine, linear.")] = None,
+    seed: Annotated[Count, flag("Of weights, order and noise.")] = None,
+    patience: Annotated[Count, flag("Epochs without improvement before stopping.")] = None,
+    members: Annotated[
+        Count, flag("Models that answer as one; 5 by default for small tables.")
     ] = None,
-    clip: Annotated[Number, typer.Option(help="Largest gradient norm.")] = None,
-    compile: Annotated[bool | None, typer.Option("--compile", help="Compile the step.")] = None,
-    precision: Annotated[Text, typer.Option(help="32-true, bf16-mixed, ...")] = None,
-    accelerator: Annotated[Text, typer.Option(help="auto, cpu, cuda, ...")] = None,
-    devices: Annotated[Count, typer.Option(help="Processes or devices.")] = None,
-    checkpoint_seconds: Annotated[Number, typer.Option(help="Time between checkpoints.")] = None,
-    samples: Annotated[Count, typer.Option(help="Importance samples of the evaluation.")] = None,
-    rows: Annotated[Count, typer.Option(help="Test rows to evaluate; all by default.")] = None,
+    start: Annotated[
+        Text, flag("linear: begin at the linear optimum, as tables do by default.")
+    ] = None,
+    clip: Annotated[Number, flag("Largest gradient norm.")] = None,
+    compile: Annotated[bool | None, flag("Compile the step.", "--compile")] = None,
+    precision: Annotated[Text, flag("32-true, bf16-mixed, ...")] = None,
+    accelerator: Annotated[Text, flag("auto, cpu, cuda, ...")] = None,
+    devices: Annotated[Count, flag("Processes or devices.")] = None,
+    checkpoint_seconds: Annotated[Number, flag("Time between checkpoints.")] = None,
+    samples: Annotated[Count, flag("Importance samples of the evaluation.")] = None,
+    rows: Annotated[Count, flag("Test rows to evaluate; all by default.")] = None,
+    view: Views = None,
+    label: Label = None,
+    ids: Ids = None,
+    covariates: Covariates = None,
+    kinds: Kinds = None,
+    log1p: Log1p = None,
     option: Options = None,
     out: Out = None,
-    resume: Annotated[Path | None, typer.Option(help="Continue this run, exactly.")] = None,
-    report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
+    resume: Annotated[Path | None, flag("Continue this run, exactly.")] = None,
+    report: Annotated[bool, flag("Write report.html.")] = True,
     quiet: Quiet = False,
 ) -> None:
     """Train a model on a named data set or on your own pairs, evaluate it, write a report."""
@@ -118,19 +140,24 @@ def train(
 
     fit = dict(epochs=epochs, batch_size=batch_size, lr=lr, schedule=schedule, seed=seed)
     fit |= dict(patience=patience, clip=clip, compile=compile, precision=precision)
+    fit |= dict(members=members, start=start)
     fit |= dict(accelerator=accelerator, devices=devices, checkpoint_seconds=checkpoint_seconds)
-    widths = None if hidden is None else _widths(hidden)
-    sections: dict[str, dict[str, Any]] = {
-        "data": {"name": data},
-        "model": dict(name=model, lam=lam, alpha=alpha, z=z, u=u, v=v),
-        "networks": {"hidden": widths, "activation": activation},
-        "fit": fit,
-        "evaluate": {"samples": samples, "rows": rows},
-    }
+    layers = None if hidden is None else widths(hidden)
+    if lam is not None and not 0 <= lam < 1:
+        raise OptionError(f"--lam: expected a number from 0 to below 1, got {lam:g}")
+    if layers is not None and any(n < 1 for n in layers):
+        raise OptionError(f"--hidden: expected positive widths such as 256,256, got {hidden!r}")
+    sections: dict[str, dict[str, Any]] = dict(
+        data={"name": data, **_reading(view, label, ids, covariates, kinds, log1p)},
+        model=dict(name=model, lam=lam, alpha=alpha, z=z, u=u, v=v),
+        networks={"hidden": layers, "activation": activation},
+        fit=fit,
+        evaluate={"samples": samples, "rows": rows},
+    )
     sections = {
         s: {k: v for k, v in values.items() if v is not None} for s, values in sections.items()
     }
-    for section, added in _sections(option).items():
+    for section, added in sections_of(option).items():
         sections[section] |= added
     if resume is not None:
         if experiment is not None or any(sections.values()):
@@ -161,10 +188,10 @@ def train(
 @app.command(epilog="Example: wyner evaluate runs/mog --samples 1000")
 def evaluate(
     run: Run,
-    samples: Annotated[Count, typer.Option(help="Importance samples.")] = None,
-    rows: Annotated[Count, typer.Option(help="Test rows; all by default.")] = None,
+    samples: Annotated[Count, flag("Importance samples.")] = None,
+    rows: Annotated[Count, flag("Test rows; all by default.")] = None,
     data: Other = None,
-    report: Annotated[bool, typer.Option(help="Rewrite report.html.")] = True,
+    report: Annotated[bool, flag("Rewrite report.html.")] = True,
 ) -> None:
     """Likelihoods and information of a run on held-out pairs."""
     from wyner.experiments import evaluate_run
@@ -180,22 +207,19 @@ def evaluate(
 )
 def sample(
     run: Run,
-    to: Annotated[Path, typer.Option(help="The .npz file to write.")] = Path("samples.npz"),
-    n: Annotated[int, typer.Option("--n", "-n", help="Pairs, or draws per given row.")] = 16,
+    to: Annotated[Path, flag("The .npz file to write, or .csv of one modality.")] = Path(
+        "samples.npz"
+    ),
+    n: Annotated[int, flag("Pairs, or draws per given row.", "--n", "-n")] = 16,
     given: Annotated[
-        Path | None,
-        typer.Option(help="An .npz file with some modalities: translate them to the other."),
+        str | None, flag("A file with some modalities, in their own units: translate them.")
     ] = None,
-    like: Annotated[
-        Path | None, typer.Option(help="An .npz file with references whose style is kept.")
-    ] = None,
+    like: Annotated[str | None, flag("A file with references whose style is kept.")] = None,
     reconstruct: Annotated[
-        bool, typer.Option(help="Reconstruct the given rows instead of translating them.")
+        bool, flag("Reconstruct the given rows instead of translating them.")
     ] = False,
-    draw: Annotated[
-        bool, typer.Option(help="Draw from the decoders instead of taking their means.")
-    ] = False,
-    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    draw: Annotated[bool, flag("Draw from the decoders instead of taking their means.")] = False,
+    seed: Annotated[int, flag("Of the draws.")] = 0,
 ) -> None:
     """Generate pairs, translate, keep a style, or reconstruct; arrays go to an .npz file."""
     from wyner.commands import sampling
@@ -214,35 +238,29 @@ def sample(
 )
 def traverse(
     run: Run,
-    to: Annotated[
-        Path, typer.Option(help="A .png, .pdf or .svg sheet, or an .npz file of arrays.")
-    ] = Path("traverse.png"),
-    along: Annotated[
-        Text, typer.Option(help="The latent that moves; the first common one by default.")
-    ] = None,
+    to: Annotated[Path, flag("A .png, .pdf or .svg sheet, or an .npz file of arrays.")] = Path(
+        "traverse.png"
+    ),
+    along: Annotated[Text, flag("The latent that moves; the first common one by default.")] = None,
     dims: Annotated[
-        Text, typer.Option(help="Its coordinates, such as 0,3; the most used ones by default.")
+        Text, flag("Its coordinates, such as 0,3; the most used ones by default.")
     ] = None,
-    rows: Annotated[Text, typer.Option(help="Test rows to start from, such as 0,5.")] = None,
+    rows: Annotated[Text, flag("Test rows to start from, such as 0,5.")] = None,
     between: Annotated[
-        bool, typer.Option(help="Paths from each row to the next, instead of coordinates.")
+        bool, flag("Paths from each row to the next, instead of coordinates.")
     ] = False,
-    steps: Annotated[int, typer.Option(help="Steps of the walk.")] = 7,
+    steps: Annotated[int, flag("Steps of the walk.")] = 7,
     span: Annotated[
-        float, typer.Option(help="How far coordinates move, in standard deviations of the prior.")
+        float, flag("How far coordinates move, in standard deviations of the prior.")
     ] = 3.0,
     data: Other = None,
-    seed: Annotated[
-        Count, typer.Option(help="Draw the latents that are held, instead of their means.")
-    ] = None,
+    seed: Annotated[Count, flag("Draw the latents that are held, instead of their means.")] = None,
 ) -> None:
-    """Move through the latents of a run: one coordinate at a time, or from row to row; a sheet of
-    pictures.
-    """
+    """Move through the latents of a run, by coordinate or from row to row; a sheet of pictures."""
     from wyner.commands import walking
 
     numbers = lambda text, what: (
-        None if text is None else _widths(text, f"{what}: expected numbers such as 0,3")
+        None if text is None else widths(text, f"{what}: expected numbers such as 0,3")
     )
     places: dict[str, Any] = {"dims": numbers(dims, "--dims"), "rows": numbers(rows, "--rows")}
     how: dict[str, Any] = dict(along=along, between=between, steps=steps, span=span, seed=seed)
@@ -258,38 +276,29 @@ def traverse(
 )
 def reproduce(
     experiment: Annotated[
-        str,
-        typer.Argument(
-            help="A table by name (wyner list experiments) or a file; all with --redraw."
-        ),
+        str, argument("A table by name (wyner list experiments) or a file; all with --redraw.")
     ],
-    protocol: Annotated[str, typer.Option(help="short, medium, paper or long.")] = "short",
-    rows: Annotated[
-        Text, typer.Option(help="Rows by name, separated by commas; all by default.")
-    ] = None,
-    seeds: Annotated[Count, typer.Option(help="Models a row, from seed 0 up.")] = None,
+    protocol: Annotated[str, flag("short, medium, paper or long.")] = "short",
+    rows: Annotated[Text, flag("Rows by name, separated by commas; all by default.")] = None,
+    seeds: Annotated[Count, flag("Models a row, from seed 0 up.")] = None,
     epochs: Epochs = None,
-    samples: Annotated[Count, typer.Option(help="Importance samples of the table.")] = None,
-    test_rows: Annotated[Count, typer.Option(help="Test rows of the table.")] = None,
-    data: Annotated[
-        Text, typer.Option(help="One of its data sets, or a folder of the same layout.")
-    ] = None,
-    on: Annotated[str, typer.Option(help="Rows that are measured: test or validation.")] = "test",
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="Where the table and the figures go.")
-    ] = Path("results"),
+    samples: Annotated[Count, flag("Importance samples of the table.")] = None,
+    test_rows: Annotated[Count, flag("Test rows of the table.")] = None,
+    data: Annotated[Text, flag("One of its data sets, or a folder of the same layout.")] = None,
+    on: Annotated[str, flag("Rows that are measured: test or validation.")] = "test",
+    out: Annotated[Path, flag("Where the table and the figures go.", "--out", "-o")] = Path(
+        "results"
+    ),
     runs: Annotated[
-        Path, typer.Option(help="Where the trained models go; what is there is not trained again.")
+        Path, flag("Where the trained models go; what is there is not trained again.")
     ] = Path("runs") / "reproduce",
-    figures: Annotated[bool, typer.Option(help="Draw the figures.")] = True,
+    figures: Annotated[bool, flag("Draw the figures.")] = True,
     redraw: Annotated[
-        bool, typer.Option("--redraw", help="Write tables again from their JSON, without training.")
+        bool, flag("Write tables again from their JSON, without training.", "--redraw")
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a table of the paper again, several seeds a row, and print it beside the published
-    one.
-    """
+    """Train a table of the paper again, several seeds a row, and print it beside theirs."""
     from wyner.commands.reproducing import redrawn, reproduced
 
     if redraw:
@@ -311,42 +320,39 @@ def reproduce(
     )
 )
 def sweep(
-    data: Annotated[str, typer.Option(help=NAMED)],
-    model: Annotated[Text, typer.Option(help="Name of the model; WynerVAE by default.")] = None,
+    data: Annotated[str, flag(NAMED)],
+    model: Annotated[Text, flag("Name of the model; WynerVAE by default.")] = None,
     lam: Annotated[
-        Text,
-        typer.Option(help="Values of lambda, separated by commas; the default without --over."),
+        Text, flag("Values of lambda, separated by commas; the default without --over.")
     ] = None,
-    over: Annotated[
-        list[str] | None, typer.Option(help="Any other argument or setting: key=v1,v2,...")
-    ] = None,
-    seeds: Annotated[int, typer.Option(help="Models a value.")] = 3,
+    over: Annotated[list[str] | None, flag("Any other argument or setting: key=v1,v2,...")] = None,
+    seeds: Annotated[int, flag("Models a value.")] = 3,
     epochs: Epochs = None,
-    samples: Annotated[int, typer.Option(help="Importance samples of the numbers.")] = 50,
-    rows: Annotated[int, typer.Option(help="Validation rows of the numbers, at most.")] = 1000,
+    samples: Annotated[int, flag("Importance samples of the numbers.")] = 50,
+    rows: Annotated[int, flag("Validation rows of the numbers, at most.")] = 1000,
     option: Annotated[
-        list[str] | None, typer.Option("--set", help="Any key of an experiment file, not swept.")
+        list[str] | None, flag("Any key of an experiment file, not swept.", "--set")
     ] = None,
     prune: Annotated[
-        bool, typer.Option(help="Drop hopeless values after a quarter and half of the epochs.")
+        bool, flag("Drop hopeless values after a quarter and half of the epochs.")
     ] = True,
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder; the same command again goes on in it.")
+        Path, flag("Folder; the same command again goes on in it.", "--out", "-o")
     ] = Path("runs") / "sweep",
     quiet: Quiet = False,
 ) -> None:
     """Choose lambda, or any argument, on validation rows; test rows are not looked at."""
     from wyner.experiments import sweep as sweeps
 
-    sections = _sections(option)
+    sections = sections_of(option)
     if epochs is not None:
         sections["fit"]["epochs"] = epochs
     if model is not None:
         sections["model"]["name"] = model
-    values = dict(sweeps.parse_values(text) for text in over or [])
+    values = dict(parse_values(text) for text in over or [])
     if lam is not None or not over:
-        values["lam"] = sweeps.parse_values(f"lam={lam}")[1] if lam else list(sweeps.LAMBDAS)
-    base = _experiment_on(data, sections)
+        values["lam"] = parse_values(f"lam={lam}")[1] if lam else list(sweeps.LAMBDAS)
+    base = _experiment_on(data, sections, 6000)
     with _interruptible():
         how: dict[str, Any] = dict(seeds=seeds, samples=samples, rows=rows, prune=prune, out=out)
         found = sweeps.sweep(base, values, progress=not quiet, **how)
@@ -364,23 +370,19 @@ def sweep(
 def information(
     source: Annotated[
         Path,
-        typer.Argument(
-            help="A table or covariance (.csv, .npy, .npz), data (.npz with x and y), or a run."
-        ),
+        argument("A table or covariance (.csv, .npy, .npz), data (.npz with x and y), or a run."),
     ],
     covariance: Annotated[
-        Text, typer.Option(help="The file is a covariance: sizes of x and y, such as 3,2.")
+        Text, flag("The file is a covariance: sizes of x and y, such as 3,2.")
     ] = None,
-    key: Annotated[Text, typer.Option(help="Which array of an .npz file.")] = None,
-    unit: Annotated[str, typer.Option(help="nats or bits, for tables.")] = "nats",
-    solver: Annotated[
-        str, typer.Option(help="penalty, alternating or admm, for tables.")
-    ] = "penalty",
-    gamma: Annotated[Number, typer.Option(help="Also the relaxed C_gamma.")] = None,
-    lam: Annotated[Number, typer.Option(help="Also the Lagrangian's minimum at lambda.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the solver's starts.")] = 0,
+    key: Annotated[Text, flag("Which array of an .npz file.")] = None,
+    unit: Annotated[str, flag("nats or bits, for tables.")] = "nats",
+    solver: Annotated[str, flag("penalty, alternating or admm, for tables.")] = "penalty",
+    gamma: Annotated[Number, flag("Also the relaxed C_gamma.")] = None,
+    lam: Annotated[Number, flag("Also the Lagrangian's minimum at lambda.")] = None,
+    seed: Annotated[int, flag("Of the solver's starts.")] = 0,
     plot: Annotated[
-        Path | None, typer.Option(help="A PNG file for the curve and the optimal Z, for tables.")
+        Path | None, flag("A PNG file for the curve and the optimal Z, for tables.")
     ] = None,
 ) -> None:
     """Common information of a table, a covariance, data or a run: mutual, Gacs-Korner, Wyner."""
@@ -388,7 +390,7 @@ def information(
 
     split = None
     if covariance is not None:
-        sizes = _widths(covariance, "--covariance: expected the sizes of x and y such as 3,2")
+        sizes = widths(covariance, "--covariance: expected the sizes of x and y such as 3,2")
         if len(sizes) != 2:
             raise OptionError(
                 f"--covariance: expected the sizes of x and y such as 3,2, got {covariance!r}"
@@ -408,29 +410,21 @@ def retrieve(
     run: Run,
     query: Annotated[
         Path,
-        typer.Option(
-            help=(
-                "A folder or zip archive of pictures; an .npy or .npz file of rows on the scale of"
-                " the training."
-            )
+        flag(
+            "A folder or zip archive of pictures; a file of rows in their own units, such as .csv"
+            " or .npz."
         ),
     ],
-    gallery: Annotated[
-        Path, typer.Option(help="The same, or the folder of an index that --keep made.")
-    ],
-    k: Annotated[int, typer.Option("--k", "-k", help="Hits of each query.")] = 10,
-    of: Annotated[
-        Text, typer.Option("--from", help="Modality of the queries; the first by default.")
-    ] = None,
-    to: Annotated[
-        Text, typer.Option("--to", help="Modality of the gallery; the second by default.")
-    ] = None,
-    distance: Annotated[Text, typer.Option(help="cosine, the default, or euclidean.")] = None,
+    gallery: Annotated[Path, flag("The same, or the folder of an index that --keep made.")],
+    k: Annotated[int, flag("Hits of each query.", "--k", "-k")] = 10,
+    of: Annotated[Text, flag("Modality of the queries; the first by default.", "--from")] = None,
+    to: Annotated[Text, flag("Modality of the gallery; the second by default.", "--to")] = None,
+    distance: Annotated[Text, flag("cosine, the default, or euclidean.")] = None,
     keep: Annotated[
-        Path | None, typer.Option(help="A new folder for the encoded gallery, to be used again.")
+        Path | None, flag("A new folder for the encoded gallery, to be used again.")
     ] = None,
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="A new folder for hits.json, hits.csv and hits.png.")
+        Path, flag("A new folder for hits.json, hits.csv and hits.png.", "--out", "-o")
     ] = Path("retrieved"),
 ) -> None:
     """Find the nearest items of a gallery by what both sides share, in either direction."""
@@ -451,19 +445,18 @@ def retrieve(
     )
 )
 def convert(
-    run: Annotated[Path, typer.Argument(help="Folder of a DSAE trained on speech.")],
+    run: Annotated[Path, argument("Folder of a DSAE trained on speech.")],
     first: Annotated[
-        Path,
-        typer.Argument(help="A recording: wav, NIST SPHERE, or with wyner[audio] flac and others."),
+        Path, argument("A recording: wav, NIST SPHERE, or with wyner[audio] flac and others.")
     ],
-    second: Annotated[Path, typer.Argument(help="Another one.")],
+    second: Annotated[Path, argument("Another one.")],
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder for wav files and a picture of the spectra.")
+        Path, flag("Folder for wav files and a picture of the spectra.", "--out", "-o")
     ] = Path("voices"),
     samples: Annotated[
-        int, typer.Option(help="Also so many made-up voices, and made-up sounds, for the first.")
+        int, flag("Also so many made-up voices, and made-up sounds, for the first.")
     ] = 0,
-    seed: Annotated[int, typer.Option(help="Of what is made up.")] = 0,
+    seed: Annotated[int, flag("Of what is made up.")] = 0,
 ) -> None:
     """Exchange the voices of two recordings: what one says, as the other."""
     from wyner.commands import voices
@@ -473,27 +466,57 @@ def convert(
 
 
 @app.command("list", epilog="Example: wyner list data")
-def list_(what: Annotated[str, typer.Argument(help="models, data or experiments.")]) -> None:
+def list_(what: Annotated[str, argument("models, data, experiments, spaces or families.")]) -> None:
     """What there is: models with what each can do, data sets, experiments."""
     from wyner.commands import listing
 
     listing.show(what)
 
 
-def _experiment_on(data: str, sections: dict[str, dict[str, Any]]) -> Any:
+def _reading(
+    view: list[str] | None,
+    label: str | None,
+    ids: str | None,
+    covariates: str | None,
+    kinds: str | None,
+    log1p: str | None,
+) -> dict[str, Any]:
+    """What the columns of a user's table are, as options of its data set."""
+    views = {}
+    for text in view or []:
+        name, found, columns = text.partition("=")
+        if not found or not name or not columns or name in views:
+            raise OptionError(
+                f"--view {text}: expected a view and its columns, such as x=age,height"
+            )
+        views[name] = columns.split(",")
+    given: dict[str, Any] = {"views": views or None, "label": label, "ids": ids}
+    given["covariates"] = covariates.split(",") if covariates else None
+    if kinds is not None:
+        known = dict(k.split("=", 1) for k in kinds.split(",") if "=" in k)
+        given["kinds"] = known or "auto"
+    if log1p is not None:
+        given["standardise"] = (
+            "log1p" if log1p == "all" else dict.fromkeys(log1p.split(","), "log1p")
+        )
+    return given
+
+
+def _experiment_on(data: str, sections: dict[str, dict[str, Any]], steps: int | None = None) -> Any:
     from wyner.experiments.defaults import experiment_on
 
-    base, recipe = experiment_on(data, sections)
+    base, recipe = experiment_on(data, sections, steps)
     if recipe:
         print(f"settings that are not given come from the experiment {recipe!r}")
     return base
 
 
 def _train(experiment: Any, out: Path, resume: bool, progress: bool, report: bool) -> None:
+    from wyner.data.files import of_user
     from wyner.experiments import run
 
     dataset = experiment.load()
-    print(f"{dataset}")
+    print(f"{dataset}", *(dataset.notes if of_user(dataset.source) else ()), sep="\n")
     print(f"model: {experiment.model.get('name', 'WynerVAE')}, run: {out}")
     with _interruptible():
         trained, numbers = run(
@@ -528,49 +551,10 @@ def _table(numbers: list[Any]) -> None:
         column.no_wrap = column is not table.columns[0]
     for n in numbers:
         error = f" +- {n.error:.3f}" if n.error is not None else ""
-        table.add_row(
-            n.name,
-            f"{n.value:.3f}{error}" + (f"\n({n.mark})" if n.mark else ""),
-            n.unit,
-            f"{n.reference_name} {n.reference:.3f}" if n.reference is not None else "",
-            n.how,
-        )
+        mark = f"\n({n.mark})" if n.mark else ""
+        against = f"{n.reference_name} {n.reference:.3f}" if n.reference is not None else ""
+        table.add_row(n.name, f"{n.value:.3f}{error}{mark}", n.unit, against, n.how)
     Console(width=None if sys.stdout.isatty() else 160).print(table)
-
-
-def _widths(text: str, what: str = "--hidden: expected widths such as 256,256") -> list[int]:
-    try:
-        return [int(k) for k in text.split(",") if k.strip()]
-    except ValueError:
-        raise OptionError(f"{what}, got {text!r}") from None
-
-
-def _sections(option: list[str] | None) -> dict[str, dict[str, Any]]:
-    """Keys of an experiment file by section, from `--set`."""
-    from wyner.experiments.spec import SECTIONS
-
-    sections: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
-    for text in option or []:
-        section, key, value = _setting(text)
-        if section not in sections:
-            raise OptionError(f"--set {text}: expected one of {', '.join(sections)} before the dot")
-        sections[section][key] = value
-    return sections
-
-
-def _setting(text: str) -> tuple[str, str, Any]:
-    import tomllib
-
-    name, _, value = text.partition("=")
-    section, _, key = name.strip().partition(".")
-    if not key or not value:
-        raise OptionError(
-            f"--set {text}: expected section.key=value, for example fit.weight_decay=0.01"
-        )
-    try:
-        return section, key, tomllib.loads(f"v = {value}")["v"]
-    except tomllib.TOMLDecodeError:
-        return section, key, value.strip()
 
 
 def _free(path: Path) -> Path:

@@ -153,8 +153,7 @@ def encode(value: Any) -> Any:
     if isinstance(value, nn.Module):
         return {"kind": MODULE, "text": type(value).__name__}
     if (name := _NAMES.get(type(value))) is not None:
-        fields = {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {"kind": name, **fields}
+        return {"kind": name, **{k: encode(getattr(value, k)) for k in _fields(type(value))}}
     if isinstance(value, tuple(_EXTENDABLE)):
         return {"kind": MODULE, "text": type(value).__name__}
     raise RunError(
@@ -214,7 +213,7 @@ def current_model(description: Mapping[str, Any]) -> dict[str, Any]:
 def _made(kind: Any, fields: Mapping[str, Any]) -> Any:
     cls = named(kind)
     fields = renamed(cls, fields)
-    names = [f.name for f in dataclasses.fields(cls)]
+    names = _fields(cls)
     for name in fields:
         if name not in names:
             text = unknown("argument", name, names)
@@ -225,9 +224,14 @@ def _made(kind: Any, fields: Mapping[str, Any]) -> Any:
         raise OptionError(f"cannot read {name_of(cls)}: {fields!r}: {e}") from e
 
 
+def _fields(cls: Any) -> list[str]:
+    """Names of the fields that a constructor takes."""
+    return [f.name for f in dataclasses.fields(cls) if f.init]
+
+
 def _listed(cls: Any) -> str:
     """The field that a constructor takes one by one, as in `Real(3, 4)`; none for most."""
-    return "" if cls.__dataclass_params__.init else dataclasses.fields(cls)[0].name
+    return "" if cls.__dataclass_params__.init else _fields(cls)[0]
 
 
 # Experiment files.

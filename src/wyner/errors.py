@@ -48,3 +48,17 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"unknown {kind} {name!r}: {hint}There are: {', '.join(names) or 'none'}"
+
+
+def refuse_unknown(
+    kind: str,
+    names: str | Iterable[str],
+    known: Iterable[str],
+    where: str = "",
+    error: type[WynerError] = OptionError,
+) -> None:
+    """Raises `error` for the first name that does not exist, with the nearest one that does."""
+    there = list(known)
+    for name in [names] if isinstance(names, str) or not isinstance(names, Iterable) else names:
+        if name not in there:
+            raise error(f"{where}: " * bool(where) + unknown(kind, name, there))

@@ -1,6 +1,4 @@
-"""The table of numbers of a trained model on a data set: each with its unit, its error and how it
-was estimated.
-"""
+"""The numbers of a trained model on a data set, each with unit, error and how it was estimated."""
 
 from __future__ import annotations
 
@@ -116,6 +114,9 @@ def evaluate(
             f"importance sampling, S = {found.samples}, {len(found.value)} {part} rows,"
             f" {found.diagnosis}"
         )
+        if model.preprocessing.scalings.keys() & targets.keys():
+            seen = -float(found.standardised.mean())
+            how += f"; in the units of the data, {seen:.3f} nats for standardised columns"
         unit = f"nats per {'pair' if given is None and len(targets) == 2 else 'row'}"
         truth = dataset.truth.get(key)
         made = Number(title, found.nll, unit, how, found.standard_error, mark=_mark(found))

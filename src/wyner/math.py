@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -66,6 +67,40 @@ def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
                     raise RuntimeError(f"shapes that do not broadcast: {shapes}")
                 found[-i] = n
     return tuple(found)
+
+
+def log_choose(a: Float[Tensor, "*one"], k: Float[Tensor, "*two"]) -> Float[Tensor, "*both"]:
+    """Returns log( Gamma(a + k) / (Gamma(a) k!) ) for a > 0 and k >= 0, also where both are large.
+
+    With m the larger and n the smaller of a and k + 1 it is log Gamma(a + k) - log Gamma(m) - log
+    Gamma(n); the first two, which nearly cancel for large m, are one difference of Stirling's
+    series.
+    """
+    m, n = torch.maximum(a, k + 1), torch.minimum(a, k + 1)
+    small, large = m.clamp_max(STIRLING), m.clamp_min(STIRLING)
+    direct = torch.lgamma((a + k).clamp_max(2 * STIRLING)) - torch.lgamma(small)
+    series = (
+        (large + n - 1.5) * torch.log1p((n - 1) / large)
+        + (n - 1) * (torch.log(large) - 1)
+        + _stirling(large + n - 1)
+        - _stirling(large)
+    )
+    return torch.where(m > STIRLING, series, direct) - torch.lgamma(n)
+
+
+STIRLING = 10.0
+"""From here on `log_choose` uses Stirling's series; its first omitted term is below 1e-12."""
+
+
+def _stirling(x: Tensor) -> Tensor:
+    """Returns log Gamma(x) - [(x - 1/2) log x - x + log(2 pi) / 2], for x from about 10 up."""
+    w = 1 / (x * x)
+    return (1 / 12 - w * (1 / 360 - w * (1 / 1260 - w / 1680))) / x
+
+
+def softplus(a: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
+    """Returns log(1 + exp a), exact for large a too, where PyTorch's returns a."""
+    return -F.logsigmoid(-a)
 
 
 def sum_last(a: Float[Tensor, "*any"], n: int) -> Float[Tensor, "*lead"]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 from wyner.codec import extendable, stored
-from wyner.errors import OptionError, unknown
+from wyner.errors import OptionError, refuse_unknown
 
 
 @extendable
@@ -32,9 +33,7 @@ class Constant(Schedule):
 @stored("linear")
 @dataclass(frozen=True)
 class Linear(Schedule):
-    """From `start` to `end` in a straight line over the first `until` of the training, then
-    `end`.
-    """
+    """From `start` to `end` in a straight line over the share `until` of training, then `end`."""
 
     start: float = 0.0
     end: float = 1.0
@@ -150,11 +149,35 @@ def learning_rate(name: str | Schedule) -> Schedule:
     """The schedule of this name, or the schedule itself."""
     if isinstance(name, Schedule):
         return name
-    if name not in LEARNING_RATES:
-        raise OptionError(unknown("learning-rate schedule", name, LEARNING_RATES))
+    refuse_unknown("learning-rate schedule", name, LEARNING_RATES)
     return LEARNING_RATES[name]
 
 
 def at(value: float | Schedule, progress: float) -> float:
     """The value of a number or schedule at `progress`."""
-    return value(progress) if isinstance(value, Schedule) else float(value)
+    if isinstance(value, Schedule):
+        return value(progress)
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        text = f"a weight: expected a number or a schedule, got {value!r}"
+        raise OptionError(text) from None
+
+
+def ended(path: Any, value: Any) -> Any:
+    """The new value of a setting in plain values: a number in place of a path is its end."""
+    if not isinstance(path, dict) or isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value
+    if "end" in path:
+        return {**path, "end": value}
+    if path.get("knots"):
+        *before, (share, _) = path["knots"]
+        return {**path, "knots": [*before, [share, value]]}
+    return value
+
+
+def end_of(path: Any) -> float:
+    """The last value of a path in plain values, or the number itself."""
+    if isinstance(path, dict):
+        return float(path["end"] if "end" in path else path["knots"][-1][1])
+    return float(path)

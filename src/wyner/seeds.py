@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
 ROWS, NOISE, HELD_NOISE, SPLIT, GLOBAL, TASK, DATA, INITIAL, RIVAL = range(9)
 """What a seed is used for; part of every mix."""
 
@@ -15,3 +20,11 @@ def mix(*numbers: int) -> int:
         state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
         state ^= state >> 31
     return state & (2**63 - 1)
+
+
+@contextmanager
+def forked(seed: int) -> Iterator[None]:
+    """A random state of its own, so that the caller's stream is untouched."""
+    with torch.random.fork_rng(range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        yield

@@ -171,13 +171,20 @@ def test_ctrl_c_saves_says_how_to_go_on_and_resumes(folder) -> None:
     assert steps == sorted(set(steps))
 
 
-@pytest.mark.parametrize("what", ["models", "data", "experiments"])
-def test_lists(what: str) -> None:
+@pytest.mark.parametrize(
+    ("what", "name"),
+    [
+        ("models", "WynerVAE"),
+        ("data", "digits-halves"),
+        ("experiments", "demo"),
+        ("spaces", "Mixed"),
+        ("families", "negative-binomial"),
+    ],
+)
+def test_lists(what: str, name: str) -> None:
     done = wyner("list", what)
     assert done.returncode == 0
-    assert {"models": "WynerVAE", "data": "digits-halves", "experiments": "demo"}[
-        what
-    ] in done.stdout
+    assert name in done.stdout
 
 
 @pytest.mark.parametrize("command", ["", "demo", "train", "evaluate", "sample", "list"])

@@ -48,14 +48,10 @@ def place(tmp_path_factory):
 
 
 def test_pictures(place, tmp_path):
-    hits, files = retrieve(
-        place / "pictures",
-        place / "sketches",
-        place / "photos",
-        tmp_path / "out",
-        k=3,
-        keep=tmp_path / "index",
+    ask = lambda gallery, out, **how: retrieve(
+        place / "pictures", place / "sketches", gallery, tmp_path / out, k=3, **how
     )
+    hits, files = ask(place / "photos", "out", keep=tmp_path / "index")
     assert [f.name for f in files] == ["hits.json", "hits.csv", "hits.png"]
     found = json.loads((tmp_path / "out" / "hits.json").read_text())
     assert found["items"] == 13
@@ -68,18 +64,9 @@ def test_pictures(place, tmp_path):
     assert rows[0]["item"] == first[0]["item"]
     pixels = np.asarray(Picture.open(tmp_path / "out" / "hits.png"))
     assert pixels.shape[1] > 4 * 80  # the query and three hits
-    again, files = retrieve(
-        place / "pictures", place / "sketches", tmp_path / "index", tmp_path / "again", k=3
-    )
+    again, files = ask(tmp_path / "index", "again")
     with pytest.raises(WynerError, match="was made for cosine"):
-        retrieve(
-            place / "pictures",
-            place / "sketches",
-            tmp_path / "index",
-            tmp_path / "no",
-            k=3,
-            distance="euclidean",
-        )
+        ask(tmp_path / "index", "no", distance="euclidean")
     assert again.index.tolist() == hits.index.tolist()  # the kept index answers as the gallery did
     assert (tmp_path / "again" / "hits.png").read_bytes() == (
         tmp_path / "out" / "hits.png"
@@ -87,24 +74,15 @@ def test_pictures(place, tmp_path):
 
 
 def test_arrays_and_the_other_direction(place, tmp_path):
-    hits, files = retrieve(
-        place / "vectors", place / "x.npy", place / "pairs.npz", tmp_path / "a", k=9
+    ask = lambda query, gallery, out, **how: retrieve(
+        place / "vectors", place / query, place / gallery, tmp_path / out, **how
     )
+    hits, files = ask("x.npy", "pairs.npz", "a", k=9)
     assert hits.index.shape == (5, 9)
     assert [f.name for f in files] == ["hits.json", "hits.csv"]
-    back, _ = retrieve(
-        place / "vectors", place / "pairs.npz", place / "x.npy", tmp_path / "b", k=2, of="y"
-    )
+    back, _ = ask("pairs.npz", "x.npy", "b", k=2, of="y")
     assert back.index.shape == (9, 2)
-    same, _ = retrieve(
-        place / "vectors",
-        place / "pairs.npz",
-        place / "pairs.npz",
-        tmp_path / "c",
-        k=1,
-        of="y",
-        to="y",
-    )
+    same, _ = ask("pairs.npz", "pairs.npz", "c", k=1, of="y", to="y")
     assert same.index[:, 0].tolist() == list(range(9))
 
 

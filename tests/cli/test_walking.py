@@ -68,21 +68,8 @@ def test_a_sheet_of_coordinates(runs, tmp_path, monkeypatch, capsys, ending):
 
 def test_arrays_are_those_of_the_model(runs, tmp_path, monkeypatch):
     to = tmp_path / "walk.npz"
-    assert (
-        call(
-            monkeypatch,
-            str(runs / "mog"),
-            "--along",
-            "z",
-            "--dims",
-            "2,0",
-            "--rows",
-            "4",
-            "--to",
-            str(to),
-        )
-        == 0
-    )
+    words = ["--along", "z", "--dims", "2,0", "--rows", "4", "--to"]
+    assert call(monkeypatch, str(runs / "mog"), *words, str(to)) == 0
     model, data = load(runs / "mog"), wyner.data.load("mog", train=40, validation=10, test=20)
     pair = {k: v[4:5] for k, v in data.pairs("test").items()}
     exact = model.traverse(**pair, along="z", dims=[2, 0])
@@ -93,20 +80,8 @@ def test_arrays_are_those_of_the_model(runs, tmp_path, monkeypatch):
 
 def test_paths_between_rows(runs, tmp_path, monkeypatch):
     to = tmp_path / "paths.npz"
-    assert (
-        call(
-            monkeypatch,
-            str(runs / "mog"),
-            "--between",
-            "--rows",
-            "1,5,7",
-            "--steps",
-            "3",
-            "--to",
-            str(to),
-        )
-        == 0
-    )
+    words = ["--between", "--rows", "1,5,7", "--steps", "3", "--to"]
+    assert call(monkeypatch, str(runs / "mog"), *words, str(to)) == 0
     model, data = load(runs / "mog"), wyner.data.load("mog", train=40, validation=10, test=20)
     rows = data.pairs("test")
     ends = [{k: v[i] for k, v in rows.items()} for i in ([1, 5], [5, 7])]

@@ -195,14 +195,17 @@ def test_tables_are_standardised_by_their_training_rows(tmp_path) -> None:
     d = load(str(tmp_path / "pairs.npz"))
     assert d.spaces == {"x": Real(4), "y": Real(2, 3)}
     assert [len(p["x"]) for p in (d.train, d.validation, d.test)] == [240, 30, 30]
+    seen = [d.preprocessing.arrays(p) for p in (d.train, d.validation, d.test)]
     for k in ("x", "y"):
-        assert np.abs(d.train[k].mean(0)).max() < 1e-6
-        assert np.abs(d.train[k].std(0) - 1).max() < 1e-5
+        assert np.abs(seen[0][k].mean(0)).max() < 1e-6
+        assert np.abs(seen[0][k].std(0) - 1).max() < 1e-5
     mean, deviation = d.scale["x"]
-    back = np.concatenate([p["x"] for p in (d.train, d.validation, d.test)]) * deviation + mean
+    back = np.concatenate([p["x"] for p in seen]) * deviation + mean
     assert np.allclose(np.sort(back, 0), np.sort(x, 0), atol=1e-5)
+    kept = np.concatenate([p["x"] for p in (d.train, d.validation, d.test)])
+    assert np.array_equal(np.sort(kept, 0), np.sort(x, 0))  # in the units of the file
     shift = float(np.log(deviation).sum())
-    assert f"{shift:.3f} nats to the nll of x" in d.notes[1]
+    assert f"{shift:.3f} nats from the nll of x" in d.notes[1]
     assert np.array_equal(load(str(tmp_path / "pairs.npz")).train["x"], d.train["x"])
 
 
@@ -214,7 +217,8 @@ def test_spaces_are_read_off_the_arrays() -> None:
             "b": rng.integers(0, 256, (20, 8, 8, 3)).astype(np.uint8),
             "c": rng.random(20),
             "d": rng.random((20, 4)) > 0.5,
-        }
+        },
+        views=["a", "b", "c", "d"],
     )
     assert d.spaces == {"a": Binary(6), "b": Image(3, 8, 8), "c": Real(1), "d": Binary(4)}
     assert float(d.train["b"].max()) <= 1
@@ -227,10 +231,15 @@ def test_masked_rows_may_hold_anything() -> None:
     x[::4] = np.nan
     d = from_arrays({"x": x, "y": y, "x_mask": mask}, test=0.0)
     used = d.train["x_mask"].astype(bool)
-    assert np.abs(d.train["x"][used].mean(0)).max() < 1e-6
+    seen = d.preprocessing.arrays(d.train)["x"]
+    assert np.abs(seen[used].mean(0)).max() < 1e-6
     assert (d.train["x"][~used] == 0).all()
-    with pytest.raises(DataError, match="x: found nan at row 0, column 0"):
-        from_arrays({"x": x, "y": y})
+    assert (seen[~used] == 0).all()
+    blank = from_arrays({"x": x, "y": y}, test=0.0)  # NaN is a missing cell, and that is said
+    assert np.array_equal(blank.train["x_mask"], d.train["x_mask"])
+    assert "x: 13 of 50 rows have a missing cell" in blank.notes[0]
+    with pytest.raises(DataError, match="x: found inf at row 0, column 0"):
+        from_arrays({"x": np.where(np.isnan(x), np.inf, x), "y": y})
 
 
 BAD = [

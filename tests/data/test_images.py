@@ -95,6 +95,22 @@ def test_mnist_svhn_pairs_labels(numbers):
     assert np.array_equal(pairs["y"], d.train["y"][:3].astype(np.float32) / 255)
 
 
+def test_warped_house_numbers_are_new_in_every_pair_and_the_same_again(numbers):
+    plain = load("mnist-svhn", train=70, validation=10, test=20, seed=1)
+    d = load("mnist-svhn", train=70, validation=10, test=20, seed=1, warp=True)
+    assert d.source == {**plain.source, "warp": True}
+    assert np.array_equal(load(**d.source).train["y"], d.train["y"])
+    # the numbers here have one colour each, so that only negatives can be told from the plain ones
+    changed = (d.train["y"] != plain.train["y"]).any((1, 2, 3))
+    assert abs(changed.mean() - 0.5) < 4 * (0.25 / 70) ** 0.5
+    assert np.array_equal(d.train["y"][changed], 255 - plain.train["y"][changed])
+    assert np.array_equal(d.train["x"], plain.train["x"])
+    assert np.array_equal(d.train["label"], plain.train["label"])
+    for part in ("validation", "test"):
+        for name in ("x", "y"):
+            assert np.array_equal(getattr(d, part)[name], getattr(plain, part)[name])
+
+
 def test_parts_of_mnist_svhn_have_pictures_of_their_own(numbers):
     d = load("mnist-svhn", train=200, validation=50, test=50)
     seen = {k: {a.tobytes() for a in d.train[k]} for k in ("x", "y")}

@@ -11,19 +11,20 @@ from scipy import stats
 
 from wyner.errors import DataError, OptionError
 from wyner.estimation import (
+    categories,
     clusters,
     critic,
     crossfit,
     density,
     gaussian_fit,
-    plug_in,
     relaxed,
     table,
 )
+from wyner.estimation.independence import normal_scores
 from wyner.estimation.neural import Learned, sides
 from wyner.estimation.rows import Estimate, around
 from wyner.estimation.samples import read
-from wyner.estimation.tasks import flips
+from wyner.estimation.tasks import erasure_pair, erasures, flips, symmetric_binary
 from wyner.information.discrete.table import gacs_korner, total_correlation
 
 BITS = math.log(2)
@@ -117,21 +118,63 @@ def test_lagrangian_of_a_label_is_its_entropy_and_never_above_j():
     assert relaxed.bound(np.array([[0.4, 0.6]])) == 0
 
 
-def test_bias_of_a_described_table():
-    p, values = flips(0.3), []
-    for s in range(8):
-        found = plug_in.describe(draws(p, 3000, s), 0.0, s, replicates=4)
-        values.append((found.wyner - relaxed.bound(p)) / found.wyner_error)
-    assert abs(np.mean(values)) < 1.2
-    assert max(map(abs, values)) < 5
+@pytest.mark.parametrize(
+    ("p", "truth"),
+    [
+        (flips(0.1), symmetric_binary(0.1)[1]),
+        (flips(0.4), symmetric_binary(0.4)[1]),
+        (erasures(0.3), erasure_pair(0.3)[1]),
+        (erasures(0.7), erasure_pair(0.7)[1]),
+        (np.eye(9) / 9, math.log(9)),
+    ],
+)
+def test_j_of_small_tables_by_extrapolation(p, truth):
+    found = relaxed.solve(p)
+    assert found.exact
+    assert found.value == pytest.approx(truth, abs=1e-3)
+    assert abs(found.value - truth) <= found.unsure + 1e-6
+
+
+def test_the_error_of_j_is_its_deviation_over_samples():
+    p, n = flips(0.2), 4000
+    found = [relaxed.solve(draws(p, n, s) / n) for s in range(20)]
+    spread = np.std([f.value for f in found], ddof=1)
+    assert found[0].error(n) == pytest.approx(spread, rel=0.45)  # a deviation of 20: 16 percent
+
+
+def test_intervals_of_a_table_hold_its_source():
+    p, n = flips(0.25), 300
+    mutual, wyner = symmetric_binary(0.25)
+    found = [categories.describe(draws(p, n, s), s) for s in range(10)]
+    assert sum(low <= mutual <= high for low, high in (f.mutual.interval for f in found)) >= 9
+    assert sum(low <= wyner <= high for low, high in (f.wyner.interval for f in found)) >= 9
+    assert all(f.common.value == 0 for f in found)
+    sparse = categories.describe(draws(np.full((20, 20), 1 / 400), 200, 0), 0, excess=0.01)
+    assert not sparse.dense
+    assert sparse.mutual.lower
+    assert sparse.mutual.interval[1] >= math.log(20)
+
+
+def test_the_ceiling_of_an_entropy():
+    counts = np.random.default_rng(0).multinomial(400, np.full(25, 1 / 25)).astype(float)
+    assert math.log(25) <= categories.entropy_ceiling(counts) < math.log(25) + 0.15
+    assert math.isinf(categories.entropy_ceiling(np.ones(100)))
+
+
+def test_a_large_table_is_lumped_and_merged_in_bounded_time():
+    counts = draws(np.full((300, 300), 1 / 90_000), 20_000, 0)
+    small = table.lump(counts)
+    assert small.shape == (table.MERGED, table.MERGED)
+    assert small.sum() == 20_000
+    assert table.merge(small)[0].size == 1
 
 
 def test_normal_scores_forget_increasing_maps():
     x = np.random.default_rng(0).standard_normal((500, 2))
-    scores = gaussian_fit.normal_scores(x)
-    assert gaussian_fit.normal_scores(np.exp(3 * x)) == pytest.approx(scores)
+    scores = normal_scores(x)
+    assert normal_scores(np.exp(3 * x)) == pytest.approx(scores)
     assert scores.std(0) == pytest.approx([1, 1])
-    tied = gaussian_fit.normal_scores(np.array([[1.0], [1.0], [2.0], [2.0]]))
+    tied = normal_scores(np.array([[1.0], [1.0], [2.0], [2.0]]))
     assert tied[:, 0] == pytest.approx([-1, -1, 1, 1])
 
 
@@ -300,7 +343,7 @@ def test_sides_are_read_as_what_they_are():
     ("x", "y", "error", "says"),
     [
         (np.zeros(60), np.zeros(61), DataError, "got 60 and 61"),
-        (np.zeros(9), np.zeros(9), DataError, "at least 50 pairs, got 9"),
+        (np.zeros(9), np.zeros(9), DataError, "at least 20 pairs, got 9"),
         (np.full(60, np.nan), np.arange(60.0), DataError, "finite"),
         (np.full(60, 0.5), np.arange(60) + 0.5, DataError, "constant"),
         (np.array([None, 1.0] * 30), np.arange(60.0), DataError, "missing"),

@@ -11,18 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wyner.experiments.claims import (
-    FAILS,
-    HOLDS,
-    MISSING,
-    OPEN,
-    Claim,
-    Difference,
-    decide,
-    difference,
-    difference_of,
-    word,
-)
+from wyner.experiments.claims import FAILS, HOLDS, MISSING, OPEN, Claim, decide, word
+from wyner.metrics.differences import Difference, difference, difference_of
 
 RESULTS = Path(__file__).parents[2] / "results"
 

@@ -10,13 +10,15 @@ import pytest
 
 from wyner import cli
 from wyner.errors import OptionError
-from wyner.experiments import estimates, grammar
-from wyner.experiments.questions.estimates import Estimates, inside
+from wyner.experiments import grammar
+from wyner.experiments.questions.estimates import Estimates
 from wyner.experiments.reproduce import reproduce
-from wyner.experiments.results import Facts, Results
+from wyner.experiments.results import Results
 from wyner.experiments.store import Cell
 from wyner.experiments.table import markdown
 from wyner.experiments.trainers import estimate
+from wyner.report.estimates import checks, inside
+from wyner.report.facts import Facts
 
 ROWS = ["dsbs-0.1", "independent-8x8"]
 
@@ -65,15 +67,15 @@ def results(*given):
 
 def test_checks_hold_and_fail():
     good = results(("mog", 0.52, (0.4, 0.6), 0.5004), ("gaussian-4-0.9", 5.5, (5.0, 6.0), 5.889))
-    assert estimates.checks(good).count("**holds**") == 5
-    assert "does not hold" not in estimates.checks(good)
+    assert checks(good.estimates).count("**holds**") == 5
+    assert "does not hold" not in checks(good.estimates)
     bad = results(
         ("mog", 0.62, (0.61, 0.63), 0.5004),
         ("gaussian-4-0.9", 5.2, (5.0, 5.3), 5.889),
         ("independent", 0.06, (0.0, None), 0.0),
     )
-    assert "**holds**" not in estimates.checks(bad)
-    assert "worst 0.117 (gaussian-4-0.9, seed 0)" in estimates.checks(bad)
+    assert "**holds**" not in checks(bad.estimates)
+    assert "worst 0.117 (gaussian-4-0.9, seed 0)" in checks(bad.estimates)
     failures = markdown(bad).split("## Failures")[1]
     assert "[0.610, 0.630]" in failures
     assert "independent" not in failures.split("## Seconds")[0]
@@ -108,7 +110,7 @@ def test_what_is_refused(tmp_path):
     )
     for model, says in (
         ('{ name = "estimate", task = "mgo", sizes = [100] }', "did you mean 'mog'"),
-        ('{ name = "estimate", task = "mog", sizes = [10] }', "at least 100 pairs"),
+        ('{ name = "estimate", task = "mog", sizes = [10] }', "at least 20 pairs"),
         ('{ name = "estimate", task = "mog", size = [100] }', "did you mean 'sizes'"),
     ):
         with pytest.raises(OptionError, match=says):

@@ -15,12 +15,14 @@ from wyner.data import load
 from wyner.data.dataset import Dataset
 from wyner.errors import DataError, OptionError, RunError
 from wyner.experiments import grammar, store
-from wyner.experiments.figures.rates import by_objective, sheet
+from wyner.experiments.figures.rates import by_objective
 from wyner.experiments.questions.pixels import Pixels
 from wyner.experiments.reproduce import reproduce
-from wyner.experiments.results import Facts, Results
+from wyner.experiments.results import Results
 from wyner.experiments.store import Cell
 from wyner.experiments.table import markdown
+from wyner.report.facts import Facts
+from wyner.report.families import sheet
 
 NAMES = grammar.protocols("pixelcnn")
 GAMMAS = {

@@ -13,9 +13,11 @@ from wyner.data import load
 from wyner.errors import RunError
 from wyner.experiments import grammar
 from wyner.experiments.reproduce import redraw
-from wyner.experiments.results import Facts, Results, Spread, as_json, from_json, spread, trimmed
+from wyner.experiments.results import Results, as_json, from_json
 from wyner.experiments.store import Cell
 from wyner.experiments.table import columns, markdown
+from wyner.metrics.spread import Spread, spread, spreads, trimmed
+from wyner.report.facts import Facts
 
 
 def test_mean_and_deviation():
@@ -149,13 +151,23 @@ def test_columns_in_several_styles(found):
 
 
 TABLES = ("add1", "celeba", "halves", "mnist-svhn", "mnist-svhn-add1", "mog", "w-vae", "w-vae-mog")
+PAGES = [(name, "short") for name in TABLES] + [("mnist-svhn", "medium"), ("mog", "medium")]
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_committed_pages_are_what_their_json_gives(name, tmp_path, pytestconfig):
+@pytest.mark.parametrize(("name", "protocol"), PAGES)
+def test_committed_pages_are_what_their_json_gives(name, protocol, tmp_path, pytestconfig):
     folder = pytestconfig.rootpath / "results" / name
     (tmp_path / name).mkdir()
-    (tmp_path / name / "short.json").write_bytes((folder / "short.json").read_bytes())
-    assert redraw(name, "short", tmp_path) == [tmp_path / name / "short.md"]
-    for file in ("short.md", "short.json"):
+    (tmp_path / name / f"{protocol}.json").write_bytes((folder / f"{protocol}.json").read_bytes())
+    assert redraw(name, protocol, tmp_path) == [tmp_path / name / f"{protocol}.md"]
+    for file in (f"{protocol}.md", f"{protocol}.json"):
         assert (tmp_path / name / file).read_text() == (folder / file).read_text()
+
+
+def test_numbers_that_some_models_lack():
+    found = spreads([{"a": 1.0, "a_se": 0.3, "b": 4.0, "b_se": 0.5}, {"a": 3.0, "a_ess_min": 7.0}])
+    assert list(found) == ["a", "b"]
+    assert (found["a"].mean, found["a"].n) == (2.0, 2)
+    assert found["a"].std == pytest.approx(math.sqrt(2))
+    assert found["a"].error == pytest.approx(1.0)
+    assert found["b"] == Spread(4.0, None, 1, 0.5)

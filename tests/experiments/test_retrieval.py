@@ -19,9 +19,10 @@ from wyner.data.zero_shot import Sides
 from wyner.errors import DataError, OptionError, RunError, ShapeError
 from wyner.estimation.linear import CCA, Linear, Principal
 from wyner.experiments import grammar
-from wyner.experiments.questions.retrieval import Retrieval, codes, scores
+from wyner.experiments.questions.retrieval import Retrieval, codes
 from wyner.experiments.reproduce import reproduce
 from wyner.metrics import retrieval_scores
+from wyner.metrics.retrieval import both_ways
 
 
 @pytest.fixture(autouse=True)
@@ -200,7 +201,7 @@ def test_scores_go_both_ways():
     rng = np.random.default_rng(0)
     sides = Sides(np.zeros(6), np.zeros(8), np.arange(6) % 2, np.arange(8) % 2, ("a", "b"))
     a, b = rng.standard_normal((6, 3)), rng.standard_normal((8, 3))
-    found = scores(a, b, sides, (2, 8, 100), "cosine")
+    found = both_ways(a, b, sides.x_labels, sides.y_labels, (2, 8, 100), "cosine")
     assert (
         found["precision_2"]
         == retrieval_scores(a, b, sides.x_labels, sides.y_labels, k=2)["precision"]

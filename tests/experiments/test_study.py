@@ -92,7 +92,7 @@ def test_validation_rows_are_asked_as_well(here):
     assert "the first 16 validation rows" in page.read_text()
     made = json.loads(page.with_suffix(".json").read_text())
     assert made["part"] == "validation"
-    cells = Store(study, here / "runs/reproduce/two-short").trained(study.rows[0], [0])
+    cells = Store(study, here / "runs/reproduce/two-short").cells(study.rows[0], [0])
     kept = json.loads((cells[0].folder / "answers.json").read_text())
     assert list(kept) == [
         f"{part} {name}"

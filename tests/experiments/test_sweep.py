@@ -12,16 +12,18 @@ import signal
 import numpy as np
 import pytest
 
+from wyner.commands.options import parse_values
 from wyner.data import from_arrays, load
 from wyner.errors import DataError, RunError
 from wyner.experiments import Experiment
 from wyner.experiments import sweep as sweeps
 from wyner.experiments.defaults import experiment_on
 from wyner.experiments.questions import Likelihood
-from wyner.experiments.results import Spread
-from wyner.experiments.sweep.runs import ArmResult, Readable, hopeless
+from wyner.experiments.sweep.runs import Readable
 from wyner.metrics import linear_probe
+from wyner.metrics.pruning import hopeless
 from wyner.models import load as load_model
+from wyner.report.sweep import ArmResult
 
 
 def tiny(**fit) -> Experiment:
@@ -32,8 +34,8 @@ def tiny(**fit) -> Experiment:
 
 
 def standing(lam: float, nll: float, error: float = 0.1, rate: float = 1.0) -> ArmResult:
-    spreads = {"nll_conditional": Spread(nll, 0.2, 4, error), "I41": Spread(rate, 0.1, 4, 0.05)}
-    return ArmResult({"lam": lam}, "finished", "", spreads, [])
+    metrics = {"nll_conditional": nll, "nll_conditional_se": error, "I41": rate}
+    return ArmResult({"lam": lam}, "finished", "", [{"seed": 0, "metrics": metrics}])
 
 
 def test_the_largest_lambda_within_one_standard_error_is_chosen():
@@ -71,9 +73,9 @@ def test_hopeless_means_beyond_twice_the_error_and_behind_where_the_best_was():
 
 
 def test_values_of_an_argument():
-    assert sweeps.parse_values("z=2,5") == ("z", [2, 5])
-    assert sweeps.parse_values("networks.hidden=[8],[8,8]") == ("networks.hidden", [[8], [8, 8]])
-    assert sweeps.parse_values("schedule=cosine,one-cycle") == ("schedule", ["cosine", "one-cycle"])
+    assert parse_values("z=2,5") == ("z", [2, 5])
+    assert parse_values("networks.hidden=[8],[8,8]") == ("networks.hidden", [[8], [8, 8]])
+    assert parse_values("schedule=cosine,one-cycle") == ("schedule", ["cosine", "one-cycle"])
 
 
 def test_test_rows_are_never_touched_and_the_numbers_are_those_of_validation_rows(tmp_path):

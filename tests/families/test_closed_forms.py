@@ -201,3 +201,27 @@ def test_no_closed_form_between_families():
 def test_a_point_mass_has_no_density():
     with pytest.raises(LawError, match="deterministic"):
         Delta(torch.zeros(2), (2,)).log_prob(torch.zeros(2))
+
+
+def every_value(dtype=torch.double):
+    g = torch.Generator().manual_seed(0)
+    loc = torch.randn(7, 1, 3, 4, generator=g, dtype=dtype, requires_grad=True)
+    return loc, torch.randn(5, 3, 4, generator=g, dtype=dtype), torch.tensor(0.3, dtype=dtype)
+
+
+def test_every_value_against_every_place_is_the_same_by_a_product():
+    loc, value, scale = every_value()
+    found = Normal(loc, scale, (3, 4)).log_prob(value)
+    each = T.Normal(loc, scale.exp()).log_prob(value).sum((-1, -2))
+    assert found.shape == (7, 5)
+    torch.testing.assert_close(found, each, rtol=0, atol=1e-12)
+    a, b = (torch.autograd.grad(t.square().sum(), loc)[0] for t in (found, each))
+    torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
+
+
+def test_short_floats_do_not_reach_the_product():
+    loc, value, scale = every_value(torch.float)
+    exact = Normal(loc, scale, (3, 4)).log_prob(value)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = Normal(loc, scale, (3, 4)).log_prob(value)
+    torch.testing.assert_close(found, exact, rtol=1e-5, atol=1e-5)

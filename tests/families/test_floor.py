@@ -9,7 +9,7 @@ import torch
 
 import wyner
 from wyner.errors import OptionError
-from wyner.families import Gaussian, Trainable
+from wyner.families import Fixed, Gaussian, Trainable
 from wyner.schedules import Linear
 from wyner.variables import Image, Real
 
@@ -28,6 +28,14 @@ def test_the_variance_is_never_below_its_floor_and_free_above():
         Trainable(variance=0.005, floor=Linear(1.0, 0.01))
     with pytest.raises(OptionError, match="variance >= floor > 0"):
         Trainable(floor=Linear(1.0, 0.0))
+
+
+def test_schedules_hold_from_the_start():
+    """Before a training sets them, a variance and a floor are those at progress 0."""
+    raw, first = torch.zeros(1, 2), lambda head: float(head(raw).variance[0, 0].detach())
+    assert first(Gaussian(Fixed(Linear(4.0, 1.0))).head(Real(2))) == pytest.approx(4.0, rel=1e-6)
+    head = Gaussian(Trainable(0.1, floor=Linear(0.5, 0.01))).head(Real(2))
+    assert first(head) == pytest.approx(0.5, rel=1e-6)
 
 
 def test_a_variance_below_a_falling_floor_waits_for_it():

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 from wyner.data.digits import embedded
+from wyner.data.warp import warped
 from wyner.errors import ShapeError
 from wyner.files import write_tensors
 from wyner.metrics import Classifier, train_classifier
 from wyner.metrics import classifier as module
-from wyner.metrics.classifier import (
-    HouseNumberNet,
-    LeNet5,
-    digit_classifier,
-    kept,
-    svhn_classifier,
-    warped,
-)
+from wyner.metrics.classifier import HouseNumberNet, LeNet5, digit_classifier, kept, svhn_classifier
 
 
 def digits(n: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -128,6 +124,14 @@ def test_the_house_number_network_learns_and_repeats_itself():
     )  # brightness and contrast hardly count
 
 
+def test_the_house_number_network_has_five_convolutions_without_biases():
+    """Batch normalisation takes means off again; 24, 48, 48, 96, 96 channels."""
+    convolutions = 24 * 3 * 25 + 9 * (48 * 24 + 48 * 48 + 96 * 48 + 96 * 96)
+    normalisations, linear = 2 * (24 + 48 + 48 + 96 + 96), 10 * (96 * 16 + 1)
+    count = sum(p.numel() for p in HouseNumberNet().parameters())
+    assert count == convolutions + normalisations + linear
+
+
 def test_warps_without_size_do_nothing_but_negatives():
     x = torch.rand(40, 3, 32, 32)
     found = warped(x, 0, 0, 0, 0)
@@ -166,3 +170,41 @@ def test_house_numbers_come_from_the_data_folder(tmp_path, monkeypatch):
     assert svhn_classifier(cache=tmp_path / "cache").accuracy == 0.93
     assert svhn_classifier(cache=tmp_path / "cache").accuracy == 0.93
     assert sizes == [(40, 10)]
+
+
+@pytest.mark.parametrize(("pictures", "epochs"), [(1000, 25), (100_000, 4), (500_000, 1)])
+def test_house_numbers_are_read_400000_times_and_twice_below_90_percent(
+    pictures, epochs, tmp_path, monkeypatch
+):
+    """At most 25 epochs, at least one; epochs that are asked for have a file of their own."""
+    images, labels = np.zeros((pictures, 1), np.uint8), np.zeros(pictures, np.int64)
+    found = SimpleNamespace(
+        train_images=images, train_labels=labels, test_images=images, test_labels=labels
+    )
+    monkeypatch.setattr(module, "svhn", lambda split: found)
+    asked, accuracies = [], iter([0.89, 0.91, 0.9])
+
+    def quick(*data, seed, epochs, **options):
+        asked.append((seed, epochs))
+        return Classifier(HouseNumberNet().eval(), next(accuracies))
+
+    monkeypatch.setattr(module, "train_classifier", quick)
+    for wanted, accuracy in ((None, 0.91), (3, 0.9), (None, 0.91), (3, 0.9)):
+        assert svhn_classifier(cache=tmp_path, epochs=wanted).accuracy == accuracy
+    assert asked == [(0, epochs), (1, epochs), (0, 3)]
+    named = f"svhn-{pictures}-1"
+    assert sorted(f.stem for f in tmp_path.iterdir()) == [named, f"{named}-3"]
+
+
+@pytest.mark.parametrize(("accuracies", "tried"), [([0.98, 0.99], 2), ([0.99], 1)])
+def test_digits_are_learned_again_below_99_percent(accuracies, tried, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "mnist", embedded)
+    asked = []
+
+    def quick(*data, seed, epochs):
+        asked.append((seed, epochs))
+        return Classifier(LeNet5().eval(), accuracies[seed])
+
+    monkeypatch.setattr(module, "train_classifier", quick)
+    assert digit_classifier(full=True, cache=tmp_path).accuracy == 0.99
+    assert asked == [(seed, 12) for seed in range(tried)]

@@ -17,6 +17,9 @@ def test_the_extractor_has_the_published_shape():
     assert h.shape == (2, 1024)
     assert decoder(h).shape == (2, 1, 32, 32)
     assert decoder(h).abs().max() < 1
+    up = [m for m in decoder.body if hasattr(m, "stride")]
+    assert [m.in_channels for m in up] + [up[-1].out_channels] == [256, 128, 64, 32, 1]
+    assert {m.kernel_size + m.stride for m in up} == {(5, 5, 2, 2)}
     kinds = [type(m).__name__ for m in encoder.body]
     assert kinds == ["Conv2d", "BatchNorm2d", "LeakyReLU"] * 4 + ["Flatten"]
     assert [m.out_channels for m in encoder.body if hasattr(m, "out_channels")] == [
@@ -52,8 +55,34 @@ def test_it_learns_and_tells_pictures_from_noise():
     assert frechet(near, found(images)) < 0.2 * frechet(far, found(images))
     again = train_features(images, width=4, epochs=8, batch_size=20, lr=1e-2)
     assert torch.equal(again(images), found(images))
-    with pytest.raises(ShapeError, match="multiples of 16"):
-        train_features(torch.zeros(50, 1, 28, 28))
+    for shape in ((50, 1, 28, 28), (50, 1, 28, 16), (50, 1, 16, 28), (50, 16, 16), (19, 1, 16, 16)):
+        with pytest.raises(ShapeError, match="multiples of 16"):
+            train_features(torch.zeros(shape))
+
+
+@pytest.mark.parametrize(
+    ("errors", "epochs", "best"),
+    [
+        ([3.0, 2.0, 2.5, 2.5, 2.5, 2.5, 1.0, 1.5, 1.0], 7 + 5, 1.0),
+        ([1.0, 2.0], 1 + 5, 1.0),
+        ([100.0 - k for k in range(50)], 50, 51.0),
+    ],
+)
+def test_it_ends_when_held_out_pictures_have_not_improved_for_five_epochs(
+    errors, epochs, best, monkeypatch
+):
+    """Errors as listed, the last one from then on; by default at most 50 epochs."""
+    asked = []
+
+    def loss(both, images):
+        if both.training:
+            return 0 * next(both.parameters()).sum()
+        asked.append(errors[min(len(asked), len(errors) - 1)])
+        return torch.tensor(asked[-1])
+
+    monkeypatch.setattr(module, "_loss", loss)
+    found = train_features(torch.zeros(20, 1, 16, 16), width=1)
+    assert (len(asked), found.error) == (epochs, best)
 
 
 def test_the_cache_knows_the_pictures(tmp_path, monkeypatch):
@@ -68,6 +97,7 @@ def test_the_cache_knows_the_pictures(tmp_path, monkeypatch):
     assert len(made) == 1
     assert second.error == 0.25
     assert torch.equal(first(images), second(images))
+    assert not any(p.requires_grad for f in (first, second) for p in f.encoder.parameters())
     other = images.clone()
     other[0, 0, 0, 0] += 1
     features_of(other, tmp_path)

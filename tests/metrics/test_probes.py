@@ -9,7 +9,7 @@ import torch
 import wyner
 from wyner.data import load
 from wyner.data.dataset import Dataset
-from wyner.errors import DataError, ShapeError
+from wyner.errors import DataError, OptionError, ShapeError
 from wyner.metrics import common_probe, latent_probes, linear_probe, majority
 from wyner.networks import MLPs
 from wyner.variables import Real
@@ -80,6 +80,15 @@ def test_the_three_accuracies_of_a_model_whose_latents_are_known():
     other = latent_probes(model, data, labels=sign)
     assert other["u"] > 0.97
     assert abs(other["z"] - 0.5) < 5 * (0.25 / 900) ** 0.5
+    one = model.factors["q(z|x)"].network.last
+    with torch.no_grad():
+        one.weight.zero_()
+        one.weight[0, 1] = 1.0  # so that z as inferred from x alone knows the noise only
+    aside = latent_probes(model, data, given=["x"])
+    assert abs(aside["z"] - 1 / 3) < 5 * (2 / 9 / 900) ** 0.5
+    assert aside.keys() == {"z", "u", "majority"}  # v needs y
+    with pytest.raises(OptionError, match="unknown modality 'w'"):
+        latent_probes(model, data, given=["w"])
     assert common_probe(model, data, part="test") == found["z"]  # z alone is common
     with pytest.raises(DataError, match="no validation rows"):
         latent_probes(model, data, part="validation")

@@ -56,7 +56,12 @@ def test_scores_are_those_of_a_loop_over_ranks(distance, k):
         for name, value in by_hand([bool(lb[i] == label) for i in order], k).items():
             want.setdefault(name, []).append(value)
     for name, values in want.items():
-        assert found[name] == pytest.approx(sum(values) / len(values), rel=1e-12)
+        mean = sum(values) / len(values)
+        assert found[name] == pytest.approx(mean, rel=1e-12)
+        if name in ("precision", "map"):
+            variance = sum((v - mean) ** 2 for v in values) / (len(values) - 1)
+            error = math.sqrt(variance / len(values))
+            assert found[f"{name}_se"] == pytest.approx(error, rel=1e-9, abs=1e-15)
 
 
 def test_agrees_with_torchmetrics_where_the_definitions_do():

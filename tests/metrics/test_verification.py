@@ -74,8 +74,9 @@ def test_bad_input_is_refused():
         equal_error_rate([], [1.0])
     with pytest.raises(DataError, match="finite"):
         equal_error_rate([np.nan], [1.0])
-    with pytest.raises(ShapeError, match="codes"):
-        verification(np.zeros((3, 2)), [0, 1])
+    for shape in ((3, 2), (2,), (2, 2, 1)):
+        with pytest.raises(ShapeError, match="codes"):
+            verification(np.zeros(shape), [0, 1])
     with pytest.raises(DataError, match="two of them"):
         crossed_pairs([0, 1, 2], 3)
 
@@ -85,6 +86,7 @@ def test_conversion_learns_from_converted_rows_only():
     real = rng.standard_normal((100, 5, 3))
     labels = np.repeat(["F", "M"], 50)
     real[50:, :, 0] += 4
+    real[50:, :, 1] -= 4  # frames are averaged, not coefficients
     i, j = crossed_pairs(labels, 30, seed=0)
     assert len(i) == len(j) == 30
     assert set(labels[i]) == {"F"}

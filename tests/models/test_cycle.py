@@ -17,16 +17,9 @@ ROWS = 200_000
 
 def affine(**options) -> WynerVAE:
     torch.manual_seed(0)
-    return WynerVAE(
-        x=Real(3),
-        y=Real(2),
-        z=2,
-        u=1,
-        v=1,
-        networks=MLPs(hidden=()),
-        families={"x": Gaussian(Fixed(0.3)), "y": Gaussian(Fixed(0.5))},
-        **options,
-    )
+    families = {"x": Gaussian(Fixed(0.3)), "y": Gaussian(Fixed(0.5))}
+    parts = dict(x=Real(3), y=Real(2), z=2, u=1, v=1, networks=MLPs(hidden=()), families=families)
+    return WynerVAE(**parts, **options)
 
 
 @torch.no_grad()

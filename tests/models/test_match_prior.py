@@ -14,17 +14,9 @@ from wyner.networks import Critics, MLPs
 
 def make(weight: float) -> WynerVAE:
     torch.manual_seed(0)
-    return WynerVAE(
-        x=Real(3),
-        y=Real(3),
-        z=1,
-        u=1,
-        v=1,
-        match_prior=weight,
-        networks=MLPs(hidden=()),
-        critics=Critics(width=32, noise=0.0),
-        alpha=1.0,
-    )
+    sizes = dict(x=Real(3), y=Real(3), z=1, u=1, v=1)
+    parts = dict(networks=MLPs(hidden=()), critics=Critics(width=32, noise=0.0))
+    return WynerVAE(**sizes, **parts, match_prior=weight, alpha=1.0)
 
 
 def pairs(n: int) -> dict[str, torch.Tensor]:

@@ -11,6 +11,7 @@ from wyner.errors import ShapeError
 from wyner.models import WynerVAE
 from wyner.networks import (
     LIGHT,
+    MLP,
     TABLE_8,
     TABLE_10,
     Chain,
@@ -18,6 +19,7 @@ from wyner.networks import (
     OuterDecoder,
     OuterEncoder,
     PerValue,
+    Sighted,
     Upsampled,
     flattened,
 )
@@ -285,3 +287,39 @@ def test_upsampling_decoders_read_each_value_with_weights_of_its_own():
     assert not any(isinstance(m, torch.nn.Sigmoid) for m in bits.modules())  # logits
     with pytest.raises(ShapeError, match="multiples of 4"):
         made.factor(Image(1, 30, 28), [(2,)], (1, 30, 28), True)
+
+
+def test_an_encoder_of_its_own_looks_once_at_a_picture_for_all_values():
+    made = Convolutional(hidden=(8,), width=2, blocks=0, shared=False)
+    net = made.factor(Image(1, 8, 8), [(1, 3), (1, 8, 8)], (4,), False).eval()
+    assert isinstance(net, Sighted)
+    z, x = torch.randn(5, 6, 1, 3), torch.rand(6, 1, 8, 8)
+    calls = []
+    net.eyes[1].register_forward_hook(lambda m, a, o: calls.append(len(o)))
+    out = net(z, x)
+    assert calls == [6]
+    assert out.shape == (5, 6, 4)
+    torch.testing.assert_close(out[2], net(z[2], x), rtol=1e-5, atol=1e-5)
+
+
+def test_encoders_of_their_own_share_no_features_and_pictures_can_have_flat_decoders():
+    made = Convolutional(hidden=(8,), width=2, blocks=0, shared=False, decoders=(6,))
+    assert made.features(Image(1, 8, 8)) is None
+    flat = made.factor(Image(1, 8, 8), [(3,)], (1, 8, 8), True)
+    assert isinstance(flat, MLP)
+    assert [layer.out_features for layer in flat.layers] == [6, 64]
+    deep = Convolutional(hidden=(8,), width=2, blocks=0, shared=False, per_value=True)
+    net = deep.factor(Image(1, 8, 8), [(1, 3), (1, 8, 8), (2,)], (1, 8, 8), True)
+    assert isinstance(net.core, Sighted)  # a decoder that reads a picture has eyes as well
+    assert isinstance(net.core.core, PerValue)
+    assert net(torch.eye(3)[:, None], torch.rand(3, 1, 8, 8), torch.rand(3, 2)).shape[1:] == (
+        1,
+        8,
+        8,
+    )
+    model = WynerVAE(x=Image(1, 8, 8), y=Image(3, 8, 8), z=2, u=2, v=2, networks=made)
+    assert not model.features
+    one, other = model.factors["q(z|x)"].network, model.factors["q(u|z,x)"].network
+    assert isinstance(one, Sighted)
+    assert {id(p) for p in one.parameters()}.isdisjoint(id(p) for p in other.parameters())
+    assert not one.last.weight[2:].any()  # scales start at 1, as without pictures

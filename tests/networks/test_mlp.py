@@ -23,6 +23,26 @@ def test_affine_network_is_one_matrix_product():
     torch.testing.assert_close(net(a, b), torch.cat([a, b], 1) @ w.T + c)
 
 
+def test_a_linear_path_is_0_at_first_and_can_be_any_affine_function():
+    torch.manual_seed(3)
+    plain = MLP([(2,), (3,)], (2, 2), (7,))
+    torch.manual_seed(3)
+    net = MLP([(2,), (3,)], (2, 2), (7,), linear=True)
+    a, b = torch.randn(5, 2), torch.randn(6, 5, 3)
+    torch.testing.assert_close(net(a, b), plain(a, b))
+    matrix, bias = torch.randn(4, 5), torch.randn(4)
+    net.become(matrix, bias)
+    both = torch.cat([a.expand(6, 5, 2), b], -1)
+    torch.testing.assert_close(net(a, b), (both @ matrix.T + bias).reshape(6, 5, 2, 2))
+    net(a, b).sum().backward()
+    assert net.last.weight.grad.abs().sum() > 0  # the layers can learn from there
+    with pytest.raises(OptionError, match="linear=True"):
+        plain.become(matrix, bias)
+    affine = MLPs((), linear=True).factor(Real(4), [(5,)], (4,), True)
+    affine.become(matrix, bias)
+    torch.testing.assert_close(affine(both), both @ matrix.T + bias)
+
+
 def test_two_hidden_layers_by_hand():
     net = MLP([(2,)], (3,), (7, 6), "tanh")
     a = torch.randn(5, 2)

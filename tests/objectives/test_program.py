@@ -9,6 +9,7 @@ import wyner
 from oracle.cases import NAMES, build, implicit, leaves
 from oracle.gaussian import is_mixture
 from wyner import KL, Image, Real
+from wyner.laws import run
 from wyner.models import WynerVAE
 from wyner.networks import Convolutional, MLPs
 from wyner.schedules import Linear
@@ -117,6 +118,16 @@ def test_rows_count_only_where_their_data_are_there():
         close(mean, scores[name][rows[name.split(":")[0]]].mean())
 
 
+def test_several_draws_of_incomplete_rows_are_averaged():
+    model = small(lam=0.3, alpha={"x2x": 0.5, "y2y": 2.0})
+    program, given = model.objective, batch(model, 7)
+    noise, weights = program.noise((3, 7), given["x"]), torch.rand(len(program.divergences))
+    each = [program(given, [n[k] for n in noise], weights, MASKS) for k in range(3)]
+    loss, means = program(given, noise, weights, MASKS)
+    close(loss, torch.stack([e[0] for e in each]).mean())
+    close(means, torch.stack([e[1] for e in each]).mean(0))
+
+
 def test_what_stands_in_missing_rows_does_not_matter():
     model = small(lam=0.3, alpha=1.0)
     program, given = model.objective, batch(model, 7)
@@ -214,19 +225,38 @@ def test_weights_scale_gradients_and_zero_stops_them():
 
 
 def test_shared_image_features_get_gradients_from_every_encoder():
+    sizes, networks = dict(z=2, u=1, v=1), Convolutional(hidden=(8,), width=2, blocks=1)
+    model = WynerVAE(x=Image(1, 8, 8), y=Real(2), **sizes, networks=networks, alpha=1.0)
+    reached = grads(model, model.objective)
+    assert {n for n, _ in model.named_parameters() if n.startswith("features.x.")} <= reached
+    features = [op for op in model.objective.plan.ops if op.kind == "feature"]
+    assert len(features) == 1  # computed once, read by q(z|x,y), q(u|z,x) and q(z|x)
+
+
+def test_features_of_values_with_several_leading_dimensions():
+    """Convolutions take one of them; scores of (2, 3) pictures are those of the six."""
     model = WynerVAE(
         x=Image(1, 8, 8),
         y=Real(2),
         z=2,
         u=1,
         v=1,
-        alpha=1.0,
         networks=Convolutional(hidden=(8,), width=2, blocks=1),
-    )
-    reached = grads(model, model.objective)
-    assert {n for n, _ in model.named_parameters() if n.startswith("features.x.")} <= reached
-    features = [op for op in model.objective.plan.ops if op.kind == "feature"]
-    assert len(features) == 1  # computed once, read by q(z|x,y), q(u|z,x) and q(z|x)
+    ).eval()
+    program, given = model.program(KL("x2x")), {"x": torch.rand(2, 3, 1, 8, 8)}
+    noise = program.noise((2, 3), given["x"])
+    flat = program.scores({"x": given["x"].flatten(0, 1)}, [n.flatten(0, 1) for n in noise])
+    for name, found in program.scores(given, noise).items():
+        close(found.expand(2, 3).flatten(), flat[name].expand(6))
+
+
+def test_every_draw_has_one_noise():
+    model = small()
+    program, given = model.objective, batch(model, 4)
+    noise = program.noise((4,), given["x"])
+    for wrong in (noise[:-1], [*noise, noise[0]]):
+        with pytest.raises(ValueError, match="argument 2 is"):
+            run(program.plan, model.factors, model.features, given, wrong)
 
 
 def test_noise_is_a_function_of_its_generator():

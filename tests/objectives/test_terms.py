@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+import torch
 
 import wyner
-from wyner import KL, Real
+from wyner import KL, Information, Real, Reconstruction, codec
 from wyner.errors import LawError
 from wyner.networks import MLPs
-from wyner.objectives import Objective, Weighted
+from wyner.objectives import Objective, Ratio, Weighted
 from wyner.schedules import Linear
 
 LAWS = {
@@ -101,3 +104,24 @@ def test_text_of_a_ratio_and_of_a_term_that_comes_first_with_its_sign():
     assert str(model.objective) == "1 * e = KL(q(w|z) || p(w)) + log q(z|x) - log p(z|w)"
     model = declare(KL("e"), {"e": ("q(x) q(z|x)", "p(x) q(z|x)")})
     assert str(model.objective) == "1 * e = -log p(x)   [dropped: -h(x)]"
+
+
+@pytest.mark.parametrize(("bound", "said"), [("js", ""), ("dv", ", trained by dv")])
+def test_text_names_the_bound_of_a_critic_unless_it_is_the_usual_one(bound, said):
+    """Of an objective that was read from a file, too."""
+    term = Information("x;z", under="elbo", side="q", ratio=Ratio(bound))
+    model = declare(codec.decode(json.loads(json.dumps(codec.encode(term)))))
+    text = "1 * I(x;z) q elbo = I(x;z) under q(x) q(z|x)   by T(x,z)"
+    assert str(model.objective) == text + said
+
+
+def test_a_reconstruction_needs_the_parents_of_its_factor_and_nothing_else():
+    model, x = declare(KL("elbo") + Reconstruction("x", under="elbo")), torch.randn(5, 2)
+    noise = model.objective.noise((5,), x)
+    _, terms = model.objective({"x": x}, noise, torch.ones(2))
+    z = model.factors["q(z|x)"](x).rsample(noise[0])
+    want = (model.factors["p(x|z)"](z).mean - x).square().mean()
+    torch.testing.assert_close(terms[-1], want)
+    laws = {"e": ("q(x) q(z|x)", "p(w) p(x|w)")}
+    with pytest.raises(LawError, match="holds x and the parents of p's factor of it"):
+        declare(Reconstruction("x", under="e"), laws)

@@ -43,14 +43,8 @@ def test_saved_and_loaded_models_answer_the_same(tmp_path) -> None:
 
 
 def test_images_and_convolutions_survive(tmp_path) -> None:
-    m = WynerVAE(
-        x=Image(1, 8, 8),
-        y=Image(3, 8, 8),
-        z=2,
-        u=1,
-        v=1,
-        networks=Convolutional((4,), width=2, blocks=1),
-    )
+    spaces, networks = dict(x=Image(1, 8, 8), y=Image(3, 8, 8)), Convolutional((4,), width=2)
+    m = WynerVAE(**spaces, z=2, u=1, v=1, networks=networks)
     m.save(tmp_path / "m")
     again = wyner.load(tmp_path / "m")
     assert torch.equal(again.generate(3, seed=2)["y"], m.generate(3, seed=2)["y"])

@@ -17,85 +17,32 @@ EVERYTHING = {
     "common_information": "yes",
 }
 
+TASKS = ("generate", "translate", "restyle", "encode", "log_likelihood", "common_information")
+
+
+def can(*words: str | None) -> dict[str, str]:
+    """What a model says of the tasks, without those that are not looked at."""
+    return {k: v for k, v in zip(TASKS, words, strict=True) if v is not None}
+
+
 ABILITIES = {
-    "WynerVAE": {
-        "generate": "yes",
-        "translate": "x->y y->x",
-        "restyle": "x y",
-        "encode": "(x) (x,y) (y)",
-        "log_likelihood": "p(x) p(x,y) p(x|y) p(y) p(y|x)",
-        "common_information": "yes",
-    },
-    "WynerVAE-no-local": {
-        "generate": "yes",
-        "translate": "x->y y->x",
-        "restyle": "-",
-        "encode": "(x) (x,y) (y)",
-        "log_likelihood": "p(x) p(x,y) p(x|y) p(y) p(y|x)",
-        "common_information": "yes",
-    },
-    "WynerVAE-3": {
-        "generate": "yes",
-        "translate": "a->b,c b->a,c c->a,b",
-        "encode": "(a) (a,b,c) (b) (c)",
-        "common_information": "yes",
-        "log_likelihood": "p(a) p(a,b,c) p(a,b|c) p(a,c|b) p(b) p(b,c|a) p(c)",
-    },
-    "VAE": {
-        "generate": "yes",
-        "translate": "-",
-        "encode": "(x)",
-        "log_likelihood": "p(x)",
-        "common_information": "yes",
-    },
-    "CVAE": {
-        "generate": "-",
-        "translate": "x->y",
-        "restyle": "y",
-        "encode": "(x,y)",
-        "log_likelihood": "p(y|x)",
-        "common_information": "-",
-    },
-    "VCCAPrivate": {
-        "generate": "yes",
-        "translate": "x->y",
-        "restyle": "y",
-        "encode": "(x) (x,y) (y)",
-        "log_likelihood": "p(x) p(x,y) p(y|x)",
-        "common_information": "yes",
-    },
-    "VIB": {
-        "generate": "-",
-        "translate": "x->y",
-        "restyle": "-",
-        "encode": "(x) (x,y)",
-        "log_likelihood": "p(y|x)",
-        "common_information": "-",
-    },
-    "SSVAE": {
-        "generate": "yes",
-        "translate": "x->y y->x",
-        "restyle": "y",
-        "encode": "(x,y)",
-        "log_likelihood": "p(x,y) p(x|y) p(y) p(y|x)",
-        "common_information": "-",
-    },
-    "ADGM": {
-        "generate": "yes",
-        "translate": "x->y y->x",
-        "restyle": "y",
-        "encode": "(x,y)",
-        "log_likelihood": "p(x,y) p(x|y) p(y) p(y|x)",
-        "common_information": "-",
-    },
-    "BCDE": {
-        "generate": "yes",
-        "translate": "x->y",
-        "restyle": "-",
-        "encode": "(x) (x,y) (y)",
-        "log_likelihood": "p(x) p(x,y) p(y) p(y|x)",
-        "common_information": "yes",
-    },
+    "WynerVAE": {**EVERYTHING, "restyle": "x y"},
+    "WynerVAE-no-local": {**EVERYTHING, "restyle": "-"},
+    "WynerVAE-3": can(
+        "yes",
+        "a->b,c b->a,c c->a,b",
+        None,
+        "(a) (a,b,c) (b) (c)",
+        "p(a) p(a,b,c) p(a,b|c) p(a,c|b) p(b) p(b,c|a) p(c)",
+        "yes",
+    ),
+    "VAE": can("yes", "-", None, "(x)", "p(x)", "yes"),
+    "CVAE": can("-", "x->y", "y", "(x,y)", "p(y|x)", "-"),
+    "VCCAPrivate": can("yes", "x->y", "y", "(x) (x,y) (y)", "p(x) p(x,y) p(y|x)", "yes"),
+    "VIB": can("-", "x->y", "-", "(x) (x,y)", "p(y|x)", "-"),
+    "SSVAE": can("yes", "x->y y->x", "y", "(x,y)", "p(x,y) p(x|y) p(y) p(y|x)", "-"),
+    "ADGM": can("yes", "x->y y->x", "y", "(x,y)", "p(x,y) p(x|y) p(y) p(y|x)", "-"),
+    "BCDE": can("yes", "x->y", "-", "(x) (x,y) (y)", "p(x) p(x,y) p(y) p(y|x)", "yes"),
     "JVAE": {**EVERYTHING, "restyle": "-"},
     "JMVAE": {**EVERYTHING, "restyle": "-"},
     "BiVCCAPrivate": {**EVERYTHING, "restyle": "x y"},
@@ -165,61 +112,37 @@ X, Y = torch.zeros(3, 2), torch.zeros(3, 3)
 @pytest.mark.parametrize(
     ("name", "call", "words"),
     [
-        ("CVAE", lambda m: m.generate(3), r"CVAE cannot generate: it has no joint law p\(x,y\)"),
-        (
-            "CVAE",
-            lambda m: m.translate(y=Y),
-            "CVAE cannot translate y to x: it has no law of x given y",
-        ),
-        ("CVAE", lambda m: m.encode(x=X), r"CVAE cannot encode \(x\): it can encode \(x,y\)"),
+        ("CVAE", lambda m: m.generate(3), r"generate: it has no joint law p\(x,y\)"),
+        ("CVAE", lambda m: m.translate(y=Y), "translate y to x: it has no law of x given y"),
+        ("CVAE", lambda m: m.encode(x=X), r"encode \(x\): it can encode \(x,y\)"),
         (
             "CVAE",
             lambda m: m.log_likelihood(x=X, y=Y),
-            r"CVAE cannot score log p\(x,y\): it has no pair of laws for it",
+            r"score log p\(x,y\): it has no pair of laws for it",
         ),
-        (
-            "CVAE",
-            lambda m: m.log_likelihood(x=X, given={"y": Y}),
-            r"CVAE cannot score log p\(x\|y\)",
-        ),
-        ("CVAE", lambda m: m.restyle(x=X, like={"y": Y}), "CVAE cannot infer v from y"),
-        (
-            "CVAE",
-            lambda m: m.reconstruct(x=X, y=Y),
-            r"CVAE cannot reconstruct x,y: it has no law p\(x,y\)",
-        ),
-        (
-            "CVAE",
-            lambda m: m.common_information(x=X, y=Y),
-            "CVAE cannot measure its common information",
-        ),
+        ("CVAE", lambda m: m.log_likelihood(x=X, given={"y": Y}), r"score log p\(x\|y\)"),
+        ("CVAE", lambda m: m.restyle(x=X, like={"y": Y}), "infer v from y"),
+        ("CVAE", lambda m: m.reconstruct(x=X, y=Y), r"reconstruct x,y: it has no law p\(x,y\)"),
+        ("CVAE", lambda m: m.common_information(x=X, y=Y), "measure its common information"),
         (
             "JMVAE",
             lambda m: m.restyle(x=X, like={"y": Y}),
-            "JMVAE cannot restyle y: x2y draws no latent of its own",
+            "restyle y: x2y draws no latent of its own",
         ),
-        (
-            "VCCAPrivate",
-            lambda m: m.translate(y=Y),
-            "VCCAPrivate cannot translate y to x: it has no law of x given y",
-        ),
-        ("VIB", lambda m: m.encode(y=Y), r"VIB cannot encode \(y\): it can encode \(x\); \(x,y\)"),
-        ("VIB", lambda m: m.generate(3), r"VIB cannot generate: it has no joint law p\(x,y\)"),
-        (
-            "BCDE",
-            lambda m: m.translate(y=Y),
-            "BCDE cannot translate y to x: it has no law of x given y",
-        ),
-        ("SSVAE", lambda m: m.encode(y=Y), r"SSVAE cannot encode \(y\): it can encode \(x,y\)"),
+        ("VCCAPrivate", lambda m: m.translate(y=Y), "translate y to x: it has no law of x given y"),
+        ("VIB", lambda m: m.encode(y=Y), r"encode \(y\): it can encode \(x\); \(x,y\)"),
+        ("VIB", lambda m: m.generate(3), r"generate: it has no joint law p\(x,y\)"),
+        ("BCDE", lambda m: m.translate(y=Y), "translate y to x: it has no law of x given y"),
+        ("SSVAE", lambda m: m.encode(y=Y), r"encode \(y\): it can encode \(x,y\)"),
         (
             "WynerVAE-3",
             lambda m: m.translate(a=X, b=torch.zeros(3, 1)),
-            "WynerVAE cannot translate a,b to c: it has no law of c given a,b",
+            "translate a,b to c: it has no law of c given a,b",
         ),
     ],
 )
 def test_refusals_say_what_the_model_lacks(name, call, words):
-    with pytest.raises(TaskError, match=words):
+    with pytest.raises(TaskError, match=f"^{name.split('-')[0]} cannot {words}"):
         call(build(name, 1)[0])
 
 

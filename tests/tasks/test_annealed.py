@@ -13,7 +13,7 @@ from wyner import KL, Categorical, Model, Real
 from wyner.errors import TaskError
 from wyner.families import Categorical as Codes
 from wyner.networks import MLPs
-from wyner.tasks.annealed import Bridge, hamiltonian, simulated_gap, temperatures
+from wyner.tasks.annealed import Bridge, hamiltonian, pilot, simulated_gap, temperatures
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -80,6 +80,14 @@ def test_a_trajectory_leaves_its_law_invariant():
         assert float((ratio - 1).abs().max()) < 5 * math.sqrt(4 / 20_000)
 
 
+def test_the_pilot_finds_a_step_for_every_move():
+    """Chains move at all temperatures but the first and the last."""
+    model, data = gaussian_case(1.5)
+    moves = pilot(Bridge(model, "joint", data.sample(3)), temperatures(6))
+    assert moves.steps.shape == (7, 3)
+    assert (moves.steps > 0).all(1).tolist() == [False, *[True] * 5, False]
+
+
 def coded(summed: bool, free: int = 1) -> Model:
     latent = {"c": Categorical(1, 3)} | ({"u": Real(free)} if free else {})
     heads = (" q(u|c,x)", " p(u)", ",u") if free else ("", "", "")
@@ -128,6 +136,8 @@ def test_what_is_refused():
         model.log_likelihood(**rows, method="aiss")
     with pytest.raises(TaskError, match="steps of at least 1"):
         model.log_likelihood(**rows, method="ais", steps=0)
+    with pytest.raises(TaskError, match="simulate of at least 0"):
+        model.log_likelihood(**rows, method="ais", simulate=-1)
     assert temperatures(5)[0] == 0
     assert temperatures(5)[-1] == 1
     assert bool((temperatures(50).diff() > 0).all())

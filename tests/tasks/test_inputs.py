@@ -90,14 +90,8 @@ def test_another_seed_gives_another_answer(model):
 
 @pytest.mark.parametrize("training", [True, False])
 def test_tasks_leave_the_models_mode_and_gradients_alone(training):
-    model = WynerVAE(
-        x=Image(1, 8, 8),
-        y=Real(2),
-        z=2,
-        u=1,
-        v=1,
-        networks=Convolutional(hidden=(8,), width=2, blocks=0),
-    )
+    sizes, networks = dict(z=2, u=1, v=1), Convolutional(hidden=(8,), width=2, blocks=0)
+    model = WynerVAE(x=Image(1, 8, 8), y=Real(2), **sizes, networks=networks)
     model.train(training)
     before = {k: v.clone() for k, v in model.state_dict().items()}
     out = model.translate(x=torch.rand(4, 1, 8, 8), n=2)

@@ -182,8 +182,10 @@ def test_refusals(model, tmp_path):
         model.index(y=rows(2, 4))
     with pytest.raises(DataError, match="no rows"):
         model.index(y=rows(0, 3))
-    with pytest.raises(DataError, match="a name for each of the 20 items, got 2"):
-        model.index(y=rows(20, 3), names=["a", "b"])
+    for out in (None, tmp_path / "index"):
+        for n in (2, 21):
+            with pytest.raises(DataError, match=f"a name for each of the 20 items, got {n}"):
+                model.index(y=rows(20, 3), names=["a"] * n, out=out)
     with pytest.raises(OptionError, match="unknown distance"):
         model.index(y=rows(20, 3), distance="l2")
     with pytest.raises(OptionError, match="unknown engine"):

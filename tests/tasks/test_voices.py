@@ -14,11 +14,10 @@ from wyner.tasks import voices
 from wyner.variables import Sequence
 
 
-@pytest.fixture(scope="module")
-def model():
+def small(frame: int) -> DSAE:
     torch.manual_seed(0)
     model = DSAE(
-        x=Sequence(8, 3),
+        x=Sequence(8, frame),
         z=2,
         s=2,
         objective="elbo",
@@ -28,6 +27,11 @@ def model():
     for p in model.parameters():
         torch.nn.init.normal_(p, std=0.4)
     return model.eval()
+
+
+@pytest.fixture(scope="module")
+def model():
+    return small(3)
 
 
 def _recording(steps: int, seed: int = 0) -> torch.Tensor:
@@ -92,6 +96,12 @@ def test_arrays_come_back_as_they_came(model):
     a = _recording(20).numpy()
     assert isinstance(voices.convert(model, a, a), np.ndarray)
     assert isinstance(voices.code(model, a)["z"], np.ndarray)
+
+
+def test_frames_may_be_wide():
+    """Those of a spectrum of 513 bins."""
+    wide, x = small(513), torch.zeros(9, 513)
+    assert voices.convert(wide, x, x).shape == (9, 513)
 
 
 def test_what_is_refused(model):

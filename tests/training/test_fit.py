@@ -13,12 +13,13 @@ import torch
 
 import wyner
 from wyner import KL, Binary, Model, Real
-from wyner.errors import DataError, Diverged, OptionError, RunError
+from wyner.errors import DataError, Diverged, OptionError, RunError, TaskError
 from wyner.families import Gaussian, Trainable
 from wyner.models import WynerVAE
 from wyner.networks import MLPs
-from wyner.objectives.phases import After, Alternating, Jointly, Phase, epochs_plan
+from wyner.objectives.phases import After, Alternating, Jointly, Phase
 from wyner.training.fit import fit
+from wyner.training.settings import PRECISIONS
 
 
 def pair(n: int = 200, seed: int = 0) -> dict[str, torch.Tensor]:
@@ -54,6 +55,24 @@ def test_equal_seeds_are_bit_identical_and_others_are_not() -> None:
     assert [r["terms"] for r in runs[0].history] == [r["terms"] for r in runs[1].history]
 
 
+def test_the_seed_makes_the_weights_of_a_fresh_model() -> None:
+    """Whatever was drawn before; a model whose weights were changed keeps them."""
+    found = []
+    for used in (0, 1, 2):
+        m = model(used)
+        torch.randn(used)
+        found.append(weights(quiet(m, pair(), epochs=1, seed=3).model))
+    assert all(len(same(found[0], f)) == len(f) for f in found[1:])
+    still = lambda m, **o: weights(quiet(m, pair(), epochs=1, lr=1e-30, **o).model)
+    torch.testing.assert_close(still(model(1), seed=3), weights(model(3)))
+    m = model(1)
+    with torch.no_grad():
+        m.factors["q(z|x)"].network.last.bias += 1
+    before = weights(m)
+    torch.testing.assert_close(still(m), before)
+    torch.testing.assert_close(still(model(1).keep_weights()), weights(model(1)))
+
+
 def test_the_callers_random_state_is_untouched() -> None:
     m = model()
     torch.manual_seed(5)
@@ -75,22 +94,6 @@ def test_two_stages_train_the_marginal_encoders_against_a_frozen_model() -> None
     assert marginal
     assert set(same(joint, start)) >= marginal
     assert set(same(joint, both)) == set(joint) - marginal
-
-
-@pytest.mark.parametrize(
-    ("when", "plan"),
-    [
-        (After(0.5), [(0,)] * 4 + [(1,)] * 2),
-        (Alternating(2, 1), [(0,), (0,), (1,), (0,), (0,), (1,)]),
-        (Jointly(), [(0, 1)] * 4),
-    ],
-)
-def test_phases_run_when_they_say(when, plan) -> None:
-    phases = (
-        Phase("joint", KL("joint")),
-        Phase("marginal", KL("x2x"), train=("q(z|x)",), when=when),
-    )
-    assert epochs_plan(phases, 4) == plan
 
 
 def test_jointly_equals_alternating_in_what_the_main_phase_learns() -> None:
@@ -262,6 +265,59 @@ def test_two_processes_train_like_one(tmp_path) -> None:
         assert len(rows) == 4
         losses.append(rows[0]["loss"])
     assert losses[1] == pytest.approx(losses[0], rel=0.1)
+
+
+DDP_PATIENCE = """
+import hashlib, os, sys, torch, wyner
+from wyner.networks import MLPs
+
+g = torch.Generator().manual_seed(0)
+x = torch.randn(80, 3, generator=g)
+model = wyner.models.WynerVAE(
+    x=wyner.Real(3), y=wyner.Real(3), z=2, u=1, v=1, networks=MLPs((8,), linear=True))
+wyner.fit(model, {"x": x, "y": x}, epochs=30, batch_size=16, lr=0.05, validation=0.25, patience=2,
+          start="linear", progress=False, loggers=[], accelerator="cpu", devices=2, strategy="ddp")
+digest = hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in model.parameters()))
+print("weights", digest.hexdigest())
+"""
+
+
+def test_two_processes_stop_together_with_the_same_weights(tmp_path) -> None:
+    script = tmp_path / "ddp.py"
+    script.write_text(DDP_PATIENCE)
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    digests = [line for line in done.stdout.splitlines() if line.startswith("weights")]
+    assert len(digests) == 2
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_every_precision_trains_validates_and_leaves_the_type(precision) -> None:
+    m = model(alpha=1.0)
+    run = quiet(m, pair(), epochs=1, validation=0.2, precision=precision, accelerator="cpu")
+    assert math.isfinite(run.history[-1]["loss"])
+    assert {p.dtype for p in m.parameters()} == {torch.float32}
+    assert m.translate(x=pair(4)["x"]).dtype == torch.float32
+
+
+def test_short_numbers_are_refused_in_a_sentence() -> None:
+    with pytest.raises(OptionError, match="three digits; expected 'bf16-mixed'"):
+        quiet(model(), pair(), precision="bf16-true")
+    short = model().bfloat16()
+    with pytest.raises(OptionError, match="float32 or float64, got torch.bfloat16"):
+        quiet(short, pair())
+    with pytest.raises(TaskError, match=r"model\.float\(\)"):
+        short.generate(3)
+
+
+def test_raw_columns_are_warned_of() -> None:
+    raw = pair()
+    raw["x"] = 1000 + 50 * raw["x"]
+    with pytest.warns(UserWarning, match="x: columns with standard deviations.*standardise"):
+        quiet(model(), raw, epochs=1)
 
 
 def test_divergence_names_the_term_and_keeps_the_last_good_checkpoint(tmp_path) -> None:

@@ -28,7 +28,8 @@ def pair(n: int = 120) -> dict[str, torch.Tensor]:
 
 def model(seed: int = 0, **options) -> WynerVAE:
     torch.manual_seed(wyner.seeds.mix(seed, wyner.seeds.INITIAL))
-    return WynerVAE(x=Real(3), y=Real(2), z=2, u=1, v=1, networks=MLPs((8,)), **options)
+    made = WynerVAE(x=Real(3), y=Real(2), z=2, u=1, v=1, networks=MLPs((8,)), **options)
+    return made.keep_weights()  # those of a grid's point
 
 
 def wild(m) -> dict[str, float]:

@@ -34,7 +34,8 @@ def pair(n: int = 120, seed: int = 0) -> dict[str, torch.Tensor]:
 def model(seed: int = 0, lam: float = 0.0, **options) -> WynerVAE:
     torch.manual_seed(mix(seed, INITIAL))
     options = {"z": 2, "u": 1, "v": 1, "networks": MLPs((8,)), **options}
-    return WynerVAE(x=Real(3), y=Real(2), lam=lam, **options)
+    made = WynerVAE(x=Real(3), y=Real(2), lam=lam, **options)
+    return made.keep_weights()  # those of a grid's point
 
 
 def apart(a: Model, b: Model) -> float:

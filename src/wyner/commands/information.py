@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wyner.data.text import matrix_of
 from wyner.errors import DataError, OptionError
 from wyner.information.gaussian import gaussian
 from wyner.information.pmf import PmfInformation, pmf
@@ -106,17 +107,14 @@ def _names(result: PmfInformation) -> list[str]:
 
 def _of_run(folder: Path) -> str:
     """The measures of the common latent on the test rows, and the truth if the data have one."""
-    from wyner.experiments import Experiment
-    from wyner.models.stored import load
+    from wyner.experiments.runner import model_and_data
     from wyner.runs import read_config
 
-    model = load(folder)
-    stored = read_config(folder).get("about", {}).get("experiment")
-    if not stored:
+    if not read_config(folder).get("about", {}).get("data"):
         raise OptionError(
             f"{folder} was trained from Python; ask there: model.common_information(x=..., y=...)"
         )
-    dataset = Experiment(**stored).load()
+    model, dataset = model_and_data(folder)
     rows = dataset.complete(list(model.observed), "test", 10_000)
     count = len(next(iter(rows.values()), ()))
     if not count:
@@ -162,40 +160,13 @@ def _read(path: Path) -> dict[str, np.ndarray]:
                 return {k: z[k] for k in z.files}
         if path.suffix == ".npy":
             return {path.stem: np.load(path, allow_pickle=False)}
-        return {path.stem: _csv(path)}
+        return {path.stem: matrix_of(path)}
     except DataError:
         raise
     except Exception as e:
         raise DataError(
             f"cannot read {path}: {e}; expected a .csv of numbers, or a .npy or .npz file of NumPy"
         ) from e
-
-
-def _csv(path: Path) -> np.ndarray:
-    """Numbers separated by commas, semicolons, tabs or spaces; lines that start with # are left
-    out.
-    """
-    lines = [t.strip() for t in path.read_text().splitlines()]
-    rows = []
-    for number, line in enumerate(lines, 1):
-        if not line or line.startswith("#"):
-            continue
-        cells = line.replace(";", ",").replace("\t", ",").replace(" ", ",").split(",")
-        try:
-            rows.append([float(c) for c in cells if c])
-        except ValueError:
-            raise DataError(
-                f"{path}, line {number}: expected numbers only, got {line[:40]!r}; drop headers and"
-                " labels"
-            ) from None
-        if len(rows[-1]) != len(rows[0]):
-            raise DataError(
-                f"{path}, line {number}: expected {len(rows[0])} numbers as in the first row, got"
-                f" {len(rows[-1])}"
-            )
-    if not rows:
-        raise DataError(f"{path} holds no numbers")
-    return np.array(rows)
 
 
 def _pick(path: Path, arrays: dict[str, np.ndarray], key: str | None) -> np.ndarray:

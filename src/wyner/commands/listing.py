@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from wyner import data, models
-from wyner.errors import OptionError, TaskError, unknown
+from wyner.codec import known
+from wyner.errors import TaskError, refuse_unknown
 from wyner.experiments import grammar, read, shipped
+from wyner.families import Combination, Family
 from wyner.models import Model
 from wyner.tasks import abilities
 from wyner.tasks.retrieval import searchable
@@ -19,37 +21,29 @@ from wyner.variables import Binary, Real, Sequence, Space
 if TYPE_CHECKING:
     from rich.table import Table
 
-WHAT = ("models", "data", "experiments")
+STORED: dict[str, tuple[type, ...]] = {"spaces": (Space,), "families": (Family, Combination)}
+"""Lists of what may stand in a configuration."""
+WHAT = ("models", "data", "experiments", *STORED)
 PAIR: dict[str, Space] = {"x": Real(2), "y": Real(2)}
 ALONE: dict[str, dict[str, Space]] = {
     "DSAE": {"x": Sequence(8, 2)},
     "PixelCNNVAE": {"x": Binary(1, 28, 28)},
 }
 """Models that are not of a pair, each with a small variable."""
-COLUMNS = {
-    "generate": "generate",
-    "translate": "translate",
-    "restyle": "restyle",
-    "encode": "encode",
-    "retrieve": "retrieve",
-    "log_likelihood": "score",
-    "common_information": "measure",
-}
+COLUMNS = {k: k for k in ("generate", "translate", "restyle", "encode", "retrieve")}
+COLUMNS |= {"log_likelihood": "score", "common_information": "measure"}
 """Tasks in the order of the table, and the words above its columns."""
 
 
 def show(what: str) -> None:
     """Prints one of the tables."""
-    if what not in WHAT:
-        raise OptionError(unknown("list", what, WHAT))
+    refuse_unknown("list", what, WHAT)
     from rich.console import Console
 
     console = Console(width=None)
     if what == "models":
         kinds: dict[str, Any] = dict(models.TABLE)
-        built: dict[str, Model] = {
-            name: kind(**ALONE.get(name, PAIR)) for name, kind in kinds.items()
-        }
+        built: dict[str, Model] = {k: kind(**ALONE.get(k, PAIR)) for k, kind in kinds.items()}
         table = _table("model", *COLUMNS.values())
         for name, model in built.items():
             can = abilities(model)
@@ -63,23 +57,27 @@ def show(what: str) -> None:
             for reason in why_not(model):
                 console.print(f"  {name} {reason}", markup=False, highlight=False)
         return
+    if what in STORED:
+        table = _table("name", "in configurations", "what")
+        for base in STORED[what]:
+            for name, kind in sorted(known(base).items()):
+                table.add_row(kind.__name__, name, _first_line(kind))
+        console.print(table)
+        return
     table = _table(what.rstrip("s") if what == "experiments" else "data set", "what")
     if what == "data":
         for name, make in data.TABLE.items():
             table.add_row(name, _first_line(make))
         table.add_row(
-            "FILE.npz",
-            "Your own pairs: arrays x and y (or any names), one row an example; label and x_mask"
-            " are optional.",
+            "FILE",
+            "Your own table: .csv, .npz, .parquet, .xlsx, .h5ad, ...; columns x:NAME and y:NAME, or"
+            " arrays x and y, one row an example. x=a.csv,y=b.csv for a file each.",
         )
     else:
         for name in shipped():
             e = read(name)
-            table.add_row(
-                name,
-                f"{e.model.get('name', 'WynerVAE')} on {e.data['name']}, {e.fit.get('epochs', 50)}"
-                f" epochs: wyner train {name}",
-            )
+            on = f"{e.model.get('name', 'WynerVAE')} on {e.data['name']}"
+            table.add_row(name, f"{on}, {e.fit.get('epochs', 50)} epochs: wyner train {name}")
         for name in grammar.names():
             which = ", ".join(grammar.protocols(name))
             title = grammar.read(name, grammar.protocols(name)[0]).title
@@ -88,9 +86,7 @@ def show(what: str) -> None:
 
 
 def why_not(model: Model) -> list[str]:
-    """Why a model cannot be asked something, in its own words: each task is tried on two rows of
-    zeros.
-    """
+    """Why a model cannot be asked something: each task is tried on two rows of zeros."""
     zero: dict[str, Any] = {k: torch.zeros(2, *s.event_shape) for k, s in model.observed.items()}
     tries: list[Callable[[], Any]] = [lambda: model.generate(2)]
     if len(zero) > 1:

@@ -1,23 +1,24 @@
-"""Retrieval from files: the command `wyner retrieve`. Pictures or arrays in, a table and a sheet of
-pictures out.
-"""
+"""The command `wyner retrieve`: pictures or arrays in, a table and a sheet of pictures out."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from wyner.data.files import is_file, rows_of_files
 from wyner.data.photos import Album
-from wyner.errors import DataError, OptionError, RunError, TaskError, unknown
+from wyner.data.tables import all_rows
+from wyner.errors import DataError, OptionError, RunError, TaskError, refuse_unknown
+from wyner.experiments.runner import scaled_model
 from wyner.files import write_bytes, write_json
 from wyner.models import Model
-from wyner.models.stored import load
+from wyner.runs import read_config
 from wyner.tasks.retrieval import Hits, Index, searchable
 from wyner.variables import Image, Space
 
@@ -44,19 +45,20 @@ class Items:
     album: Album | None = None
 
     @classmethod
-    def of(cls, path: Path, modality: str, space: Space) -> Items:
+    def of(cls, path: Path, modality: str, model: Model, source: Mapping[str, Any]) -> Items:
         """Reads what is there, but for the pictures themselves.
 
         Raises:
             DataError: nothing there, nothing in it, or not what the model takes for this modality.
         """
-        if path.suffix in (".npy", ".npz"):
-            array = _array(path, modality)
+        space = model.observed[modality]
+        if is_file(str(path)):
+            array = _array(path, modality, model, source)
             return cls(path, [str(i) for i in range(len(array))], space, array)
         if not isinstance(space, Image):
             raise DataError(
-                f"{path}: the model takes {space!r} for {modality}, not pictures; give an .npz or"
-                " .npy file of such rows"
+                f"{path}: the model takes {space!r} for {modality}, not pictures; give a file of"
+                " such rows, .npz or .csv"
             )
         if space.shape[1] != space.shape[2] or space.shape[0] not in (1, 3):
             raise DataError(
@@ -115,21 +117,21 @@ def retrieve(
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RunError(f"{out} is not empty; choose a new folder with --out")
-    model = load(run)
+    model, source = scaled_model(run), read_config(run).get("about", {}).get("data") or {}
     stored = (gallery / "index.json").is_file()
     of, to = _sides(model, of, to)
-    asked = Items.of(query, of, model.observed[of])
+    asked = Items.of(query, of, model, source)
     if stored:
         if keep is not None:
             raise OptionError(f"--keep: {gallery} is an index already")
-        index, shown = _stored(gallery, model, to)
+        index, shown = _stored(gallery, model, to, source)
         if distance not in (None, index.distance):
             raise OptionError(
                 f"--distance: {gallery} was made for {index.distance}; leave it out, or index the"
                 " gallery again"
             )
     else:
-        shown = Items.of(gallery, to, model.observed[to])
+        shown = Items.of(gallery, to, model, source)
         if not 1 <= k <= len(shown.names):
             raise OptionError(
                 f"k: expected a number from 1 to the {len(shown.names)} items of the gallery,"
@@ -171,7 +173,9 @@ def _sides(model: Model, of: str | None, to: str | None) -> tuple[str, str]:
     return of, to
 
 
-def _stored(folder: Path, model: Model, to: str) -> tuple[Index, Items | None]:
+def _stored(
+    folder: Path, model: Model, to: str, source: Mapping[str, Any]
+) -> tuple[Index, Items | None]:
     """An index, and its items if they still lie where they were."""
     index = Index.load(folder, model)
     if index.modality != to:
@@ -180,7 +184,7 @@ def _stored(folder: Path, model: Model, to: str) -> tuple[Index, Items | None]:
             " another gallery"
         )
     try:
-        items = Items.of(Path(index.source or "-"), to, model.observed[to])
+        items = Items.of(Path(index.source or "-"), to, model, source)
     except DataError:
         return index, None
     return index, items if list(items.names) == list(index.names or ()) else None
@@ -235,24 +239,21 @@ def _sheet(asked: Items, shown: Items | None, hits: Hits) -> bytes | None:
     )
 
 
-def _array(path: Path, modality: str) -> np.ndarray:
-    """The rows of an `.npy` file, memory-mapped, or of an array in an `.npz` file."""
-    try:
-        if path.suffix == ".npy":
+def _array(path: Path, modality: str, model: Model, source: Mapping[str, Any]) -> np.ndarray:
+    """The rows of an `.npy` file, memory-mapped, or of a table."""
+    if path.suffix == ".npy":
+        try:
             found: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-        else:
-            with np.load(path, allow_pickle=False) as z:
-                if modality not in z.files:
-                    raise DataError(f"{path}: {unknown('array', modality, z.files)}")
-                found = z[modality]
-    except DataError:
-        raise
-    except FileNotFoundError:
-        raise DataError(f"there is no file {path}") from None
-    except Exception as e:  # zipfile and zlib raise their own kinds
-        raise DataError(
-            f"cannot read {path}: {e}; expected a file written by numpy.save or numpy.savez"
-        ) from e
+        except (OSError, ValueError, EOFError) as e:
+            reason = f"there is no file {path}" if not path.exists() else f"cannot read {path}: {e}"
+            raise DataError(f"{reason}; expected a file written by numpy.save") from e
+    else:
+        table = rows_of_files(str(path), model, source)
+        refuse_unknown("array", modality, table.views, str(path), DataError)
+        values = all_rows(table, model.preprocessing)
+        if f"{modality}_mask" in values:
+            raise DataError(f"{path}: {modality} has missing cells; leave such rows out")
+        found = values[modality]
     if not found.ndim or not len(found):
         raise DataError(f"{path}: {modality} has no rows")
     return found

@@ -8,7 +8,7 @@ import numpy as np
 
 from wyner.data import audio
 from wyner.data.spectra import Spectra
-from wyner.errors import RunError
+from wyner.errors import OptionError, RunError
 from wyner.files import write_bytes
 from wyner.models.stored import load
 from wyner.runs import read_config
@@ -53,6 +53,7 @@ def convert(
     Raises:
         RunError, DataError: runs or files that cannot be read.
     """
+    one, other = names_of(first, second)
     spectra, mean, deviation = features_of(run)
     model = load(run)
     frames = {}
@@ -61,28 +62,40 @@ def convert(
         frames[path] = (spectra.of(audio.resampled(sound, rate, spectra.rate)) - mean) / deviation
     a, b = frames[first], frames[second]
     made = {
-        f"{first.stem}-again": voices.convert(model, a, a),
-        f"{first.stem}-as-{second.stem}": voices.convert(model, a, b),
-        f"{second.stem}-as-{first.stem}": voices.convert(model, b, a),
+        f"{one}-again": voices.convert(model, a, a),
+        f"{one}-as-{other}": voices.convert(model, a, b),
+        f"{other}-as-{one}": voices.convert(model, b, a),
     }
     for k in range(samples):
-        made[f"{first.stem}-any-voice-{k}"] = voices.any_voice(model, a, seed + k)
-        made[f"{first.stem}-any-words-{k}"] = voices.any_words(model, a, seed=seed + k)
+        made[f"{one}-any-voice-{k}"] = voices.any_voice(model, a, seed + k)
+        made[f"{one}-any-words-{k}"] = voices.any_words(model, a, seed=seed + k)
     written = []
     for name, found in made.items():
         path = out / f"{name}.wav"
         audio.write_wav(path, spectra.sound(found * deviation + mean), spectra.rate)
         written.append(path)
-    shown = {first.stem: a, second.stem: b, **made}
+    shown = {one: a, other: b, **made}
     picture = out / "spectra.png"
     write_bytes(picture, draw({k: v * deviation + mean for k, v in list(shown.items())}, spectra))
     return [*written, picture]
 
 
-def draw(frames: dict[str, np.ndarray], spectra: Spectra) -> bytes:
-    """Log magnitudes `(t, bins)` by name, one below the other on one scale of time and colour, as
-    PNG.
+def names_of(first: Path, second: Path) -> tuple[str, str]:
+    """Names of two recordings that differ: of the files, with those of their folders if need be.
+
+    Raises:
+        OptionError: one recording twice.
     """
+    if first.resolve() == second.resolve():
+        raise OptionError(f"expected two recordings, got {first} twice")
+    if first.stem != second.stem:
+        return first.stem, second.stem
+    one, other = (f"{p.resolve().parent.name}-{p.stem}" for p in (first, second))
+    return (one, other) if one != other else (f"{one}-1", f"{other}-2")
+
+
+def draw(frames: dict[str, np.ndarray], spectra: Spectra) -> bytes:
+    """Log magnitudes `(t, bins)` by name, below each other on one scale, as PNG."""
     from wyner.canvas import dress, figure, png
 
     longest = max(len(f) for f in frames.values()) * spectra.shift

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wyner import data
-from wyner.errors import OptionError, RunError, TaskError
+from wyner.errors import OptionError, TaskError
+from wyner.experiments.runner import model_and_data
 from wyner.files import write_bytes
 from wyner.models import Model
-from wyner.models.stored import load
 from wyner.report.layouts import traversed
 from wyner.report.looks import Look, look
 from wyner.report.subject import Subject, numpy, subject
-from wyner.runs import read_config
 from wyner.tasks import traverse
 
 if TYPE_CHECKING:
@@ -60,7 +58,8 @@ def traverse_run(
     """
     if to.suffix not in ENDINGS:
         raise OptionError(f"--to: expected a file that ends in {', '.join(ENDINGS)}, got {to}")
-    model, about = load(run), _subject(run, source)
+    model, dataset = model_and_data(run, source)
+    about = subject(model, dataset)
     options: dict[str, Any] = {"along": along, "steps": steps, "seed": seed, "means": seed is None}
     if between:
         if dims is not None:
@@ -74,19 +73,9 @@ def traverse_run(
         np.savez_compressed(buffer, **outputs)  # type: ignore[arg-type]
         write_bytes(to, buffer.getvalue())
     else:
-        write_bytes(
-            to,
-            _drawn(
-                traversed(
-                    _look(about, outputs),
-                    outputs,
-                    sides,
-                    heads,
-                    f"{model.title} on {about.dataset.name}: {title}",
-                ),
-                to.suffix,
-            ),
-        )
+        name = f"{model.title} on {about.dataset.name}: {title}"
+        grid = traversed(_look(about, outputs), outputs, sides, heads, name)
+        write_bytes(to, _drawn(grid, to.suffix))
     return f"wrote {to}: {title} " + ", ".join(f"{k} {v.shape}" for k, v in outputs.items())
 
 
@@ -133,13 +122,6 @@ def _between(
         " at the first."
     )
     return outputs, sides, heads, title
-
-
-def _subject(run: Path, source: str | None) -> Subject:
-    stored = {"name": source} if source else read_config(run).get("about", {}).get("data")
-    if not stored:
-        raise RunError(f"{run} does not say what it was trained on; name the data with --data")
-    return subject(load(run), data.load(**stored))
 
 
 def _rows(about: Subject, rows: list[int] | None, count: int) -> np.ndarray:

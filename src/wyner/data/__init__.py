@@ -23,7 +23,10 @@ from wyner.data import (
 )
 from wyner.data.corpus import Corpus
 from wyner.data.dataset import Dataset
-from wyner.data.tables import from_arrays, from_npz
+from wyner.data.files import is_file, source_of
+from wyner.data.readers import read
+from wyner.data.table import Table, View
+from wyner.data.tables import from_arrays, from_tables
 from wyner.errors import OptionError, unknown
 
 
@@ -66,6 +69,7 @@ TABLE: dict[str, Callable[..., Dataset]] = {
     "sketchy": sketchy.sketchy,
     "sketchy-features": class_features.sketchy_features,
     "image-pairs": folders.image_pairs,
+    "tables": from_tables,
     "linear-sequences": linear_sequences.linear_sequences,
     "timit": _cut(speech.timit),
     "speech": _cut(speech.from_csv),
@@ -76,10 +80,11 @@ TABLE: dict[str, Callable[..., Dataset]] = {
 
 
 def load(name: str, **options: Any) -> Dataset:
-    """A named data set, or the pairs in a user's `.npz` file.
+    """A named data set, or the pairs in a user's own file.
 
     Args:
-        name: from `wyner list data`, or a path that ends in `.npz`.
+        name: from `wyner list data`, or the path of a file that `read` takes, such as `.csv` or
+            `.npz`.
         **options: of the function that makes it, for example `train=1000` or `correlations=[0.9,
             0.5]`.
 
@@ -96,20 +101,36 @@ def load(name: str, **options: Any) -> Dataset:
         >>> round(mog.truth["common_information"], 6)
         0.500402
     """
-    if name.endswith(".npz"):
-        make: Callable[..., Dataset] = lambda **o: from_npz(name, **o)
-        known = set(inspect.signature(from_npz).parameters) - {"path"}
+    if is_file(name):
+        found = source_of(name)
+        make: Callable[..., Dataset] = partial(from_tables, found.get("files", name))
+        known = set(inspect.signature(from_tables).parameters) - {"source", "files"}
     elif name in TABLE:
         make = TABLE[name]
         known = set(inspect.signature(make).parameters) - (
             {"full"} if name.startswith("digits-") else set()
         )
     else:
-        raise OptionError(unknown("data set", name, TABLE) + "; or give the path of an .npz file")
+        raise OptionError(
+            unknown("data set", name, TABLE) + "; or give the path of a file, such as data.csv"
+        )
     for option in options:
         if option not in known:
             raise OptionError(f"{name}: {unknown('option', option, known)}")
     return make(**options)
 
 
-__all__ = ["TABLE", "Dataset", "from_arrays", "from_npz", "load"]
+from_npz = from_tables
+"""The name of version 0.1.0."""
+
+__all__ = [
+    "TABLE",
+    "Dataset",
+    "Table",
+    "View",
+    "from_arrays",
+    "from_npz",
+    "from_tables",
+    "load",
+    "read",
+]

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import warnings
 import wave
 from pathlib import Path
 
@@ -66,17 +68,37 @@ def _sphere(content: bytes, name: str) -> tuple[np.ndarray, int]:
 
 
 def _wav(content: bytes, name: str) -> tuple[np.ndarray, int]:
+    """PCM of 8 to 32 bits or floats, plain or extensible; frames that are cut off are left out."""
+    from scipy.io import wavfile
+
     try:
-        with wave.open(io.BytesIO(content)) as f:
-            width, channels, rate = f.getsampwidth(), f.getnchannels(), f.getframerate()
-            raw = f.readframes(f.getnframes())
-    except (wave.Error, EOFError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", wavfile.WavFileWarning)
+            rate, found = wavfile.read(io.BytesIO(_whole(content)))
+    except (ValueError, EOFError, struct.error):
         return _other(content, name)
-    if width == 2:
-        return _mixed(np.frombuffer(raw, "<i2"), channels) / 32768, rate
-    if width == 1:
-        return _mixed(np.frombuffer(raw, np.uint8).astype(np.float32) - 128, channels) / 128, rate
-    return _other(content, name)
+    samples, channels = found.astype(np.float64), 1 if found.ndim == 1 else found.shape[1]
+    if found.dtype == np.uint8:
+        samples = (samples - 128) / 128
+    elif found.dtype.kind == "i":
+        samples /= -float(np.iinfo(found.dtype).min)
+    return _mixed(samples, channels), rate
+
+
+def _whole(content: bytes) -> bytes:
+    """The file with as many frames as it has, whatever its head says."""
+    at, frame = 12, 1
+    while at + 8 <= len(content):
+        kind, size = content[at : at + 4], int.from_bytes(content[at + 4 : at + 8], "little")
+        start = at + 8
+        if kind == b"fmt ":
+            frame = max(1, int.from_bytes(content[start + 12 : start + 14], "little"))
+        if kind == b"data":
+            there = min(size, len(content) - start) // frame * frame
+            head = content[: at + 4] + there.to_bytes(4, "little")
+            return head + content[start : start + there]
+        at = start + size + size % 2
+    return content
 
 
 def _other(content: bytes, name: str) -> tuple[np.ndarray, int]:
@@ -95,6 +117,7 @@ def _other(content: bytes, name: str) -> tuple[np.ndarray, int]:
 
 
 def _mixed(samples: np.ndarray, channels: int) -> np.ndarray:
+    samples = samples.reshape(-1)
     whole = samples[: len(samples) // channels * channels]
     return whole.reshape(-1, channels).astype(np.float32).mean(1)
 

@@ -142,6 +142,12 @@ def built(
     the training frames out.
     """
     found = list(found)
+    if missing := [p for p in ("train", "test") if not any(f.part == p for f in found)]:
+        who = sorted({f.speaker for f in found})
+        raise DataError(
+            f"{name}: no recording is left for the part {missing[0]}, with the speakers"
+            f" {', '.join(who[:5])}; name parts in a column part, or split by utterances"
+        )
     raw = _cached(name, found, spectra)
     train = np.concatenate(
         [f for f, about in zip(raw, found, strict=True) if about.part == "train"]
@@ -160,7 +166,8 @@ def _cached(name: str, found: Sequence[Found], spectra: Spectra) -> list[np.ndar
     they were made from.
     """
     key = hashlib.blake2b(repr((spectra, [f.name for f in found])).encode(), digest_size=8)
-    key.update(found[0].read())
+    for f in found:
+        key.update(hashlib.blake2b(f.read(), digest_size=16).digest())
     path = cache("spectra", f"{name}-{key.hexdigest()}.npz")
     if (kept := _kept(path, len(found))) is not None:
         return kept

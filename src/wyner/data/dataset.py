@@ -4,12 +4,15 @@ exist.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from wyner.preprocessing import Preprocessing
+from wyner.sparse import SparseRows
 from wyner.variables import Image, Space
 
 PARTS = ("train", "validation", "test")
@@ -31,7 +34,8 @@ class Dataset:
         families: families of the decoders that suit the data, by modality.
         notes: what a reader of a report should know.
         kind: how to show it: "vector", "image" or "halves" (two halves of one picture).
-        scale: by modality, `(mean, deviation)` that were taken out of a user's table.
+        preprocessing: what a model does to a user's table, fitted to its training rows; the arrays
+            here are in the user's own units.
         about: what a run should keep besides `source`: how raw files became rows.
         names: of the coordinates of a modality, where they have names: attributes, columns.
         sides: what rows are taken from, by part: both sides of classes that no training has seen
@@ -48,7 +52,7 @@ class Dataset:
     families: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     kind: str = "vector"
-    scale: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
     sides: Mapping[str, Any] = field(default_factory=dict)
@@ -80,6 +84,21 @@ class Dataset:
             for k, v in getattr(self, part).items()
             if k in self.spaces
         }
+
+    def fingerprint(self) -> str:
+        """A short hash of all arrays, so that a file that has changed is known."""
+        h = hashlib.blake2b(digest_size=8)
+        for part in PARTS:
+            for name, value in sorted(getattr(self, part).items()):
+                h.update(f"{part} {name} {value.shape}".encode())
+                sparse = isinstance(value, SparseRows)
+                h.update(value.bytes() if sparse else np.ascontiguousarray(value).tobytes())
+        return h.hexdigest()
+
+    @property
+    def scale(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Mean and deviation of the columns that a model standardises, by modality."""
+        return {k: (s.mean, s.deviation) for k, s in self.preprocessing.scalings.items()}
 
     def complete(
         self, names: Collection[str], part: str = "test", rows: int | None = None

@@ -15,6 +15,7 @@ from wyner.data.dataset import Dataset
 from wyner.data.mnist import Digits, mnist
 from wyner.data.pairing import in_rounds, matched, one_label
 from wyner.data.svhn import CREDIT, HouseNumbers, svhn
+from wyner.data.warp import warped_bytes
 from wyner.errors import OptionError, unknown
 from wyner.seeds import DATA, mix
 from wyner.variables import Image
@@ -31,6 +32,7 @@ def same(
     enlarge: str = "pad",
     size: int = 32,
     seed: int = 0,
+    warp: bool = False,
 ) -> Dataset:
     """Pairs of a handwritten digit x and a house number y with the same label; `Image(1, 32, 32)`,
     `Image(3, 32, 32)`, uint8.
@@ -47,6 +49,9 @@ def same(
             bilinear.
         size: pixels of a side: 32, or 16 for means of 2x2, a quarter of the work.
         seed: of the pairing.
+        warp: turn, zoom, shear and move the house number of every training pair by itself, and make
+            half of them negatives, so that few house numbers become as many as there are pairs;
+            those to validate and to test on stay as they are.
     """
     if min(train, test) < 1 or validation < 0:
         raise OptionError("mnist-svhn: expected positive numbers of pairs")
@@ -61,6 +66,9 @@ def same(
     source |= dict(enlarge=enlarge, size=size, seed=seed)
     parts = {"validation": pairs("validation", validation)} if validation else {}
     parts |= {"train": pairs("train", train), "test": pairs("test", test)}
+    if warp:
+        source["warp"] = True
+        parts["train"]["y"] = warped_bytes(parts["train"]["y"], mix(seed, DATA, 1))
     return _dataset(source, parts, other, "label(y) = label(x)")
 
 

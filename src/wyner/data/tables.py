@@ -1,200 +1,345 @@
-"""A user's own pairs: arrays in an `.npz` file, or in a dictionary."""
+"""A user's own tables as a data set: parts, spaces, and what standardises them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
+from wyner.arrays import to_tensor
 from wyner.data.dataset import Dataset
+from wyner.data.readers import read
+from wyner.data.table import Table, View, cells
 from wyner.errors import DataError, OptionError
 from wyner.families import Family, Gaussian, Trainable
+from wyner.kinds import Kinds
+from wyner.preprocessing import Preprocessing, Scaling, steps_of
 from wyner.seeds import DATA, mix
-from wyner.variables import Binary, Image, Real, Space, check_finite
+from wyner.sparse import SparseRows, is_sparse
+from wyner.variables import Binary, Image, Mixed, Real, Space, check_finite
 
-LABELS = ("label", "labels")
+READING = dict(views=None, label=None, covariates=(), ids=None, layer=None)
+"""How a source becomes a table."""
+Known = Literal["auto"] | Mapping[str, str] | None
+"""Kinds of columns: to be found, those that are known by name, or none."""
+LOST = 0.5
+"""The largest share of rows that may lack a view because of a few cells."""
 
 
-def from_npz(
-    path: str | Path,
+def from_tables(
+    source: Any = None,
     *,
-    standardise: bool = True,
+    files: Mapping[str, str] | None = None,
+    views: Any = None,
+    label: str | None = None,
+    covariates: Sequence[str] | str = (),
+    ids: str | None = None,
+    layer: str | None = None,
+    name: str | None = None,
+    kinds: Known = None,
+    standardise: bool | str | Mapping[str, str | bool] = True,
     validation: float = 0.1,
     test: float = 0.1,
     seed: int = 0,
 ) -> Dataset:
-    """Pairs from an `.npz` file with arrays of any names, one row an example:
-    `numpy.savez("pairs.npz", x=..., y=...)`.
+    """Pairs from tables: a file, a frame, or several by the view they are.
+
+    Arrays are kept in their own units. Spaces are read off: uint8 arrays with two or three axes per
+    row are images, arrays of zeros and ones are binary, all else is real and standardised column by
+    column with the mean and deviation of the training rows, where a model takes it.
 
     Args:
-        path: the file. An array `label` colours plots; `x_mask` marks the rows that have x with 1.
-        standardise, validation, test, seed: as in `from_arrays`.
-
-    Raises:
-        DataError: not such a file, or arrays that cannot be trained on.
-    """
-    path = Path(path)
-    try:
-        with np.load(path, allow_pickle=False) as z:
-            arrays = {k: z[k] for k in z.files}
-    except FileNotFoundError:
-        raise DataError(f"there is no file {path}") from None
-    except ValueError as e:
-        if "Object arrays" in str(e):
-            raise DataError(
-                f"{path} holds Python objects; expected arrays of numbers: encode texts as numbers"
-                " first"
-            ) from e
-        raise DataError(f"cannot read {path}: {e}; expected a file written by numpy.savez") from e
-    except Exception as e:  # zipfile and zlib raise their own kinds
-        raise DataError(f"cannot read {path}: {e}; expected a file written by numpy.savez") from e
-    options = {"standardise": standardise, "validation": validation, "test": test, "seed": seed}
-    made = from_arrays(arrays, name=path.stem, **options)  # type: ignore[arg-type]
-    return Dataset(**{**vars(made), "source": {"name": str(path.resolve()), **options}})
-
-
-def from_arrays(
-    arrays: Mapping[str, Any],
-    *,
-    name: str = "pairs",
-    standardise: bool = True,
-    validation: float = 0.1,
-    test: float = 0.1,
-    seed: int = 0,
-) -> Dataset:
-    """Pairs from arrays with the same number of rows.
-
-    Spaces are read off: uint8 arrays with two or three axes per row are images (scaled to [0, 1]),
-    arrays of zeros and ones are binary, all else is real and standardised column by column with the
-    mean and deviation of the training rows.
-
-    Args:
-        arrays: by modality; also `label`, and `x_mask` for rows that lack x.
-        name: of the data set.
-        standardise: whether real columns are centred and scaled.
+        source: whatever `wyner.data.read` takes.
+        files: paths by view, in place of a source.
+        views, label, covariates, ids, layer, name: of `wyner.data.read`.
+        kinds: "auto" to find out what each column of a view holds (`wyner.kinds`), with a density
+            of its own; or kinds by name of the column, the others being found; None takes all
+            numbers as continuous, unless they are 0 and 1 only.
+        standardise: whether real columns are centred and scaled; or "log1p" for log(1 + x) before
+            that, for all or by view.
         validation, test: shares of the rows to set aside, drawn once with `seed`.
         seed: of that choice.
 
     Raises:
-        DataError: fewer than two modalities, other numbers of rows, no rows, NaN, strings.
+        DataError: fewer than two views, other numbers of rows, no rows, infinite numbers.
     """
-    names = [k for k in arrays if k not in LABELS and not k.endswith("_mask")]
-    if len(names) < 2:
+    if (source is None) == (files is None):
+        raise OptionError("tables: expected a source, or files by view: files={'x': 'x.csv', ...}")
+    given = dict(files) if source is None and files is not None else source
+    reading: dict[str, Any] = dict(
+        views=views, label=label, covariates=covariates, ids=ids, layer=layer
+    )
+    table = read(given, **reading, name=name)
+    how: dict[str, Any] = dict(
+        kinds=kinds, standardise=standardise, validation=validation, test=test, seed=seed
+    )
+    made = dataset_of(table, **how)
+    if kinds is None:
+        del how["kinds"]
+    changed = {k: v for k, v in reading.items() if v != READING[k]}
+    where: dict[str, Any] = {}
+    if isinstance(given, (str, Path)):
+        where = {"name": str(Path(given).resolve())}
+    elif isinstance(given, Mapping) and all(isinstance(v, (str, Path)) for v in given.values()):
+        where = {"name": "tables", "files": {k: str(Path(v).resolve()) for k, v in given.items()}}
+    return replace(made, source={**where, **changed, **how} if where else {})
+
+
+def from_arrays(arrays: Mapping[str, Any], *, name: str = "pairs", **options: Any) -> Dataset:
+    """Pairs from arrays with the same number of rows, by modality; also `label`, and `x_mask` for
+    rows that lack x. Options as in `from_tables`.
+
+    Raises:
+        DataError: fewer than two modalities, other numbers of rows, no rows, infinite numbers.
+    """
+    return from_tables(dict(arrays), name=name, **options)
+
+
+def dataset_of(
+    table: Table,
+    *,
+    standardise: bool | str | Mapping[str, str | bool] = True,
+    validation: float = 0.1,
+    test: float = 0.1,
+    seed: int = 0,
+    kinds: Known = None,
+    spaces: Mapping[str, Space] | None = None,
+) -> Dataset:
+    """A table in parts, in its own units, with what standardises it; see `from_tables`.
+
+    Args:
+        spaces: of a model that is there already; read off the values by default.
+    """
+    name, known = table.name, dict(spaces or {})
+    if len(table.views) < 2 and not known:
+        has = ", ".join((*table.views, *table.left_out)) or "none"
         raise DataError(
-            f"{name}: expected at least two arrays, for example x and y; got"
-            f" {', '.join(arrays) or 'none'}"
+            f"{name}: expected at least two arrays or views, for example x and y; got {has}; say"
+            " which columns belong together: views={'x': [...], 'y': [...]}, or x:NAME, y:NAME"
         )
     if not (0 <= validation < 1 and 0 <= test < 1 and validation + test < 1):
         raise OptionError(
             f"{name}: expected shares validation + test below 1, got {validation} and {test}"
         )
-    values = {k: _numbers(arrays[k], k) for k in arrays}
-    rows = {k: len(v) for k, v in values.items()}
-    if len(set(rows.values())) > 1:
-        raise DataError(
-            f"{name}: expected the same number of rows in every array, got"
-            f" {', '.join(f'{n} of {k}' for k, n in rows.items())}"
-        )
-    count = rows[names[0]]
-    empty = [k for k in names if values[k].size == 0]
-    if count == 0 or empty:
-        raise DataError(
-            f"{name}: the arrays are empty:"
-            f" {', '.join(f'{k} {values[k].shape}' for k in empty or names)}"
-        )
+    steps = steps_of(standardise, list(table.views))
+    table = _without_empty(table)
+    count = len(table)
+    sizes = {k: v.values.shape for k, v in table.views.items()}
+    if count == 0 or any(0 in shape for shape in sizes.values()):
+        shown = ", ".join(f"{k} {shape}" for k, shape in sizes.items())
+        raise DataError(f"{name}: the arrays are empty: {shown}")
     if count < 2:
         raise DataError(f"{name}: one row is not enough to train on; expected at least 2")
-    order = np.random.default_rng(mix(seed, DATA)).permutation(count)
-    held, tested = round(validation * count), max(1, round(test * count)) if test else 0
-    parts = [
-        np.sort(order[held + tested :]),
-        np.sort(order[:held]),
-        np.sort(order[held : held + tested]),
-    ]
-    spaces: dict[str, Space] = {}
+    parts = split(count, validation, test, seed)
+    spaces = {}
     families: dict[str, Family] = {}
-    scale: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    for k in names:
-        there = values.get(f"{k}_mask")
-        used = np.ones(count, bool) if there is None else there.reshape(-1).astype(bool)
-        check_finite(
-            torch.from_numpy(
-                np.where(used.reshape(-1, *[1] * (values[k].ndim - 1)), values[k], 0).astype(
-                    np.float64
-                )
-            ),
-            k,
-        )
-        spaces[k], values[k] = _space(values[k], used)
+    scalings: dict[str, Scaling] = {}
+    values: dict[str, Any] = {}
+    found: dict[str, Kinds] = {}
+    columns: dict[str, tuple[str, ...]] = {}
+    for k, view in table.views.items():
+        there = ~view.incomplete
+        if kinds is not None and view.values.ndim == 2 and isinstance(view.values, np.ndarray):
+            found[k] = view.kinds(None if kinds == "auto" else kinds)
+            spaces[k], view = found[k].space, _coded(view, found[k])
+            values[k] = _filled(view, there)
+        else:
+            spaces[k], values[k] = _space(view, there, k)
+        spaces[k] = known.get(k, spaces[k])
+        if view.columns:
+            columns[k] = view.columns
+        if not there.all():
+            values[f"{k}_mask"] = there.astype(np.float32)
         if isinstance(spaces[k], Real):
             families[k] = Gaussian(Trainable(per="coordinate"))
-            rest = parts[0][used[parts[0]]]
-            scale[k] = _scale(values[k][rest if len(rest) else parts[0]], standardise)
-            values[k] = ((values[k] - scale[k][0]) / scale[k][1]).astype(np.float32)
-            values[k][~used] = 0
+        real = real_columns(spaces[k])
+        if real.any() and steps[k] != "none":
+            rest = parts[0][there[parts[0]]]
+            train = values[k][rest if len(rest) else parts[0]]
+            scalings[k] = Scaling.fitted(train, steps[k] == "log1p", real)
+    if table.label is not None:
+        values["label"], named = _codes(table.label)
     made = [{k: v[i] for k, v in values.items()} for i in parts]
-    both_images = all(isinstance(s, Image) for s in spaces.values())
-    notes = [f"{count} rows, of which {len(parts[1])} for validation and {len(parts[2])} to test."]
-    if scale and standardise:
-        shift = {k: float(np.log(s).sum()) for k, (_, s) in scale.items()}
+    if not len(parts[2]):
+        made[2] = made[0]
+    notes = [*table.notes]
+    notes.append(
+        f"{count} rows, of which {len(parts[1])} for validation and {len(parts[2])} to test."
+    )
+    if table.label is not None and named:
+        notes.append("label: " + ", ".join(f"{i} is {v}" for i, v in enumerate(named[:12])) + ".")
+    if scalings:
+        shift = {k: float(np.log(s.deviation).sum()) for k, s in scalings.items()}
+        shown = ", ".join(f"{v:.3f} nats from the nll of {k}" for k, v in shift.items())
         notes.append(
-            "Real columns are standardised; add "
-            + ", ".join(f"{v:.3f} nats to the nll of {k}" for k, v in shift.items())
-            + " for the original units."
+            "Real columns are standardised inside the model; values and likelihoods are in the"
+            f" units of the data. Subtract {shown} for standardised columns."
         )
+    notes += [f"{k}: {line}." for k, v in found.items() for line in str(v).splitlines()[:40]]
+    both_images = all(isinstance(s, Image) for s in spaces.values())
     return Dataset(
         name,
         made[0],
         made[1] if len(parts[1]) else {},
-        made[2] if len(parts[2]) else made[0],
+        made[2],
         spaces,
         {},
-        {"name": name},
+        {},
         families,
         tuple(notes),
         "image" if both_images else "vector",
-        scale if standardise else {},
+        Preprocessing(scalings, columns, found),
+        columns,
     )
 
 
-def _numbers(array: Any, name: str) -> np.ndarray:
-    from wyner.arrays import to_tensor
+def real_columns(space: Space) -> np.ndarray:
+    """Which coordinates of a space are real numbers, bool `(*event)`."""
+    if isinstance(space, Mixed):
+        parts = [np.full(p.columns, isinstance(p, Real)) for p in space.parts]
+        return np.concatenate(parts)
+    return np.full(space.event_shape, isinstance(space, Real))
 
-    found = to_tensor(array, name).numpy()
-    if found.ndim == 0:
-        raise DataError(f"{name}: expected rows, got a single number")
-    return found
+
+def _coded(view: View, found: Kinds) -> View:
+    """The columns that are used, as numbers: codes in place of texts."""
+    at = [i for i, c in enumerate(found.columns) if c.kind != "unused"]
+    gone = np.broadcast_to(view.absent, view.values.shape)
+    numbers = np.full((view.values.shape[0], len(at)), np.nan)
+    for j, (i, c) in enumerate(zip(at, found.used, strict=True)):
+        column, texts = (
+            cells(view.values[:, i], gone[:, i]),
+            any(isinstance(v, str) for v in c.categories),
+        )
+        coded = Kinds((c,)).encode({c.name: column})[:, 0] if texts else column
+        numbers[:, j] = coded.astype(np.float64)
+    missing = None if view.missing is None else view.missing[:, at]
+    return View(numbers, tuple(c.name for c in found.used), missing)
 
 
-def _space(array: np.ndarray, used: np.ndarray) -> tuple[Space, np.ndarray]:
-    """The space of an array, and the array as float32 with at least one axis per row."""
-    if array.ndim == 1:
-        array = array[:, None]
+def split(count: int, validation: float, test: float, seed: int) -> list[np.ndarray]:
+    """Rows to train, to validate and to test on, in order: a function of the seed."""
+    order = np.random.default_rng(mix(seed, DATA)).permutation(count)
+    held, tested = round(validation * count), max(1, round(test * count)) if test else 0
+    cuts = order[held + tested :], order[:held], order[held : held + tested]
+    return [np.sort(part) for part in cuts]
+
+
+def all_rows(table: Table, known: Preprocessing | None = None) -> dict[str, Any]:
+    """All rows of a table as arrays by name, masks of its views beside them.
+
+    Args:
+        known: of a trained model, for what its columns hold.
+    """
+    values: dict[str, Any] = {}
+    kinds = {} if known is None else known.kinds
+    for k, view in table.views.items():
+        there = ~view.incomplete
+        if k in kinds:
+            values[k] = _filled(_coded(view, Kinds(kinds[k].used)), there)
+        else:
+            _, values[k] = _space(view, there, k)
+        if not there.all():
+            values[f"{k}_mask"] = there.astype(np.float32)
+    if table.label is not None:
+        values["label"], _ = _codes(table.label)
+    return values
+
+
+def _without_empty(table: Table) -> Table:
+    """The table without columns that have no value at all, and rows that lack every view."""
+    views, notes = dict(table.views), list(table.notes)
+    for k, view in table.views.items():
+        if view.missing is None:
+            continue
+        empty = np.asarray(view.missing.all(0))
+        if view.missing.ndim == 2 and empty.any() and not empty.all():
+            shown = [view.columns[i] if view.columns else str(i) for i in np.flatnonzero(empty)]
+            notes.append(f"{k}: left out, because no row has a value: {', '.join(shown[:8])}.")
+            names = tuple(c for c, gone in zip(view.columns, empty) if not gone)
+            view = View(view.values[:, ~empty], names, view.missing[:, ~empty])
+            views[k] = view
+        lost, cells = view.incomplete, view.absent
+        partly = lost & ~cells.all(1)
+        if lost.mean() > LOST and partly.any():
+            at = int(cells[partly].sum(0).argmax())
+            column = view.columns[at] if view.columns else f"column {at}"
+            raise DataError(
+                f"{table.name}: {lost.sum()} of {len(lost)} rows of {k} lack a cell, most of them"
+                f" {column}, and models take whole rows only; leave such columns out or impute them"
+            )
+        if lost.any():
+            notes.append(
+                f"{k}: {int(lost.sum())} of {len(lost)} rows have a missing cell and count as rows"
+                f" without {k}."
+            )
+    table = replace(table, views=views, notes=tuple(notes))
+    none = np.all([v.incomplete for v in views.values()], axis=0) if views else np.zeros(0, bool)
+    if none.any() and not none.all():
+        note = f"{int(none.sum())} rows have no whole view and are left out."
+        table = replace(table.rows(np.flatnonzero(~none)), notes=(*notes, note))
+    return table
+
+
+def _codes(label: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Labels as numbers, and what texts the numbers stand for."""
+    if label.dtype.kind not in "US":
+        return label, []
+    names, codes = np.unique(label, return_inverse=True)
+    return codes.astype(np.int64), names.tolist()
+
+
+def _filled(view: View, there: np.ndarray) -> Any:
+    """The numbers, 0 in rows that are not whole."""
+    if is_sparse(view.values):
+        return SparseRows(view.values)
+    if there.all():
+        return view.values
+    shape = (-1, *[1] * (view.values.ndim - 1))
+    return np.where(there.reshape(shape), view.values, np.zeros((), view.values.dtype))
+
+
+def _space(view: View, there: np.ndarray, name: str) -> tuple[Space, Any]:
+    """The space of a view, and its rows as the space takes them."""
+    array = _filled(view, there)
     shape = array.shape[1:]
+    if isinstance(array, SparseRows):
+        check_finite(torch.from_numpy(array.matrix.data), name)
+        return Real(*shape), array
     if array.dtype == np.uint8 and len(shape) == 3:
-        channels_last = shape[2] in (1, 3) and shape[0] not in (1, 3)
-        array = np.moveaxis(array, -1, 1) if channels_last else array
-        return Image(*array.shape[1:]), array.astype(np.float32) / 255
+        return _pictures(array, name)
     if array.dtype == np.uint8 and len(shape) == 2:
         return Image(1, *shape), array[:, None].astype(np.float32) / 255
-    if array.dtype == bool or (
-        bool(np.isin(array[used], (0, 1)).all()) and len(np.unique(array[used])) == 2
-    ):
-        return Binary(*shape), np.where(used.reshape(-1, *[1] * len(shape)), array, 0).astype(
-            np.float32
+    if array.dtype == object:
+        raise DataError(
+            f"{name}: holds columns of strings, expected numbers; encode them as numbers first, or"
+            " find their categories with kinds='auto'"
         )
-    return Real(*shape), array.astype(np.float64)
+    check_finite(to_tensor(array, name), name)
+    used = array[there]
+    if array.dtype == bool or (bool(np.isin(used, (0, 1)).all()) and len(np.unique(used)) == 2):
+        return Binary(*shape), array.astype(np.float32)
+    return Real(*shape), array if array.dtype == np.float32 else array.astype(np.float64)
 
 
-def _scale(train: np.ndarray, standardise: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation of each column; a column that never changes keeps its size (training warns
-    of it).
+def _pictures(array: np.ndarray, name: str) -> tuple[Space, np.ndarray]:
+    """8-bit pictures with their channels first.
+
+    Raises:
+        DataError: an alpha channel that says something.
     """
-    deviation = train.std(0)
-    constant = deviation <= 1e-12 * np.maximum(1, np.abs(train).max(0))
-    if not standardise:
-        return np.zeros_like(deviation), np.ones_like(deviation)
-    return train.mean(0), np.where(constant, 1.0, deviation)
+    first, last = array.shape[1], array.shape[3]
+    if last in (1, 3, 4) and first not in (1, 3, 4):
+        array = np.moveaxis(array, -1, 1)
+    if array.shape[1] == 4:
+        if (array[:, 3] != 255).any():
+            raise DataError(
+                f"{name}: the pictures have a fourth channel (alpha) that is not 255 throughout;"
+                " lay them on a ground and give (N, H, W, 3)"
+            )
+        array = array[:, :3]
+    return Image(*array.shape[1:]), array.astype(np.float32) / 255

@@ -1,48 +1,47 @@
-"""Common information from samples: every estimator that fits, and what each of them proves. Nats.
+"""Common information from samples: what the rows show, what they allow, and what they refuse. Nats.
 
 J cannot be read off samples without a description of the dependence (I40, I41 of a model are not
-estimators of it). Some descriptions have an exact J: a table, and a Gaussian pair. They compete by
-the mutual information that they show on rows they were not fitted to, a lower bound of I(X;Y) that
-only the true ratio p(x,y) / (p(x) p(y)) attains: what shows all of I has lost nothing, and its J is
-the J of the pair. Where no description shows all, the Wyner VAE's number stands, between the
-largest lower bound and its own upper end.
+estimators of it). Some descriptions have an exact J: a table, blobs, a Gaussian copula. Each is
+tested, and one that the rows refuse only bounds; where all are refused, so is an upper end.
 """
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from wyner.errors import OptionError, unknown
+from wyner.estimation.answer import QUANTITIES, answer
+from wyner.estimation.checks import check, infinite, one_thread
+from wyner.estimation.evidence import Evidence
 from wyner.estimation.rows import Estimate, interval_text, row_as_json
-from wyner.estimation.runners import ESTIMATORS, Evidence
+from wyner.estimation.runners import ESTIMATORS
 from wyner.estimation.samples import Sample, read
 
-CLOSE, SHARE = 0.03, 0.06
-"""A description counts as complete if what it shows is within this many nats, or this share, of the
-most that any estimator shows."""
-MATCH = 0.02
-"""Descriptions that show the same within this share of I are not told apart: their intervals are
-joined."""
-QUANTITIES = ("I", "J", "C_GK")
+CHEAP = "cheap"
 
 
 @dataclass(frozen=True)
 class Estimates:
-    """What was found about a pair: rows of `Estimate`.
+    """What was found about a pair.
 
     Attributes:
         rows: every estimate.
+        answers: the one answer for each of "I", "J", "C_GK".
         kind: of the data: "discrete", "continuous" or "mixed".
-        n: pairs.
+        n: pairs that were used.
+        p: p-value of the hypothesis that the two sides are independent.
+        words: what was found out about the rows.
     """
 
     rows: tuple[Estimate, ...]
+    answers: Mapping[str, Estimate]
     kind: str
     n: int
+    p: float = 0.0
+    words: tuple[str, ...] = ()
 
     def of(self, quantity: str) -> list[Estimate]:
         """Rows of one quantity."""
@@ -51,89 +50,37 @@ class Estimates:
     def best(self, quantity: str = "J") -> Estimate:
         """The one answer for "I", "J" or "C_GK", chosen by what the data show, never by a truth.
 
-        Discrete pairs: the plug-in value. Others: the value of the description that shows most of I
-        on new rows, if it shows all that any estimator shows, its interval widened by what it may
-        have lost; else for J the Wyner VAE, for I the largest bound.
+        C_GK <= I <= J holds in the values and in both ends of the intervals. A value of kind
+        "lower" is a lower bound, and the upper end of its interval is infinite unless categories
+        bound it.
 
         Raises:
-            OptionError: another quantity, or one that no estimator that ran can answer.
+            OptionError: another quantity.
         """
         if quantity not in QUANTITIES:
             raise OptionError(unknown("quantity", quantity, QUANTITIES))
-        if not (rows := self.of(quantity)):
-            raise OptionError(f"best({quantity!r}): none of the estimators that ran speaks of it")
-        if self.kind == "discrete" and (plain := [r for r in rows if r.estimator == "plug-in"]):
-            return plain[0]
-        if quantity == "J":
-            return self._wyner()
-        first = [c.estimator for c in self._complete()[:1]]
-        for r in (r for r in rows if r.estimator in first):
-            if quantity == "C_GK":
-                return r
-            low, high = r.interval
-            high = (
-                max(high, self.shown) if math.isfinite(high) else 2 * r.value - low + self._lost(r)
-            )
-            return replace(r, interval=(low, high), kind="estimate")
-        return max(rows, key=lambda r: r.value)
-
-    @property
-    def shown(self) -> float:
-        """The most I that any estimator shows on rows it was not fitted to, in nats."""
-        bounds = [r.value for r in self.of("I") if r.estimator in ("infonce", "dv")]
-        return max([0.0, *bounds, *(r.explains for r in self.rows if r.explains is not None)])
-
-    def _lost(self, row: Estimate) -> float:
-        return max(0.0, self.shown - (row.explains if row.explains is not None else row.value))
-
-    def _complete(self) -> list[Estimate]:
-        """Descriptions with an exact J that show all of the mutual information, the best first."""
-        most = max(CLOSE, SHARE * self.shown)
-        found = [r for r in self.of("J") if r.explains is not None and self._lost(r) <= most]
-        return sorted(found, key=lambda r: -(r.explains or 0.0))
-
-    def _wyner(self) -> Estimate:
-        """J of the best complete description; the interval is that of all that show as much."""
-        if not (complete := self._complete()):
-            return self._bracket()
-        first = complete[0]
-        equal = [r for r in complete if self._lost(r) - self._lost(first) <= MATCH * self.shown]
-        low = max(min(r.interval[0] for r in equal), 0.0)
-        return replace(first, kind="estimate", interval=(low, max(self._raised(r) for r in equal)))
-
-    def _raised(self, row: Estimate) -> float:
-        """The upper end of a complete description; what it lost counts as much as what it has."""
-        low, high = row.interval
-        high = high if math.isfinite(high) else 2 * row.value - low
-        return high + self._lost(row) * max(1.0, row.value / max(row.explains or 0.0, 1e-9))
-
-    def _bracket(self) -> Estimate:
-        """Nothing is complete: the Wyner VAE within all bounds, or else the largest lower bound."""
-        bounds = [r for r in self.rows if r.kind == "lower" and r.quantity in ("I", "J")]
-        low = max([r.interval[0] for r in bounds], default=0.0)
-        for r in self.of("J"):
-            if r.estimator == "wyner-vae":
-                start, high = max(min(low, r.interval[1]), 0.0), max(r.interval[1], low)
-                return replace(r, value=max(r.value, low), interval=(start, high))
-        rows = [r for r in self.of("J") if r.kind == "lower"] or self.of("J")
-        top = max(rows, key=lambda r: r.value)
-        return replace(top, interval=(max(low, top.interval[0]), math.inf))
+        return self.answers[quantity]
 
     def __str__(self) -> str:
-        lines = [("estimator", "of", "nats", "interval", "kind", "shows", "s", "note")]
+        lines = [("estimator", "of", "nats", "interval", "kind", "shuffled", "s", "note")]
         for r in self.rows:
-            shows = "" if r.explains is None else f"{r.explains:.3f}"
+            null = "" if r.null is None else f"{r.null:.3f}"
             value = r.estimator, r.quantity, f"{r.value:.3f}", interval_text(r.interval)
-            lines.append((*value, r.kind, shows, f"{r.seconds:.1f}", r.note))
+            note = "; ".join(t for t in (r.note, r.tested) if t)
+            lines.append((*value, r.kind, null, f"{r.seconds:.1f}", note))
         width = [max(map(len, column)) for column in zip(*lines, strict=True)]
         pad = lambda line: "  ".join(c.ljust(w) for c, w in zip(line, width, strict=True)).rstrip()
+        test = f"test of independence, rows shuffled: p = {self.p:.3f}"
         answers = []
         for q in QUANTITIES:
-            if self.of(q):
-                b = self.best(q)
-                where = f"{interval_text(b.interval)} by {b.estimator}"
-                answers.append(f"{q} = {b.value:.3f} nats {where}")
-        return "\n".join([f"{self.n} {self.kind} pairs", *map(pad, lines), "", *answers])
+            best = self.best(q)
+            why = f"if {best.assumption}" if best.assumption and best.kind == "estimate" else ""
+            by = f"by {best.estimator}" if best.estimator != "none" else best.note
+            answers.append(
+                f"{q} = {best.text} {by}{', ' if why else ''}{why}".replace("= >=", ">=")
+            )
+        head = f"{self.n} {self.kind} pairs"
+        return "\n".join([head, *self.words, test, *map(pad, lines), "", *answers])
 
     def as_rows(self) -> list[dict[str, Any]]:
         """The rows as dictionaries that JSON can hold; an infinite end of an interval is None."""
@@ -144,36 +91,44 @@ def estimate(
     x: Any,
     y: Any,
     *,
-    estimators: Sequence[str] | None = None,
+    estimators: str | Sequence[str] | None = None,
     kinds: tuple[str, str] = ("auto", "auto"),
+    ordered: bool = True,
     seed: int = 0,
 ) -> Estimates:
     """I(X;Y), J(X;Y) and C_GK(X;Y) of pairs of samples, by every estimator that fits them. Nats.
 
     | estimator | runs on | says |
     | --- | --- | --- |
-    | plug-in | all | I, J, C_GK of the table; of bins or clusters: bounds |
+    | plug-in | discrete | I, J, C_GK of the table |
+    | blobs | all but discrete | the same of blobs, unless they lose something: then bounds |
     | copula | continuous | I, J of the Gaussian with the correlations of the normal scores |
+    | held-out | all but discrete | lower bound of I by cheap critics of the other half |
     | gaussian-bound | continuous, 12 columns in all | J >= J_Gauss + h(X,Y) - h_Gauss (kNN) |
-    | critic | all but discrete | InfoNCE, DV, NWJ: lower bounds of I, on held-out rows |
-    | learned-codes | the same | lower bounds of I, J; exact where the codes lose nothing |
-    | learned-gaussian | continuous | I, J of learned features as a Gaussian pair |
-    | wyner-vae | as critic | J by a Wyner VAE on learned features, by density ratios |
+    | critic | all but discrete, from 1,000 rows | InfoNCE, DV, NWJ: lower bounds of I |
+    | learned-codes | the same | lower bounds of I, J |
+    | learned-gaussian | continuous, from 1,000 rows | I, J of learned features as a Gaussian pair |
+    | wyner-vae | as critic | J by a Wyner VAE on learned features; not part of the answer |
+
+    The kind of a row: "estimate" if its assumption was not refused by the rows, "lower" for a lower
+    bound, "refused" if the rows refuse its assumption, "model" for what nothing tests.
 
     Args:
         x, y: `(N, ...)` arrays or tensors, row by row a pair; events are flattened.
-        estimators: names of the above; all that fit by default.
+        estimators: names of the above, or "cheap" for the first four; all that fit by default.
         kinds: "auto", "discrete" or "continuous", for x and for y. "auto": whole numbers with at
             most 32 values and texts are discrete.
+        ordered: whether rows that follow each other may depend on each other, as in time; if both
+            sides show it, the rows are thinned. False for rows whose order means nothing (sorted).
         seed: of everything random.
 
     Returns:
         An `Estimates`: `print` it, read `.rows`, ask for `.best("J")`. Intervals are meant to hold
         the quantity in 95 of 100 samples; what they cover on tasks with known answers is what
-        `wyner reproduce common-information` measures.
+        `wyner reproduce calibration` measures.
 
     Raises:
-        DataError: sides that do not pair up, fewer than 50 rows, values that are not finite.
+        DataError: sides that do not pair up, fewer than 20 rows, values that are not finite.
         OptionError: unknown names, or estimators that do not fit the data.
 
     Example:
@@ -184,14 +139,19 @@ def estimate(
         >>> abs(found.best("J").value - 0.604952) < 0.02
         True
     """
-    sample = read(x, y, kinds, seed)
-    evidence, rows = Evidence(sample), []
-    for name in _chosen(sample, estimators):
-        start = time.perf_counter()
-        found = list(ESTIMATORS[name].run(evidence))
-        spent = time.perf_counter() - start
-        rows += [replace(r, seconds=spent) for r in found]
-    return Estimates(tuple(rows), sample.kind, len(sample))
+    with one_thread():
+        checked = check(read(x, y, kinds, seed), ordered)
+        evidence, rows = Evidence(checked.sample), []
+        for name in _chosen(checked.sample, estimators):
+            start = time.perf_counter()
+            found = list(ESTIMATORS[name].run(evidence))
+            spent = time.perf_counter() - start
+            rows += [replace(r, seconds=spent) for r in found]
+        why = infinite(checked.sample)
+        words = (*checked.words, why) if why else checked.words
+        p = evidence.test.p
+        answers = answer(rows, p, evidence.ceiling, why)
+        return Estimates(tuple(rows), answers, checked.sample.kind, len(checked.sample), p, words)
 
 
 def fitting(sample: Sample) -> list[str]:
@@ -199,8 +159,11 @@ def fitting(sample: Sample) -> list[str]:
     return [n for n, e in ESTIMATORS.items() if sample.kind in e.kinds and e.fits(sample)]
 
 
-def _chosen(sample: Sample, asked: Sequence[str] | None) -> list[str]:
+def _chosen(sample: Sample, asked: str | Sequence[str] | None) -> list[str]:
     fit = fitting(sample)
+    if asked == CHEAP:
+        return [n for n in fit if ESTIMATORS[n].cheap]
+    asked = [asked] if isinstance(asked, str) else asked
     for name in asked or ():
         if name not in ESTIMATORS:
             raise OptionError(unknown("estimator", name, ESTIMATORS))

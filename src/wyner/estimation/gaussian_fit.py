@@ -24,15 +24,6 @@ from wyner.estimation.table import LEVEL, tail
 LARGEST = 1 - 1e-9
 
 
-def normal_scores(values: np.ndarray) -> np.ndarray:
-    """Each column replaced by normal quantiles of its ranks, `(N, d)`; ties share the mean rank."""
-    from scipy.special import ndtri
-    from scipy.stats import rankdata
-
-    scored = ndtri(rankdata(values, axis=0) / (len(values) + 1))
-    return scored / scored.std(0).clip(1e-12)
-
-
 @dataclass(frozen=True)
 class Canonical:
     """Canonical correlations and the directions that have them.

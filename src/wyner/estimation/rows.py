@@ -18,15 +18,16 @@ class Estimate:
         estimator: who found it.
         quantity: "I", "J", "C_GK", or "I(X,Y;Z)", "I(X;Y|Z)" of a learned z.
         value: in nats.
-        interval: (low, high) in nats, meant to hold the quantity in 95 of 100 samples; low end
-            only, with infinity, for a lower bound.
-        kind: "estimate" (aims at the quantity), "lower" (at most the quantity, but for sampling
-            error) or "upper" (at least it, if the model fits).
+        interval: (low, high) in nats, meant to hold the quantity in 95 of 100 samples; with an
+            infinite end where the rows bound it on one side only.
+        kind: what the value is: "estimate" (of the quantity, under the assumption), "lower" (a
+            lower bound, but for sampling error) or "upper".
         seconds: that it took; shared by rows of one estimator.
         note: what to know before believing it.
-        explains: for descriptions with an exact J, the mutual information that they show on rows
-            they were not fitted to, in nats. A description that shows all of I(X;Y) has the J of
-            the pair.
+        assumption: what has to hold for the value to be of this kind.
+        tested: how the assumption was tested, and what came out.
+        null: what the estimator says of the same rows when those of one side are shuffled, at most
+            in 95 of 100 shuffles; None where that was not tried.
     """
 
     estimator: str
@@ -36,11 +37,29 @@ class Estimate:
     kind: str
     seconds: float = 0.0
     note: str = ""
-    explains: float | None = None
+    assumption: str = ""
+    tested: str = ""
+    null: float | None = None
 
     def holds(self, truth: float) -> bool:
         """Whether the interval holds a value (to rounding)."""
         return self.interval[0] - 1e-9 <= truth <= self.interval[1] + 1e-9
+
+    @property
+    def text(self) -> str:
+        """The value and its interval as they are printed: a lower bound as one, nothing as 0."""
+        low, high = self.interval
+        if math.isinf(self.value):
+            return f"inf nats (>= {low:.3f})"
+        if high == 0:
+            return "0 nats"
+        if self.value == 0 and low == 0:
+            most = "no upper end" if math.isinf(high) else f"at most {high:.3f}"
+            return f"0 nats: nothing beyond chance, {most}"
+        if self.kind == "lower":
+            most = "" if math.isinf(high) else f", <= {high:.3f}"
+            return f">= {low:.3f}{most} nats (shown: {self.value:.3f})"
+        return f"{self.value:.3f} nats {interval_text(self.interval)}"
 
 
 def around(value: float, error: float, kind: str = "estimate") -> Interval:
@@ -56,6 +75,7 @@ def interval_text(interval: Interval) -> str:
 
 
 def row_as_json(row: Estimate) -> dict[str, Any]:
-    """An estimate as a dictionary that JSON can hold; an infinite end of the interval is None."""
+    """An estimate as a dictionary that JSON can hold; an infinite number is None."""
     ends = [end if math.isfinite(end) else None for end in row.interval]
-    return dataclasses.asdict(row) | {"interval": ends}
+    value = row.value if math.isfinite(row.value) else None
+    return dataclasses.asdict(row) | {"interval": ends, "value": value}

@@ -11,7 +11,9 @@ import numpy as np
 from wyner.errors import DataError, OptionError, unknown
 
 KINDS = ("auto", "discrete", "continuous")
-FEW, LEAST = 32, 50
+WIDEST = 256
+"""Columns that a network reads of categories."""
+FEW, LEAST = 32, 20
 """A column of whole numbers with at most so many values is read as categories; rows, at least."""
 
 
@@ -23,10 +25,12 @@ class Side:
         values: `(N, d)` numbers of mean 0 and deviation 1 a column (constant columns left out), or
             `(N,)` codes 0, 1, ...
         levels: number of categories; 0 for numbers.
+        columns: of categories made of several columns, the codes of each, `(N, c)`.
     """
 
     values: np.ndarray
     levels: int
+    columns: np.ndarray | None = None
 
     @property
     def discrete(self) -> bool:
@@ -38,7 +42,29 @@ class Side:
         """What a network reads: the columns, or one column a category, `(N, d)` float32."""
         if not self.discrete:
             return self.values.astype(np.float32)
-        return np.eye(self.levels, dtype=np.float32)[self.values]
+        return self.indicators(WIDEST).astype(np.float32)
+
+    def indicators(self, most: int) -> np.ndarray:
+        """A column of 0 and 1 for each of the most frequent categories, `(N, k)`.
+
+        Of categories that are made of several columns: of the categories of each column.
+        """
+        columns = self.values[:, None] if self.columns is None else self.columns
+        each = max(2, most // columns.shape[1])
+        found = []
+        for codes in columns.T:
+            kept = np.argsort(-np.bincount(codes), kind="stable")[:each]
+            found.append(codes[:, None] == np.sort(kept))
+        every = np.concatenate(found, 1)[:, :most]
+        return every[:, every.any(0)].astype(np.float64)
+
+    def rows(self, chosen: np.ndarray) -> Side:
+        """The side with some of its rows."""
+        columns = None if self.columns is None else self.columns[chosen]
+        if not self.discrete:
+            return Side(self.values[chosen], 0)
+        codes = np.unique(self.values[chosen], return_inverse=True)[1].reshape(-1)
+        return Side(codes, int(codes.max()) + 1, columns)
 
 
 @dataclass(frozen=True)
@@ -62,6 +88,19 @@ class Sample:
         """discrete, continuous or mixed."""
         both = {self.x.discrete, self.y.discrete}
         return "mixed" if len(both) == 2 else "discrete" if True in both else "continuous"
+
+    def first(self, most: int) -> Sample:
+        """The first rows, at most so many."""
+        rows = np.arange(min(most, len(self)))
+        return (
+            self
+            if len(rows) == len(self)
+            else Sample(self.x.rows(rows), self.y.rows(rows), self.seed)
+        )
+
+    def shuffled(self, order: np.ndarray) -> Sample:
+        """The rows of y in another order."""
+        return Sample(self.x, self.y.rows(order), self.seed)
 
     def halves(self) -> tuple[np.ndarray, np.ndarray]:
         """Two disjoint halves of the rows: each is measured with what the other has taught."""
@@ -115,8 +154,11 @@ def _side(name: str, given: Any, kind: str) -> Side:
         )
     if kind == "discrete" or (kind == "auto" and _categories(flat)):
         flat = flat.astype(str) if flat.dtype.kind == "O" else flat
-        codes = np.unique(flat, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
-        return Side(codes, int(codes.max()) + 1)
+        columns = np.stack([_codes(column) for column in flat.T], 1)
+        codes = columns[:, 0]
+        for column in columns.T[1:]:  # pair by pair, so that no number grows beyond N^2
+            codes = _codes(codes * (int(column.max()) + 1) + column)
+        return Side(codes, int(codes.max()) + 1, columns if columns.shape[1] > 1 else None)
     try:
         numbers = flat.astype(np.float64)
     except ValueError:
@@ -131,6 +173,11 @@ def _side(name: str, given: Any, kind: str) -> Side:
     if not kept.any():
         raise DataError(f"{name}: expected at least one column that changes; all are constant")
     return Side(centred[:, kept] / deviation[kept], 0)
+
+
+def _codes(values: np.ndarray) -> np.ndarray:
+    """Values as 0, 1, ... in their order, `(N,)`."""
+    return np.unique(values, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
 def _categories(flat: np.ndarray) -> bool:

@@ -22,6 +22,8 @@ from wyner.information.discrete.table import xlogx
 
 LEVEL = 0.01
 """Probability of taking chance for dependence, of each test."""
+MERGED = 24
+"""Categories of a side up to which a table is merged and its J looked for."""
 RARE = 0.01
 """Share of a category below which a joint value counts as noise for C_GK of learned codes."""
 
@@ -89,9 +91,24 @@ def _costs(counts: np.ndarray) -> np.ndarray:
     """Information lost by merging rows i and j, times n, `(k, k)`; infinite on the diagonal."""
     known = lambda c: xlogx(c).sum(-1) - xlogx(c.sum(-1))
     own = known(counts)
-    cost = own[:, None] + own[None] - known(counts[:, None] + counts[None])
+    both = np.stack([known(row + counts) for row in counts])
+    cost = own[:, None] + own[None] - both
     np.fill_diagonal(cost, np.inf)
     return cost
+
+
+def lump(counts: np.ndarray, most: int = MERGED) -> np.ndarray:
+    """The table with all but the most frequent rows and columns counted as one of each.
+
+    What is left is known about codes of the categories, so its I and J are lower bounds.
+    """
+    for _ in range(2):
+        if len(counts) > most:
+            order = np.argsort(-counts.sum(1), kind="stable")
+            rest = counts[order[most - 1 :]].sum(0, keepdims=True)
+            counts = np.concatenate([counts[order[: most - 1]], rest])
+        counts = counts.T
+    return counts
 
 
 def denoise(counts: np.ndarray) -> np.ndarray:

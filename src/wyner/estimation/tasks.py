@@ -7,6 +7,7 @@ makes X and Y independent W is constant.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from wyner.information.gaussian import gaussian
 from wyner.seeds import DATA, mix
 
 Pair = tuple[np.ndarray, np.ndarray]
+Draw = Callable[[int, np.random.Generator], np.ndarray]
+"""n rows of one side."""
 Image = Callable[[np.ndarray], np.ndarray]
 """An invertible map of the columns of one side."""
 
@@ -36,6 +39,8 @@ class Task:
         draw: `draw(n, rng)`: n pairs.
         note: what the source is.
         most: rows there are, for data that are not drawn at will.
+        half: of the calibration benchmark, "development" or "test": estimators are tuned on the
+            first alone, the second is measured once.
     """
 
     name: str
@@ -46,6 +51,7 @@ class Task:
     draw: Callable[[int, np.random.Generator], Pair]
     note: str
     most: int | None = None
+    half: str = ""
 
     def sample(self, n: int, seed: int = 0) -> Pair:
         """Draws n pairs (at most as many as there are); equal seeds, equal pairs."""
@@ -141,14 +147,9 @@ def label_task(name: str, k: int, d: int, image: Image | None = None, r: float =
         r: correlation of the other column; 0 for none.
     """
 
-    def side(label: np.ndarray, seed: int, rng: np.random.Generator) -> np.ndarray:
-        noise = rng.standard_normal((len(label), d))
-        short = np.minimum(1, 3.9 / np.linalg.norm(noise, axis=1, keepdims=True))
-        return centres(k, d, seed)[label] + noise * short
-
     def draw(n: int, rng: np.random.Generator) -> Pair:
         label = rng.integers(0, k, n)
-        x, y = side(label, 4, rng), side(label, 5, rng)
+        x, y = (shown(label, centres(k, d, seed), rng) for seed in (4, 5))
         if r:
             a, b = rng.standard_normal((2, n, 1))
             x, y = np.hstack([a, x]), np.hstack([r * a + math.sqrt(1 - r * r) * b, y])
@@ -208,6 +209,66 @@ def blocks(parts: Sequence[tuple[float, float]]) -> Task:
     return table_task("blocks", p, (mutual, wyner), note, shared)
 
 
+def independent_task(name: str, x: Draw, y: Draw, note: str) -> Task:
+    """Two sides that are drawn apart."""
+    draw = lambda n, rng: (x(n, rng), y(n, rng))
+    return Task(name, "independent", 0.0, 0.0, 0.0, draw, note)
+
+
+def normals(d: int) -> Draw:
+    """Independent normal columns."""
+    return lambda n, rng: rng.standard_normal((n, d))
+
+
+def categories(levels: int, columns: int = 0) -> Draw:
+    """Uniform categories: one column of codes, or several."""
+    return lambda n, rng: rng.integers(0, levels, (n, columns) if columns else n)
+
+
+def blobs(k: int, d: int, seed: int) -> Draw:
+    """Points around k centres that are 8 apart."""
+    return lambda n, rng: shown(rng.integers(0, k, n), centres(k, d, seed), rng)
+
+
+def shown(code: np.ndarray, middles: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A point for each code: its centre and noise shorter than half the way to the next."""
+    noise = rng.standard_normal((len(code), middles.shape[1]))
+    return middles[code] + noise * np.minimum(1, 3.9 / np.linalg.norm(noise, axis=1, keepdims=True))
+
+
+def hidden_task(source: Task, name: str, d: tuple[int, int]) -> Task:
+    """A pair of categories, of which each side shows a point near a centre.
+
+    Each side is a function of what it shows, so that nothing is lost.
+
+    Args:
+        source: of the categories.
+        name: of the task.
+        d: columns of both sides; 0 to show the category itself.
+    """
+
+    def side(code: np.ndarray, columns: int, seed: int, rng: np.random.Generator) -> np.ndarray:
+        return shown(code, centres(8, columns, seed), rng) if columns else code
+
+    def draw(n: int, rng: np.random.Generator) -> Pair:
+        a, b = source.draw(n, rng)
+        return side(a, d[0], 4, rng), side(b, d[1], 5, rng)
+
+    how = " and ".join(f"blobs in {k} columns" if k else "as it is" for k in d)
+    note = f"{source.note}; shown {how}"
+    truth = source.mutual, source.wyner, source.gacs_korner
+    return Task(name, source.group, *truth, draw, note)
+
+
+def twist(s: np.ndarray) -> np.ndarray:
+    """The first two columns turned by an angle that grows with their length; invertible."""
+    angle = 1.5 * np.linalg.norm(s[:, :2], axis=1)
+    cos, sin, out = np.cos(angle), np.sin(angle), s.copy()
+    out[:, 0] = cos * s[:, 0] - sin * s[:, 1]
+    out[:, 1] = sin * s[:, 0] + cos * s[:, 1]
+    return out
+
+
 def loaded_task(
     name: str, data: str, shared: float, note: str, most: int | None = None, **options: Any
 ) -> Task:
@@ -237,7 +298,12 @@ _UNIFORM, _TAILS, _BENT, _MOG, _DIGITS = (
     "mixture of five Gaussians in R^10 x R^10; only the centre is shared",
     "pictures of digits, y the next one after x; labels nearly balanced",
 )
-TASKS: tuple[Task, ...] = (
+_HEAVY: Draw = lambda n, rng: rng.standard_cauchy((n, 3))
+_SPARSE = "one pair of columns of 50 + 50 with r = 0.9"
+_TWISTED = "r = 0.8, 0.4, columns turned by an angle that grows with their length"
+_TABLE = np.array([[6, 1, 1, 0, 2], [1, 5, 0, 2, 1], [0, 1, 4, 4, 0], [2, 0, 1, 3, 6]]) / 40
+_TABLE_TRUTH = (0.4889197907, 1.2221711)  # J by two solvers, proven to 0.0034
+_TASKS: tuple[Task, ...] = (
     gaussian_task("independent", [0.0] * 4, note="4 + 4 independent columns"),
     table_task("independent-8x8", np.full((8, 8), 1 / 64), (0.0, 0.0), _UNIFORM),
     gaussian_task("gaussian-1-0.8", [0.8]),
@@ -257,7 +323,57 @@ TASKS: tuple[Task, ...] = (
     blocks([(0.5, 0.1), (0.3, 0.25), (0.2, 0.05)]),
     loaded_task("digits-add1", "digits-add1", math.log(10), _DIGITS, 5500, validation=0, pad=0),
 )
-"""The benchmark, easy to hard within a group. A new task is a line here."""
+_HALF = {
+    "development": (
+        "independent independent-8x8 gaussian-1-0.8 gaussian-4-0.5 gaussian-nuisance gaussian-bent"
+        " mog labels-10 label-and-gaussian dsbs-0.25 erasure-0.7 blocks"
+    ),
+    "test": "gaussian-4-0.9 gaussian-tails labels-4-bent dsbs-0.1 erasure-0.3",
+}
+_HALF_OF = {name: half for half, names in _HALF.items() for name in names.split()}
+TASKS: tuple[Task, ...] = tuple(
+    dataclasses.replace(t, half=_HALF_OF.get(t.name, "")) for t in _TASKS
+)
+"""The benchmark of all estimators, easy to hard within a group. A new task is a line here."""
+
+
+def _halves() -> tuple[Task, ...]:
+    """The calibration tasks: those above that are named, and some of their own."""
+    named = {t.name: t for t in TASKS}
+    exponential: Draw = lambda n, rng: rng.exponential(size=(n, 1))
+    bent: Draw = lambda n, rng: shears(rng.standard_normal((n, 4)))
+    columns = categories(5, columns=8)
+    development = (
+        *(t for t in TASKS if t.half == "development"),
+        independent_task("independent-heavy", _HEAVY, _HEAVY, "Cauchy, 3 + 3 columns"),
+        independent_task("independent-mixed", categories(5), normals(3), "5 categories, 3 normals"),
+        independent_task("independent-25", categories(25), categories(25), "25 categories a side"),
+        gaussian_task("one-of-50", [0.9], nuisance=49, note=_SPARSE + ", rotated"),
+        hidden_task(named["erasure-0.3"], "mixed-erasure", (0, 3)),
+    )
+    test = (
+        *(t for t in TASKS if t.half == "test"),
+        independent_task("independent-1", normals(1), exponential, "a normal, an exponential"),
+        independent_task("independent-50", normals(50), normals(50), "50 + 50 normals"),
+        independent_task("independent-columns", columns, columns, "8 + 8 columns of 5 categories"),
+        independent_task("independent-bent", blobs(4, 3, 6), bent, "4 blobs, 4 bent columns"),
+        independent_task("independent-label", categories(3), _HEAVY, "3 categories, 3 Cauchy"),
+        gaussian_task("gaussian-1-0.5", [0.5]),
+        gaussian_task("gaussian-twisted", [0.8, 0.4], image=twist, note=_TWISTED),
+        gaussian_task("column-of-50", [0.9], nuisance=49, image=lambda s: s, note=_SPARSE),
+        label_task("labels-4-of-50", 4, 50),
+        table_task("table-4x5", _TABLE, _TABLE_TRUTH, "a table of 4 x 5, J by the solver"),
+        hidden_task(named["dsbs-0.1"], "hidden-dsbs", (2, 3)),
+        hidden_task(named["dsbs-0.1"], "mixed-dsbs", (0, 2)),
+    )
+    halves = ("development", development), ("test", test)
+    return tuple(
+        t if t.half else dataclasses.replace(t, half=half) for half, some in halves for t in some
+    )
+
+
+CALIBRATION: tuple[Task, ...] = _halves()
+"""The tasks of the calibration benchmark, each of one half."""
 
 
 def task(name: str) -> Task:
@@ -266,7 +382,7 @@ def task(name: str) -> Task:
     Raises:
         OptionError: an unknown one.
     """
-    known = {t.name: t for t in TASKS}
+    known = {t.name: t for t in (*TASKS, *CALIBRATION)}
     if name not in known:
         raise OptionError(unknown("task", name, known))
     return known[name]

@@ -23,16 +23,16 @@ from __future__ import annotations
 import inspect
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from wyner.errors import OptionError, unknown
+from wyner.errors import OptionError, refuse_unknown
 from wyner.experiments.claims import RELATIONS, Claim
 from wyner.experiments.figures import FIGURES
-from wyner.experiments.questions import QUESTIONS, Question
+from wyner.experiments.questions import QUESTIONS, Question, question_of
 from wyner.experiments.study import Probe, Row, Study, Value
 from wyner.experiments.table import KINDS, SPECIAL, STYLES, USUAL
 from wyner.experiments.trainers import TRAINERS
@@ -75,10 +75,8 @@ def read(name: str, protocol: str = "short") -> Study:
     """
     if Path(name).suffix == ".toml" and Path(name).is_file():
         return parse(Path(name).read_text(), Path(name).stem, protocol)
-    if name not in names():
-        raise OptionError(unknown("experiment", name, names()))
-    if protocol not in protocols(name):
-        raise OptionError(unknown(f"protocol of {name}", protocol, protocols(name)))
+    refuse_unknown("experiment", name, names())
+    refuse_unknown(f"protocol of {name}", protocol, protocols(name))
     text = resources.files(FOLDER).joinpath(f"{name}-{protocol}.toml").read_text()
     return parse(text, name, protocol)
 
@@ -100,7 +98,7 @@ def parse(text: str, name: str, protocol: str = "short") -> Study:
 
 
 def _study(found: Mapping[str, Any], name: str, protocol: str, where: str) -> Study:
-    known(found, TOP, where, "key")
+    refuse_unknown("key", found, TOP, where)
     if missing := [k for k in NEEDED if k not in found]:
         raise OptionError(f"{where}: expected {', '.join(missing)}")
     sets: dict[str, tuple[Mapping[str, Any], ...]] = {}
@@ -113,78 +111,49 @@ def _study(found: Mapping[str, Any], name: str, protocol: str, where: str) -> St
     slugs = [r.slug for r in rows]
     if len(set(slugs)) < len(slugs):
         raise OptionError(f"{where}: expected rows of different names, got {', '.join(slugs)}")
-    for row in rows:
-        _check(row, slugs[: slugs.index(row.slug)], sets, where)
+    for k, row in enumerate(rows):
+        _check(row, slugs[:k], sets, f"{where}: {row.slug}")
     probe = dict(found.get("probe", {}))
-    known(probe, [f.name for f in fields(Probe)], where, "key of [probe]")
+    refuse_unknown("key of [probe]", probe, [f.name for f in fields(Probe)], where)
     probe["questions"] = _questions(probe.get("questions", {}), where)
-    tables = tuple(found.get("tables", USUAL))
-    for options in tables:
-        kind = options.get("kind", "")
-        _choice(kind, options, KINDS, "table", where)
-        for slug in options.get("rows", []):
-            _one(slug, slugs, f"{where}: table {kind}", "row")
-        shown = [*columns, *SPECIAL, *(t for r in rows for t in r.tags)]
-        _one(options.get("cells", "ours"), STYLES, f"{where}: table {kind}", "cells")
-        for column in options.get("columns", []):
-            _one(column, shown, f"{where}: table {kind}", "column")
-    for figure, options in found.get("figures", {}).items():
-        _choice(figure, options, FIGURES, "figure", where)
-        for slug in options.get("rows", []):
-            _one(slug, slugs, f"{where}: figure {figure}", "row")
+    tables, figures = tuple(found.get("tables", USUAL)), found.get("figures", {})
+    shown = [*columns, *SPECIAL, *(t for r in rows for t in r.tags)]
+    named: list[tuple[str, str, Any, Mapping[str, Any]]] = []
+    named += [("table", t.get("kind", ""), t, KINDS) for t in tables]
+    named += [("figure", k, options, FIGURES) for k, options in figures.items()]
+    for what, kind, options, kinds in named:
+        refuse_unknown(what, kind, kinds, where)
+        takes = [*list(inspect.signature(kinds[kind]).parameters)[1:], "kind", "title"]
+        refuse_unknown(f"option of {what} {kind}", options, takes, where)
+        refuse_unknown("row", options.get("rows", []), slugs, f"{where}: {what} {kind}")
+        if what == "table":
+            refuse_unknown("cells", options.get("cells", "ours"), STYLES, f"{where}: table {kind}")
+            refuse_unknown("column", options.get("columns", []), shown, f"{where}: table {kind}")
     plain = ("title", "source", "seeds", "figures", "digits", "caption", "footer", "flags")
-    return Study(
-        name,
-        protocol,
-        rows=rows,
-        data=sets,
-        questions=questions,
-        probe=Probe(**probe),
-        claims=tuple(_claim(c, slugs, columns, where) for c in found.get("claims", [])),
-        tables=tables,
-        notes=tuple(found.get("notes", [])),
-        others=tuple((o["label"], _published(o, columns, where)) for o in found.get("others", [])),
-        **{k: found[k] for k in plain if k in found},
-    )
-
-
-def known(found: Mapping[str, Any], keys: Iterable[str], where: str, what: str) -> None:
-    """Raises `OptionError` for the first key that is not known, with the nearest one that is."""
-    for key in found:
-        _one(key, list(keys), where, what)
-
-
-def _one(name: str, names: Iterable[str], where: str, what: str) -> None:
-    if name not in names:
-        raise OptionError(f"{where}: {unknown(what, name, names)}")
-
-
-def _choice(
-    name: str, options: Mapping[str, Any], choices: Mapping[str, Any], what: str, where: str
-) -> None:
-    """Refuses unknown figures and tables, and options that they do not take."""
-    _one(name, choices, where, what)
-    takes = list(inspect.signature(choices[name]).parameters)[1:]
-    known(options, [*takes, "kind", "title"], where, f"option of {what} {name}")
+    made: dict[str, Any] = {k: found[k] for k in plain if k in found}
+    made |= dict(rows=rows, data=sets, questions=questions, probe=Probe(**probe), tables=tables)
+    made["claims"] = tuple(_claim(c, slugs, columns, where) for c in found.get("claims", []))
+    made["notes"] = tuple(found.get("notes", []))
+    published = lambda other: (other["label"], _published(other, columns, where))
+    made["others"] = tuple(map(published, found.get("others", [])))
+    return Study(name, protocol, **made)
 
 
 def _questions(found: Mapping[str, Any], where: str) -> dict[str, Question]:
-    known(found, QUESTIONS, where, "question")
+    refuse_unknown("question", found, QUESTIONS, where)
     made = {}
-    for name, kind in QUESTIONS.items():
-        if name in found:
-            takes = [f.name for f in fields(kind)]
-            known(found[name], takes, where, f"option of [questions.{name}]")
-            plain = {k: tuple(v) if isinstance(v, list) else v for k, v in found[name].items()}
-            try:
-                made[name] = kind(**plain)
-            except TypeError as e:
-                raise OptionError(f"{where}: [questions.{name}]: {e}") from e
+    for name in (k for k in QUESTIONS if k in found):
+        takes = [f.name for f in fields(QUESTIONS[name])]
+        refuse_unknown(f"option of [questions.{name}]", found[name], takes, where)
+        try:
+            made[name] = question_of(name, found[name])
+        except TypeError as e:
+            raise OptionError(f"{where}: [questions.{name}]: {e}") from e
     return made
 
 
 def _row(found: Mapping[str, Any], top: Mapping[str, Any], columns: Any, where: str) -> Row:
-    known(found, ROW, where, "key of a row")
+    refuse_unknown("key of a row", found, ROW, where)
     if not {"label", "model"} <= set(found):
         raise OptionError(
             f"{where}: expected label and model in every row, got {', '.join(sorted(found))}"
@@ -196,41 +165,30 @@ def _row(found: Mapping[str, Any], top: Mapping[str, Any], columns: Any, where: 
             f"{where}: {slug}: expected chosen_on, the rows that its settings were chosen on, in"
             " the row or at the top of the file"
         )
-    model, shared = {**top.get("model", {}), **found["model"]}, top.get("networks", {})
-    if families := {
-        **top.get("model", {}).get("families", {}),
-        **found["model"].get("families", {}),
-    }:
-        model["families"] = families
-    own = found.get("networks", {})
+    model, fit = ({**top.get(k, {}), **found.get(k, {})} for k in ("model", "fit"))
+    families = [m.get("families", {}) for m in (top.get("model", {}), found["model"])]
+    if any(families):
+        model["families"] = {**families[0], **families[1]}
+    shared, own = (side.get("networks", {}) for side in (top, found))
     networks = own if own.get("kind", shared.get("kind")) != shared.get("kind") else shared | own
     rest = {k: v for k, v in found.items() if k in ("start", "extra", "tags", "trainer", "data")}
-    return Row(
-        found["label"],
-        slug,
-        model,
-        dict(networks),
-        {**top.get("fit", {}), **found.get("fit", {})},
-        _published(found, columns, where),
-        chosen,
-        **rest,
-    )
+    published = _published(found, columns, where)
+    return Row(found["label"], slug, model, dict(networks), fit, published, chosen, **rest)
 
 
 def _check(row: Row, before: list[str], sets: Mapping[str, Any], where: str) -> None:
     """What a row names must exist: its trainer, model, networks and settings, data and start."""
-    _one(row.trainer, TRAINERS, f"{where}: {row.slug}", "trainer")
-    _one(row.data, sets, f"{where}: {row.slug}", "data")
+    refuse_unknown("trainer", row.trainer, TRAINERS, where)
+    refuse_unknown("data", row.data, sets, where)
     TRAINERS[row.trainer].check(row, sets[row.data][0])
     if row.start and row.start not in before:
         raise OptionError(
-            f"{where}: {row.slug}: expected start to be the slug of a row before it, got"
-            f" {row.start!r}"
+            f"{where}: expected start to be the slug of a row before it, got {row.start!r}"
         )
 
 
 def _published(found: Mapping[str, Any], columns: Any, where: str) -> dict[str, Value]:
-    known(found.get("published", {}), columns, where, "published metric")
+    refuse_unknown("published metric", found.get("published", {}), columns, where)
     made: dict[str, Value] = {}
     for name, value in found.get("published", {}).items():
         numbers = value if isinstance(value, list) else [value]
@@ -243,14 +201,13 @@ def _published(found: Mapping[str, Any], columns: Any, where: str) -> dict[str, 
 
 
 def _claim(found: Mapping[str, Any], slugs: list[str], columns: Any, where: str) -> Claim:
-    known(found, [f.name for f in fields(Claim)], where, "key of a claim")
+    refuse_unknown("key of a claim", found, [f.name for f in fields(Claim)], where)
     if missing := {"text", "left", "right", "metric", "relation"} - set(found):
         raise OptionError(f"{where}: claim: expected {', '.join(sorted(missing))}")
     right = found["right"] if isinstance(found["right"], list) else [found["right"]]
-    for slug in (found["left"], *right):
-        _one(slug, slugs, f"{where}: claim", "row")
-    _one(found["metric"], columns, f"{where}: claim", "metric")
-    _one(found["relation"], RELATIONS, f"{where}: claim", "relation")
+    refuse_unknown("row", [found["left"], *right], slugs, f"{where}: claim")
+    refuse_unknown("metric", found["metric"], columns, f"{where}: claim")
+    refuse_unknown("relation", found["relation"], RELATIONS, f"{where}: claim")
     return Claim(**{**found, "right": tuple(right)})
 
 

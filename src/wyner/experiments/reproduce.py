@@ -9,12 +9,13 @@ from pathlib import Path
 from wyner.errors import Diverged, OptionError, RunError
 from wyner.experiments import grammar
 from wyner.experiments.figures import draw_all
-from wyner.experiments.results import Facts, Results, as_json, from_json
-from wyner.experiments.store import Cell, Store
+from wyner.experiments.results import Results, as_json, from_json
+from wyner.experiments.store import Cell, Place, Store
 from wyner.experiments.study import Row, Study
 from wyner.experiments.sweep import page as sweep_page
 from wyner.experiments.table import markdown
 from wyner.files import read_json, write_bytes, write_json
+from wyner.report.facts import Facts
 from wyner.runs import command
 
 
@@ -103,12 +104,16 @@ def _row(store: Store, row: Row, seeds: Sequence[int], on: str) -> list[Cell]:
 
 def _results(store: Store, cells: dict[str, list[Cell]], on: str) -> Results:
     there = [r for r in store.study.rows if cells[r.slug]]
-    places = {r.slug: store.place(r) for r in there}
-    asked = store.study.questions.values()
+    places = {r.slug: Place(store, r) for r in there}
+    known = lambda name: {
+        k: v
+        for q in store.study.questions.values()
+        for k, v in q.reference(store.data(name), on).items()
+    }
     return Results(
         store.study,
         cells,
-        {n: Facts.of(store.data(n), asked, on) for n in dict.fromkeys(r.data for r in there)},
+        {n: Facts.of(store.data(n), known(n)) for n in dict.fromkeys(r.data for r in there)},
         on,
         command(),
         ", ".join(dict.fromkeys(p.device for p in places.values())),

@@ -3,106 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from wyner.data import Dataset
 from wyner.errors import RunError
-from wyner.experiments.claims import Difference, Verdict, decide, difference_of
-from wyner.experiments.questions import QUESTIONS, Question
+from wyner.experiments.claims import Verdict, decide
+from wyner.experiments.questions import question_of
 from wyner.experiments.store import Cell
 from wyner.experiments.study import Row, Study
+from wyner.metrics.differences import Difference, difference_of
+from wyner.metrics.spread import Spread, spread
+from wyner.report.facts import Facts
 from wyner.runs import versions
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Numbers of one metric over seeds: mean, standard deviation with n - 1 (None for one), how
-    many, and the standard error of the mean (of one number, that over its rows).
-    """
-
-    mean: float
-    std: float | None
-    n: int
-    error: float
-
-    def text(self, digits: int = 3, shift: float = 0.0) -> str:
-        """Mean and deviation with so many digits."""
-        std = "" if self.std is None else f" ± {self.std:.{digits}f}"
-        return f"{self.mean + shift:.{digits}f}{std}"
-
-
-def spread(values: Sequence[float], within: Sequence[float] = ()) -> Spread | None:
-    """Mean and standard deviation over seeds; None without values.
-
-    Args:
-        values: one a seed.
-        within: standard errors over rows, one a seed; used where there is only one.
-    """
-    n = len(values)
-    if not n:
-        return None
-    mean = math.fsum(values) / n
-    if n == 1:
-        return Spread(mean, None, 1, within[0] if within else math.nan)
-    std = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1))
-    return Spread(mean, std, n, std / math.sqrt(n))
-
-
-def trimmed(values: Sequence[float]) -> list[float]:
-    """The paper's rule: of ten runs the two best and the two worst are dropped; of other numbers
-    the same share, rounded down.
-
-    >>> trimmed([9, 1, 2, 3, 4, 5, 6, 7, 8, 0])
-    [2, 3, 4, 5, 6, 7]
-    """
-    cut = len(values) // 5
-    return sorted(values)[cut : len(values) - cut]
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a table says of a data set.
-
-    Attributes:
-        name, source, notes: as of the data set.
-        sizes: rows by part.
-        coordinates: by modality.
-        truth: exact numbers by name.
-        text: in place of name and sizes, where a data set has its own words.
-    """
-
-    name: str
-    source: Mapping[str, Any] = field(default_factory=dict)
-    sizes: Mapping[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    coordinates: Mapping[str, int] = field(default_factory=dict)
-    truth: Mapping[str, float] = field(default_factory=dict)
-    text: str = ""
-
-    @classmethod
-    def of(cls, data: Dataset, questions: Iterable[Question] = (), part: str = "test") -> Facts:
-        """The facts of a data set, and what questions say of it."""
-        truth = {k: float(v) for k, v in data.truth.items() if isinstance(v, (int, float))}
-        for question in questions:
-            truth |= question.reference(data, part)
-        parts = {"training": data.train, "validation": data.validation, "test": data.test}
-        return cls(
-            data.name,
-            data.source,
-            {k: len(next(iter(v.values()))) for k, v in parts.items() if v},
-            tuple(data.notes),
-            {k: s.size for k, s in data.spaces.items()},
-            truth,
-            str(data.about.get("text", "")),
-        )
-
-    def __str__(self) -> str:
-        options = "".join(f" ({k} = {v})" for k, v in self.source.items() if k in ("binarisation",))
-        sizes = ", ".join(f"{n} {part}" for part, n in self.sizes.items())
-        return self.text or f"`{self.name}`{options}, {sizes} rows."
 
 
 @dataclass(frozen=True)
@@ -154,6 +67,11 @@ class Results:
         """Mean and deviation over the seeds of a row."""
         return spread(self.values(slug, name), self.values(slug, f"{name}_se"))
 
+    @property
+    def estimates(self) -> list[dict[str, Any]]:
+        """All estimates of common information of all cells."""
+        return [e for cells in self.cells.values() for c in cells for e in c.about["estimates"]]
+
     def minutes(self, slug: str) -> float:
         """Of the training of a row."""
         each = [float(c.about.get("seconds", 0.0)) for c in self.cells.get(slug, ())]
@@ -161,10 +79,8 @@ class Results:
 
     def verdicts(self) -> list[Verdict]:
         """What became of every claim."""
-        return [
-            decide(c, self.cells, self.study.labels, self.kept.get(c.text))
-            for c in self.study.claims
-        ]
+        names, kept = self.study.labels, self.kept
+        return [decide(c, self.cells, names, kept.get(c.text)) for c in self.study.claims]
 
 
 OWN = ("model", "settings", "seed", "metrics")
@@ -176,54 +92,31 @@ def as_json(found: Results) -> dict[str, Any]:
     study, one = found.study, list(found.facts) == [""]
     rows = []
     for row in found.rows:
-        settings = {
-            "label": row.label,
-            "row": row.slug,
-            "model": row.model,
-            "fit": row.fit,
-            "networks": row.networks,
-            "chosen_on": row.chosen_on,
-            **row.tags,
-        }
+        settings = dict(label=row.label, row=row.slug, model=row.model, fit=row.fit)
+        settings |= dict(networks=row.networks, chosen_on=row.chosen_on, **row.tags)
         for c in found.cells[row.slug]:
             entry = {"settings": settings, "seed": c.seed, "metrics": dict(c.metrics)}
             rows.append({"model": row.model.get("name", row.trainer), **entry, **c.about})
     facts = {k: dataclasses.asdict(f) for k, f in found.facts.items()}
-    take = lambda key: {k: f.pop(key) for k, f in facts.items()}
-    sources, truths = take("source"), take("truth")
+    data, truth = ({k: f.pop(key) for k, f in facts.items()} for key in ("source", "truth"))
     asked = {k: q.how for k, q in study.questions.items()}
-    likelihood = asked.get("likelihood", {})
-    claims = [
-        {
-            "text": v.claim.text,
-            "verdict": v.word,
-            "numbers": list(v.numbers),
-            "differences": [
-                {k: None if x != x else x for k, x in dataclasses.asdict(d).items()}
-                for d in v.differences
-            ],
-        }
-        for v in found.verdicts()
-    ]
-    return {
-        "experiment": study.name,
-        "protocol": study.protocol,
-        "part": found.part,
-        "command": found.command,
-        "versions": dict(found.versions),
-        "device": found.device,
-        "wall_s": round(sum(60 * found.minutes(r.slug) for r in found.rows), 1),
-        "wall_s_by_row": {k: round(v, 2) for k, v in found.seconds.items()},
-        "data": sources[""] if one else sources,
-        "evaluate": {k: likelihood[k] for k in ("samples", "rows") if likelihood.get(k)},
-        "questions": asked,
-        "published_offset_per_coordinate": likelihood.get("offset", 0.0),
-        "truth": truths[""] if one else truths,
-        "sets": facts,
-        "rows": rows,
-        "diverged": dict(found.lost),
-        "claims": claims,
-    }
+    likelihood, claims = asked.get("likelihood", {}), []
+    for v in found.verdicts():
+        each = [
+            {k: None if x != x else x for k, x in dataclasses.asdict(d).items()}
+            for d in v.differences
+        ]
+        about = {"text": v.claim.text, "verdict": v.word, "numbers": list(v.numbers)}
+        claims.append({**about, "differences": each})
+    wall = round(sum(60 * found.minutes(r.slug) for r in found.rows), 1)
+    made: dict[str, Any] = dict(experiment=study.name, protocol=study.protocol, part=found.part)
+    made |= dict(command=found.command, versions=dict(found.versions), device=found.device)
+    made |= dict(wall_s=wall, wall_s_by_row={k: round(v, 2) for k, v in found.seconds.items()})
+    made["data"] = data[""] if one else data
+    made["evaluate"] = {k: likelihood[k] for k in ("samples", "rows") if likelihood.get(k)}
+    made |= dict(questions=asked, published_offset_per_coordinate=likelihood.get("offset", 0.0))
+    made |= dict(truth=truth[""] if one else truth, sets=facts, rows=rows)
+    return made | dict(diverged=dict(found.lost), claims=claims)
 
 
 def from_json(study: Study, found: Mapping[str, Any]) -> Results:
@@ -233,10 +126,10 @@ def from_json(study: Study, found: Mapping[str, Any]) -> Results:
         RunError: a file that is not of this study, or of before 0.2.0.
     """
     try:
-        if (found["experiment"], found["protocol"]) != (study.name, study.protocol):
+        if (what := (found["experiment"], found["protocol"])) != (study.name, study.protocol):
             raise RunError(
                 f"expected results of {study.name}, {study.protocol} protocol, got"
-                f" {found['experiment']}, {found['protocol']}"
+                f" {', '.join(what)}"
             )
         known, cells = {r.slug: r for r in study.rows}, dict[str, list[Cell]]()
         for entry in found["rows"]:
@@ -250,26 +143,15 @@ def from_json(study: Study, found: Mapping[str, Any]) -> Results:
             k: Facts(**v | {"notes": tuple(v["notes"])}, source=of("data", k), truth=of("truth", k))
             for k, v in found["sets"].items()
         }
-        asked = {
-            k: QUESTIONS[k](**{n: tuple(v) if isinstance(v, list) else v for n, v in how.items()})
-            for k, how in found["questions"].items()
-        }
+        asked = {k: question_of(k, how) for k, how in found["questions"].items()}
         kept = {
             c["text"]: {d["right"]: difference_of(d) for d in c.get("differences", ())}
             for c in found["claims"]
         }
-        return Results(
-            dataclasses.replace(study, questions=asked),
-            cells,
-            facts,
-            found["part"],
-            found["command"],
-            found["device"],
-            found.get("wall_s_by_row", {}),
-            found.get("diverged", {}),
-            found["versions"],
-            kept,
-        )
+        how: dict[str, Any] = {k: found[k] for k in ("part", "command", "device", "versions")}
+        how |= dict(seconds=found.get("wall_s_by_row", {}), lost=found.get("diverged", {}))
+        study = dataclasses.replace(study, questions=asked)
+        return Results(study, cells, facts, **how, kept=kept)
     except (KeyError, TypeError) as e:
         raise RunError(
             f"the results of {study.name} cannot be drawn again: {e} is not as this version writes"

@@ -9,7 +9,7 @@ lam = 0.05
 [networks]                  # kind, and its arguments
 kind = "MLPs"
 hidden = [256, 256, 256]
-[fit]                       # fields of wyner.training.Settings
+[fit]                       # fields of wyner.training.Settings, and members, start = "linear"
 epochs = 60
 [evaluate]                  # samples, rows
 samples = 500
@@ -25,17 +25,18 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from wyner import codec, data
 from wyner.data import Dataset
-from wyner.errors import OptionError, unknown
+from wyner.errors import OptionError, refuse_unknown, unknown
 from wyner.families import Gaussian, StepGaussian
 from wyner.models import Model
 from wyner.networks import Builder
-from wyner.seeds import INITIAL, mix
+from wyner.networks.usual import usual
+from wyner.schedules import ended
+from wyner.seeds import INITIAL, forked, mix
 from wyner.training import Settings
-from wyner.variables import Image, Sequence
+from wyner.training.recipe import LINEAR
+from wyner.variables import Sequence
 
 PACKAGE = "wyner.experiments"
 SECTIONS = ("data", "model", "networks", "fit", "evaluate")
@@ -43,9 +44,7 @@ SECTIONS = ("data", "model", "networks", "fit", "evaluate")
 
 @dataclass(frozen=True)
 class Experiment:
-    """What to train on what, and how. Every field holds plain values, so that it can be stored and
-    repeated.
-    """
+    """What to train on what, and how, in plain values that can be stored and repeated."""
 
     data: dict[str, Any]
     model: dict[str, Any] = field(default_factory=dict)
@@ -61,14 +60,16 @@ class Experiment:
             )
         model_of(self.model)
         codec.named(self.networks.get("kind", "mlps"), Builder, "networks")
-        for key in self.evaluate:
-            if key not in ("samples", "rows"):
-                raise OptionError(unknown("setting of [evaluate]", key, ("samples", "rows")))
+        refuse_unknown("setting of [evaluate]", self.evaluate, ("samples", "rows"))
+        check_counts(self.evaluate)
         self.settings()
 
     def settings(self) -> Settings:
         """The training settings, checked."""
-        return Settings.of(self.fit)
+        own = {k: v for k, v in self.fit.items() if k not in ("members", "start")}
+        if (start := self.fit.get("start", LINEAR)) != LINEAR:
+            raise OptionError(f"[fit] start: expected '{LINEAR}', got {start!r}")
+        return Settings.of(own)
 
     def load(self) -> Dataset:
         """The data."""
@@ -80,14 +81,11 @@ class Experiment:
         options = codec.renamed(kind, self.model, warn=True)
         options.pop("name", None)
         known = set(inspect.signature(kind).parameters) - {"self"}
-        for name in options:
-            if name not in known:
-                raise OptionError(f"{kind.__name__}: {unknown('argument', name, known)}")
+        refuse_unknown("argument", options, known, kind.__name__)
         for name, value in _sizes(dataset, kind).items():
             options.setdefault(name, value)
-        named = (
-            set(dataset.modalities) <= known
-        )  # a pair x and y, or what the model calls its only modality
+        # a pair x and y, or what the model calls its only modality
+        named = set(dataset.modalities) <= known - {"z", "u", "v", "w", "s", "c"}
         if not named and "modalities" not in known:
             raise OptionError(
                 f"{kind.__name__} takes x and y; {dataset.name} has"
@@ -102,36 +100,17 @@ class Experiment:
                 made = StepGaussian(made.variance)
             families[name] = made
         options = {k: codec.read(v, f"{kind.__name__}: {k}") for k, v in options.items()}
-        with torch.random.fork_rng([]):
-            torch.manual_seed(mix(int(self.fit.get("seed", 0)), INITIAL))
-            return kind(**given, **options, networks=self._builder(dataset), families=families)
-
-    def _builder(self, dataset: Dataset) -> Builder:
-        options = dict(self.networks)
-        convolve = all(
-            isinstance(s, Image) and s.shape[1] % 8 == s.shape[2] % 8 == 0
-            for s in dataset.spaces.values()
-        )
-        usual = "convolutional" if convolve and not options else "mlps"
-        if any(isinstance(s, Sequence) for s in dataset.spaces.values()):
-            usual = "sequences"
-        kind = codec.named(options.pop("kind", usual), Builder, "networks")
-        known = set(inspect.signature(kind).parameters)
-        for name in options:
-            if name not in known:
-                raise OptionError(f"networks {kind.__name__}: {unknown('argument', name, known)}")
-        if not options and codec.name_of(kind) == "convolutional":
-            options = {"width": 8, "blocks": 1, "hidden": (256,)}
-        return kind(**options)
+        networks = usual(dataset.spaces, self.networks)
+        with forked(mix(int(self.fit.get("seed", 0)), INITIAL)):
+            model = kind(**given, **options, networks=networks, families=families)
+        return model.keep_weights()
 
     def as_dict(self) -> dict[str, Any]:
         """The file's content."""
         return {name: dict(getattr(self, name)) for name in SECTIONS}
 
     def changed(self, **sections: Mapping[str, Any]) -> Experiment:
-        """The same experiment with some keys replaced; a number in place of a path sets where the
-        path ends.
-        """
+        """The same with some keys replaced; a number in place of a path is where it ends."""
         made = self.as_dict()
         for name, values in sections.items():
             for key, value in values.items():
@@ -139,16 +118,11 @@ class Experiment:
         return Experiment(**made)
 
 
-def ended(path: Any, value: Any) -> Any:
-    """The new value of a key; a number in place of a path is where the path ends."""
-    if not isinstance(path, dict) or isinstance(value, bool) or not isinstance(value, (int, float)):
-        return value
-    if "end" in path:
-        return {**path, "end": value}
-    if path.get("knots"):
-        *before, (share, _) = path["knots"]
-        return {**path, "knots": [*before, [share, value]]}
-    return value
+def check_counts(options: Mapping[str, Any]) -> None:
+    """Refuses numbers of samples and rows that are none."""
+    for name, value in options.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise OptionError(f"{name}: expected a positive whole number, got {value!r}")
 
 
 def model_of(section: Mapping[str, Any]) -> type[Model]:
@@ -177,29 +151,22 @@ def read(path: str | Path) -> Experiment:
     Raises:
         OptionError: no such file, not TOML, or unknown sections and keys.
     """
-    text, shown = _text(path)
+    own, shown = Path(path).is_file(), str(path)
+    if not own and shown.endswith(".toml"):
+        raise OptionError(f"there is no file {path}")
+    if not own and shown not in shipped():
+        text = unknown("experiment", shown, shipped())
+        raise OptionError(f"{text}; or give the path of a TOML file")
+    shown += "" if own else ".toml"
+    text = (Path(path) if own else resources.files(PACKAGE).joinpath(shown)).read_text()
     try:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as e:
         raise OptionError(f"{shown} is not TOML: {e}") from e
-    for section in found:
-        if section not in SECTIONS:
-            raise OptionError(f"{shown}: {unknown('section', section, SECTIONS)}")
+    refuse_unknown("section", found, SECTIONS, shown)
     if "data" not in found:
         raise OptionError(f"{shown}: expected a section [data] with the name of a data set")
     return Experiment(**found)
-
-
-def _text(path: str | Path) -> tuple[str, str]:
-    if Path(path).is_file():
-        return Path(path).read_text(), str(path)
-    if str(path) in shipped():
-        return resources.files(PACKAGE).joinpath(f"{path}.toml").read_text(), f"{path}.toml"
-    if str(path).endswith(".toml"):
-        raise OptionError(f"there is no file {path}")
-    raise OptionError(
-        unknown("experiment", str(path), shipped()) + "; or give the path of a TOML file"
-    )
 
 
 def shipped() -> list[str]:

@@ -23,6 +23,7 @@ from wyner.experiments.study import Row, Study
 from wyner.experiments.trainers import TRAINERS, Job
 from wyner.files import read_json, read_tensors, write_json, write_tensors
 from wyner.runs import device_name, read_history
+from wyner.runs.origin import differing
 
 ABOUT, ANSWERS = "row.json", "answers.json"
 
@@ -85,47 +86,27 @@ class Store:
             self.loaded[name] = self.study.load(name)
         return self.loaded[name][0]
 
-    def place(self, row: Row) -> Place:
-        """The folder of a row."""
-        return Place(self, row)
-
-    def train(self, row: Row, seeds: Sequence[int]) -> list[Cell]:
-        """Trains the seeds that are not trained yet, as one grid, and goes on with interrupted
-        ones.
+    def train(self, row: Row, seeds: Sequence[int]) -> None:
+        """Trains seeds that are not trained yet, as one grid; goes on with interrupted ones.
 
         Raises:
             RunError: the folder holds a row of other settings. KeyboardInterrupt: after saving.
         """
-        self.place(row).train(seeds, self.progress)
-        return self.trained(row, seeds)
-
-    def trained(self, row: Row, seeds: Sequence[int]) -> list[Cell]:
-        """The finished models of these seeds, without their numbers."""
-        if not (self.path / row.slug / ABOUT).exists() or (place := self.place(row)).differs:
-            return []
-        found, left = sorted(place.runs().items()), TRAINERS[row.trainer].left
-        return [Cell(row, s, f).told(left(f)) for s, f in found if s in seeds]
-
-    def measure(
-        self,
-        cell: Cell,
-        questions: Mapping[str, Question] | None = None,
-        part: str = "test",
-        ask: bool = True,
-    ) -> Cell | None:
-        """A cell with its answers to the study's questions, or others; as `answers`."""
-        if cell.folder is None:
-            raise RunError(f"{cell.row.slug}: the model is not there, only its numbers")
-        asked = self.study.questions if questions is None else questions
-        found = answers(cell.folder, asked, part, self.data(cell.row.data), cell.model, ask)
-        return None if found is None else cell.told(found)
+        Place(self, row).train(seeds, self.progress)
 
     def cells(
         self, row: Row, seeds: Sequence[int], part: str = "test", ask: bool = False
     ) -> list[Cell]:
         """The finished models of a row with their numbers; those without are asked or left out."""
-        found = [self.measure(c, None, part, ask) for c in self.trained(row, seeds)]
-        return [c for c in found if c is not None]
+        if not (self.path / row.slug / ABOUT).exists() or (place := Place(self, row)).differs:
+            return []
+        out, questions, dataset = list[Cell](), self.study.questions, self.data(row.data)
+        for seed, folder in sorted(place.runs().items()):
+            if seed in seeds:
+                cell = Cell(row, seed, folder).told(TRAINERS[row.trainer].left(folder))
+                found = answers(folder, questions, part, dataset, cell.model, ask)
+                out += [] if found is None else [cell.told(found)]
+        return out
 
 
 def answers(
@@ -185,7 +166,7 @@ class Place:
         self.path, self.row, self.probe = store.path / row.slug, row, store.study.probe
         self.dataset, self.trainer = store.data(row.data), TRAINERS[row.trainer]
         before = [r for r in store.study.rows if row.start and r.slug == row.start]
-        self.start = store.place(before[0]) if before else None
+        self.start = Place(store, before[0]) if before else None
         source = store.loaded[row.data][1]
         self.settings = _plain(self.trainer.settings(row, self.dataset, source))
         if self.start is not None:
@@ -194,7 +175,7 @@ class Place:
         self.differs = ""
         if (self.path / ABOUT).exists():
             old = read_json(self.path / ABOUT)
-            self.groups, self.differs = old["groups"], difference(old["settings"], self.settings)
+            self.groups, self.differs = old["groups"], differing(old["settings"], self.settings)
 
     def train(self, seeds: Sequence[int], progress: bool) -> None:
         """Trains the seeds that are not trained yet; `Store.train` says how."""
@@ -255,15 +236,3 @@ class Place:
     def device(self) -> str:
         """What the seeds were trained on."""
         return ", ".join(dict.fromkeys(g["device"] for g in self.groups))
-
-
-def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """The first settings that differ, as text; empty if none does."""
-    found = [
-        f"{section}.{k} was {a.get(k)!r} and is now {b.get(k)!r}"
-        for section, b in new.items()
-        for a in [old.get(section, {})]
-        for k in sorted({*a, *b})
-        if a.get(k) != b.get(k)
-    ]
-    return ", ".join(found[:3])

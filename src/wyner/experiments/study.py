@@ -10,7 +10,7 @@ from typing import Any
 
 from wyner import data
 from wyner.data import Dataset
-from wyner.errors import DataError, OptionError, unknown
+from wyner.errors import DataError, OptionError, refuse_unknown
 from wyner.experiments.claims import Claim
 from wyner.experiments.questions import Column, Question
 from wyner.experiments.spec import Experiment
@@ -151,10 +151,7 @@ class Study:
         Raises:
             OptionError: an unknown one.
         """
-        known = [r.slug for r in self.rows]
-        for slug in slugs:
-            if slug not in known:
-                raise OptionError(unknown("row", slug, known))
+        refuse_unknown("row", slugs, [r.slug for r in self.rows])
         return tuple(r for r in self.rows if not slugs or r.slug in slugs)
 
     def changed(
@@ -171,23 +168,24 @@ class Study:
             OptionError: numbers that are not positive, a data set that the study does not have, or
                 what none of its questions or trainings takes.
         """
-        numbers = {"seeds": seeds, "epochs": epochs, "samples": samples, "test_rows": test_rows}
-        for name, value in numbers.items():
-            if value is not None and value < 1:
+        asked = dict(epochs=epochs, samples=samples, test_rows=test_rows, data=data)
+        chosen = {k: v for k, v in asked.items() if v is not None}
+        for name, value in {"seeds": seeds, **chosen}.items():
+            if isinstance(value, int) and value < 1:
                 raise OptionError(
                     f"{name.replace('_', ' ')}: expected a positive whole number, got {value}"
                 )
-        known = list(dict.fromkeys(d["name"] for list_ in self.data.values() for d in list_))
+        names = list(dict.fromkeys(d["name"] for list_ in self.data.values() for d in list_))
+        own = any("sizes" in r.model for r in self.rows)  # rows that draw their own samples
         taken = {f for q in self.questions.values() for f in q.flags}
         taken |= {"epochs"} if any(r.fit for r in self.rows) else set()
-        taken |= {"data"} if len(self.data) < 2 and known != [TASKS] else set()
-        taken |= {"samples"} if any("sizes" in r.model for r in self.rows) else set()
-        asked = {"epochs": epochs, "samples": samples, "test_rows": test_rows, "data": data}
-        if refused := [k for k, v in asked.items() if v is not None and k not in taken]:
+        taken |= {"data"} if len(self.data) < 2 and names != [TASKS] else set()
+        taken |= {"samples"} if own else set()
+        if refused := [k for k in chosen if k not in taken]:
             has = ["rows", "seeds", *(k for k in asked if k in taken)]
             taken_here, left = _flags(has, self.flags), _flags(refused, {})
             raise OptionError(f"{self.name} takes {taken_here}; leave out {left}")
-        changes: dict[str, Any] = {} if seeds is None else {"seeds": seeds}
+        changes: dict[str, Any] = {"rows": self.rows} | ({} if seeds is None else {"seeds": seeds})
         if epochs is not None:
             cut = lambda fit: {k: v for k, v in fit.items() if k != "steps"} | {"epochs": epochs}
             changes["rows"] = tuple(
@@ -195,17 +193,12 @@ class Study:
             )
             every = min(self.probe.every, epochs)
             changes["probe"] = dataclasses.replace(self.probe, every=every)
-        if samples is not None:  # of rows that draw their own
-            changes["rows"] = tuple(
-                dataclasses.replace(r, model={**r.model, "sizes": [samples]})
-                if "sizes" in r.model
-                else r
-                for r in changes.get("rows", self.rows)
-            )
+        if samples is not None and own:
+            few = lambda r: dataclasses.replace(r, model={**r.model, "sizes": [samples]})
+            changes["rows"] = tuple(few(r) if "sizes" in r.model else r for r in changes["rows"])
             tables = [{**t, "n": samples} if "n" in t else t for t in self.tables]
             titled = [{k: v for k, v in t.items() if k != "title" or "n" not in t} for t in tables]
             changes["tables"] = tuple(t for i, t in enumerate(titled) if t not in titled[:i])
-        chosen = {k: v for k, v in asked.items() if v is not None}
         changes["questions"] = {
             name: dataclasses.replace(q, **{q.flags[k]: chosen[k] for k in chosen if k in q.flags})
             for name, q in self.questions.items()
@@ -216,7 +209,7 @@ class Study:
                 lists = {k: ({**v[0], "folder": data},) for k, v in self.data.items()}
             if not all(lists.values()):
                 raise OptionError(
-                    f"{self.name}: expected data from {', '.join(known)}, got {data!r}"
+                    f"{self.name}: expected data from {', '.join(names)}, got {data!r}"
                 )
             changes["data"] = lists
         return dataclasses.replace(self, **changes)

@@ -7,12 +7,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from wyner.experiments import estimates
+from wyner.experiments import calibration
 from wyner.experiments.claims import RULE
-from wyner.experiments.markdown import filled
 from wyner.experiments.questions import NLL, Likelihood
-from wyner.experiments.results import Results, Spread, spread, trimmed
+from wyner.experiments.results import Results
 from wyner.experiments.study import Row, Value
+from wyner.metrics.spread import Spread, spread, trimmed
+from wyner.report import estimates as pages
+from wyner.report.markdown import filled
 from wyner.tasks.likelihood import ENOUGH
 
 CAPTION = "{source}. Data: {data} {questions}Mean ± standard deviation over seeds, in nats per row."
@@ -33,7 +35,7 @@ def markdown(found: Results) -> str:
         rest = {k: v for k, v in options.items() if k not in ("kind", "title")}
         if text := KINDS[kind](found, **rest):
             scored = kind != "numbers" or "likelihood" in study.questions
-            title = options.get("title", TITLES[kind] if scored else "Numbers, all seeds")
+            title = options.get("title", PAGE[kind][1] if scored else "Numbers, all seeds")
             title = title.format(**{**options, **{k: f.name for k, f in found.facts.items()}})
             parts += [f"## {title}", text] if title else [text]
     if study.notes:
@@ -168,11 +170,9 @@ SPECIAL: dict[str, Callable[[Results, Row], str]] = {
     "validation": lambda f, r: _ours(spread(_selected(f, r, "validation")), 3),
     "epochs": lambda f, r: ", ".join(f"{v:g}" for v in sorted({*_selected(f, r, "best_epoch")})),
 }
-HEADS = {
-    "name": "model",
-    "validation": "validation mAP",
-    "ess": "effective samples (joint / conditional)",
-}
+HEADS = dict(
+    name="model", validation="validation mAP", ess="effective samples (joint / conditional)"
+)
 
 
 def _selected(found: Results, row: Row, key: str) -> list[float]:
@@ -261,9 +261,7 @@ def others(found: Results) -> str:
 
 
 def elsewhere(found: Results, columns: Sequence[str], trained: bool = True) -> str:
-    """Published values as they are, of rows that are not trained here and, if `trained`, of those
-    that are.
-    """
+    """Published values of rows that are not trained here and, if `trained`, of those that are."""
     known, study = found.study.columns, found.study
     ours = [(r.label, r.published) for r in study.rows if r.published and trained]
     rows = [*study.others, *ours]
@@ -315,34 +313,32 @@ def conversion(found: Results) -> str:
     return filled(head, body)
 
 
-KINDS: dict[str, Callable[..., str]] = {
-    "published": published,
-    "others": others,
-    "numbers": numbers,
-    "columns": columns,
-    "elsewhere": elsewhere,
-    "conversion": conversion,
-    "claims": claims,
-    "chosen": chosen,
-    "checks": estimates.checks,
-    "estimates": estimates.estimates,
-    "misses": estimates.misses,
-    "seconds": estimates.seconds,
+def estimates(found: Results, quantity: str, n: int) -> str:
+    """Estimates of a quantity from n pairs, a line a task."""
+    tasks = [r.model.get("task", r.slug) for r in found.rows]
+    return pages.estimates(found.estimates, tasks, quantity, n)
+
+
+PAGE: dict[str, tuple[Callable[..., str], str]] = {
+    "published": (published, "Beside the published values"),
+    "others": (others, "Other published numbers"),
+    "numbers": (numbers, "Proper densities, all seeds"),
+    "columns": (columns, "Numbers"),
+    "elsewhere": (elsewhere, "Published"),
+    "conversion": (conversion, "VC-mCAS in percent"),
+    "claims": (claims, "The paper's claims, one by one"),
+    "chosen": (chosen, "What the settings were chosen on"),
+    "checks": (lambda found: pages.checks(found.estimates), "What it should show"),
+    "estimates": (estimates, "{quantity} from {n} pairs"),
+    "misses": (lambda found: pages.misses(found.estimates), "Failures"),
+    "seconds": (lambda found: pages.seconds(found.estimates), "Seconds"),
+    "calibrated": (calibration.checks, "What it should show"),
+    "coverage": (calibration.coverage, "Intervals that hold the truth, at every number of pairs"),
+    "nothing": (calibration.nothing, "Where there is nothing"),
+    "each": (calibration.by_task, "{quantity} of every task: coverage; median width; mean error"),
 }
-TITLES = dict(
-    published="Beside the published values",
-    others="Other published numbers",
-    numbers="Proper densities, all seeds",
-    columns="Numbers",
-    elsewhere="Published",
-    conversion="VC-mCAS in percent",
-    claims="The paper's claims, one by one",
-    chosen="What the settings were chosen on",
-    checks="What it should show",
-    estimates="{quantity} from {n} pairs",
-    misses="Failures",
-    seconds="Seconds",
-)
+"""Tables by kind, with their usual headings."""
+KINDS = {kind: table for kind, (table, _) in PAGE.items()}
 USUAL: tuple[Mapping[str, Any], ...] = tuple(
     {"kind": k} for k in ("published", "others", "numbers", "claims", "chosen")
 )

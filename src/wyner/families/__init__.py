@@ -1,6 +1,8 @@
 """Families of distributions, their closed-form KLs, and the heads that make them from outputs."""
 
 from wyner.families.autoregressive import Autoregressive, FeatureOf
+from wyner.families.columns import Columns
+from wyner.families.counts import NegativeBinomial, Poisson, ZeroInflatedNegativeBinomial
 from wyner.families.defaults import default
 from wyner.families.distributions import Distribution, kl
 from wyner.families.experts import Combination, Mixture, Product
@@ -15,12 +17,14 @@ from wyner.families.heads import (
     Predicted,
     Trainable,
 )
+from wyner.families.positive import LogNormal
 from wyner.families.sequences import Recurrent, StepGaussian
 
 __all__ = [
     "Autoregressive",
     "Bernoulli",
     "Categorical",
+    "Columns",
     "Combination",
     "Deterministic",
     "Distribution",
@@ -29,12 +33,16 @@ __all__ = [
     "Fixed",
     "Gaussian",
     "Head",
+    "LogNormal",
     "Mixture",
+    "NegativeBinomial",
+    "Poisson",
     "Predicted",
     "Product",
     "Recurrent",
     "StepGaussian",
     "Trainable",
+    "ZeroInflatedNegativeBinomial",
     "default",
     "kl",
 ]

@@ -40,6 +40,9 @@ class Distribution(ABC):
     """Attribute of the parameter whose shape is `(*leading, *event)`; by default the mean."""
     refusal: ClassVar[str] = ""
     """Why no gradient passes a draw."""
+    values: ClassVar[str] = "bits"
+    """What is drawn, and which space a latent needs, where no gradient passes."""
+    instead: ClassVar[str] = "Categorical(n, 2)"
     event: Shape
 
     @property
@@ -56,6 +59,24 @@ class Distribution(ABC):
     @abstractmethod
     def log_prob(self, value: Float[Tensor, "*any"]) -> Float[Tensor, "*lead"]:
         """Log p(value) in nats, summed over the event: `(*leading)`."""
+
+    def observing(self, value: Tensor) -> Distribution:
+        """The same where the row is known, `(*leading, *event)`: counts take their total from it.
+
+        Means and draws depend on it; densities take it from what they score.
+        """
+        return self
+
+    def with_library(self, total: Tensor) -> Distribution:
+        """The same where the total counts `(*leading)` are known.
+
+        Raises:
+            LawError: totals say nothing of this distribution.
+        """
+        raise LawError(
+            "library: no total is given to these variables; expected counts of a family with"
+            " library=True"
+        )
 
     def rsample(self, noise: Noise) -> Tensor:
         """A draw that gradients pass through.
@@ -92,6 +113,12 @@ def draw_noise(
     return _gumbel(uniform) if kind == "gumbel" else uniform
 
 
+def generator_of(noise: Tensor) -> torch.Generator:
+    """A generator whose seed is a function of uniform noise, for draws that need many numbers."""
+    seed = int(noise.double().sum().view(torch.int64))
+    return torch.Generator(noise.device).manual_seed(seed)
+
+
 def _gumbel(uniform: Tensor) -> Tensor:
     """Gumbel noise -log(-log U), kept finite."""
     tiny = torch.finfo(uniform.dtype).tiny
@@ -125,7 +152,7 @@ class Normal(Distribution):
         size = math.prod(self.event)
         constant = 0.5 * LOG_2PI * size
         if self.log_scale.ndim == 0:  # one scale for all: the sum is scaled, not every coordinate
-            square = sum_last((value - self.loc).square(), len(self.event))
+            square = distances(value, self.loc, len(self.event))
             once = size * self.log_scale + constant
             return square * (-0.5 * torch.exp(-2 * self.log_scale)) - once
         square = (value - self.loc).mul(torch.exp(-self.log_scale)).square()
@@ -226,6 +253,21 @@ class Summed(Categorical):
         return noise
 
 
+def distances(
+    value: Float[Tensor, "*any"], loc: Float[Tensor, "*places"], axes: int
+) -> Float[Tensor, "*lead"]:
+    """sum_j (value_j - loc_j)^2 over the last axes.
+
+    Where each of B values `(B, *event)` meets each of K places `(K, 1, *event)`, one product in
+    place of an array `(K, B, *event)`; it is off by some 1e-7 |value|^2 in float32.
+    """
+    every = loc.ndim == axes + 2 and loc.shape[1] == 1 and loc.shape[0] > 1
+    if not (every and value.ndim == axes + 1) or torch.is_autocast_enabled(loc.device.type):
+        return sum_last((value - loc).square(), axes)  # under autocast a product keeps 8 bits
+    v, m = value.flatten(1), loc.flatten(1)
+    return torch.addmm(m.square().sum(1)[:, None] + v.square().sum(1), m, v.T, alpha=-2)
+
+
 def all_values(lead: int, event: Shape, like: Tensor) -> Tensor:
     """Every value of n k-ary variables, one-hot, `(k^n, 1, ..., 1, n, k)` with `lead` ones."""
     n, k = event
@@ -242,29 +284,49 @@ class Mixture(Distribution):
         " each expert in a law of its own"
     )
 
-    def __init__(self, components: Sequence[Distribution]) -> None:
+    def __init__(self, components: Sequence[Distribution], there: Tensor | None = None) -> None:
         self.components, self.event = list(components), components[0].event
+        self.there = there
+        """`(M, B)`, 1 where a row has the component; None if every row has all."""
+
+    def _shares(self, there: Tensor, like: Tensor, rank: int = 0) -> Tensor:
+        """Shares of the components that each row has, for `like` `(M, *leading, B, *event)`."""
+        shares = (there / there.sum(0)).to(like)
+        ones = [1] * rank
+        return shares.reshape(len(there), *[1] * (like.ndim - 2 - rank), -1, *ones).expand_as(like)
 
     @property
     def mean(self) -> Tensor:
-        first, *rest = (c.mean for c in self.components)
-        return sum(rest, start=first) / len(self.components)
+        if self.there is None:
+            first, *rest = (c.mean for c in self.components)
+            return sum(rest, start=first) / len(self.components)
+        each = torch.stack(torch.broadcast_tensors(*(c.mean for c in self.components)))
+        return (self._shares(self.there, each, len(self.event)) * each).sum(0)
 
     @property
     def leading(self) -> Shape:
         return broadcast_shapes(*(c.leading for c in self.components))
 
     def log_prob(self, value: Float[Tensor, "*any"]) -> Float[Tensor, "*lead"]:
-        each = torch.broadcast_tensors(*(c.log_prob(value) for c in self.components))
-        return torch.logsumexp(torch.stack(each), 0) - math.log(len(each))
+        each = torch.stack(torch.broadcast_tensors(*(c.log_prob(value) for c in self.components)))
+        if self.there is None:
+            return torch.logsumexp(each, 0) - math.log(len(each))
+        return torch.logsumexp(each + self._shares(self.there, each).log(), 0)
 
     def exact(self, noise: Noise) -> Tensor:
         m, rank = len(self.components), len(self.event)
         uniform = torch.special.ndtr(noise.flatten(noise.ndim - rank)[..., -1])
-        chosen = (uniform * m).long().clamp(max=m - 1).reshape(*uniform.shape, *[1] * rank)
+        if self.there is None:
+            chosen = (uniform * m).long().clamp(max=m - 1)
+        else:
+            ends = self._shares(self.there, uniform.expand(m, *uniform.shape)).cumsum(0)
+            # what rounding leaves beyond all shares belongs to the last of them
+            ends = torch.where(ends >= ends[-1:], math.inf, ends)
+            chosen = (uniform >= ends).sum(0)
         own = _from_normal(self.components[0].noise, noise[..., :-1])
         draws = torch.stack(torch.broadcast_tensors(*(c.exact(own) for c in self.components)))
-        return draws.gather(0, chosen[None].expand(1, *draws.shape[1:]))[0]
+        at = chosen.reshape(1, *uniform.shape, *[1] * rank).expand(1, *draws.shape[1:])
+        return draws.gather(0, at)[0]
 
 
 class Delta(Distribution):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
 from wyner.codec import extendable, stored
 from wyner.errors import LawError, OptionError
@@ -48,8 +49,15 @@ class Combination(ABC):
         """
 
     @abstractmethod
-    def combine(self, members: Sequence[D.Distribution]) -> D.Distribution:
-        """The distribution made of these."""
+    def combine(
+        self, members: Sequence[D.Distribution], there: Tensor | None = None
+    ) -> D.Distribution:
+        """The distribution made of these.
+
+        Args:
+            members: their distributions.
+            there: `(k, B)`, 1 where a row has what a member reads: the others are left out of it.
+        """
 
 
 @stored("product")
@@ -71,12 +79,18 @@ class Product(Combination):
                 f"{name}: a product of experts needs Gaussian members, got {_kinds(members)}"
             )
 
-    def combine(self, members: Sequence[D.Distribution]) -> D.Normal:
+    def combine(self, members: Sequence[D.Distribution], there: Tensor | None = None) -> D.Normal:
         normals = [m for m in members if isinstance(m, D.Normal)]
         precisions = [torch.exp(-2 * m.log_scale) for m in normals]
-        precision: torch.Tensor = sum(precisions[1:], start=precisions[0])
+        if there is not None:
+            axes = [1] * len(normals[0].event)
+            left = _left(there).to(precisions[0])
+            precisions = [
+                p * own.reshape(-1, *axes) for p, own in zip(precisions, left, strict=True)
+            ]
+        precision: Tensor = sum(precisions[1:], start=precisions[0])
         weighted = [m.loc * w for m, w in zip(normals, precisions, strict=True)]
-        loc: torch.Tensor = sum(weighted[1:], start=weighted[0])
+        loc: Tensor = sum(weighted[1:], start=weighted[0])
         return D.Normal(loc / precision, -0.5 * torch.log(precision), normals[0].event)
 
 
@@ -102,8 +116,13 @@ class Mixture(Combination):
                 f"{name}: the members of a mixture must be of one kind, got {_kinds(members)}"
             )
 
-    def combine(self, members: Sequence[D.Distribution]) -> D.Mixture:
-        return D.Mixture(members)
+    def combine(self, members: Sequence[D.Distribution], there: Tensor | None = None) -> D.Mixture:
+        return D.Mixture(members, None if there is None else _left(there))
+
+
+def _left(there: Tensor) -> Tensor:
+    """The members that count in each row; all of them where none does: nothing reads that row."""
+    return torch.where(there.sum(0) > 0, there, torch.ones_like(there))
 
 
 def _kinds(members: Sequence[type[D.Distribution]]) -> str:

@@ -118,8 +118,8 @@ class Head(nn.Module, ABC):
         """What a network must return for one value of the parents."""
         return (self.parameters_per_coordinate * self.event[0], *self.event[1:])
 
-    def init_last(self, last: nn.Linear) -> None:
-        """Adapts the start of a network's last layer, whose rows are this head's parameters."""
+    def init_last(self, rows: Tensor) -> None:
+        """Adapts the start of the weights of a network's last layer, one row a number of `raw`."""
 
     @abstractmethod
     def forward(self, raw: Tensor) -> D.Distribution: ...
@@ -151,9 +151,9 @@ class Gaussian(Family):
 class _PredictedNormal(Head):
     parameters_per_coordinate, distribution = 2, D.Normal
 
-    def init_last(self, last: nn.Linear) -> None:
+    def init_last(self, rows: Tensor) -> None:
         """Scales start at 1 whatever the parents are: random ones reach e^4 and drown the rest."""
-        nn.init.zeros_(last.weight[len(last.weight) // 2 :].data)
+        nn.init.zeros_(rows[len(rows) // 2 :])
 
     def forward(self, raw: Tensor) -> D.Normal:
         loc, log_scale = raw.chunk(2, dim=-len(self.event))
@@ -206,7 +206,7 @@ class SharedScale(Annealed):
     def scale(self) -> Tensor:
         """The log scale, not below its floor."""
         floor = self.floor if self.falling is None else self.log_floor
-        return self.log_scale if self.floor == -math.inf else self.log_scale.clamp_min(floor)
+        return self.log_scale.clamp_min(floor)
 
 
 class _SharedNormal(SharedScale):

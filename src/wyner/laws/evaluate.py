@@ -51,15 +51,13 @@ class Context(NamedTuple):
     noise: Mapping[int, Noise]
     pointwise: bool
     means: bool
+    members: Mapping[int, Tensor]
 
 
 def _featured(module: Any, value: Tensor) -> Tensor:
     at = value.ndim - len(module.event)
-    lead = value.shape[:at]
-    if len(lead) == 1:
-        return module(value)
     out = module(value.reshape(-1, *value.shape[at:]))
-    return out.reshape(*lead, *out.shape[1:])
+    return out.reshape(*value.shape[:at], *out.shape[1:])
 
 
 def _draw(c: Context, i: int, q: Any) -> Tensor:
@@ -77,7 +75,7 @@ OPERATIONS: dict[str, Callable[[Context, int, str, list], Any]] = {
     "feature": lambda c, i, name, a: _featured(c.features[name], a[0]),
     "inner": lambda c, i, name, a: c.factors[name].head.inner(a[0]),
     "dist": lambda c, i, name, a: c.factors[name](*a),
-    "combine": lambda c, i, name, a: c.factors[name].head.combine(*a),
+    "combine": lambda c, i, name, a: c.factors[name].head.combine(*a, there=c.members.get(i)),
     "draw": lambda c, i, name, a: _draw(c, i, a[0]),
     "nll": lambda c, i, name, a: -a[0].log_prob(*a[1:]),
     "kl": lambda c, i, name, a: _ratio(*a) if c.pointwise else kl(a[0], a[1]),
@@ -96,6 +94,7 @@ def run(
     pointwise: bool = False,
     means: bool = False,
     schedule: Schedule | None = None,
+    members: Mapping[int, Tensor] | None = None,
 ) -> list:
     """Evaluates every operation of a plan; returns the results in the order of the operations.
 
@@ -107,11 +106,13 @@ def run(
             the sum of a divergence's scores is a log importance weight.
         means: every draw is replaced by the mean of its distribution.
         schedule: the order, from `schedule`; by default each operation by itself, in turn.
+        members: of combinations, by operation, `(k, B)`, 1 where a row has what a member reads; all
+            of them by default.
     """
     r: list = [None] * len(plan.ops)
     draws = (i for i, op in enumerate(plan.ops) if op.kind == "draw")
-    eps = dict(zip(draws, noise, strict=False))
-    context = Context(factors, features, given, eps, pointwise, means)
+    eps = dict(zip(draws, noise, strict=True))
+    context = Context(factors, features, given, eps, pointwise, means, members or {})
     for step in schedule or [(i,) for i in range(len(plan.ops))]:
         i, (kind, name, args) = step[0], plan.ops[step[0]]
         if len(step) == 1:

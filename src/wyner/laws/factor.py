@@ -145,9 +145,14 @@ class Combined(AnyFactor):
         """What draws and scores: this factor itself."""
         return self
 
-    def combine(self, *members: Distribution) -> Distribution:
-        """The distribution made of those of the members, in order."""
-        return self.family.combine(members)
+    def combine(self, *members: Distribution, there: Tensor | None = None) -> Distribution:
+        """The distribution made of those of the members, in order.
+
+        Args:
+            members: their distributions.
+            there: `(k, B)`, 1 where a row has what a member reads; None if every row has all.
+        """
+        return self.family.combine(members, *(() if there is None else (there,)))
 
     def forward(self, *parents: Tensor) -> Distribution:
         return self.combine(*(m(*(parents[i] for i in at)) for m, at in self.members))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from wyner.errors import LawError, unknown
+from wyner.errors import LawError, refuse_unknown
 
 NAME = r"[A-Za-z_]\w*"
 LIST = rf"{NAME}(?:\s*,\s*{NAME})*"
@@ -80,9 +80,7 @@ def read_conditional(text: str, where: str = "factor") -> Conditional:
 
 
 def is_data(term: Conditional, observed: Iterable[str]) -> bool:
-    """Whether a factor is the distribution of the data: an unconditional q over observed
-    variables.
-    """
+    """Whether a factor is the distribution of the data: unconditional, q, of observed variables."""
     return term.head == "q" and not term.given and set(term.of) <= set(observed)
 
 
@@ -109,9 +107,9 @@ def check(
     known, seen = set(variables), set(given)
     drawn: set[str] = set()
     for term in law.terms:
-        for name in (*term.of, *term.given):
-            if name not in known:
-                raise LawError(f"{where}: {term.name}: {unknown('variable', name, known)}")
+        refuse_unknown(
+            "variable", (*term.of, *term.given), known, f"{where}: {term.name}", LawError
+        )
         if twice := drawn.intersection(term.of) | {n for n in term.of if term.of.count(n) > 1}:
             raise LawError(
                 f"{where}: {term.name} draws {names_of(twice)} a second time; every variable stands"

@@ -26,11 +26,9 @@ from wyner.laws.factor import Combined, Factors, Inner
 from wyner.laws.notation import Conditional, Law, check, is_data, names_of, read_conditional
 from wyner.variables import Space
 
-COMPARED = {
-    "kl": "KL({q} || {p})",
-    "steps": "KL({q} || {p}), step by step",
-    "ratio": "log {q} - log {p}",
-}
+COMPARED = dict(
+    kl="KL({q} || {p})", steps="KL({q} || {p}), step by step", ratio="log {q} - log {p}"
+)
 """Kinds of operations that compare two factors of a variable, and how they are printed."""
 
 
@@ -49,6 +47,18 @@ class Score(NamedTuple):
     op: int
 
 
+class Node(NamedTuple):
+    """A variable of p in a divergence, and the operation that a row must be able to carry out.
+
+    That is its score, or its draw if its factor stands on both sides and cancels.
+    """
+
+    variable: str
+    given: tuple[str, ...]
+    op: int
+    data: bool
+
+
 @dataclass
 class Plan:
     """Operations in order, and what they compute.
@@ -58,12 +68,14 @@ class Plan:
         scores: printed terms of each divergence.
         constants: what dropped from it.
         needs: observed variables that it reads.
+        nodes: variables of its p that are no data there.
     """
 
     ops: list[Op] = field(default_factory=list)
     scores: dict[str, list[Score]] = field(default_factory=dict)
     constants: dict[str, str] = field(default_factory=dict)
     needs: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    nodes: dict[str, list[Node]] = field(default_factory=dict)
 
     def add(self, kind: str, name: str, *args: int) -> int:
         """Index of this operation, which is new only if no equal one exists."""
@@ -212,11 +224,12 @@ class Planner:
             before[name] = set(value)
             dist[name] = self.dist(term, value, where)
             value[name] = self.plan.add("draw", name, dist[name])
-        scores, term_of = [], {t.of[0]: t for t in own_q}
+        scores, nodes, term_of = [], [], {t.of[0]: t for t in own_q}
         for term in own_p:
             (name,) = term.of
             own = term_of.get(name)
             if own is not None and own.name == term.name:
+                nodes.append(Node(name, term.given, value[name], False))
                 continue
             target = self.dist(term, value, where)
             self._scorable(term, where)
@@ -231,7 +244,9 @@ class Planner:
                 text = COMPARED[kind].format(q=own.name, p=term.name)
                 op = self.plan.add(kind, "", dist[name], target, value[name])
                 scores.append(Score(text, op))
+            nodes.append(Node(name, term.given, scores[-1].op, own is None))
         self.plan.scores[where], self.plan.needs[where] = scores, read
+        self.plan.nodes[where] = nodes
         self.plan.constants[where] = _entropies(read, [t.of for t in data_p])
 
     def _comparison(self, q: Conditional, p: Conditional, known: bool) -> str:

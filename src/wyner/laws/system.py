@@ -1,6 +1,4 @@
-"""A system: variables, laws over them and factors; what a task needs of a model, not of
-training.
-"""
+"""A system: variables, laws over them and factors; what a task needs of a model."""
 
 from __future__ import annotations
 
@@ -11,12 +9,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from wyner.errors import LawError, OptionError, unknown
+from wyner.errors import LawError, refuse_unknown
 from wyner.families import Combination, Family, FeatureOf, default
 from wyner.laws.factor import AnyFactor, Combined, Factor, Factors, Inner
 from wyner.laws.notation import Conditional, Law, check, is_data, parse, read_conditional
 from wyner.laws.plan import Planner
-from wyner.networks import MLP, Builder, MLPs
+from wyner.networks import MLP, Builder, MLPs, Sighted, encoding
+from wyner.preprocessing import Preprocessing
 from wyner.variables import Shape, Space
 
 Families = Mapping[str, Family | Combination]
@@ -37,7 +36,13 @@ class System(nn.Module):
     Raises:
         LawError: malformed laws. ShapeError: a network of the wrong output. OptionError: an unknown
             name.
+
+    Attributes:
+        preprocessing: from a user's columns to what the networks see. Tasks take and give values in
+            the user's units; laws and factors know standardised ones only.
     """
+
+    preprocessing: Preprocessing = Preprocessing()
 
     def __init__(
         self,
@@ -54,15 +59,15 @@ class System(nn.Module):
         self.observed, self.latent, self.common = dict(observed), dict(latent), tuple(common)
         if both := set(self.observed) & set(self.latent):
             raise LawError(f"{', '.join(sorted(both))} cannot be both observed and latent")
-        for name in self.common:
-            if name not in self.latent:
-                raise LawError(f"common: {unknown('latent', name, self.latent)}")
+        refuse_unknown("latent", self.common, self.latent, "common", LawError)
         self.variables: dict[str, Space] = {**self.observed, **self.latent}
         self.laws: dict[str, tuple[Law, Law]] = {}
         for name, pair in laws.items():
             if len(pair) != 2:
                 raise LawError(f"{name}: expected a pair of laws (q, p), got {len(pair)}")
             self.laws[name] = parse(pair[0], f"{name}: q"), parse(pair[1], f"{name}: p")
+        self.derived: dict[str, tuple[Law, Law]] = {}
+        """Pairs of laws that follow from the declared ones, as they were asked for."""
         terms = self._terms()
         self.networks = networks = networks or MLPs()
         families, modules = dict(families or {}), dict(modules or {})
@@ -72,7 +77,7 @@ class System(nn.Module):
         self.features = nn.ModuleDict()
         for name, space in self.observed.items():
             used = any(name in t.given for t in terms.values())
-            feature = networks.features(space) if used else None
+            feature = encoding(space, networks) if used else None
             if feature is not None:
                 feature.event = space.event_shape
                 self.features[name] = feature
@@ -102,9 +107,11 @@ class System(nn.Module):
         return terms
 
     def _known(self, names: Mapping[str, object], known: Collection[str], kind: str) -> None:
-        for name in names:
-            if name not in known:
-                raise OptionError(unknown(f"name for a {kind}", name, known))
+        refuse_unknown(f"name for a {kind}", names, known)
+
+    def pair(self, name: str) -> tuple[Law, Law]:
+        """The pair of laws (q, p) of this name, declared or derived."""
+        return self.laws[name] if name in self.laws else self.derived[name]
 
     def planner(self) -> Planner:
         """A fresh compiler over this model's variables and factors."""
@@ -200,8 +207,8 @@ class _Maker:
         head = family.head(space)
         events = [self._seen(g) for g in term.given]
         network = module or self.system.networks.factor(space, events, head.raw_shape, observed)
-        if module is None and isinstance(network, MLP):
-            head.init_last(network.last)
+        if module is None and isinstance(network, MLP | Sighted):
+            head.init_last(network.last.weight.data)
         factor = Factor(term.name, head, network, [len(e) for e in events])
         factor.probe(events, torch.zeros(()))
         return factor

@@ -1,4 +1,4 @@
-"""What every metric refuses: codes that are no finite numbers, labels that cannot be compared."""
+"""What metrics have in common: codes and labels that they refuse, the error of a share."""
 
 from __future__ import annotations
 
@@ -57,3 +57,8 @@ def classes(*sides: Any, rows: tuple[int, ...] = ()) -> list[Tensor]:
         raise DataError(f"labels: expected a label for every row, got NaN as number {at}")
     _, codes = np.unique(whole, return_inverse=True)
     return list(torch.from_numpy(codes.reshape(-1)).split([len(a) for a in arrays]))
+
+
+def share_error(share: float, rows: int) -> float:
+    """Standard error of a share of rows."""
+    return (share * (1 - share) / rows) ** 0.5

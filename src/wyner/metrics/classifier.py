@@ -19,6 +19,7 @@ from wyner.data.digits import embedded
 from wyner.data.fetch import cache as cache_folder
 from wyner.data.mnist import mnist
 from wyner.data.svhn import svhn
+from wyner.data.warp import warped
 from wyner.errors import DataError, ShapeError
 from wyner.metrics.checks import finite
 from wyner.metrics.stored import stored
@@ -115,29 +116,6 @@ def shifted(pixels: int) -> Augment:
         return torch.roll(x, (dy, dx), (-2, -1))
 
     return move
-
-
-def warped(
-    x: Tensor, turn: float = 0.12, zoom: float = 0.12, shear: float = 0.1, shift: float = 0.08
-) -> Tensor:
-    """Turns, zooms, shears and moves every picture by itself; half of them become negatives.
-
-    Args:
-        x: `(N, C, H, W)` in [0, 1].
-        turn, zoom, shear, shift: largest angle in radians, change of size, shear, and move in
-            halves of a side.
-    """
-    n = len(x)
-    draw = lambda size: (2 * torch.rand(n, device=x.device) - 1) * size
-    angle, sx, sy, k = draw(turn), 1 + draw(zoom), 1 + draw(zoom), draw(shear)
-    rows = [
-        torch.stack([sx * angle.cos(), -sy * angle.sin() + k, draw(shift)], 1),
-        torch.stack([sx * angle.sin(), sy * angle.cos(), draw(shift)], 1),
-    ]
-    grid = F.affine_grid(torch.stack(rows, 1), list(x.shape), align_corners=False)
-    moved = F.grid_sample(x, grid.to(x), padding_mode="reflection", align_corners=False)
-    negative = (torch.rand(n, 1, 1, 1, device=x.device) < 0.5).to(x)
-    return negative * (1 - moved) + (1 - negative) * moved
 
 
 def train_classifier(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from wyner.metrics.attributes import attribute_accuracy
+from wyner.metrics.checks import share_error
 from wyner.metrics.classifier import Classifier
 from wyner.metrics.conditional import label_accuracy, sample_variance
 from wyner.metrics.features import features_of
@@ -17,7 +18,7 @@ from wyner.metrics.frechet import frechet, joint_frechet
 
 
 def drawn_labels(
-    samples: Tensor, labels: Tensor, classifier: Classifier, border: int = 0
+    samples: Tensor, labels: Tensor, classifier: Classifier, border: int
 ) -> dict[str, float]:
     """Accuracy of the labels of samples in [0, 1] with its standard error over rows, and the
     variance over the samples of a row in squared units of the data.
@@ -31,7 +32,7 @@ def drawn_labels(
     share, inner = label_accuracy(samples, labels, classifier), slice(border, -border or None)
     return {
         "accuracy": share,
-        "accuracy_se": (share * (1 - share) / len(labels)) ** 0.5,
+        "accuracy_se": share_error(share, len(labels)),
         "variance": sample_variance(samples[..., inner, inner]),
         "judge_accuracy": classifier.accuracy,
     }
@@ -45,7 +46,7 @@ def pair_error(
     """
     a, b = (read(side) for read, side in zip(readers, (x, y), strict=True))
     error = float(((a + shift) % classes != b).double().mean())
-    return {"joint_error": error, "joint_error_se": (error * (1 - error) / len(x)) ** 0.5}
+    return {"joint_error": error, "joint_error_se": share_error(error, len(x))}
 
 
 def drawn_attributes(samples: Tensor, bits: Tensor) -> dict[str, Any]:

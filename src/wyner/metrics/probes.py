@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from wyner.errors import DataError, ShapeError, TaskError
+from wyner.errors import DataError, OptionError, ShapeError, TaskError, unknown
 from wyner.metrics.checks import classes, finite
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ def latent_probes(
     rows: int = 5000,
     part: str = "test",
     labels: Mapping[str, Any] | None = None,
+    given: Sequence[str] | None = None,
 ) -> dict[str, float]:
     """Accuracy of a linear probe of the labels for every latent, beside the majority baseline.
 
@@ -116,14 +117,16 @@ def latent_probes(
         rows: how many of each part, at most.
         part: whose accuracy is reported; "test" or "validation".
         labels: other labels by part, `{"train": (N,), "test": (M,)}`: an attribute of faces, say.
+        given: modalities that the latents are inferred from; all by default.
 
     Returns:
         `{"z": ..., "u": ..., "v": ..., "majority": ...}` in [0, 1]; other models, other latents.
 
     Raises:
-        DataError: no labels, or a part without rows. TaskError: the model cannot encode pairs.
+        DataError: no labels, or a part without rows. OptionError: an unknown modality. TaskError:
+            the model has no such encoder.
     """
-    train, known, test, asked = _sides(model, dataset, rows, part, labels)
+    train, known, test, asked = _sides(model, dataset, rows, part, labels, given)
     one = {k: linear_probe(train[k], known, test[k], asked) for k in train}
     return {**one, MAJORITY: majority(known, asked)}
 
@@ -146,10 +149,19 @@ Codes = dict[str, np.ndarray]
 
 
 def _sides(
-    model: Model, dataset: Dataset, rows: int, part: str, labels: Mapping[str, Any] | None = None
+    model: Model,
+    dataset: Dataset,
+    rows: int,
+    part: str,
+    labels: Mapping[str, Any] | None = None,
+    given: Sequence[str] | None = None,
 ) -> tuple[Codes, np.ndarray, Codes, np.ndarray]:
     """Codes and labels of training rows, and of the part."""
     found: list[Any] = []
+    for name in given or ():
+        if name not in model.observed:
+            raise OptionError(f"given: {unknown('modality', name, model.observed)}")
+    read = model.observed if given is None else given
     for name in ("train", part):
         arrays = getattr(dataset, name)
         if not arrays:
@@ -160,8 +172,8 @@ def _sides(
                 f"{dataset.name} has no labels in its {name} rows; give labels={{'train': ...,"
                 f" {part!r}: ...}}"
             )
-        given = {k: v for k, v in dataset.pairs(name, rows).items() if k in model.observed}
-        found += [codes_of(model, given), np.asarray(known)[:rows]]
+        sides = {k: v for k, v in dataset.pairs(name, rows).items() if k in read}
+        found += [codes_of(model, sides), np.asarray(known)[:rows]]
     return found[0], found[1], found[2], found[3]
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wyner.errors import DataError, OptionError, ShapeError, unknown
+from wyner.errors import DataError, OptionError, ShapeError, refuse_unknown
 from wyner.metrics.checks import classes, finite
 from wyner.tasks.retrieval.search import DISTANCES, unit_rows
 
@@ -92,8 +92,7 @@ def similarity(a: Tensor, b: Tensor, distance: str = "cosine") -> Tensor:
 
     A code of zeros has cosine 0 with everything.
     """
-    if distance not in DISTANCES:
-        raise OptionError(unknown("distance", distance, DISTANCES))
+    refuse_unknown("distance", distance, DISTANCES)
     if distance == "cosine":
         return unit_rows(a) @ unit_rows(b).T
     return 2 * a @ b.T - (a * a).sum(1)[:, None] - (b * b).sum(1)
@@ -154,6 +153,23 @@ def retrieval_scores(
     error = lambda v: float(v.std()) / len(a) ** 0.5 if len(a) > 1 else 0.0
     errors = {f"{n}_se": error(each[n]) for n in ("precision", "map")}
     return {name: float(values.mean()) for name, values in each.items()} | errors
+
+
+def both_ways(
+    a: Any, b: Any, a_labels: Any, b_labels: Any, ks: tuple[int, ...], distance: str
+) -> dict[str, float]:
+    """`retrieval_scores` of b searched by a at several K, and of a searched by b (`_back`).
+
+    Returns:
+        `{"precision_K", "map_at_K", "map", ..., "map_back", "precision_1_back"}`; what more items
+        than there are would say is left out.
+    """
+    out: dict[str, float] = {}
+    for k in (k for k in ks if k <= len(b)):
+        found = retrieval_scores(a, b, a_labels, b_labels, k=k, distance=distance)
+        out |= {f"precision_{k}": found.pop("precision"), f"map_at_{k}": found.pop("map_k")} | found
+    back = retrieval_scores(b, a, b_labels, a_labels, k=1, distance=distance)
+    return out | {"map_back": back["map"], "precision_1_back": back["precision_1"]}
 
 
 def chance_scores(query_labels: Any, gallery_labels: Any, *, k: int = 100) -> dict[str, float]:

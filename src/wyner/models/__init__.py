@@ -7,6 +7,7 @@ from wyner.models.beta_vae import JointBetaVAE
 from wyner.models.cvae import CVAE
 from wyner.models.dmvae import DMVAE
 from wyner.models.dsae import DSAE
+from wyner.models.ensemble import Ensemble
 from wyner.models.iiae import IIAE
 from wyner.models.jmvae import JMVAE
 from wyner.models.jvae import JVAE
@@ -31,4 +32,4 @@ TABLE: dict[str, type[Model]] = {
 }
 """Every model by the name of its class; the command line takes the stable names as well."""
 
-__all__ = ["TABLE", "CriticOptions", "Model", "ModelOptions", "load", *TABLE]
+__all__ = ["TABLE", "CriticOptions", "Ensemble", "Model", "ModelOptions", "load", *TABLE]

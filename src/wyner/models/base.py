@@ -6,8 +6,10 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Required, TypedDict, TypeVar, Unpack, cast, get_args
+from typing import Any, Required, Self, TypedDict, TypeVar, Unpack, cast, get_args
 
+import numpy as np
+import torch
 from torch import nn
 
 from wyner import codec, tasks
@@ -17,6 +19,7 @@ from wyner.networks import Builder, Critics
 from wyner.objectives import Learner, Objective
 from wyner.objectives.phases import Phase
 from wyner.runs import save_model
+from wyner.seeds import forked
 from wyner.variables import Space
 
 Init = TypeVar("Init", bound=Callable[..., None])
@@ -101,6 +104,9 @@ def remembering(init: Init, owner: type | None = None) -> Init:
     def remembered(self: Model, *args: Any, **kwargs: Any) -> None:
         kind = type(self) if owner is None else owner
         kwargs = codec.renamed(kind, kwargs, warn=True)
+        kwargs = {k: v.item() if isinstance(v, np.generic) else v for k, v in kwargs.items()}
+        if "config" not in self.__dict__:
+            _check_spaces(kind.__name__, args, kwargs, signature.parameters)
         for name in kwargs if not rest else ():
             if name not in names:
                 raise OptionError(f"{kind.__name__}: {unknown('argument', name, names[1:])}")
@@ -115,10 +121,37 @@ def remembering(init: Init, owner: type | None = None) -> Init:
             arguments = codec.encode({k: v for k, v in given.items() if v is not None})
             config = {"name": codec.name_of(type(self)), "arguments": arguments}
             object.__setattr__(self, "config", config)
+            init(self, *args, **kwargs)
+            again = functools.partial(type(self), *args, **kwargs)
+            object.__setattr__(self, "_made", (again, _bits(self)))
+            return
         init(self, *args, **kwargs)
 
     remembered.__signature__ = signature  # type: ignore[attr-defined]
     return cast(Init, remembered)
+
+
+def _check_spaces(
+    kind: str, args: Sequence[Any], given: Mapping[str, Any], names: Mapping[str, Any]
+) -> None:
+    """Refuses sizes in place of spaces, and many modalities for a model of a pair."""
+    many = next((v for v in (*args, given.get("modalities")) if isinstance(v, Mapping)), {})
+    if many and "modalities" not in names and "x" in names:
+        raise OptionError(
+            f"{kind} takes x= and y=, a space each; for {len(many)} modalities choose a model of"
+            " any number, such as WynerVAE, MVAE or MMVAE"
+        )
+    for name, space in [*many.items(), *((k, given.get(k)) for k in "xy")]:
+        if isinstance(space, (int, float)):
+            raise OptionError(
+                f"{kind}: {name} needs a space, for example Real({space}), got {space}"
+            )
+
+
+def _bits(model: nn.Module) -> list[int]:
+    """A checksum of every tensor of a model, the same on every device and in a wider type."""
+    tensors = (t.detach().cpu().double() for t in model.state_dict().values())
+    return [int(t.view(torch.int64).sum()) for t in tensors]
 
 
 def _opened(signature: inspect.Signature, names: dict[str, Any]) -> inspect.Signature:
@@ -134,6 +167,17 @@ def _opened(signature: inspect.Signature, names: dict[str, Any]) -> inspect.Sign
         else:
             found.append(p)
     return signature.replace(parameters=found)
+
+
+@functools.cache
+def _reserved() -> frozenset[str]:
+    """Names that tasks use for themselves, so that `model.translate(name=...)` would mean another
+    thing.
+    """
+    functions: list[Callable[..., Any]] = [tasks.generate, tasks.translate, tasks.restyle]
+    functions += [tasks.reconstruct, tasks.redraw, tasks.encode, tasks.decode, tasks.traverse]
+    functions += [tasks.log_likelihood, tasks.common_information, tasks.index, tasks.Index.search]
+    return frozenset(k for f in functions for k in inspect.signature(f).parameters)
 
 
 @codec.stored("model")
@@ -158,6 +202,7 @@ class Model(Learner):
     """
 
     config: dict[str, Any]
+    _made: tuple[Callable[..., Model], list[int]]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Every model remembers the arguments it was built with."""
@@ -167,7 +212,45 @@ class Model(Learner):
 
     @remembering
     def __init__(self, **parts: Unpack[ModelParts]) -> None:
+        for name in parts["observed"]:
+            if name in _reserved():
+                raise OptionError(
+                    f"{name!r} cannot name a modality, because tasks have an option of that name;"
+                    f" call it {name}_values, for example"
+                )
         super().__init__(**parts)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether all weights are those that the model was built with."""
+        return _bits(self) == self._made[1]
+
+    def initialise(self, seed: int, **changed: Any) -> None:
+        """Makes the model anew, with weights that depend on nothing but the seed.
+
+        They are those of a model built after `torch.manual_seed(seed)`. Networks of a user's own
+        keep their weights, and phases that were set by hand stay.
+
+        Args:
+            seed: of the weights.
+            changed: arguments of the model in place of those it was built with.
+        """
+        with forked(seed):
+            other = self._made[0](**changed)
+        if changed:
+            other.to(next(self.parameters()).device).train(self.training)
+            self.__dict__.clear()
+            self.__dict__.update(other.__dict__)
+            return
+        self.load_state_dict(other.state_dict())
+
+    chosen: bool = False
+    """Whether a training must not make the weights anew, although they are as they were built."""
+
+    def keep_weights(self) -> Self:
+        """The model itself, whose weights are chosen: no training makes them anew."""
+        object.__setattr__(self, "chosen", True)
+        return self
 
     # What users ask: functions of the laws, the same for every model.
     generate, translate, restyle = tasks.generate, tasks.translate, tasks.restyle

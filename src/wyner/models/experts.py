@@ -96,13 +96,15 @@ class Views:
         given = {n: f"z,{self.local[n]}" if n in self.local else "z" for n in names}
         return " ".join([self.priors(names, prior), *(f"p({n}|{given[n]})" for n in names)])
 
-    def common_laws(self) -> Pairs:
+    def common_laws(self, given: str = "") -> Pairs:
         """The laws that such a model can be asked, whatever trains it.
 
         `joint` scores all modalities; `S2S` a subset by itself; `S2rest` the others given a subset,
-        with z drawn from the posterior of everything and weighed by that of the subset.
+        with z drawn from the posterior of everything and weighed by that of the subset. Local
+        latents are inferred from their modality, and from z with `given` "z,".
         """
-        names, decode, infer = self.names, self.decode, self.infer
+        names, decode = self.names, self.decode
+        infer = lambda names: self.infer(names, given)
         q = f"{self.data} {posterior(names)}"
         laws = {"joint": (f"{q} {infer(names)}", f"p(z) {decode(names)}")}
         for s in self.subsets[:-1]:
@@ -139,16 +141,23 @@ class Experts(Model):
         laws: that train, besides the common ones.
         weights: of the terms, by law.
         own: families of the model.
+        among: as in `total`.
     """
 
     def __init__(
-        self, views: Views, z: Size, laws: Pairs, weights: Mapping[str, float], own: Families
+        self,
+        views: Views,
+        z: Size,
+        laws: Pairs,
+        weights: Mapping[str, float],
+        own: Families,
+        among: Sequence[str] = (),
     ) -> None:
         super().__init__(
             observed=views.spaces,
             latent=needed(z=z) | latents(**views.sizes),
             laws=views.common_laws() | laws,
-            objective=total(weights),
+            objective=total(weights, among),
             common=("z",),
             **chosen(views.options, own),
         )

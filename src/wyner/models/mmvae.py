@@ -38,4 +38,4 @@ class MMVAE(Experts):
         views = Views("MMVAE", modalities, options)
         p = f"p(z) {views.decode(views.names)}"
         start = {n: (f"{views.data} q(z|{n})", p) for n in views.names}
-        super().__init__(views, z, *views.mixture(start))
+        super().__init__(views, z, *views.mixture(start), among=("from", "mixed"))

@@ -53,4 +53,4 @@ class MMVAEPlus(Experts):
             others = [k for k in views.names if k != n]
             q = f"{views.data} q(z|{n}) {views.infer([n])} {views.priors(others, 'r')}"
             start[n] = q, f"p(z) {views.decode([n])} {views.decode(others, 'r')}"
-        super().__init__(views, z, *views.mixture(start))
+        super().__init__(views, z, *views.mixture(start), among=("from", "mixed"))

@@ -58,7 +58,7 @@ class MoPoE(Experts):
             families[_part(s)] = Product(*(f"e(z|{n})" for n in s), "p(z)")
             within = [_part(t) for t in parts if set(t) <= set(s)]
             families[posterior(s)] = Mixture(*within) if len(within) > 1 else families[_part(s)]
-        super().__init__(views, z, laws, weights, families)
+        super().__init__(views, z, laws, weights, families, among=("from", "mixed"))
 
 
 def _part(subset: Sequence[str]) -> str:

@@ -58,4 +58,4 @@ class MVTCAE(Experts):
         weights = {"joint": share, "rate": beta * (1 - alpha) - share}
         weights |= {f"to_{n}": beta * alpha / m for n in views.names}
         families = products(views.names, prior=False) | {"p(z)": Gaussian()}
-        super().__init__(views, z, laws, weights, families)
+        super().__init__(views, z, laws, weights, families, among=("to",))

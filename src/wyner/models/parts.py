@@ -91,12 +91,18 @@ def without(laws: Laws, absent: Collection[str]) -> dict[str, tuple[str, str]]:
     return {name: (cut(q), cut(p)) for name, (q, p) in laws.items()}
 
 
-def total(weights: Mapping[str, float]) -> Objective:
-    """sum_d weight_d KL(d)."""
+def total(weights: Mapping[str, float], among: Collection[str] = ()) -> Objective:
+    """sum_d weight_d KL(d).
+
+    Args:
+        weights: by law.
+        among: kinds of laws, "from" of `from_x` and `from_y`, that are parts of one expectation.
+    """
+    part = lambda law: kind if (kind := law.split("_")[0]) in among else ""
     (first, w), *rest = weights.items()
-    found = w * KL(first)
+    found = w * KL(first, part(first))
     for name, weight in rest:
-        found = found + weight * KL(name)
+        found = found + weight * KL(name, part(name))
     return found
 
 

@@ -11,6 +11,7 @@ from wyner import codec
 from wyner.errors import OptionError, RunError
 from wyner.files import read_tensors
 from wyner.models.base import Model
+from wyner.preprocessing import Preprocessing
 from wyner.runs import CHECKPOINT, WEIGHTS, read_config
 
 
@@ -71,6 +72,7 @@ def load(folder: str | Path, into: Model | None = None, checkpoint: bool = False
             + (f"; and {len(wrong) - 2} more" if len(wrong) > 2 else "")
         )
     model.load_state_dict(weights)
+    model.preprocessing = Preprocessing.load(folder) or model.preprocessing
     return model.eval()
 
 

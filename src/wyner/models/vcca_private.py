@@ -18,7 +18,7 @@ from typing import Unpack
 from wyner.codec import stored
 from wyner.errors import OptionError
 from wyner.models.base import Model, chosen
-from wyner.models.parts import Pair, Size, latents, needed, pair, without
+from wyner.models.parts import Pair, Size, latents, needed, pair, total, without
 from wyner.objectives import KL
 
 DECODERS = "p(z) p(u) p(v) p(x|z,u) p(y|z,v)"
@@ -83,7 +83,7 @@ class BiVCCAPrivate(Model):
         super().__init__(
             observed=pair(options),
             latent=latent,
-            objective=mu * KL("from_x") + (1 - mu) * KL("from_y"),
+            objective=total({"from_x": mu, "from_y": 1 - mu}, among=("from",)),
             common=("z",),
             laws=without(FROM_X | FROM_Y, {"u", "v"} - set(latent)),
             **chosen(options),

@@ -12,6 +12,9 @@ Representation Learning".
 
 and, from the fourth line on, the same with x and y exchanged.
 
+With `posterior="experts"`, q(z|x_S) ~ p(z) prod_{i in S} e(z|x_i) for every subset S (ours), so
+that rows train and answer by whatever modalities they have.
+
 symbol   meaning                      shape        code
 x, y     the pair                     (B, *event)  "x", "y"
 z        common to x and y            (B, dz)      "z"
@@ -29,8 +32,10 @@ from typing import Unpack
 
 from wyner.codec import stored
 from wyner.errors import OptionError, unknown
+from wyner.families import Gaussian
 from wyner.models.base import CriticOptions, Model, chosen
-from wyner.models.experts import Pairs, ViewOptions, Views, posterior
+from wyner.models.experts import Pairs, ViewOptions, Views, products
+from wyner.models.experts import posterior as given
 from wyner.models.parts import Size, Spaces, When, latents, needed, two_stage
 from wyner.networks import Critics
 from wyner.objectives import KL, Objective, RatioKL, Reconstruction
@@ -83,6 +88,10 @@ class WynerVAE(Model):
             fitted to the frozen joint model.
         marginals: when they are fitted in the two-stage scheme: `After(share)`, `Alternating(every,
             epochs)`, `Jointly()`.
+        posterior: "joint": one network for q(z|x,y), one for each q(z|x), as in the paper; a row
+            that lacks a modality trains the marginal terms of those that it has. "experts": a
+            product of one expert a modality and the prior. Every row trains every term with what it
+            has, and any subset of the modalities encodes, translates and is scored.
         options: as in `ViewOptions` and `WynerOptions`; critics by default without noise, of width
             512.
 
@@ -112,11 +121,14 @@ class WynerVAE(Model):
         lam: Weight = 0.0,
         alpha: float | Mapping[str, Weight] = 0.0,
         marginals: When | None = None,
+        posterior: str = "joint",
         **options: Unpack[WynerOptions],
     ) -> None:
+        if posterior not in ("joint", "experts"):
+            raise OptionError(f"posterior: {unknown('kind', posterior, ('joint', 'experts'))}")
         views = Views("WynerVAE", modalities, options, u, v, local)
         names, style = views.names, views.local
-        laws = _laws(views)
+        laws, experts = _laws(views), posterior == "experts"
         matched = [f"z{s}" for s in style.values()]
         own = {"joint", "rate", "private", *matched}
         weights = _alpha(alpha, [n for n in laws if n not in own])
@@ -134,14 +146,19 @@ class WynerVAE(Model):
             objective = objective + weight * KL(law)
         for m in names if (weight := options.get("cycle", 0.0)) != 0 else ():
             objective = objective + weight * Reconstruction("z", f"{m}2{m}", "log")
+        asked = views.common_laws("z,") if experts else {}
         super().__init__(
             observed=views.spaces,
             latent=needed(z=z) | latents(**views.sizes),
-            laws=laws,
+            laws=asked | laws,
             objective=objective,
             common=("z",),
-            phases=_phases(objective, weights, names, marginals),
-            **chosen(options, critics=Critics(noise=0.0)),
+            phases=_phases(objective, weights, [] if experts else names, marginals),
+            **chosen(
+                options,
+                products(names, prior=True) | {"p(z)": Gaussian()} if experts else {},
+                critics=Critics(noise=0.0),
+            ),
         )
 
 
@@ -149,7 +166,7 @@ def _laws(views: Views) -> Pairs:
     """Every pair of laws of equation (15), for any number of modalities."""
     names, data, decode = views.names, views.data, views.decode
     infer = lambda ms: views.infer(ms, "z,")
-    q = f"{data} {posterior(names)}"
+    q = f"{data} {given(names)}"
     laws = {
         "joint": (f"{q} {infer(names)}", f"p(z) {decode(names)}"),
         "rate": (q, f"{data} p(z)"),

@@ -9,11 +9,14 @@ from wyner.networks.builders import (
     Chain,
     Convolutional,
     MLPs,
+    Sighted,
     Upsampled,
     flattened,
 )
 from wyner.networks.conv import OuterDecoder, OuterEncoder, UpsampledDecoder
 from wyner.networks.critics import Critics
+from wyner.networks.encoding import Encoding, encoding
+from wyner.networks.grouped import Grouped, merged
 from wyner.networks.image_critic import ImageCritics
 from wyner.networks.mlp import MLP, PerValue
 from wyner.networks.pixelcnn import PixelCNN
@@ -35,6 +38,8 @@ __all__ = [
     "CodeEncoder",
     "Convolutional",
     "Critics",
+    "Encoding",
+    "Grouped",
     "ImageCritics",
     "MLPs",
     "OuterDecoder",
@@ -45,10 +50,13 @@ __all__ = [
     "ResidualEncoder",
     "SequenceCritics",
     "Sequences",
+    "Sighted",
     "Strided",
     "Trunks",
     "Upsampled",
     "UpsampledDecoder",
+    "encoding",
     "flattened",
     "freeze",
+    "merged",
 ]

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from wyner.codec import extendable, stored
 from wyner.math import broadcast_shapes
 from wyner.networks.conv import OuterDecoder, OuterEncoder, UpsampledDecoder
+from wyner.networks.grouped import Grouped
 from wyner.networks.mlp import MLP, PerValue, is_value
-from wyner.variables import Binary, Image, Shape, Space, as_tuples
+from wyner.variables import Binary, Categorical, Image, Shape, Space, as_tuples
 
 Shapes = Sequence[Shape]
 Rows = Callable[[], Tensor] | None
@@ -64,12 +65,15 @@ class MLPs(Builder):
             its values, `PerValue`.
         decoders: widths of the hidden layers of decoders, of observed variables; None for those of
             `hidden`.
+        linear: a linear path from the parents to the output beside the hidden layers, 0 at first;
+            `fit(start="linear")` begins with what is known of it in closed form.
     """
 
     hidden: tuple[int, ...] = (256, 256, 256)
     activation: str = "relu"
     per_value: bool = False
     decoders: tuple[int, ...] | None = None
+    linear: bool = False
 
     def __post_init__(self) -> None:
         as_tuples(self, "hidden", "decoders")
@@ -80,7 +84,7 @@ class MLPs(Builder):
 
     def _dense(self, parents: Shapes, output: Shape, hidden: Shape, observed: bool) -> MLP:
         made = PerValue if self.per_value and observed and any(map(is_value, parents)) else MLP
-        return made(parents, output, hidden, self.activation)
+        return made(parents, output, hidden, self.activation, self.linear)
 
 
 @stored("upsampled")
@@ -93,8 +97,8 @@ class Upsampled(MLPs):
     no training picture has visited.
 
     Args:
-        hidden, activation, per_value, decoders: as in `MLPs`; `decoders` are hidden layers before
-            the convolutions, none by default.
+        hidden, activation, per_value, decoders, linear: as in `MLPs`; `decoders` are hidden layers
+            before the convolutions, none by default.
         width: channels of the last convolution but one.
     """
 
@@ -109,11 +113,13 @@ class Upsampled(MLPs):
 
 @stored("convolutional")
 @dataclass(frozen=True)
-class Convolutional(Builder):
+class Convolutional(MLPs):
     """Outer convolutional networks of images, MLP cores between them (Tables 8, 10 of the paper).
 
     Args:
-        hidden: widths of the cores.
+        hidden, activation, per_value: of the cores, as in `MLPs`.
+        decoders: widths of the hidden layers of fully connected decoders of pictures, in place of
+            convolutions; enough where a decoder has only the mean picture of each value to give.
         width: channels after the first convolution; 32 in the paper, smaller for CPUs.
         blocks: residual blocks; 4 in the paper.
         vectors: widths of the outer networks of observed vectors that stand beside pictures, the
@@ -121,6 +127,10 @@ class Convolutional(Builder):
             outer networks.
         output_norm: whether decoders of pictures end in a BatchNorm before the sigmoid; see
             `OuterDecoder`.
+        shared: whether all factors that read a picture share its outer encoder; otherwise each has
+            one of its own, so that encoders of a common latent can be kept while others learn.
+        fine: values that encoders of a categorical latent tell apart before they group them,
+            `Grouped`; 0 for no groups.
 
     Ready-made: `TABLE_8` (digits and house numbers), `TABLE_10` (faces), `LIGHT` (a thirtieth of
     the work, for CPUs).
@@ -132,21 +142,25 @@ class Convolutional(Builder):
     blocks: int = 4
     vectors: tuple[int, ...] = ()
     output_norm: bool = False
+    shared: bool = True
+    fine: int = 0
 
     def __post_init__(self) -> None:
-        as_tuples(self, "hidden", "vectors")
+        as_tuples(self, "hidden", "decoders", "vectors")
 
     def features(self, space: Space) -> Any:
         if is_image(space):
-            return OuterEncoder(space.event_shape, self.width, self.blocks)
+            return self._outer(space.event_shape) if self.shared else None
         if not self.vectors:
             return None
         *hidden, last = self.vectors
         return MLP([space.event_shape], (last,), hidden, self.activation)
 
     def factor(self, of: Space, parents: Shapes, output: Shape, observed: bool) -> nn.Module:
-        core = lambda size: MLP(parents, size, self.hidden, self.activation)
+        core = lambda size, hidden=self.hidden: self._core(of, parents, size, hidden, observed)
         if observed and is_image(of):
+            if self.decoders is not None:
+                return core(output, self.decoders)
             mean = is_mean(of, output)
             outer = OuterDecoder(output, self.width, self.blocks, mean, self.output_norm)
             return Chain(core(outer.input), outer)
@@ -154,6 +168,22 @@ class Convolutional(Builder):
             *hidden, last = self.vectors
             return Chain(core((last,)), MLP([(last,)], output, hidden, self.activation))
         return core(output)
+
+    def _outer(self, event: Shape) -> OuterEncoder:
+        return OuterEncoder(event, self.width, self.blocks)
+
+    def _core(
+        self, of: Space, parents: Shapes, output: Shape, hidden: Shape, observed: bool
+    ) -> nn.Module:
+        """The fully connected part, behind outer encoders of its own for pictures as they are."""
+        eyes = [self._outer(e) if not self.shared and len(e) == 3 else None for e in parents]
+        read = [e if eye is None else eye.output for e, eye in zip(parents, eyes, strict=True)]
+        core: MLP
+        if self.fine and not observed and isinstance(of, Categorical) and parents:
+            core = Grouped(read, output, hidden, self.activation, self.fine)
+        else:
+            core = self._dense(read, output, hidden, observed)
+        return core if eyes == [None] * len(eyes) else Sighted(eyes, core, list(map(len, parents)))
 
 
 TABLE_8 = Convolutional()
@@ -185,6 +215,38 @@ class Chain(nn.Module):
 
     def forward(self, *parents: Tensor) -> Tensor:
         return flattened(self.outer, (self.core(*parents),), (1,))
+
+
+class Sighted(nn.Module):
+    """A core over the parents, pictures among them seen through outer encoders of its own.
+
+    Args:
+        eyes: an outer encoder for each parent, None where the core reads the parent as it is.
+        core: over what they see.
+        ranks: how many axes belong to the event of each parent.
+    """
+
+    any_leading = True
+
+    def __init__(self, eyes: Sequence[nn.Module | None], core: MLP, ranks: Sequence[int]) -> None:
+        super().__init__()
+        self.eyes = nn.ModuleList([nn.Identity() if e is None else e for e in eyes])
+        self.core, self.ranks = core, tuple(ranks)
+
+    def forward(self, *parents: Tensor) -> Tensor:
+        return self.core(*self.seen(*parents))
+
+    def seen(self, *parents: Tensor) -> list[Tensor]:
+        """What the core reads of the parents."""
+        return [
+            p if isinstance(eye, nn.Identity) else flattened(eye, (p,), (rank,))
+            for p, eye, rank in zip(parents, self.eyes, self.ranks, strict=True)
+        ]
+
+    @property
+    def last(self) -> nn.Linear:
+        """The layer that makes the output."""
+        return self.core.last
 
 
 def flattened(network: nn.Module, parents: Sequence[Tensor], ranks: Sequence[int]) -> Tensor:

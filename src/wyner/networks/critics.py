@@ -90,7 +90,8 @@ class Features(nn.Module):
         readable = len(sizes) == 1 and min(*next(iter(sizes))) >= 4
         self.pictures = [is_image(s) and readable for s in spaces]
         images, others = self._parted(spaces)
-        self.size, vectors = 0, sum(s.size for s in others)
+        self.others = others
+        self.size, vectors = 0, sum(math.prod(s.encoded) for s in others)
         self.convolve: nn.Module | None = None
         if images:
             channels, size = sum(s.shape[0] for s in images), images[0].shape[1:]
@@ -113,7 +114,8 @@ class Features(nn.Module):
         if self.convolve is not None:
             parts.append(self.convolve(torch.cat(images, 1)))
         if self.connect is not None:
-            parts.append(self.connect(beside(others)))
+            read = [s.encode(v) for s, v in zip(self.others, others, strict=True)]
+            parts.append(self.connect(beside(read)))
         return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 
 

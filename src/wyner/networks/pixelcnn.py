@@ -116,9 +116,7 @@ class Half(nn.Module):
         )
 
     def forward(self, recent: tuple[Tensor, ...], maps: Tensor | None = None) -> tuple[Tensor, ...]:
-        """Outputs of the last three layers, `(N, channels, H, W)` each, from those before, or
-        (x,).
-        """
+        """The last three layers' outputs, `(N, channels, H, W)` each, from those before or x."""
         for i, layer in enumerate(self.layers, self.first):
             h = recent[-1]
             if str(i) in self.skips:

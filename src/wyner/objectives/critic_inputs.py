@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from wyner.errors import LawError, unknown
+from wyner.errors import LawError, refuse_unknown
 from wyner.laws import Law
 from wyner.objectives.critics import CriticSet
 from wyner.objectives.measures import CriticPair
@@ -27,8 +27,7 @@ def pair_of(law: str, laws: Laws) -> tuple[Law, Law]:
     Raises:
         LawError: there is none.
     """
-    if law not in laws:
-        raise LawError(f"objective: {unknown('pair of laws', law, laws)}")
+    refuse_unknown("pair of laws", law, laws, "objective", LawError)
     return laws[law]
 
 

@@ -1,6 +1,4 @@
-"""A learner: a system with an objective, the phases that train it, and the critics that they
-need.
-"""
+"""A learner: a system with an objective, the phases that train it, and their critics."""
 
 from __future__ import annotations
 
@@ -10,15 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from wyner.errors import OptionError, unknown
+from wyner.errors import OptionError, refuse_unknown
 from wyner.laws import System, read_conditional
 from wyner.networks import Critics
 from wyner.objectives.critic_inputs import seen_by
 from wyner.objectives.critics import CriticSet
+from wyner.objectives.grouping import group_values
 from wyner.objectives.phases import Phase
 from wyner.objectives.program import Program
 from wyner.objectives.terms import Objective
 from wyner.seeds import ROWS, mix
+from wyner.sparse import dense
 
 
 class Learner(System):
@@ -66,11 +66,12 @@ class Learner(System):
         if len(set(names)) < len(names):
             raise OptionError(f"phases: expected different names, got {', '.join(names)}")
         for phase in self.phases:
-            for name in (*(phase.train or ()), *phase.freeze):
-                if name not in self.factors:
-                    raise OptionError(
-                        f"phase {phase.name!r}: {unknown('factor', name, self.factors)}"
-                    )
+            refuse_unknown(
+                "factor",
+                (*(phase.train or ()), *phase.freeze),
+                self.factors,
+                f"phase {phase.name!r}",
+            )
 
     def prepare(
         self,
@@ -79,7 +80,9 @@ class Learner(System):
         seed: int,
         trained: bool,
     ) -> None:
-        """Trains and freezes what comes before the model, if its networks have such parts.
+        """Fits encodings and heads to the rows, and trains what comes before the model.
+
+        Then finds the groups of values of encoders that tell more apart than their latent has.
 
         Args:
             values: training rows by modality, `(N, *event)`, on the model's device.
@@ -88,21 +91,24 @@ class Learner(System):
             trained: whether the weights are there already, so that freezing is enough.
         """
         if self.critics is not None and not trained:
-            self.critics.measure(values)
+            self.critics.measure({k: dense(v) for k, v in values.items()})
         for k, name in enumerate(self.observed):
-            if name not in self.features:
-                continue
             factors = [self.factors[t] for t in self.factors if read_conditional(t).of == (name,)]
             rows = lambda name=name: (
-                values[name] if masks is None else values[name][masks[name] > 0]
+                dense(values[name]) if masks is None else values[name][masks[name] > 0]
             )
+            feature = self.features[name] if name in self.features else None
+            for module in (feature, *(f.head for f in factors)):
+                if hasattr(module, "fit") and name in values and not trained:
+                    module.fit(rows())
+            if feature is None:
+                continue
             generator = torch.Generator().manual_seed(mix(seed, ROWS, k))
             self.networks.before(
-                self.features[name],
-                [f.network for f in factors],
-                None if trained else rows,
-                generator,
+                feature, [f.network for f in factors], None if trained else rows, generator
             )
+        if not trained:
+            group_values(self, values, masks)
 
     def program(self, objective: Objective) -> Program:
         """An objective compiled over this model's laws and factors; it shares the parameters."""

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wyner.codec import stored
-from wyner.errors import LawError, OptionError, unknown
+from wyner.errors import LawError, OptionError, refuse_unknown, unknown
 from wyner.laws import Law, Planner, is_data, read_conditional
 from wyner.variables import Image, as_tuples
 
@@ -40,12 +40,8 @@ class Ratio:
     minimise: str = "symmetric"
 
     def __post_init__(self) -> None:
-        if self.train not in BOUNDS:
-            raise OptionError(unknown("bound for a density ratio (train)", self.train, BOUNDS))
-        if self.minimise not in PLUGS:
-            raise OptionError(
-                unknown("plug-in of a density ratio (minimise)", self.minimise, PLUGS)
-            )
+        refuse_unknown("bound for a density ratio (train)", self.train, BOUNDS)
+        refuse_unknown("plug-in of a density ratio (minimise)", self.minimise, PLUGS)
 
 
 @dataclass(frozen=True)
@@ -220,7 +216,7 @@ class Distance(Measure):
         q, p = pair
         values = planner.values(q, f"{law}: q")
         back = next((t for t in planner.parts(p)[1] if t.of == (self.variable,)), None)
-        if self.variable not in values or back is None or not set(back.given) <= set(values):
+        if back is None or not {self.variable, *back.given} <= set(values):
             raise LawError(
                 f"{self.name(law)}: expected a law q that holds {self.variable} and the parents of"
                 f" p's factor of it; q is {q.text!r}, p is {p.text!r}"

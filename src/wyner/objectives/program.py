@@ -8,6 +8,7 @@ plan, so a draw that several need is made once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from wyner.errors import DataError, LawError
 from wyner.families.distributions import Mixture, Noise, all_values, draw_noise
-from wyner.laws import Factors, Planner, run, schedule
+from wyner.laws import Factors, Planner, Presence, presence, run, schedule
 from wyner.math import broadcast_shapes, sum_last
 from wyner.objectives.critic_inputs import CriticInputs, Laws, Sides, cycle, pair_of
 from wyner.objectives.critics import CriticSet
@@ -31,11 +32,24 @@ Drawing = tuple[list, dict[int, Tensor] | None, dict[str, Tensor]]
 """Results of a plan, noise by the value that it blurs, and a cycle of the rows by term."""
 
 
+PATTERNS = 8
+"""Observed variables up to which all patterns of missing ones are worked out once."""
+
+
+class Rates(NamedTuple):
+    """How much each score counts in each row of a batch, `(S, B)`: in the loss, and in its mean."""
+
+    loss: Tensor
+    mean: Tensor
+
+
 class Program(nn.Module):
     """Loss and terms of an objective, as a module that can be compiled and distributed.
 
-    L = sum_d weight_d * mean over the rows that have the data of d of KL_d, in nats per example,
-    constants dropped, and what is measured from draws: plug-ins of density ratios, distances.
+    L = sum_d weight_d * mean over the rows that can answer d of KL_d, in nats per example,
+    constants dropped, and what is measured from draws: plug-ins of density ratios, distances. What
+    is left of KL_d in a row that lacks variables is said in `wyner.laws.presence`; terms that are
+    parts of one expectation (`Weighted.among`) are averaged together, with the weight of all.
 
     Critics see their values with instance noise; the product law of a dependence has one side moved
     to other rows by a random cycle through the batch, so that no row keeps its own.
@@ -55,6 +69,7 @@ class Program(nn.Module):
     """
 
     incidence: Tensor
+    groups: Tensor
 
     def __init__(
         self, objective: Objective, laws: Laws, planner: Planner, critics: CriticSet | None = None
@@ -76,6 +91,7 @@ class Program(nn.Module):
                 if t.name in self.factors:
                     check_gradients(self.factors, t.name, law)
         self._table()
+        self._patterns([t.among for t in active if not isinstance(t, Measured)])
         self.sums = self._sums()
         planned = [t.measure.plan(t.law, pair_of(t.law, laws), planner) for t in measured]
         self.pairs = [d for d in planned if isinstance(d, CriticPair)]
@@ -119,6 +135,52 @@ class Program(nn.Module):
         text = lambda i, op: next(s.text for s in scores[i] if s.op == op)
         owners = zip(self.owner, self.ops, strict=True)
         self.names = [f"{self.scored[i]}: {text(i, op)}" for i, op in owners]
+
+    def _patterns(self, among: Sequence[str]) -> None:
+        """Which divergences share their weights; what is left of them in each pattern of rows."""
+        d = len(among)
+        alike = lambda i, j: i == j or (among[i] != "" and among[i] == among[j])
+        groups = [[float(alike(i, j)) for j in range(d)] for i in range(d)]
+        self.register_buffer("groups", torch.tensor(groups), persistent=False)
+        self.known: Presence | None = None
+        n = len(self.needs)
+        if n <= PATTERNS and d:
+            codes = torch.arange(2**n)
+            self.known = self._present({v: codes >> i & 1 > 0 for i, v in enumerate(self.needs)})
+
+    def _present(self, there: Mapping[str, Tensor]) -> Presence:
+        found = presence(self.plan, self.scored, self.ops, there)
+        return found._replace(counts=found.counts * self.incidence[..., None].to(found.counts))
+
+    def _rows(self, masks: Mapping[str, Tensor]) -> tuple[Presence, Tensor]:
+        """What is left in each pattern, and the pattern of each row, `(B,)`."""
+        there = {v: masks[v] > 0 for v in self.needs}
+        first = next(iter(there.values()))
+        if self.known is None:
+            return self._present(there), torch.arange(len(first), device=first.device)
+        code = torch.stack([t.long() << i for i, t in enumerate(there.values())]).sum(0)
+        known = self.known
+        members = {i: m.to(first.device) for i, m in known.members.items()}
+        return Presence(known.answers.to(code.device), known.counts.to(code.device), members), code
+
+    def answers(self, masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rows that can answer each divergence, `(B,)` truth values by law."""
+        left, code = self._rows(masks)
+        return {law: left.answers[i, code] for i, law in enumerate(self.scored)}
+
+    def _rates(self, left: Presence, code: Tensor, weights: Tensor) -> Rates:
+        """How much each score counts in each row."""
+        answers, counts = left.answers.to(weights), left.counts.to(weights)
+        groups = self.groups.to(weights)
+        own = weights[:, None] * answers
+        # rows that can answer some of several terms only give these the weight of all
+        whole, some = (groups @ weights)[:, None], groups @ own
+        own = own * torch.where(some == 0, torch.zeros_like(some), whole / _nonzero(some))
+        rows = ((groups @ answers) > 0).to(weights)[:, code].sum(1)
+        loss = ((own / rows.clamp_min(1.0)[:, None])[:, None] * counts).sum(0)
+        first = torch.stack([counts[i, k] for k, i in enumerate(self.owner)])[:, code] > 0
+        mean = first / first.sum(1, keepdim=True).clamp_min(1)
+        return Rates(loss[:, code], mean.to(weights))
 
     def _sums(self) -> list[tuple[int, int, frozenset[int]]]:
         """Distribution and values of each summed variable, and the scores that depend on it."""
@@ -212,7 +274,8 @@ class Program(nn.Module):
         means: bool = False,
     ) -> dict[str, Tensor]:
         """Each score by printed name, `(*leading)` in nats, constants dropped."""
-        results = run(self.plan, self.factors, self.features, given, noise, pointwise, means)
+        own = noise[: len(self.drawn)]
+        results = run(self.plan, self.factors, self.features, given, own, pointwise, means)
         if not pointwise:
             results = self._expected(results)
         return {name: results[op] for name, op in zip(self.names, self.ops, strict=False)}
@@ -242,9 +305,14 @@ class Program(nn.Module):
                 "rows with missing modalities cannot be matched by a density ratio; leave them out"
             )
         batch, k = next(iter(given.values())).shape[0], len(self.scored)
+        if masks is not None:
+            left, code = self._rows(masks)
+            members = {i: there[:, code] for i, there in left.members.items()}
+            results, _, _ = self._drawn(given, noise, self.schedule, members)
+            return self.reduce(results, batch, weights, self._rates(left, code, weights))
         results, eps, cycles = self._drawn(given, noise, self.schedule)
         if not self.texts:
-            return self.reduce(results, batch, weights, masks)
+            return self.reduce(results, batch, weights)
         weights = weights[self.order] if self.order != sorted(self.order) else weights
         quiet = self.critics is not None and self.critics.made.quiet
         sides = self._ratios(results, None if quiet else eps, cycles, False)
@@ -258,23 +326,17 @@ class Program(nn.Module):
         return loss + below, torch.cat([means, terms])
 
     def reduce(
-        self, results: list, batch: int, weights: Tensor, masks: Mapping[str, Tensor] | None = None
+        self, results: list, batch: int, weights: Tensor, rates: Rates | None = None
     ) -> tuple[Scalar, Float[Tensor, " scores"]]:
         """Loss and scores of the divergences, from the results of the plan for `batch` rows."""
         results = self._expected(results)
         rows = [results[op] for op in self.ops]
         terms = torch.stack([r if r.shape == (batch,) else _per_row(r).expand(batch) for r in rows])
-        incidence = self.incidence.to(terms)
-        if masks is None:
+        if rates is None:
             means = terms.mean(1)
             # a matrix product would be taken in bf16 under autocast
-            return (weights[:, None] * incidence * means).sum(), means
-        each_has = [torch.stack([masks[v] for v in self.plan.needs[n]]) for n in self.scored]
-        rate = torch.stack([has.prod(0) for has in each_has])
-        rate = rate / rate.sum(1, keepdim=True).clamp_min(1.0)
-        each = (rate[:, None] * terms).sum(-1)
-        loss = (weights[:, None] * incidence * each).sum()
-        return loss, torch.stack([each[i, k] for k, i in enumerate(self.owner)])
+            return (weights[:, None] * self.incidence.to(terms) * means).sum(), means
+        return (rates.loss * terms).sum(), (rates.mean * terms).sum(1)
 
     def critic_loss(
         self, given: Mapping[str, Tensor], noise: Sequence[Noise]
@@ -307,10 +369,18 @@ class Program(nn.Module):
                 results[op] = (weight * results[op]).sum(0)
         return results
 
-    def _drawn(self, given: Mapping[str, Tensor], noise: Sequence[Noise], order: Order) -> Drawing:
+    def _drawn(
+        self,
+        given: Mapping[str, Tensor],
+        noise: Sequence[Noise],
+        order: Order,
+        members: Mapping[int, Tensor] | None = None,
+    ) -> Drawing:
         n = len(self.drawn)
         own, left = noise[:n], list(noise[n:])
-        results = run(self.plan, self.factors, self.features, given, own, schedule=order)
+        results = run(
+            self.plan, self.factors, self.features, given, own, schedule=order, members=members
+        )
         eps: dict[int, Tensor] | None = None
         if self._blurred:
             eps = dict(zip(self.noisy, left, strict=False))
@@ -373,6 +443,10 @@ class Program(nn.Module):
         return text or "0"
 
 
+def _nonzero(a: Tensor) -> Tensor:
+    return torch.where(a == 0, torch.ones_like(a), a)
+
+
 def _per_row(term: Tensor) -> Tensor:
     """Mean over the draws, `(K, B)` to `(B,)`; a term of the model alone, `()`, stays."""
     return term if term.ndim < 2 else term.mean(tuple(range(term.ndim - 1)))
@@ -382,7 +456,7 @@ def check_gradients(factors: Factors, name: str, where: str) -> None:
     """Refuses a factor whose draws no gradient passes.
 
     Raises:
-        LawError: it draws bits, or from a mixture.
+        LawError: it draws bits or counts, or from a mixture.
     """
     kind = factors[name].head.distribution
     if not kind.differentiable:
@@ -390,6 +464,6 @@ def check_gradients(factors: Factors, name: str, where: str) -> None:
             "draws from a mixture, and no gradient passes the choice of the expert; write one law"
             " for each of its members"
             if kind is Mixture
-            else "draws bits, which no gradient passes through; use Categorical(n, 2)"
+            else f"draws {kind.values}, which no gradient passes through; use {kind.instead}"
         )
         raise LawError(f"{where}: {name} {why}")

@@ -17,7 +17,7 @@ critics. alpha = 0 is "mi".
 
 from __future__ import annotations
 
-from wyner.errors import OptionError, unknown
+from wyner.errors import OptionError, refuse_unknown
 from wyner.objectives.terms import KL, Information, Objective, RatioKL, Redundancy
 
 KINDS = ("elbo", "beta", "mi", "cmi")
@@ -55,8 +55,7 @@ def regularised(
     Raises:
         OptionError: an unknown kind, a gamma outside [0, 1), a negative alpha.
     """
-    if kind not in KINDS:
-        raise OptionError(unknown("objective", kind, KINDS))
+    refuse_unknown("objective", kind, KINDS)
     if not 0 <= gamma < 1:
         raise OptionError(
             "gamma: expected a number from 0 up and below 1, beta = 1 - gamma being a price, got"

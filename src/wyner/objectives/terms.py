@@ -23,10 +23,19 @@ SYMMETRIC, FORWARD = Ratio(), Ratio(minimise="forward")
 @stored("weighted")
 @dataclass(frozen=True)
 class Weighted:
-    """A divergence with its weight."""
+    """A divergence with its weight.
+
+    Attributes:
+        law: name of the pair.
+        weight: a number or a schedule.
+        among: a name that terms share of which each is a part of one expectation, such as one draw
+            from each expert of a mixture: where a row can answer some of them only, these have the
+            weight of all.
+    """
 
     law: str
     weight: float | Schedule = 1.0
+    among: str = ""
 
     @property
     def name(self) -> str:
@@ -59,7 +68,7 @@ class Weighted:
             raise LawError(
                 "objective: put the number into the schedule that weighs this divergence"
             )
-        return replace(self, weight=self.weight * float(weight))
+        return replace(self, weight=self.weight * at(weight, 0.0))
 
 
 @stored("measured")
@@ -117,12 +126,17 @@ class Objective:
         return [at(t.weight, progress) for t in self.active]
 
 
-def KL(law: str) -> Objective:
+def KL(law: str, among: str = "") -> Objective:
     """The term KL(q || p) = E_q[ log q - log p ] of the named pair of laws, in nats per example.
 
     Constants of the data (entropies) are dropped and kept by name.
+
+    Args:
+        law: name of the pair.
+        among: a name for terms that are parts of one expectation, one draw from each expert of a
+            mixture: in rows that can answer some of them only, these take the weight of all.
     """
-    return Objective((Weighted(law),))
+    return Objective((Weighted(law, among=among),))
 
 
 def SymmetricKL(law: str, ratio: Ratio = SYMMETRIC, sees: Sequence[str] = ()) -> Objective:
@@ -201,7 +215,7 @@ def Reconstruction(variable: str, under: str, norm: str | None = None) -> Object
 
 
 def _measured(law: str, measure: Measure) -> Objective:
-    return Objective((Measured(law, 1.0, measure),))
+    return Objective((Measured(law, measure=measure),))
 
 
 def _two(between: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

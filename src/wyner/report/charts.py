@@ -103,14 +103,8 @@ def key(made: Figure, axes: Sequence[Axes], names: Sequence[str]) -> None:
     for ax in axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
-    legend = made.legend(
-        [handles[n] for n in names],
-        names,
-        loc="outside lower center",
-        ncols=min(4, len(names)),
-        frameon=False,
-        fontsize=8,
-    )
+    style: dict[str, Any] = {"loc": "outside lower center", "frameon": False, "fontsize": 8}
+    legend = made.legend([handles[n] for n in names], names, ncols=min(4, len(names)), **style)
     for text in legend.get_texts():
         text.set(color=INK, parse_math=False)
 
@@ -152,17 +146,10 @@ def _level(ax: Axes, level: Level) -> None:
     style = {"linewidth": 0.9, "linestyle": BROKEN, **level.style}
     ax.axhline(level.value, color=level.colour, label=level.label or None, **style)
     if level.text:
-        ax.annotate(
-            level.text,
-            (0.995, level.value),
-            xycoords=("axes fraction", "data"),
-            ha="right",
-            va="bottom" if level.above else "top",
-            fontsize=8,
-            color=level.colour,
-            xytext=(0, 2 if level.above else -2),
-            textcoords="offset points",
-        )
+        va, up = ("bottom", 2) if level.above else ("top", -2)
+        place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "xytext": (0, up)}
+        place |= {"textcoords": "offset points", "fontsize": 8, "color": level.colour}
+        ax.annotate(level.text, (0.995, level.value), ha="right", va=va, **place)
 
 
 def _settle(ax: Axes, chart: Chart) -> None:

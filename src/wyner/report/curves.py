@@ -1,6 +1,4 @@
-"""Training as curves: the loss of every phase, and every term of its divergences under its printed
-name.
-"""
+"""Training as curves: the loss of every phase, every term under its printed name."""
 
 from __future__ import annotations
 
@@ -25,14 +23,8 @@ def curves(history: Rows) -> list[Part]:
     phases = list(dict.fromkeys(str(r["phase"]) for r in history if "phase" in r))
     if not phases:
         return [Refusal("Training", "No rows were logged, so there are no curves to show.")]
-    return [
-        _loss(history, phases),
-        *(
-            p
-            for k, phase in enumerate(phases)
-            if (p := _terms(history, phase, _stem(phases, k))) is not None
-        ),
-    ]
+    terms = [_terms(history, phase, _stem(phases, k)) for k, phase in enumerate(phases)]
+    return [_loss(history, phases), *(p for p in terms if p is not None)]
 
 
 def _line(
@@ -70,16 +62,10 @@ def _loss(history: Rows, phases: list[str]) -> Picture:
         ):
             for (split, (at, value)), colour in zip(lines.items(), (DATA, MODEL), strict=True):
                 if len(at):
-                    _draw(
-                        ax,
-                        (at[at >= since], value[at >= since]),
-                        color=colour,
-                        linewidth=1.5,
-                        label=f"{split}, last {value[-1]:.2f}",
-                    )
-            dress(
-                ax, "epoch of the phase", "loss (nats per example)" if ax is axes[0] else "", title
-            )
+                    some, text = at >= since, f"{split}, last {value[-1]:.2f}"
+                    _draw(ax, (at[some], value[some]), color=colour, linewidth=1.5, label=text)
+            y = "loss (nats per example)" if ax is axes[0] else ""
+            dress(ax, "epoch of the phase", y, title)
             _epochs(ax)
             legend(ax, loc="upper right")
     caption = (
@@ -121,9 +107,8 @@ def _terms(history: Rows, phase: str, stem: str) -> Picture | None:
     heights = [max(1.5, 0.55 + 0.21 * len(g)) for g in groups.values()]
     made = figure(10, sum(heights) + 0.35)
     width = max(len(m.split(":", 1)[-1].strip()) for m in names)
-    axes = made.subplots(
-        len(groups), 1, squeeze=False, sharex=True, gridspec_kw={"height_ratios": heights}
-    )[:, 0]
+    how: dict[str, Any] = {"sharex": True, "gridspec_kw": {"height_ratios": heights}}
+    axes = made.subplots(len(groups), 1, squeeze=False, **how)[:, 0]
     cut = held = False
     for ax, (group, members) in zip(axes, groups.items(), strict=True):
         shorts = [m.split(":", 1)[-1].strip() for m in members]
@@ -131,16 +116,14 @@ def _terms(history: Rows, phase: str, stem: str) -> Picture | None:
         for k, (name, short) in enumerate(zip(members, shorts, strict=True)):
             colour = LINES[k % len(LINES)]
             train, validation = (
-                _line(history, phase, "train", name),
-                _line(history, phase, "validation", name),
+                _line(history, phase, split, name) for split in ("train", "validation")
             )
             best = validation if len(validation[0]) else train
             held |= len(validation[0]) > 0
             if len(validation[0]):
                 _draw(ax, train, color=colour, linewidth=0.9, alpha=0.45)
-            _draw(
-                ax, best, color=colour, linewidth=1.5, label=f"{short:<{width}} {best[1][-1]:8.2f}"
-            )
+            text = f"{short:<{width}} {best[1][-1]:8.2f}"
+            _draw(ax, best, color=colour, linewidth=1.5, label=text)
             values += [train[1], validation[1]]
         if bounds := limits(values):
             ax.set_ylim(*bounds)
@@ -153,10 +136,7 @@ def _terms(history: Rows, phase: str, stem: str) -> Picture | None:
         " value in nats on the right"
     )
     caption += ": strong lines are validation rows, faint lines training rows." if held else "."
-    caption += (
-        " A term that several divergences share stands under the first of them."
-        if len(groups) > 1
-        else ""
-    )
+    if len(groups) > 1:
+        caption += " A term that several divergences share stands under the first of them."
     caption += " Steep starts lie above the frames." if cut else ""
     return Picture(f"terms-{stem}", f"Terms of phase “{phase}”", caption, png(made))

@@ -1,6 +1,4 @@
-"""Sheets of what a search found: each query, then its hits, nearest first; right and wrong ones
-marked where labels are known.
-"""
+"""Sheets of what a search found: each query, then its hits, nearest first, right or wrong."""
 
 from __future__ import annotations
 
@@ -53,9 +51,7 @@ def cells(images: np.ndarray) -> np.ndarray:
 
 
 def marked(cell: Cell, right: bool) -> Cell:
-    """A cell in a green frame with a tick, or in a vermilion one with a cross, in its upper right
-    corner.
-    """
+    """A cell in a green frame with a tick or a vermilion one with a cross, at the upper right."""
     colour = RIGHT if right else WRONG
     out = framed(cell, colour)
     shape = np.array([[c == "#" for c in line] for line in (TICK if right else CROSS)])

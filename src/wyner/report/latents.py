@@ -25,11 +25,8 @@ def latents(about: Subject) -> list[Part]:
 
 def _subsets(about: Subject) -> list[dict[str, np.ndarray]]:
     """What to encode: all modalities together, or one after another."""
-    return (
-        [about.arrays, *({k: v} for k, v in about.arrays.items())]
-        if len(about.arrays) > 1
-        else [about.arrays]
-    )
+    alone = [{k: v} for k, v in about.arrays.items()]
+    return [about.arrays, *alone] if len(alone) > 1 else [about.arrays]
 
 
 def _rates(about: Subject) -> Picture:
@@ -51,12 +48,8 @@ def _rates(about: Subject) -> Picture:
         at = np.arange(1, len(rate) + 1)
         ax.bar(at, rate, width=0.8, color=[MODEL if r > USED else "#b9c4cc" for r in rate])
         ax.axhline(USED, color=INK, linewidth=0.8, linestyle=(0, (3, 2)))
-        dress(
-            ax,
-            "dimension, most used first",
-            "rate (nats)" if ax in axes[::across] else "",
-            f"{name}: {used[name]} of {len(rate)} used, {rate.sum():.2f} nats in all",
-        )
+        title = f"{name}: {used[name]} of {len(rate)} used, {rate.sum():.2f} nats in all"
+        dress(ax, "dimension, most used first", "rate (nats)" * (ax in axes[::across]), title)
         ax.set_xlim(0.3, len(rate) + 0.7)
         ax.set_xticks(_ticks(len(rate)))
         ax.grid(False, axis="x")
@@ -92,13 +85,9 @@ def _means(about: Subject) -> Picture:
     for ax, (name, mean) in zip(axes, means.items(), strict=False):
         (points,), shares = plane(mean)
         colours = _scatter(ax, points, about.labels) or colours
-        one = mean.shape[1] == 1
-        dress(
-            ax,
-            f"1st principal direction ({100 * shares[0]:.0f} % of variance)",
-            "" if one else f"2nd ({100 * shares[1]:.0f} %)",
-            name,
-        )
+        one, (first, second) = mean.shape[1] == 1, (f"{100 * s:.0f} %" for s in shares)
+        across_ = f"1st principal direction ({first} of variance)"
+        dress(ax, across_, "" if one else f"2nd ({second})", name)
         if one:
             ax.set_yticks([])
     for ax in axes[len(means) :]:
@@ -107,20 +96,11 @@ def _means(about: Subject) -> Picture:
         bar = made.colorbar(colours, ax=list(axes[: len(means)]), shrink=0.8, pad=0.01)
         bar.set_label("label", fontsize=9, color=INK)
         bar.ax.tick_params(labelsize=8, labelcolor=INK)
-    flat = (
-        "The height of dots of a single dimension means nothing. "
-        if any(m.shape[1] == 1 for m in means.values())
-        else ""
-    )
-    kind = (
-        ""
-        if about.labels is None
-        else (
-            "; colour and number are the label of the row, which the model never saw"
-            if _classes(about.labels)
-            else "; colour is the label of the row"
-        )
-    )
+    single = any(m.shape[1] == 1 for m in means.values())
+    flat = "The height of dots of a single dimension means nothing. " * single
+    kind = "" if about.labels is None else "; colour is the label of the row"
+    if about.labels is not None and _classes(about.labels):
+        kind = "; colour and number are the label of the row, which the model never saw"
     caption = (
         f"Posterior means given {','.join(given)} of {about.count} {about.part} rows, one dot each,"
         f" in the two directions in which they differ most{kind}. {flat}A common latent should"
@@ -137,47 +117,28 @@ def _classes(labels: np.ndarray) -> bool:
 def _scatter(ax: Any, points: np.ndarray, labels: np.ndarray | None) -> Any:
     """Dots; returns what a colour bar needs if the labels are a continuous scale."""
     dot = 7 if len(points) > 500 else 14
-    if not points[
-        :, 1
-    ].any():  # one dimension: spread the dots so that they can be seen; the height means nothing
+    if not points[:, 1].any():  # one dimension: the height means nothing, it shows the dots
         points = np.stack([points[:, 0], (np.arange(len(points)) * 0.618034) % 1 - 0.5], 1)
     if labels is None:
         ax.scatter(*points.T, s=dot, color=MODEL, alpha=0.5, linewidths=0)
         return None
     if not _classes(labels):
-        return ax.scatter(
-            *points.T, s=dot, c=labels.astype(float), cmap="viridis", alpha=0.7, linewidths=0
-        )
+        scale: dict[str, Any] = {"c": labels.astype(float), "cmap": "viridis"}
+        return ax.scatter(*points.T, s=dot, alpha=0.7, linewidths=0, **scale)
     names = np.unique(labels)
-    order = np.argsort(
-        (np.arange(len(points)) * 0.618034) % 1
-    )  # no class lies on top of all others
+    # no class lies on top of all others
+    order = np.argsort((np.arange(len(points)) * 0.618034) % 1)
     colours = np.array([CLASSES[k] for k in np.searchsorted(names, labels)])
     ax.scatter(*points[order].T, s=dot, c=colours[order], alpha=0.65, linewidths=0)
     middles = np.stack([np.median(points[labels == value], 0) for value in names])
-    corner, size = (
-        np.array([ax.get_xlim()[0], ax.get_ylim()[0]]),
-        np.array([np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())]),
-    )
-    for k, (value, at) in enumerate(
-        zip(names, _apart((middles - corner) / size) * size + corner, strict=True)
-    ):
-        ring = {
-            "boxstyle": "circle,pad=0.22",
-            "facecolor": "white",
-            "edgecolor": CLASSES[k],
-            "linewidth": 1.8,
-        }
-        ax.annotate(
-            f"{value:g}",
-            at,
-            ha="center",
-            va="center",
-            fontsize=8.5,
-            fontweight="bold",
-            color=INK,
-            bbox=ring,
-        )
+    frame = np.array([ax.get_xlim(), ax.get_ylim()])
+    corner, size = frame[:, 0], np.ptp(frame, 1)
+    places = _apart((middles - corner) / size) * size + corner
+    for k, (value, at) in enumerate(zip(names, places, strict=True)):
+        ring = {"boxstyle": "circle,pad=0.22", "edgecolor": CLASSES[k], "linewidth": 1.8}
+        style: dict[str, Any] = {"fontsize": 8.5, "fontweight": "bold", "color": INK}
+        style |= {"ha": "center", "va": "center", "bbox": {"facecolor": "white", **ring}}
+        ax.annotate(f"{value:g}", at, **style)
     return None
 
 

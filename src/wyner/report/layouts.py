@@ -6,7 +6,7 @@ conditional    given picture at the left, then draws of the other one
 styled         content at the left, style on top, every cell content of its row in the style of its
                column   z ~ q(z|x), v of (y0)
 reconstructed  pairs, then pairs with the same common latent and new local ones
-z ~ q(z|x,y), u, v new
+               z ~ q(z|x,y), u, v new
 generated      style on top, a draw of the common latent in each row
                z ~ p(z), u, v of the pair
 traversed      a walk through latents, coordinate by coordinate or from row to row
@@ -64,13 +64,9 @@ def conditional(
     if not look.whole:
         first = [look.alone(source, values[source]), look.alone(target, values[target])]
         heads = [(0, 0, "given"), (1, 1, "true")]
-    blocks = answers(
-        models,
-        lambda m: [
-            look.answer(source, values[source], target, numpy(d))
-            for d in _draws(m, values, source, target, draws)
-        ],
-    )
+    shown = lambda drawn: look.answer(source, values[source], target, numpy(drawn))
+    ask = lambda m: [shown(d) for d in _draws(m, values, source, target, draws)]
+    blocks = answers(models, ask)
     return side_by_side(list(zip(*first, strict=True)), heads, blocks, title, sides=sides)
 
 
@@ -102,21 +98,13 @@ def styled(
     likes = {k: np.tile(v, (n, *[1] * (v.ndim - 1))) for k, v in styles.items()}
 
     def ask(model: Model) -> list[np.ndarray]:
-        made = look.answer(
-            source, wide[source], target, restyled(model, wide, likes, source, target)
-        )
+        drawn = restyled(model, wide, likes, source, target)
+        made = look.answer(source, wide[source], target, drawn)
         return list(np.moveaxis(made.reshape(n, m, *made.shape[1:]), 1, 0))
 
-    top = look.alone(target, styles[target])
-    return _below(
-        list(look.alone(source, contents[source])),
-        f"{source} ↓",
-        top,
-        answers(models, ask),
-        f"style: {target}",
-        title,
-        sides,
-    )
+    top, margin = look.alone(target, styles[target]), list(look.alone(source, contents[source]))
+    blocks = answers(models, ask)
+    return _below(margin, f"{source} ↓", top, blocks, f"style: {target}", title, sides)
 
 
 def restyled(model: Model, contents: Rows, styles: Rows, source: str, target: str) -> np.ndarray:
@@ -173,11 +161,8 @@ def generated(models: Models, look: Look, styles: Rows, draws: int = 4, title: s
 
     def ask(model: Model) -> list[np.ndarray]:
         encode: Callable[..., Any] = model.encode
-        local = {
-            k: d.mean
-            for k, d in encode(**styles).items()
-            if k in model.latent and k not in model.common
-        }
+        own = [k for k in model.latent if k not in model.common]
+        local = {k: d.mean for k, d in encode(**styles).items() if k in own}
         if not local or not model.common:
             raise TaskError(f"{model.title} has no style to keep")
         common = _from_priors(model, draws)
@@ -257,9 +242,7 @@ def side_by_side(
     names: Sequence[str] = (),
     sides: Sequence[str] = (),
 ) -> Grid:
-    """Columns that all models share, then a block of columns for each; `names` of the columns of a
-    block.
-    """
+    """Columns that all models share, then a block for each; `names` of a block's columns."""
     rows, heads, after = [list(r) for r in first], list(heads), [len(first[0]) - 1]
     groups = []
     for label, columns in blocks.items():
@@ -287,9 +270,7 @@ def _below(
 ) -> Grid:
     """References of one kind at the left, of the other on top of the block of each model."""
     bare = all(c is None for c in margin)
-    rows: list[list[Cell | None]] = (
-        [[], *([] for _ in margin)] if bare else [[None], *([c] for c in margin)]
-    )
+    rows: list[list[Cell | None]] = [[] if bare else [c] for c in (None, *margin)]
     heads, groups = [] if bare else [(0, 0, corner)], []
     after = [] if bare else [0]
     for label, columns in blocks.items():

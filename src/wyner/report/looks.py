@@ -1,6 +1,4 @@
-"""How pairs of pictures are shown: as two halves of one picture, as two pictures, or as a picture
-beside bits that describe it.
-"""
+"""How pairs are shown: as two halves of a picture, as two pictures, or as bits and a picture."""
 
 from __future__ import annotations
 
@@ -73,10 +71,8 @@ class Halves(Look):
         """One half in its place, the other blank."""
         left = name == self.names[0]
         missing = self.names[1] if left else self.names[0]
-        known, other = (
-            self.cells(name, values),
-            blank(self.cells(missing, self.sample[missing])).repeat(len(values), 0),
-        )
+        known = self.cells(name, values)
+        other = blank(self.cells(missing, self.sample[missing])).repeat(len(values), 0)
         return beside(known, other) if left else beside(other, known)
 
     def answer(self, given: str, known: np.ndarray, name: str, drawn: np.ndarray) -> np.ndarray:
@@ -108,9 +104,7 @@ class Separate(Look):
 
 
 class Described(Separate):
-    """One of the two is a list of bits, such as the attributes of a face: a board of squares, white
-    where a bit is 1.
-    """
+    """One of the two is a list of bits: a board of squares, white where a bit is 1."""
 
     def noun(self, name: str) -> str:
         """Which of the two it is, and its name."""
@@ -145,24 +139,21 @@ def boards(bits: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def look(about: Subject) -> Look | None:
-    """How to show the data of a subject; None if its first two modalities are not pictures, or a
-    picture and bits that describe it.
-    """
+    """How to show a subject's data; None unless they are pictures, or bits and a picture."""
     if len(about.shown) < 2:
         return None
     a, b = about.shown
     arrays = {k: about.arrays[k] for k in (a, b)}
-    spaces = [about.dataset.spaces.get(k) for k in (a, b)]
+    spaces, sample = (
+        [about.dataset.spaces.get(k) for k in (a, b)],
+        {k: v[:1] for k, v in arrays.items()},
+    )
     if any(isinstance(s, Binary) and len(s.shape) == 1 for s in spaces) and any(
         isinstance(s, Image) for s in spaces
     ):
-        note = (
-            " Boards of squares are bits, white for 1, in the order of the data; blue where the"
-            " model drew them."
-        )
-        return Described(
-            (a, b), dict.fromkeys((a, b), (0.0, 1.0)), {k: v[:1] for k, v in arrays.items()}, note
-        )
+        note = " Boards of squares are bits, white for 1, in the order of the data; blue where the"
+        unit = dict.fromkeys((a, b), (0.0, 1.0))
+        return Described((a, b), unit, sample, f"{note} model drew them.")
     if about.dataset.kind not in ("halves", "image") or any(
         v.ndim not in (3, 4) for v in arrays.values()
     ):
@@ -172,13 +163,8 @@ def look(about: Subject) -> Look | None:
         low, high = float(value.min(initial=0.0)), float(value.max(initial=0.0))
         ranges[name] = (0.0, 1.0) if low >= 0 and high <= 1 else (low, high)
         grey.append(value.ndim == 3 or value.shape[1] < 3)
-    note = (
-        " What the model drew is blue."
-        if all(grey)
-        else " Grey pictures are blue where the model drew them."
-        if any(grey)
-        else ""
-    )
+    note = " Grey pictures are blue where the model drew them." * any(grey)
+    note = " What the model drew is blue." if all(grey) else note
     same = arrays[a].shape[-2] == arrays[b].shape[-2]
     kind: type[Look] = Halves if about.dataset.kind == "halves" and same else Separate
-    return kind((a, b), ranges, {k: v[:1] for k, v in arrays.items()}, note)
+    return kind((a, b), ranges, sample, note)

@@ -119,9 +119,7 @@ def _numbers(numbers: Sequence[Number]) -> str:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> str:
-    """A table of HTML cells; the columns in `right` are numbers. Without heads the first column
-    says what the second is.
-    """
+    """A table of HTML cells; columns in `right` are numbers; headless, the first is the label."""
 
     def line(cells: Sequence[str], tag: str) -> str:
         return "".join(

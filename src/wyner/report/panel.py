@@ -1,6 +1,4 @@
-"""Grids of small pictures with headings, pixel for pixel, on a transparent ground that suits light
-and dark pages.
-"""
+"""Grids of small pictures with headings, transparent between them for light and dark pages."""
 
 from __future__ import annotations
 
@@ -8,7 +6,7 @@ import io
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -88,15 +86,11 @@ def sheet(grid: Grid, size: int = 84, ground: str = "none") -> Figure:
     ]
     scale = max(1, round(size / max(heights)))
     em = FONT * DPI / 72
-    left = (
-        round(1.05 * max(map(_widest, grid.sides)) + 1.2 * em) if grid.sides else 0
-    )  # hinted glyphs are wider than outlines
+    # hinted glyphs are wider than outlines
+    left = round(1.05 * max(map(_widest, grid.sides)) + 1.2 * em) if grid.sides else 0
     xs, width = _places(widths, scale, grid.after_columns, left)
-    levels = [
-        _level(texts, xs, [scale * w for w in widths])
-        for texts in (grid.groups, grid.heads)
-        if texts
-    ]
+    wide = [scale * w for w in widths]
+    levels = [_level(texts, xs, wide) for texts in (grid.groups, grid.heads) if texts]
     tops = [round((1.9 + 1.25 * max(t.count("\n") for *_, t in spans)) * em) for spans in levels]
     top = sum(tops)
     ys, height = _places(heights, scale, grid.after_rows, top)
@@ -121,49 +115,20 @@ def sheet(grid: Grid, size: int = 84, ground: str = "none") -> Figure:
     ax.set_xlim(-border, right + border)
     ax.set_ylim(height + border, -head - border)
     ink = TEXT if ground == "none" else INK
+    plain: dict[str, Any] = {"va": "baseline", "color": ink, "parse_math": False}
     for k, line in enumerate(lines):
-        ax.text(
-            0,
-            1.45 * em * (k + 0.75) - head,
-            line,
-            ha="left",
-            va="baseline",
-            fontsize=1.1 * FONT,
-            color=ink,
-            parse_math=False,
-        )
+        ax.text(0, 1.45 * em * (k + 0.75) - head, line, ha="left", fontsize=1.1 * FONT, **plain)
     for spans, bottom in zip(levels, np.cumsum(tops), strict=True):
         for a, b, text in spans:
             if b - a > 1.2 * scale * max(widths):
-                ax.plot(
-                    [a, b],
-                    [bottom - 0.36 * em] * 2,
-                    color=ink,
-                    linewidth=0.8,
-                    solid_capstyle="butt",
-                )
+                rule: dict[str, Any] = {"color": ink, "linewidth": 0.8, "solid_capstyle": "butt"}
+                ax.plot([a, b], [bottom - 0.36 * em] * 2, **rule)
             for k, line in enumerate(reversed(text.split("\n"))):
                 place = max(a + b, _widest(text)) / 2, bottom - (0.62 + 1.25 * k) * em
-                ax.text(
-                    *place,
-                    line,
-                    ha="center",
-                    va="baseline",
-                    fontsize=FONT,
-                    color=ink,
-                    parse_math=False,
-                )
+                ax.text(*place, line, ha="center", fontsize=FONT, **plain)
     for side, y, h in zip(grid.sides, ys, heights, strict=False):
-        ax.text(
-            left - 0.6 * em,
-            y + scale * h / 2,
-            side,
-            ha="right",
-            va="center",
-            fontsize=FONT,
-            color=ink,
-            parse_math=False,
-        )
+        middle = left - 0.6 * em, y + scale * h / 2
+        ax.text(*middle, side, ha="right", fontsize=FONT, **plain | {"va": "center"})
     return made
 
 
@@ -187,9 +152,7 @@ def _wrapped(text: str, width: float, size: float = 1.1) -> list[str]:
 
 
 def _fitted(text: str, width: float) -> str:
-    """A heading broken at spaces to the width of its columns; signs such as `= 0.1)` stay with the
-    word before them.
-    """
+    """A heading broken at spaces to the width of its columns; `= 0.1)` stays with its word."""
     kept = text.replace(" = ", "\u00a0=\u00a0").replace("+ ", "+\u00a0")
     return "\n".join("\n".join(_wrapped(line, width, 1.0)) for line in kept.split("\n"))
 
@@ -199,11 +162,9 @@ def _width(text: str) -> float:
     """Width of a heading in pixels."""
     from matplotlib.textpath import TextPath
 
-    return (
-        float(TextPath((0, 0), text, size=FONT).get_extents().x1) * DPI / 72
-        if text.strip()
-        else 0.0
-    )
+    if not text.strip():
+        return 0.0
+    return float(TextPath((0, 0), text, size=FONT).get_extents().x1) * DPI / 72
 
 
 def _widest(text: str) -> float:

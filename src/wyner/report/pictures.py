@@ -1,6 +1,4 @@
-"""Pictures drawn by a model of pictures: translations, style control, joint draws,
-reconstructions.
-"""
+"""Pictures drawn by a model: translations, style control, joint draws, reconstructions."""
 
 from __future__ import annotations
 
@@ -9,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from wyner.errors import TaskError
-from wyner.report.layouts import restyled
+from wyner.report.layouts import side_by_side, styled
 from wyner.report.looks import Look
 from wyner.report.panel import Grid, draw
 from wyner.report.subject import (
@@ -31,15 +29,11 @@ reconstruction."""
 def pictures(about: Subject, look: Look) -> list[Part]:
     """Every panel that the model can give, and a sentence for each that it cannot."""
     a, b = look.names
+    styles = (lambda: _styles(about, look, a, b), lambda: _styles(about, look, b, a))
     return [
         attempt(f"From {a} to {b}", lambda: _translations(about, look, a, b)),
         attempt(f"From {b} to {a}", lambda: _translations(about, look, b, a)),
-        attempt(
-            "Style control",
-            lambda: first_answer(
-                lambda: _styles(about, look, a, b), lambda: _styles(about, look, b, a)
-            ),
-        ),
+        attempt("Style control", lambda: first_answer(*styles)),
         attempt("New pairs", lambda: _joint(about, look)),
         attempt("Reconstructions", lambda: _reconstructions(about, look)),
     ]
@@ -53,52 +47,23 @@ def _translations(about: Subject, look: Look, source: str, target: str) -> Pictu
     answers = [look.answer(source, values[source], target, d) for d in draws]
     first = [true, given] if look.whole else [given, look.alone(target, values[target])]
     names = ["true", "given"] if look.whole else ["given", "true"]
-    grid = Grid(
-        [[*(c[i] for c in first), *(c[i] for c in answers)] for i in range(len(rows))],
-        [
-            (0, 0, names[0]),
-            (1, 1, names[1]),
-            (2, 1 + len(answers), f"{len(answers)} draws of {target}"),
-        ],
-        after_columns=(1,),
-    )
-    what = (
-        "the true picture, the given half,"
-        if look.whole
-        else f"the given {source}, the {target} that truly belongs to it,"
-    )
+    heads, block = [(k, k, n) for k, n in enumerate(names)], f"{len(answers)} draws of {target}"
+    grid = side_by_side(list(zip(*first, strict=True)), heads, {block: answers}, "")
+    what = f"the given {source}, the {target} that truly belongs to it,"
+    what = "the true picture, the given half," if look.whole else what
     caption = (
         f"Each row: {what} and {len(answers)} answers of the model for {look.noun(target)}, one for"
         " each draw of its latents (the decoder's mean, without pixel noise). Good draws differ"
         f" from each other and all fit what was given.{look.note}"
     )
-    return Picture(
-        f"translate-{source}-to-{target}",
-        f"From {source} to {target}",
-        caption,
-        draw(grid),
-        plot=False,
-    )
+    name = f"translate-{source}-to-{target}"
+    return Picture(name, f"From {source} to {target}", caption, draw(grid), plot=False)
 
 
 def _styles(about: Subject, look: Look, content: str, style: str) -> Picture:
     rows = about.typical(2 * STYLES)
     left, top = (rows[:STYLES], rows[STYLES:]) if len(rows) == 2 * STYLES else (rows, rows)
-    contents, styles = about.rows(left), about.rows(top)
-    n, m = len(left), len(top)
-    wide = {k: v.repeat(m, 0) for k, v in contents.items()}
-    likes = {k: np.tile(v, (n, *[1] * (v.ndim - 1))) for k, v in styles.items()}
-    answers = look.answer(
-        content, wide[content], style, restyled(about.model, wide, likes, content, style)
-    )
-    body = answers.reshape(n, m, *answers.shape[1:])
-    margin, head = look.alone(content, contents[content]), look.alone(style, styles[style])
-    grid = Grid(
-        [[None, *head], *([margin[i], *body[i]] for i in range(n))],
-        [(0, 0, f"{content} ↓"), (1, m, f"style of these {style}")],
-        after_columns=(0,),
-        after_rows=(0,),
-    )
+    grid = styled({"": about.model}, look, about.rows(left), about.rows(top), content, style)
     caption = (
         f"Every cell takes its content from the {look.noun(content)} at the left of its row and its"
         f" style from the {look.noun(style)} on top of its column. If common and local information"
@@ -112,11 +77,8 @@ def _joint(about: Subject, look: Look) -> Picture:
     made = {k: numpy(v) for k, v in about.model.generate(PAIRS, seed=SEED).items()}
     cells = look.pair({k: made[k] for k in look.names}, look.names)
     rows = [list(cells[i : i + 8]) for i in range(0, len(cells), 8)]
-    fit = (
-        "The halves of each should make one picture."
-        if look.whole
-        else f"{a} left, {b} right; the two of a pair should belong together."
-    )
+    fit = f"{a} left, {b} right; the two of a pair should belong together."
+    fit = "The halves of each should make one picture." if look.whole else fit
     caption = (
         f"{PAIRS} pairs drawn from the model with nothing given (the decoders' means)."
         f" {fit}{look.note}"

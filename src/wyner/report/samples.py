@@ -1,6 +1,4 @@
-"""Sheets of samples in the papers' layouts, all models side by side and given the same test
-rows.
-"""
+"""Sheets of samples in the papers' layouts, all models side by side on the same test rows."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from wyner.data import Dataset
-from wyner.errors import OptionError, TaskError, unknown
+from wyner.errors import TaskError, refuse_unknown
 from wyner.report import layouts
 from wyner.report.addition import described
 from wyner.report.looks import Described, Halves, look
@@ -73,9 +71,7 @@ def sample_sheets(
             raise TaskError("there are no attributes to turn on")
         bits, picture = sorted(seen.names, key=lambda k: seen.sample[k].ndim)
         attributes = list(data.names.get(bits, ()))
-        for name in turned:
-            if name not in attributes:
-                raise OptionError(unknown("attribute", name, attributes))
+        refuse_unknown("attribute", turned, attributes)
         chosen = {name: attributes.index(name) for name in turned}
         return described(models, seen, given, bits, picture, chosen, STRENGTH, title("turned"))
 

@@ -1,6 +1,4 @@
-"""What a report is about: a trained model and the rows it is shown on; and the parts a report is
-made of.
-"""
+"""What a report is about, a trained model and its rows, and the parts it is made of."""
 
 from __future__ import annotations
 
@@ -91,9 +89,7 @@ class Subject:
         return {k: v[index] for k, v in self.arrays.items()}
 
     def typical(self, n: int) -> np.ndarray:
-        """Indices of at most `n` rows that take turns through the labels; the first rows if there
-        are none.
-        """
+        """Indices of at most `n` rows that take turns through the labels, if there are any."""
         if self.labels is None:
             return np.arange(min(n, self.count))
         rank = np.zeros(self.count, dtype=np.int64)
@@ -117,14 +113,8 @@ def subject(model: Model, dataset: Dataset) -> Subject:
         k: numpy(model.observed[k].prepare(torch.as_tensor(np.asarray(found[k])[index]), k))
         for k in names
     }
-    labels = next(
-        (
-            np.asarray(found[k]).reshape(len(complete), -1)[index, 0]
-            for k in ("label", "labels")
-            if k in found
-        ),
-        None,
-    )
+    named = [np.asarray(found[k]) for k in ("label", "labels") if k in found]
+    labels = named[0].reshape(len(complete), -1)[index, 0] if named else None
     return Subject(model, dataset, part, arrays, labels)
 
 
@@ -158,9 +148,7 @@ def translated(
     n: int,
     sample: bool = False,
 ) -> np.ndarray:
-    """Draws of the target, `(n, B, *event)`, from the source; from all other modalities if the
-    source alone is not enough.
-    """
+    """Draws `(n, B, *event)` of the target from the source, or from all others if need be."""
     rest = {k: v for k, v in values.items() if k != target}
     ask: Callable[..., object] = about.model.translate
     return numpy(

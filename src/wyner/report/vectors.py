@@ -1,11 +1,10 @@
-"""Plots for pairs of vectors: joint draws, translations, moments and correlations beside those of
-the data.
-"""
+"""Plots for pairs of vectors: draws, translations, moments, correlations beside the data's."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -89,65 +88,30 @@ def _translations(about: Subject, source: str, target: str) -> Picture:
     placed = placed.reshape(n, b, 2)
     across, up = _directions(shares, target)
     one = everything[0].size == 1
+    texts = f"all {target} of the data", f"{n} draws of {target}", f"the true {target}"
     made = figure(10, 6.4 if b > 3 else 3.4)
     axes = made.subplots(-(-b // 3), 3, squeeze=False, sharex=True, sharey=True).ravel()
     for i, ax in enumerate(axes[:b]):
         last = i + 3 >= b
         title = f"given {source} of {about.part} row {rows[i]}"
         if one:
-            ax.hist(
-                cloud[:, 0],
-                bins=30,
-                density=True,
-                color=DATA,
-                alpha=0.4,
-                label=f"all {target} of the data",
-            )
-            ax.hist(
-                placed[:, i, 0],
-                bins=30,
-                density=True,
-                histtype="step",
-                color=MODEL,
-                label=f"{n} draws of {target}",
-            )
-            ax.axvline(true[i, 0], color=TRUTH, label=f"the true {target}")
+            bars: dict[str, Any] = {"bins": 30, "density": True}
+            ax.hist(cloud[:, 0], color=DATA, alpha=0.4, label=texts[0], **bars)
+            ax.hist(placed[:, i, 0], histtype="step", color=MODEL, label=texts[1], **bars)
+            ax.axvline(true[i, 0], color=TRUTH, label=texts[2])
             dress(ax, f"{target}, centred" if last else "", "density" if i % 3 == 0 else "", title)
             continue
-        ax.scatter(*cloud.T, s=5, color="#b8b8b8", linewidths=0, label=f"all {target} of the data")
-        ax.scatter(
-            *placed[:, i].T,
-            s=7,
-            color=MODEL,
-            alpha=0.55,
-            linewidths=0,
-            label=f"{n} draws of {target}",
-        )
-        ax.scatter(
-            *true[i],
-            s=120,
-            marker="X",
-            color=TRUTH,
-            edgecolors="white",
-            linewidths=1.0,
-            label=f"the true {target}",
-            zorder=3,
-        )
+        ax.scatter(*cloud.T, s=5, color="#b8b8b8", linewidths=0, label=texts[0])
+        ax.scatter(*placed[:, i].T, s=7, color=MODEL, alpha=0.55, linewidths=0, label=texts[1])
+        cross: dict[str, Any] = {"s": 120, "marker": "X", "edgecolors": "white", "linewidths": 1.0}
+        ax.scatter(*true[i], color=TRUTH, label=texts[2], zorder=3, **cross)
         dress(ax, across if last else "", up if i % 3 == 0 else "", title)
         ax.xaxis.label.set_fontsize(8)
     for ax in axes[b:]:
         ax.set_visible(False)
-    handles, texts = axes[0].get_legend_handles_labels()
-    made.legend(
-        handles,
-        texts,
-        loc="outside upper center",
-        ncols=3,
-        frameon=False,
-        fontsize=9,
-        labelcolor=INK,
-        markerscale=1.2,
-    )
+    style: dict[str, Any] = {"frameon": False, "fontsize": 9, "labelcolor": INK}
+    named = axes[0].get_legend_handles_labels()
+    made.legend(*named, loc="outside upper center", ncols=3, markerscale=1.2, **style)
     caption = (
         f"For {b} {about.part} rows: {n} draws of {target} given {source}, with the noise of the"
         f" decoder, over all {target} of the data. The cross is the {target} that truly belongs to"
@@ -161,10 +125,6 @@ def _translations(about: Subject, source: str, target: str) -> Picture:
 def _chosen(size: int) -> np.ndarray:
     """At most `COORDINATES` coordinates, evenly spread."""
     return np.unique(np.linspace(0, size - 1, min(size, COORDINATES)).round().astype(int))
-
-
-def _unit(about: Subject, name: str) -> str:
-    return "value (standardised)" if name in about.dataset.scale else "value (units of the data)"
 
 
 def _moments(about: Subject, drawn: dict[str, np.ndarray]) -> Picture:
@@ -181,20 +141,18 @@ def _moments(about: Subject, drawn: dict[str, np.ndarray]) -> Picture:
             (data, -0.14, INK, "o", f"{about.part} data"),
             (model, 0.14, MODEL, "s", "model"),
         ):
-            ax.errorbar(
-                place + shift,
-                values[:, at].mean(0),
-                values[:, at].std(0),
-                fmt=marker,
-                color=colour,
-                markersize=3.2,
-                linewidth=1.1,
-                label=text,
-            )
+            mean, std, style = values[:, at].mean(0), values[:, at].std(0), {"markersize": 3.2}
+            style |= {"linewidth": 1.1}
+            ax.errorbar(place + shift, mean, std, fmt=marker, color=colour, label=text, **style)
         worst = max(worst, float(np.abs(data.mean(0) - model.mean(0)).max()))
         ticks = place if len(place) <= 12 else place[:: -(-len(place) // 10)]
         ax.set_xticks(ticks, [str(at[k]) for k in ticks])
-        dress(ax, f"coordinate of {name}", _unit(about, name) if name == names[0] else "", name)
+        dress(
+            ax,
+            f"coordinate of {name}",
+            "value (units of the data)" if name == names[0] else "",
+            name,
+        )
     legend(axes[-1], loc="upper left", bbox_to_anchor=(1.01, 1.0))
     caption = (
         "Mean of each coordinate, with a bar of one standard deviation to either side:"

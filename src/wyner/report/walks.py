@@ -1,6 +1,4 @@
-"""Walks through the latents of a model of pictures: new pairs in given styles, and the common
-latent coordinate by coordinate.
-"""
+"""Walks through the latents of a model of pictures: new styles, and z by coordinate."""
 
 from __future__ import annotations
 

@@ -29,8 +29,7 @@ def write_report(
     """One self-contained page about a trained model, and its pictures as files beside it.
 
     The page loads nothing: style and pictures are inside. What the model has no law for is replaced
-        by a sentence that says so.
-    Equal models and data give equal pictures.
+    by a sentence that says so. Equal models and data give equal pictures.
 
     Args:
         folder: of the run; `report.html` and `pictures/*.png` are written into it, each of them

@@ -1,6 +1,4 @@
-"""A run on disk: config.json, model.safetensors, checkpoint/, metrics.jsonl. Nothing in it is ever
-unpickled.
-"""
+"""A run on disk: config.json, model.safetensors, checkpoint/, metrics.jsonl; never unpickled."""
 
 from __future__ import annotations
 
@@ -16,11 +14,12 @@ from torch import Tensor, nn
 from wyner import codec
 from wyner.errors import RunError
 from wyner.files import append_line, read_json, read_tensors, write_json, write_tensors
+from wyner.preprocessing import Preprocessing
 from wyner.runs.origin import command, versions
 
 FORMAT, READ = 2, (1, 2)
-"""Version of what is written, raised when older versions cannot read it, and those that are read:
-1 has the names of classes in place of stable ones."""
+"""Version of what is written, raised when older versions cannot read it, and those that are read: 1
+has the names of classes in place of stable ones."""
 
 WEIGHTS, CONFIG, METRICS, GRID, CHECKPOINT = (
     "model.safetensors",
@@ -88,6 +87,8 @@ class RunFolder:
         fits = [codec.current(k.get("fit") or {}) for k in (old, new)]
         # settings that are younger than the run had their defaults
         fits[0] = {**{k: v for k, v in defaults.items() if k in fits[1]}, **fits[0]}
+        for found in fits:
+            found.pop("checkpoint_seconds", None)  # changes nothing that is computed
         for a, b in (models, fits):
             names = sorted(k for k in {*a, *b} if a.get(k) != b.get(k))
             if names:
@@ -98,6 +99,25 @@ class RunFolder:
                     f"{self.path} cannot be resumed exactly with other settings: {shown}; use the"
                     " old ones or another folder"
                 )
+
+    def keep_preprocessing(self, found: Preprocessing) -> None:
+        """Writes what a model does to its data, or checks that a run that goes on does the same.
+
+        Raises:
+            RunError: it was fitted on other data.
+        """
+        old = Preprocessing.load(self.path)
+        if old is not None and old != found:
+            raise RunError(
+                f"{self.path} was trained on other data: its preprocessing is another one; give the"
+                " same tables to continue it, or another folder"
+            )
+        if old is None and found:
+            found.save(self.path)
+
+    def describe(self, model: Mapping[str, Any]) -> None:
+        """Replaces what the configuration says of the model."""
+        write_json(self.path / CONFIG, {**read_config(self.path), "model": dict(model)})
 
     def log(self, row: dict[str, Any]) -> None:
         """Appends a row to the metrics."""
@@ -133,9 +153,7 @@ class RunFolder:
 
 
 def occupied(path: Path) -> bool:
-    """Whether something stands in a folder, besides what a killed process left of its first
-    file.
-    """
+    """Whether a folder holds more than what a killed process left of its first file."""
     return path.exists() and any(
         not p.name.startswith((f".{CONFIG}.", f".{GRID}.")) for p in path.iterdir()
     )
@@ -147,6 +165,8 @@ def save_model(model: nn.Module, config: Mapping[str, Any], folder: Path) -> Pat
         raise RunError(f"{folder} holds a training run; choose another folder for the model")
     write_json(folder / CONFIG, {"format": FORMAT, "model": dict(config), "versions": versions()})
     write_tensors(folder / WEIGHTS, model.state_dict(), {"format": FORMAT})
+    if found := getattr(model, "preprocessing", None):
+        found.save(folder)
     return folder
 
 

@@ -1,6 +1,4 @@
-"""Tasks: what a user asks of a trained model. Each is a function of the model's laws, none knows a
-model by name.
-"""
+"""Tasks: what a user asks of a trained model, as functions of its laws alone."""
 
 from wyner.tasks.information import common_information, rate_per_dimension
 from wyner.tasks.likelihood import Likelihood, log_likelihood

@@ -53,6 +53,17 @@ def covariance(model: System, law: Law, data: Tensor) -> dict[tuple[str, str], T
     return found
 
 
+@torch.no_grad()
+def law_numbers(model: System, law: Law, data: Tensor) -> dict[str, float]:
+    """Of a law of z, x and y whose data have this covariance S: |S_law - S| / |S| as `error`,
+    `I(X,Y;Z)` and `I(X;Y)` in nats.
+    """
+    found = covariance(model, law, data)
+    error = float((stacked(found, ["x", "y"]) - data).norm() / data.norm())
+    mutual = information(found, ["x"], ["y"])
+    return {"error": error, "I(X,Y;Z)": information(found, ["x", "y"], ["z"]), "I(X;Y)": mutual}
+
+
 def stacked(found: dict[tuple[str, str], Tensor], names: Sequence[str]) -> Tensor:
     """The covariance of some variables side by side."""
     return torch.cat([torch.cat([found[a, b] for b in names], 1) for a in names])

@@ -7,13 +7,17 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from wyner.arrays import parts_of
+from wyner.arrays import Array, parts_of
+from wyner.errors import ShapeError, TaskError
 from wyner.families import Distribution
 from wyner.families.distributions import draw_noise
-from wyner.laws import Law, Planner, System, noise_for, run
+from wyner.laws import Law, Planner, System, noise_for, read_conditional, run
 from wyner.tasks.inputs import block_rows
+from wyner.tasks.queries import show
 
 Values = Mapping[str, Tensor]
+Library = float | Array | Mapping[str, float | Array]
+"""Total counts of what is drawn: one for all rows, one a row, or these by modality."""
 
 
 def posterior(
@@ -59,6 +63,10 @@ def sampled(
     for name in targets:
         (at, drawn_at), event = drawn[name], model.observed[name].event_shape
         dist = results[at]
+        if name in given:
+            dist = dist.observing(given[name])
+        elif (key := library_key(name)) in given:
+            dist = dist.with_library(given[key])
         if drawn_at is not None:  # another output was drawn from it: the two belong together
             value = results[drawn_at]
         elif sample or not dist.averaged:
@@ -68,6 +76,42 @@ def sampled(
         # sequences may be shorter than T
         out[name] = value.expand(*lead, *value.shape[value.ndim - len(event) :])
     return out
+
+
+def library_key(name: str) -> str:
+    """Where the totals of a variable's counts stand among the values that are given."""
+    return f"library of {name}"
+
+
+def libraries(model: System, library: Library | None, targets: Sequence[str], rows: int) -> Values:
+    """The totals that a user gives to the counts that are drawn, `(rows,)`, as values.
+
+    Raises:
+        TaskError: of a modality that is not drawn, or whose family reads no totals. ShapeError: not
+            one number, or one for each row.
+    """
+    if library is None:
+        return {}
+    heads = ((read_conditional(t).of, f.head) for t, f in model.factors.items())
+    takes = {of[0] for of, head in heads if getattr(head, "library", False)}
+    counted = [name for name in targets if name in takes]
+    given = library if isinstance(library, Mapping) else dict.fromkeys(counted, library)
+    like, found = next(model.parameters()), {}
+    for name in given or [show(targets)]:
+        if name not in counted:
+            raise TaskError(
+                f"library: {name} has no counts that are drawn given their total; their family"
+                " needs library=True, for example NegativeBinomial(library=True)"
+            )
+    for name, totals in given.items():
+        value = torch.as_tensor(totals).to(like).reshape(-1)
+        if len(value) not in (1, rows) or not bool((value > 0).all()):
+            raise ShapeError(
+                f"library: expected a positive total for all rows or for each of the {rows}, got"
+                f" {len(value)} of {name}, the least {float(value.min()) if len(value) else 0:g}"
+            )
+        found[library_key(name)] = value.expand(rows)
+    return found
 
 
 def in_blocks(
@@ -80,9 +124,7 @@ def in_blocks(
     means: bool = False,
     n: int | None = None,
 ) -> dict[str, Tensor]:
-    """Values of the targets for every row, `(B, *event)`, or n of them, `(n, B, *event)`; so many
-    rows at a time that memory stays bounded.
-    """
+    """Values of the targets, `(B, *event)` or n of them `(n, B, *event)`, in bounded memory."""
     blocks = []
     for part in parts_of(values, max(1, block_rows(model) // (n or 1))):
         rows = len(next(iter(part.values())))

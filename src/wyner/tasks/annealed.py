@@ -50,7 +50,7 @@ class Bridge:
     codes: list[dict[str, Tensor]] = field(init=False)
 
     def __post_init__(self) -> None:
-        q, _ = self.model.laws[self.where]
+        q, _ = self.model.pair(self.where)
         latents = [v for v in q.variables if v not in self.values]
         discrete = [v for v in latents if isinstance(self.model.variables[v], Categorical)]
         self.real = [v for v in latents if v not in discrete]
@@ -80,7 +80,7 @@ class Bridge:
 
     def log_densities(self, h: Values) -> tuple[Tensor, Tensor]:
         """Log q(h | data) and log p(targets, h | given), discrete latents summed over, `(K, B)`."""
-        q, p = self.model.laws[self.where]
+        q, p = self.model.pair(self.where)
         return self._summed(q, h), self._summed(p, h)
 
     def _summed(self, law: Law, h: Values) -> Tensor:
@@ -118,9 +118,7 @@ def _codes(model: System, discrete: Sequence[str], like: Tensor) -> list[dict[st
 
 @dataclass
 class Moves:
-    """Step sizes by temperature and row, `(T, B)`, and scales of the latents by row, `(B,
-    *event)`.
-    """
+    """Step sizes by temperature and row, `(T, B)`, and scales of latents by row, `(B, *event)`."""
 
     steps: Tensor
     scales: dict[str, Tensor]
@@ -133,10 +131,8 @@ def temperatures(count: int, sharp: float = 4.0) -> Tensor:
 
 
 def pilot(bridge: Bridge, betas: Tensor) -> Moves:
-    """Step sizes and scales from chains of their own: steps grow while trajectories are
-    accepted.
-    """
-    q, _ = bridge.model.laws[bridge.where]
+    """Step sizes and scales from chains of their own: steps grow while they are accepted."""
+    q, _ = bridge.model.pair(bridge.where)
     h = bridge.draw(q, (PILOTS, bridge.rows), bridge.values)
     real = {k: h[k] for k in bridge.real}
     spread = {k: v.std(0) for k, v in real.items()}
@@ -194,7 +190,7 @@ def _slope(bridge: Bridge, h: Values, beta: float) -> tuple[Tensor, dict[str, Te
 
 def forward_chains(bridge: Bridge, betas: Tensor, chains: int, moves: Moves) -> Tensor:
     """Log weights of chains from q to p, `(K, B)`: their mean weight is p(targets | given)."""
-    q, _ = bridge.model.laws[bridge.where]
+    q, _ = bridge.model.pair(bridge.where)
     h = bridge.draw(q, (chains, bridge.rows), bridge.values)
     real = {k: h[k] for k in bridge.real}
     log_w = next(iter(bridge.values.values())).new_zeros(chains, bridge.rows)
@@ -246,9 +242,9 @@ def simulated_gap(
     """How far the two bounds of log p are apart on rows that the model makes up itself, in nats a
     row, and the standard error over these rows.
 
-    On simulated rows an exact draw of the posterior is known, the one they were made with; so
-    log p lies between the forward estimate and the reverse one (each on average), and their
-    distance bounds what the estimate misses, as far as real rows are like these.
+    On simulated rows an exact draw of the posterior is known, the one they were made with; so log p
+    lies between the forward estimate and the reverse one (each on average), and their distance
+    bounds what the estimate misses, as far as real rows are like these.
 
     Args:
         model, where: a model and the name of a pair of laws.
@@ -256,7 +252,7 @@ def simulated_gap(
         rows: to simulate; of conditional laws at most B.
         steps, chains: as for the estimate.
     """
-    _, p = model.laws[where]
+    _, p = model.pair(where)
     known = {k: v[:rows] for k, v in given.items()}
     count = len(next(iter(known.values()))) if known else rows
     made = Bridge(model, where, known or _placeholder(model, where)).draw(p, (count,), known)
@@ -274,8 +270,8 @@ def simulated_gap(
 
 
 def _placeholder(model: System, where: str) -> dict[str, Tensor]:
-    """One row of zeros of every observed variable of a pair of laws."""
-    q, _ = model.laws[where]
+    """One row of every observed variable of a pair of laws, of what its space allows."""
+    q, _ = model.pair(where)
     like = next(model.parameters())
-    observed = [v for v in q.variables if v in model.observed]
-    return {k: like.new_zeros(1, *model.observed[k].event_shape) for k in observed}
+    spaces = {v: model.observed[v] for v in q.variables if v in model.observed}
+    return {k: s.fill.to(like).expand(1, *s.event_shape) for k, s in spaces.items()}

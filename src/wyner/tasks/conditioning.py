@@ -1,6 +1,4 @@
-"""What a walk through the latents needs: the law of the outputs, what is held along the way, and
-where the moving coordinates go.
-"""
+"""What a walk needs: the law of the outputs, what is held, where moving coordinates go."""
 
 from __future__ import annotations
 
@@ -10,7 +8,7 @@ import torch
 from torch import Tensor
 
 from wyner.arrays import Array, to_tensor
-from wyner.errors import ShapeError, TaskError, unknown
+from wyner.errors import ShapeError, TaskError, refuse_unknown
 from wyner.families import Distribution
 from wyner.families.distributions import Categorical, Normal
 from wyner.laws import Conditional, Law, System, run
@@ -26,9 +24,7 @@ MOST = 8
 def law_of_outputs(
     model: System, values: Values, to: str | None, task: str
 ) -> tuple[str, Law, list[str]]:
-    """The p-law of the outputs: the joint one, else one that is conditioned on some of what is
-    given.
-    """
+    """The p-law of the outputs: the joint one, else one conditioned on some of what is given."""
     if to is not None and to not in model.observed:
         raise TaskError(f"{task}: expected to= one of {', '.join(model.observed)}, got {to!r}")
     wanted = [to] if to else list(model.observed)
@@ -41,12 +37,10 @@ def law_of_outputs(
         and (outputs := model.outputs_of(p))
         and (to is None or to in outputs)
     ]
-    why = f"no law draws {show(wanted)} from latents" + (
-        f" and {show(values)}" if values else " alone"
-    )
-    name, law = must(
-        max(laws, key=lambda item: len(item[1].variables), default=None), model, task, why
-    )
+    rest = f" and {show(values)}" if values else " alone"
+    why = f"no law draws {show(wanted)} from latents{rest}"
+    largest = max(laws, key=lambda item: len(item[1].variables), default=None)
+    name, law = must(largest, model, task, why)
     return name, law, [to] if to else [k for k in model.observed if k in model.outputs_of(law)]
 
 
@@ -62,8 +56,7 @@ def moving(
     drawn = [n for n in model.latent if draws(law, n)]
     names = (along,) if isinstance(along, str) else tuple(along or default or drawn)
     for name in names:
-        if name not in model.latent:
-            raise TaskError(f"along: {unknown('latent', name, model.latent)}")
+        refuse_unknown("latent", name, model.latent, "along", TaskError)
         if name not in drawn:
             raise TaskError(
                 f"{model.title} cannot move {name}: the law of its outputs does not depend on it"
@@ -83,12 +76,9 @@ def chosen_latents(model: System, latents: Mapping[str, Array]) -> dict[str, Ten
     """
     like, out = next(model.parameters()), {}
     for name, array in latents.items():
-        if name not in model.latent:
-            raise TaskError(f"decode: {unknown('latent', name, model.latent)}")
-        value, event = (
-            to_tensor(array, name).to(like.device, like.dtype),
-            model.latent[name].event_shape,
-        )
+        refuse_unknown("latent", name, model.latent, "decode", TaskError)
+        value = to_tensor(array, name).to(like.device, like.dtype)
+        event = model.latent[name].event_shape
         if value.ndim != len(event) + 1 or tuple(value.shape[1:]) != event:
             shown = ", ".join(["rows", *map(str, event)])
             raise ShapeError(f"decode: {name} needs shape ({shown}), got {tuple(value.shape)}")
@@ -134,15 +124,9 @@ def held(
     if missing:
         planner = model.planner()
         drawn = planner.sample(law, where, known, missing)
-        r = run(
-            planner.plan,
-            model.factors,
-            model.features,
-            known,
-            noise_of(model, planner, (rows,), means),
-            pointwise=True,
-            means=means,
-        )
+        parts = planner.plan, model.factors, model.features
+        noise = noise_of(model, planner, (rows,), means)
+        r = run(*parts, known, noise, pointwise=True, means=means)
         known |= {
             n: r[v].expand(rows, *model.latent[n].event_shape)
             for n in missing
@@ -214,9 +198,7 @@ def moves(
 def decoded_path(
     model: System, law: Law, where: str, base: Values, moved: Values, targets: Sequence[str]
 ) -> dict[str, Tensor]:
-    """Decoder means along a path: `moved` holds `(S, B, *event)`, the rest of the base is equal in
-    every step.
-    """
+    """Decoder means along a path: `moved` holds `(S, B, *event)`, the rest does not move."""
     steps, rows = next(iter(moved.values())).shape[:2]
     values = {
         k: moved[k].flatten(0, 1) if k in moved else v.repeat(steps, *[1] * (v.ndim - 1))

@@ -45,6 +45,20 @@ class Measured(dict[str, float]):
             for k, v in rows.items()
         }
 
+    @classmethod
+    def mean_of(cls, each: Sequence[Measured]) -> Measured:
+        """The mean over members of an ensemble, which see the same rows.
+
+        The error is that over the rows, on average, and that of a mean of members.
+        """
+        found, m = cls({}, sorted({k for e in each for k in e.capped}), each[0].rows), len(each)
+        for k in each[0]:
+            values = torch.tensor([e[k] for e in each], dtype=torch.float64)
+            found[k] = float(values.mean())
+            between = float(values.var()) / m if m > 1 else 0.0
+            found.errors[k] = math.sqrt(sum(e.errors[k] ** 2 for e in each) / m + between)
+        return found
+
     @property
     def intervals(self) -> dict[str, tuple[float, float]]:
         """95 % by the normal law of a mean over rows."""
@@ -211,9 +225,7 @@ def _latent_parents(planner: Planner, drawn: Drawn, name: str) -> set[str]:
 
 
 def _read(planner: Planner, dist: int) -> set[int]:
-    """Values that a distribution is computed from; those of its members, for a combination of
-    experts.
-    """
+    """Values that a distribution is computed from; of all members, for experts."""
     op = planner.plan.ops[dist]
     return (
         set(op.args)
@@ -266,9 +278,7 @@ def _aggregate(
 
 
 def rate_per_dimension(model: System, given: Mapping[str, Array]) -> dict[str, torch.Tensor]:
-    """Mean KL(q || p) of each coordinate of each latent, in nats: which dimensions are used.
-    `{latent: (d,)}`, Gaussian latents.
-    """
+    """Mean KL(q || p) in nats of each coordinate of each Gaussian latent, `{latent: (d,)}`."""
     from wyner.tasks.sampling import encode
 
     out = {}

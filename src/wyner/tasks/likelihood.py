@@ -1,6 +1,4 @@
-"""Importance-sampled likelihoods: one estimator for every model. Section 7 and appendix D of the
-Wyner VAE paper.
-"""
+"""Importance-sampled likelihoods for every model: Wyner VAE, section 7 and appendix D."""
 
 from __future__ import annotations
 
@@ -12,11 +10,11 @@ import torch
 from torch import Tensor
 
 from wyner.arrays import Array, like_input, parts_of
-from wyner.errors import TaskError, unknown
+from wyner.errors import TaskError, refuse_unknown
 from wyner.laws import Planner, System, noise_for, run
 from wyner.math import effective_samples, log_mean_exp, pareto_shape
 from wyner.tasks.annealed import Bridge, annealed, simulated_gap
-from wyner.tasks.inputs import asking, block_rows, given_values
+from wyner.tasks.inputs import asking, block_rows, given_values, raw_values
 from wyner.tasks.queries import implicit, likelihood_pair, show
 
 METHODS = {"importance": 100, "ais": 16}
@@ -33,8 +31,8 @@ class Likelihood:
     """Estimated log-likelihoods.
 
     Attributes:
-        value: log p in nats per row, `(B,)`; its expectation is a lower bound that rises to log p
-            with the samples.
+        value: log p in nats per row, `(B,)`, a density in the units of the data; its expectation is
+            a lower bound that rises to log p with the samples.
         ess: effective number of samples of each estimate, `(B,)`, between 1 and `samples`; near 1
             the value is unreliable.
         samples: importance samples per row, or annealed chains.
@@ -46,6 +44,8 @@ class Likelihood:
         pareto_k: shape of the tail of the importance weights of each row, `(B,)`; above 0.7 they
             are too heavy for any number of samples (`wyner.math.pareto_shape`); None for "ais",
             nan below 25 samples.
+        standardised: log p of the same rows as the networks see them, `(B,)`: `value` without the
+            Jacobian of the preprocessing; equal to it where there is none.
     """
 
     value: Any
@@ -56,6 +56,7 @@ class Likelihood:
     gap: float | None = None
     gap_error: float | None = None
     pareto_k: Any = None
+    standardised: Any = None
 
     @property
     def nll(self) -> float:
@@ -169,8 +170,7 @@ def log_likelihood(
         TaskError: the model has no pair of laws for this question.
     """
     targets = {**(targets or {}), **arrays}
-    if method not in METHODS:
-        raise TaskError(f"log_likelihood: {unknown('method', method, METHODS)}")
+    refuse_unknown("method", method, METHODS, "log_likelihood", TaskError)
     samples = METHODS[method] if samples is None else samples
     for name, number, least in (
         ("samples", samples, 1),
@@ -189,18 +189,19 @@ def log_likelihood(
     text = f"log p({show(targets)}{'|' + show(given) if given else ''})"
     where = likelihood_pair(model, targets, given)
     values = given_values(model, {**targets, **given}, "log_likelihood")
+    jacobian = model.preprocessing.log_jacobian(raw_values(model, targets, "log_likelihood"))
     if where is None:
         raise TaskError(
             f"{model.title} cannot score {text}: it has no pair of laws for it; see wyner list"
             " models"
         )
-    if names := implicit(model, *model.laws[where]):
+    if names := implicit(model, *model.pair(where)):
         raise TaskError(
             f"{model.title} cannot score {text}: {names[0]} is deterministic and has no density;"
             " its laws can be drawn and compared by density ratios"
         )
     planner = model.planner()
-    planner.kl(where, *model.laws[where])
+    planner.kl(where, *model.pair(where))
     rows = block_rows(model)
     per_row = max(1, rows // min(samples, rows))
     gap: tuple[float | None, float | None] = None, None
@@ -215,11 +216,14 @@ def log_likelihood(
             known = {k: v for k, v in values.items() if k in given}
             gap = simulated_gap(model, where, known, simulate, steps, samples)
     example = next(iter(targets.values()))
-    value, ess, k = (
-        None if each[0] is None else like_input(torch.cat(each), example)
-        for each in zip(*parts, strict=True)
+    back = lambda each: None if each[0] is None else like_input(torch.cat(each), example)
+    seen, *more = zip(*parts, strict=True)
+    change = torch.as_tensor(jacobian, device=seen[0].device)
+    value, standardised = like_input(torch.cat(seen) + change, example), back(seen)
+    ess, k = map(back, more)
+    return Likelihood(
+        value, ess, samples, text, method, *gap, pareto_k=k, standardised=standardised
     )
-    return Likelihood(value, ess, samples, text, method, *gap, pareto_k=k)
 
 
 def _estimate(

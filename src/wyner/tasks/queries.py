@@ -1,6 +1,4 @@
-"""Which law answers which question. A model declares pairs of laws; the questions follow from what
-is data in them.
-"""
+"""Which law answers which question: it follows from what is data in the model's laws."""
 
 from __future__ import annotations
 
@@ -8,23 +6,19 @@ from collections.abc import Iterable
 
 from wyner.errors import TaskError
 from wyner.families.distributions import Delta
-from wyner.laws import Inner, Law, System, is_data
+from wyner.laws import Inner, Law, System, is_data, without
 from wyner.objectives import Learner
 from wyner.objectives.measures import Dependence
 from wyner.objectives.terms import Objective
 
 
 def scored(model: System, q: Law, p: Law) -> frozenset[str]:
-    """Observed variables whose density the importance weights p/q estimate: p draws them, q takes
-    them from the data.
-    """
+    """Observed variables whose density weights p/q estimate: p draws them, to q they are data."""
     return model.outputs_of(p) - model.outputs_of(q)
 
 
 def implicit(model: System, *laws: Law) -> list[str]:
-    """Factors without a density: they can be drawn, not scored. Those that stand in every one of
-    several laws cancel.
-    """
+    """Factors that can be drawn, not scored; those in every one of several laws cancel."""
     shared = (
         frozenset.intersection(*(frozenset(law.terms) for law in laws))
         if len(laws) > 1
@@ -44,9 +38,7 @@ def show(names: Iterable[str]) -> str:
 def inference_law(
     model: System, given: Iterable[str], latents: Iterable[str] = ()
 ) -> tuple[str, Law] | None:
-    """The q-law whose data are exactly `given`, that draws `latents` and as many others as
-    possible.
-    """
+    """The q-law whose data are exactly `given`, that draws `latents` and most others."""
     given, wanted = frozenset(given), set(latents)
     found = [
         (name, q)
@@ -62,9 +54,7 @@ def inference_law(
 def generative_law(
     model: System, given: Iterable[str], targets: Iterable[str]
 ) -> tuple[str, Law] | None:
-    """The p-law whose data are exactly `given` and that draws all `targets`, with as few other
-    outputs as possible.
-    """
+    """The p-law whose data are exactly `given`, with all `targets` and fewest other outputs."""
     given, targets = frozenset(given), frozenset(targets)
     found = [
         (name, p)
@@ -77,14 +67,22 @@ def generative_law(
 def likelihood_pair(model: System, targets: Iterable[str], given: Iterable[str]) -> str | None:
     """The pair of laws whose importance weights estimate log p(targets | given): p draws the
     targets, q has seen them.
+
+    If none is declared, a pair that scores more, with the rest integrated out.
     """
     targets, given = frozenset(targets), frozenset(given)
+    larger = []
     for name, (q, p) in model.laws.items():
-        if (
-            model.data_of(q) == targets | given
-            and model.data_of(p) == given
-            and scored(model, q, p) == targets
-        ):
+        asked = scored(model, q, p)
+        if model.data_of(p) == given and model.data_of(q) == asked | given and asked >= targets:
+            larger.append((len(asked), name))
+    for size, name in sorted(larger, key=lambda found: found[0]):  # in the order declared
+        if size == len(targets):
+            return name
+        q, p = model.laws[name]
+        rest = model.data_of(q) - targets - given
+        if (pair := without(q, p, rest, set(model.factors))) is not None:
+            model.derived[(name := f"{show(targets)}|{show(given)}")] = pair
             return name
     return None
 
@@ -149,9 +147,7 @@ def _measured(model: Learner, names: Iterable[str]) -> bool:
 
 
 def heads(model: Learner) -> Objective:
-    """The dependences between all modalities and the common latents for which the model has
-    critics.
-    """
+    """Dependences between all modalities and common latents that the model has critics for."""
     between = {frozenset(model.observed), frozenset(model.common)}
     terms = {t.name: t for p in model.phases for t in p.objective.measured}
     found = [
@@ -165,9 +161,7 @@ def heads(model: Learner) -> Objective:
 
 
 def style_latents(model: System, law: Law) -> list[str]:
-    """Latents that a conditional law draws from the model itself, not from what it is given: the
-    style of its output.
-    """
+    """Latents that a conditional law draws from the model itself: the style of its output."""
     return [t.of[0] for t in law.terms if t.of[0] not in model.observed and t.head != "q"]
 
 

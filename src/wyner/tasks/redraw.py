@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from wyner.arrays import Array, like_input, parts_of
+from wyner.arrays import Array, parts_of
 from wyner.errors import TaskError
 from wyner.laws import System
 from wyner.tasks.ancestral import posterior, sampled
-from wyner.tasks.inputs import asking, block_rows, given_values
+from wyner.tasks.inputs import asking, block_rows, given_values, outputs
 from wyner.tasks.queries import inference_law, must, show
 from wyner.tasks.sampling import law_of_pair
 
@@ -68,5 +68,5 @@ def redraw(
                 (n, len(next(iter(part.values())))),
             )
             made.append(sampled(model, law, where, codes, tuple(values), lead, True, False))
-    example = next(iter(given.values()))
-    return {k: like_input(torch.cat([b[k] for b in made], 1), example) for k in values}
+    joined = {k: torch.cat([b[k] for b in made], 1) for k in values}
+    return outputs(model, joined, next(iter(given.values())))

@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from wyner.arrays import Array, like_input
+from wyner.arrays import Array
 from wyner.errors import TaskError
 from wyner.families import Distribution
 from wyner.laws import Law, System, is_data
-from wyner.tasks.ancestral import in_blocks, posterior, sampled
-from wyner.tasks.inputs import asking, block_rows, given_values
+from wyner.tasks.ancestral import Library, in_blocks, libraries, posterior, sampled
+from wyner.tasks.inputs import asking, block_rows, given_values, outputs
 from wyner.tasks.queries import generative_law, inferable, inference_law, must, show, style_latents
 
 
@@ -29,6 +29,7 @@ def generate(
     sample: bool = False,
     means: bool = False,
     seed: int | None = None,
+    library: Library | None = None,
 ) -> dict[str, Array]:
     """Joint generation: (x, y) ~ p(x, y), latents from their priors.
 
@@ -40,6 +41,8 @@ def generate(
         sample: draw from the decoders instead of returning their means.
         means: use the means of the latents instead of draws.
         seed: makes the result repeatable without touching the caller's random state.
+        library: total counts of what is drawn by a family with `library=True`, a number, one a
+            row, or these by modality; by default as in the training rows.
 
     Returns:
         `{modality: (n, *event)}`.
@@ -64,13 +67,14 @@ def generate(
                     " to keep"
                 )
             given = _rows(_styles(model, values, wanted, means), n)
+        given = {**given, **libraries(model, library, names, n)}
         blocks = []
         for i in range(0, n, block_rows(model)):
             rows = min(block_rows(model), n - i)
             part = {k: v[i : i + rows] for k, v in given.items()}
             blocks.append(sampled(model, law, where, part, names, (rows,), sample, means))
     example = next(iter(like.values())) if like else None
-    return {k: like_input(torch.cat([b[k] for b in blocks]), example) for k in names}
+    return outputs(model, {k: torch.cat([b[k] for b in blocks]) for k in names}, example)
 
 
 def translate(
@@ -82,6 +86,7 @@ def translate(
     sample: bool = False,
     means: bool = False,
     seed: int | None = None,
+    library: Library | None = None,
     **arrays: Array,
 ) -> Array:
     """Conditional generation: n draws of y given x (or the other way), y ~ r(y|x) = int q(z|x) p(v)
@@ -92,7 +97,7 @@ def translate(
         given: the modality to translate from; several where the model can take them.
         n: draws per row.
         to: which modality is wanted; needed only when there are several.
-        sample, means, seed: as in `generate`.
+        sample, means, seed, library: as in `generate`.
         arrays: more of `given`, by keyword: `x=...`.
 
     Returns:
@@ -109,8 +114,10 @@ def translate(
     task, why = f"translate {show(values)} to {target}", f"no law of {target} given {show(values)}"
     where, law = must(generative_law(model, values, (target,)), model, task, f"it has {why}")
     with asking(model, seed):
+        rows = len(next(iter(values.values())))
+        values = {**values, **libraries(model, library, (target,), rows)}
         made = in_blocks(model, law, where, values, (target,), sample, means, n)
-    return like_input(made[target], next(iter(given.values())))
+    return outputs(model, made, next(iter(given.values())))[target]
 
 
 def restyle(
@@ -165,7 +172,7 @@ def restyle(
     with asking(model, seed):
         latents = _rows(_styles(model, styled, wanted, means), rows)
         made = in_blocks(model, law, where, {**values, **latents}, (target,), sample, means)
-    return like_input(made[target], next(iter(given.values())))
+    return outputs(model, made, next(iter(given.values())))[target]
 
 
 def reconstruct(
@@ -200,7 +207,7 @@ def reconstruct(
     law = _with_content(model, values, law, everything=keep_style)
     with asking(model, seed):
         made = in_blocks(model, law, where, values, tuple(values), sample, means)
-    return {k: like_input(v, next(iter(given.values()))) for k, v in made.items()}
+    return outputs(model, made, next(iter(given.values())))
 
 
 def encode(
@@ -229,10 +236,10 @@ def encode(
     """
     given = {**(given or {}), **arrays}
     values = given_values(model, given, "encode")
-    can = "; ".join(f"({s})" for s in inferable(model))
-    where, law = must(
-        inference_law(model, values), model, f"encode ({show(values)})", f"it can encode {can}"
-    )
+    why = f"it can encode {'; '.join(f'({s})' for s in inferable(model))}"
+    if len(model.observed) > 2:
+        why += "; models with experts encode any subset, such as WynerVAE(posterior='experts')"
+    where, law = must(inference_law(model, values), model, f"encode ({show(values)})", why)
     latents = [v for v in law.variables if v not in model.observed]
     with asking(model, seed):
         found = posterior(model, law, where, values, latents, not draws)

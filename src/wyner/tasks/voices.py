@@ -71,9 +71,7 @@ def convert(model: System, content: Array, voice: Array) -> Array:
 
 
 def any_voice(model: System, content: Array, seed: int = 0) -> Array:
-    """What a recording says in a voice that the model makes up: s is kept, one z ~ p(z) for all of
-    it; `(t, d)`.
-    """
+    """A recording in a made-up voice `(t, d)`: s is kept, one z ~ p(z) for all of it."""
     size = _latents(model)[0]
     like = next(model.parameters())
     z = torch.randn(size, generator=torch.Generator().manual_seed(seed)).to(like)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
-from wyner.arrays import Array, like_input
+from wyner.arrays import Array
 from wyner.errors import TaskError
 from wyner.laws import System
 from wyner.tasks.ancestral import in_blocks
@@ -30,7 +30,7 @@ from wyner.tasks.conditioning import (
     prior_of,
     spread,
 )
-from wyner.tasks.inputs import asking, given_values
+from wyner.tasks.inputs import asking, given_values, outputs
 from wyner.tasks.queries import show
 
 
@@ -68,7 +68,7 @@ def decode(
         known = {**data_values(model, law, values), **chosen}
         made = in_blocks(model, law, where, known, targets, sample, means)
     example = next(iter(latents.values()), None)
-    return {k: like_input(v, example) for k, v in made.items()}
+    return outputs(model, made, example)
 
 
 def interpolate(
@@ -127,7 +127,7 @@ def interpolate(
             k: torch.stack([torch.lerp(first[k], last[k], float(t)) for t in share]) for k in names
         }
         made = decoded_path(model, law, where, first, moved, targets)
-    return {k: like_input(v, next(iter(start.values()))) for k, v in made.items()}
+    return outputs(model, made, next(iter(start.values())))
 
 
 @dataclass(frozen=True)
@@ -201,5 +201,5 @@ def traverse(
         made = decoded_path(model, law, where, base, flat, targets)
     shape = moved.shape[:2]
     example = next(iter(given.values())) if given else None
-    outputs = {k: like_input(v.reshape(*shape, *v.shape[1:]), example) for k, v in made.items()}
-    return Traversal(outputs, name, tuple(chosen), places)
+    walks = {k: v.reshape(*shape, *v.shape[1:]) for k, v in made.items()}
+    return Traversal(outputs(model, walks, example), name, tuple(chosen), places)

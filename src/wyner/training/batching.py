@@ -15,9 +15,10 @@ from torch import nn
 from torch.func import functional_call, vmap
 
 from wyner.models.base import Model
-from wyner.objectives import Objective, Program, Weighted
+from wyner.objectives import Objective, Program
 from wyner.ragged import Ragged
-from wyner.training.probe import forked
+from wyner.seeds import forked
+from wyner.sparse import SparseRows
 from wyner.training.rows import Rows, Tensors
 from wyner.training.settings import Settings
 
@@ -27,7 +28,7 @@ HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_p
 def united(models: Sequence[Model], objectives: Sequence[Objective]) -> Program:
     """The program of all divergences that these objectives use, over the first model's factors."""
     active = {t.law for o in objectives for t in o.active}
-    used = (Weighted(t.law) for t in objectives[0].terms if t.law in active)
+    used = (dataclasses.replace(t, weight=1.0) for t in objectives[0].terms if t.law in active)
     return models[0].program(Objective(tuple(used)))
 
 
@@ -142,6 +143,8 @@ def obstacle(model: Model, settings: Settings, rows: Rows) -> str:
         return "its networks have hooks"
     if any(isinstance(v, Ragged) for v in rows.values.values()):
         return "its rows are sequences that are cut anew in every epoch"
+    if any(isinstance(v, SparseRows) for v in rows.values.values()):
+        return "its rows are sparse"
     batch = rows.take(torch.arange(2))
     for k, phase in enumerate(model.phases):
         with forked(0):

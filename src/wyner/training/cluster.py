@@ -47,7 +47,7 @@ def _task(
     factory: ModelFactory, job: Job, i: int, out: Path | None
 ) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
     try:
-        run = train(factory.build(i), job, factory.settings[i], out, (), factory.points[i])
+        run = train(factory.build(i), job, factory.settings[i], out, (), factory.points[i], i)
     except Diverged as e:
         return {}, [], str(e)
     return {k: v.cpu().numpy() for k, v in run.model.state_dict().items()}, run.history, ""

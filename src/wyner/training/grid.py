@@ -10,7 +10,7 @@ from typing import Any, final
 
 import torch
 
-from wyner.errors import Diverged, OptionError, unknown
+from wyner.errors import Diverged, OptionError, refuse_unknown
 from wyner.models.base import Model
 from wyner.models.stored import load
 from wyner.runs import RunFolder, read_history
@@ -19,12 +19,13 @@ from wyner.training.cluster import on_cluster
 from wyner.training.fabric import launch
 from wyner.training.grid_folder import GridFolder
 from wyner.training.grid_points import ModelFactory
+from wyner.training.linear_start import start_at_linear_optimum
 from wyner.training.loop import Loop
 from wyner.training.member import GridMember
 from wyner.training.probe import check_keep
 from wyner.training.rows import Rows
 from wyner.training.run import Run, described
-from wyner.training.single import Job, rows_for, shares, split, train
+from wyner.training.single import Folds, Job, learn_scale, print_of, rows_for, shares, split, train
 from wyner.training.stacked import Stacked
 
 LAUNCHERS = ("auto", "batched", "sequential", "ray")
@@ -36,8 +37,7 @@ STACKED = 50_000_000
 
 def fit_grid(factory: ModelFactory, job: Job, launcher: str, out: Path | None) -> Run:
     """Trains a model for every point of a grid; arguments and errors are those of `wyner.fit`."""
-    if launcher not in LAUNCHERS:
-        raise OptionError(unknown("launcher", launcher, LAUNCHERS))
+    refuse_unknown("launcher", launcher, LAUNCHERS)
     runner = GridRunner(factory, job, GridFolder(out, factory.points))
     runner.plan(launcher)
     runner.train(launcher)
@@ -57,12 +57,13 @@ class GridRunner:
         arrays, self.validation = split(job.data, job.validation)
         given = self.validation if isinstance(self.validation, Mapping) else None
         self.rows, self.validation_rows = rows_for(self.model(0), arrays, given)
-        self.fingerprint = self.rows.fingerprint()
+        self.fingerprint = print_of(self.rows, self.validation_rows)
 
     def model(self, i: int) -> Model:
         """The model of a point, made once."""
         if i not in self.built:
             self.built[i] = self.factory.build(i)
+            learn_scale(self.built[i], self.job)
         return self.built[i]
 
     def plan(self, launcher: str) -> None:
@@ -117,7 +118,7 @@ class GridRunner:
                 self.folder.out(i),
             )
             try:
-                self.runs[i] = train(self.model(i), self.job, settings, out, (), point)
+                self.runs[i] = train(self.model(i), self.job, settings, out, (), point, i)
             except Diverged as e:
                 reason = str(e)
             self._ended(i, reason)
@@ -169,14 +170,19 @@ class GridRunner:
             self.folder.run(i),
             self.fingerprint,
         )
-        if isinstance(self.validation, float):
-            first, second = shares(rows.count, self.validation, settings.seed)
-            fingerprint = self.rows.part(first).fingerprint()
+        if isinstance(self.validation, (float, Folds)):
+            first, second = shares(rows.count, self.validation, settings.seed, i)
+            fingerprint = print_of(self.rows.part(first), self.rows.part(second))
             rows, held = rows.part(first), rows.part(second)
         if folder is not None:
             about = described(self.model(i), settings, fingerprint, self.job.about)
             folder.open(*about, self.job.resume)
-        return GridMember(self.model(i), rows, held, settings, folder, self.factory.points[i], i)
+            folder.keep_preprocessing(self.model(i).preprocessing)
+        model, point = self.model(i), self.factory.points[i]
+        if self.job.linear:
+            start_at_linear_optimum(model, rows, settings.seed)
+        watched = self.job.linear
+        return GridMember(model, rows, held, settings, folder, point, i, watched=watched)
 
     def result(self) -> Run:
         """The best member's run, with all members.

@@ -14,8 +14,7 @@ import numpy as np
 from wyner import codec
 from wyner.errors import OptionError, RunError, unknown
 from wyner.models.base import Model
-from wyner.seeds import INITIAL, mix
-from wyner.training.probe import forked
+from wyner.seeds import INITIAL, forked, mix
 from wyner.training.settings import Settings
 from wyner.training.start import Start, begin
 

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from wyner.errors import Diverged, RunError
 from wyner.runs import RunFolder
-from wyner.seeds import GLOBAL, TASK, mix
+from wyner.seeds import GLOBAL, TASK, forked, mix
 from wyner.training.member import GridMember, Numbers, lose
 from wyner.training.phase_state import PhaseState
-from wyner.training.probe import Probe, forked
+from wyner.training.probe import Probe
 from wyner.training.show import Advance, interruptible, progress, silent
 from wyner.training.stepper import Stepper
 from wyner.training.timetable import Timetable
@@ -122,6 +122,8 @@ class Loop:
         state = self.state
         while state["entry"] < len(self.table.entries):
             if self.running:
+                if state["batch"] == 0 and self.table.begins(state["entry"]):
+                    self._before()
                 self._epoch()
                 self._after_epoch()
             ends = self.table.ends(state["entry"])
@@ -170,18 +172,29 @@ class Loop:
         asked = every and number % every == 0 and not self.table.last(self.state["entry"])
         for m in self.running:
             with self._guard(m), m.averaged():
-                if m.validation is not None:
-                    phases = [m.phases[i] for i in entry]
-                    results = [c.evaluate(m.validation) for c in phases]
-                    for c, result in zip(phases, results, strict=True):
-                        self._write(m, c, "validation", result, c.step)
-                    if entry[0] == stretch and phases[0].program.judged:
-                        loss = results[0]["loss"]
-                        if not math.isfinite(loss):
-                            phases[0].check(results[0])
-                        m.evaluate(stretch, loss)
+                self._validate(m)
                 if asked and stretch not in m.state["stopped"]:
                     self._ask(m)
+
+    def _before(self) -> None:
+        """Validates the weights that a stretch begins with, where they may be the best."""
+        for m in (m for m in self.running if m.watched):
+            with self._guard(m):
+                self._validate(m)
+
+    def _validate(self, m: GridMember) -> None:
+        """Logs the loss on validation rows, and keeps the weights if it is the best."""
+        if m.validation is None:
+            return
+        phases = [m.phases[i] for i in self.entry]
+        results = [c.evaluate(m.validation) for c in phases]
+        for c, result in zip(phases, results, strict=True):
+            self._write(m, c, "validation", result, c.step)
+        if self.entry[0] == self.stretch and phases[0].program.judged:
+            loss = results[0]["loss"]
+            if not math.isfinite(loss):
+                phases[0].check(results[0])
+            m.evaluate(self.stretch, loss)
 
     def _end(self) -> None:
         """Ends a stretch with the average weights or the best ones."""
@@ -248,7 +261,8 @@ class Loop:
 
     def _restore(self, folder: RunFolder) -> None:
         tensors, meta = folder.read_checkpoint()
-        if meta["fingerprint"] != self.fingerprint:
+        stored, now = meta["fingerprint"], self.fingerprint
+        if stored not in (now, now.split(":")[0]):  # version 0.1.0 had no rows to validate on in it
             raise RunError(
                 f"{folder.path} was trained on other data; give the same arrays to continue it, or"
                 " another folder"

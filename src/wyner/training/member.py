@@ -12,18 +12,16 @@ from typing import Any, Protocol, final
 import torch
 from torch import Tensor
 
-from wyner.errors import Diverged, OptionError, unknown
+from wyner.errors import Diverged, refuse_unknown
 from wyner.models.base import Model
 from wyner.runs import RunFolder
 from wyner.seeds import ROWS, mix
 from wyner.training.optimiser import Dump, under
 from wyner.training.phase_state import PhaseState
-from wyner.training.probe import forked
 from wyner.training.rows import Rows, Tensors
 from wyner.training.settings import Settings
 from wyner.training.timetable import Timetable
-
-__all__ = ["GridMember", "Numbers", "forked", "lose"]
+from wyner.training.translations import translation_error
 
 Numbers = dict[str, float]
 
@@ -47,6 +45,7 @@ class GridMember:
         settings: its own; members of one training differ in the seed only.
         folder: of its run; None to keep everything in memory.
         point: where it stands in a grid, as the `number`-th of it.
+        watched: whether its weights are validated before the first step, and may be the best.
         lost: why it was dropped from the training; empty while it is in it.
     """
 
@@ -58,11 +57,18 @@ class GridMember:
     point: dict[str, Any] = field(default_factory=dict)
     number: int = 0
     lost: str = ""
+    watched: bool = False
     phases: list[PhaseState] = field(default_factory=list)
     history: list[dict[str, Any]] = field(default_factory=list)
     best: dict[str, Tensors] = field(default_factory=dict)
     state: dict[str, Any] = field(
-        default_factory=lambda: {"best": {}, "waited": {}, "stopped": [], "kept": None}
+        default_factory=lambda: {
+            "best": {},
+            "waited": {},
+            "stopped": [],
+            "kept": None,
+            "first": None,
+        }
     )
 
     def begin(self, fabric: Any, table: Timetable) -> None:
@@ -86,9 +92,12 @@ class GridMember:
             yield
 
     def evaluate(self, stretch: int, loss: float) -> None:
-        """Keeps the weights if their validation loss is the lowest so far, or loses patience."""
+        """Keeps the weights if their validation loss is the lowest so far, or loses patience.
+
+        Of a watched member they must also predict one modality from another as well as at first.
+        """
         key, state, patience = str(stretch), self.state, self.settings.patience
-        if loss < state["best"].get(key, math.inf):
+        if loss < state["best"].get(key, math.inf) and self._predicts():
             state["best"][key], state["waited"][key] = loss, 0
             if self.settings.keep_best and (stretch or self.settings.keep is None):
                 self._keep(stretch)
@@ -96,6 +105,18 @@ class GridMember:
         state["waited"][key] = state["waited"].get(key, 0) + 1
         if patience is not None and state["waited"][key] >= patience:
             state["stopped"].append(stretch)
+
+    def _predicts(self) -> bool:
+        """Whether the error of translations of validation rows is at most what it was at first."""
+        if not self.watched or self.validation is None:
+            return True
+        error = self.phases[0].fabric.broadcast(
+            translation_error(self.model, *self.validation.own())
+        )
+        first = self.state["first"]
+        if first is None:
+            self.state["first"] = first = error
+        return error <= first
 
     def choose(self, found: Numbers, step: int) -> None:
         """Keeps the weights if the probe's number that `settings.keep` names is the best so far.
@@ -108,8 +129,7 @@ class GridMember:
         sign = 1
         if name not in found and name.startswith("-"):
             name, sign = name[1:], -1
-        if name not in found:
-            raise OptionError(f"keep: {unknown('number of the probe', name, found)}")
+        refuse_unknown("number of the probe", name, found, "keep")
         kept = self.state["kept"]
         if sign * found[name] > (-math.inf if kept is None else sign * kept["found"][name]):
             self.state["kept"] = {"found": found, "step": step}
@@ -141,9 +161,7 @@ class GridMember:
             )
 
     def dump(self, parts: Sequence[Dumped]) -> Dump:
-        """Weights, best weights, patience, length of the log and what each phase has, for a
-        checkpoint.
-        """
+        """Weights, best weights, patience, length of the log, phases' states, for a checkpoint."""
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         for key, weights in self.best.items():
             tensors |= {f"best.{key}.{k}": v for k, v in weights.items()}

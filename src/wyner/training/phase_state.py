@@ -11,7 +11,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from wyner.errors import Diverged, OptionError, unknown
+from wyner.errors import Diverged, OptionError, refuse_unknown
 from wyner.models.base import Model
 from wyner.objectives.phases import Phase
 from wyner.schedules import learning_rate
@@ -65,8 +65,7 @@ class PhaseState:
         """Factors and features that this phase trains, by name."""
         model, phase, freeze = self.model, self.phase, self.settings.freeze
         known = [*model.factors, *model.features]
-        if unheard := [name for name in freeze if name not in known]:
-            raise OptionError(f"freeze: {unknown('factor', unheard[0], known)}")
+        refuse_unknown("factor", freeze, known, "freeze")
         factors, features = phase.train or (), list[str]()
         if phase.train is None:
             factors = tuple(f for f in self.program.used if f not in phase.freeze)
@@ -118,8 +117,10 @@ class PhaseState:
             head.anneal(progress)
 
     def noise(self, rows: int, *seed: int) -> list[Tensor | None]:
-        """Noise for a batch: a function of the seed, the process and the numbers given."""
-        rank = self.fabric.global_rank
+        """Noise for a batch: a function of the seed, the numbers given and, for rows that processes
+        share out, the process.
+        """
+        rank = 0 if seed[0] == HELD_NOISE else self.fabric.global_rank
         self.generator.manual_seed(mix(self.settings.seed, rank, self.index, *seed))
         like = next(iter(self.parameters.values()))
         return self.program.noise((*self.lead, rows), like, self.generator)
@@ -133,9 +134,7 @@ class PhaseState:
 
     @torch.no_grad()
     def evaluate(self, rows: Rows, block: int = 1000) -> dict[str, float]:
-        """Mean loss and terms over validation rows, with final weights and always the same
-        noise.
-        """
+        """Mean loss and terms over validation rows, with final weights and the same noise."""
         self.model.eval()
         self.anneal(1.0)
         weights = self.weights(1.0)
@@ -147,6 +146,8 @@ class PhaseState:
             loss, terms = self.program(values, noise, weights, masks)
             total += torch.cat([loss[None], terms]).double().cpu() * len(index)
         self.activate()
+        # processes that differ in their last digits would keep other weights and stop alone
+        total = total if self.fabric.world_size == 1 else self.fabric.broadcast(total)
         return dict(zip(self.names, (total / rows.count).tolist(), strict=True))
 
     def dump(self) -> Dump:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 
 from wyner.errors import OptionError
 from wyner.models.base import Model
-
-
-@contextmanager
-def forked(seed: int) -> Iterator[None]:
-    """A random state of its own, so that the caller's stream is untouched."""
-    with torch.random.fork_rng(range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
-        yield
+from wyner.seeds import forked
 
 
 @dataclass(frozen=True)
@@ -53,11 +47,38 @@ class Probe:
 
 
 def check_keep(keep: str | None, probe: Probe | None) -> None:
-    """Raises `OptionError` if weights are to be chosen by a probe that is not asked often
-    enough.
-    """
+    """Raises `OptionError` if a probe that chooses the weights is asked too rarely."""
     if keep is not None and (probe is None or not probe.every):
         raise OptionError(
             f"keep: expected a probe that returns {keep.lstrip('-')!r} and probe_every of at least"
             " 1, so that there are weights to choose among"
         )
+
+
+def best_of(history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """The lowest nll's of the probes of a training."""
+    looks = [r["terms"] for r in history if r.get("split") == "probe"]
+    names = dict.fromkeys(k for look in looks for k in look if k.startswith("nll"))
+    return {f"{k}_best": min(look[k] for look in looks if k in look) for k in names}
+
+
+def selection(history: Sequence[Mapping[str, Any]], keep: str) -> dict[str, Any]:
+    """What the probe chose by: the best value, its epoch, and the curve, one value an epoch."""
+    name, sign = keep.removeprefix("-"), -1 if keep.startswith("-") else 1
+    looks = {r["epoch"]: r["terms"][name] for r in history if r.get("split") == "probe"}
+    best = max(looks, key=lambda epoch: sign * looks[epoch])
+    curve = [round(looks[epoch], 5) for epoch in sorted(looks)]
+    return {"validation": round(looks[best], 5), "best_epoch": round(best), "curve": curve}
+
+
+def curve(
+    histories: Sequence[Sequence[Mapping[str, Any]]], name: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Epochs, means and deviations of a probe's number over seeds; empty where it was not asked."""
+    table: dict[float, list[float]] = {}
+    for r in (r for history in histories for r in history if r.get("split") == "probe"):
+        if name in r["terms"]:
+            table.setdefault(float(r["epoch"]), []).append(r["terms"][name])
+    at = sorted(e for e, v in table.items() if len(v) == max(map(len, table.values())))
+    std = [np.std(table[e], ddof=1) if len(table[e]) > 1 else 0.0 for e in at]
+    return np.array(at), np.array([np.mean(table[e]) for e in at]), np.array(std)

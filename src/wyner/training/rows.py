@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from wyner.arrays import to_tensor
-from wyner.errors import DataError, unknown
+from wyner.errors import DataError, refuse_unknown
 from wyner.ragged import Ragged, bucketed
-from wyner.variables import Real, Sequence, check_finite, unit
+from wyner.sparse import SparseRows, is_sparse
+from wyner.variables import Real, Sequence, check_finite, unit, within
 
 if TYPE_CHECKING:
     from wyner.models.base import Model
@@ -24,6 +26,9 @@ Batch = tuple[Tensors, Tensors | None]
 """Values `(B, *event)` and masks `(B,)` by modality; no masks if all rows are complete."""
 EXTRA = ("label", "labels")
 """Arrays that may stand beside the modalities and are not trained on."""
+
+RAW = 10.0
+"""Means or standard deviations above which columns are raw: nobody has standardised them."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ class Rows:
             for name in sorted(part):
                 h.update(name.encode())
                 value: Any = part[name]
-                if not isinstance(value, Ragged):
+                if not isinstance(value, (Ragged, SparseRows)):
                     h.update(raw(value if self.index is None else value[self.index]))
                     continue
                 h.update(value.bytes())
@@ -122,9 +127,7 @@ def rows_of(
         ShapeError: wrong trailing axes.
     """
     known = {*model.observed, *(f"{k}_mask" for k in model.observed), *EXTRA}
-    for name in data:
-        if name not in known:
-            raise DataError(f"{what}: {unknown('array', name, known)}")
+    refuse_unknown("array", data, known, what, DataError)
     if missing := [k for k in needs if k not in data]:
         raise DataError(
             f"{what}: {model.title} needs {', '.join(needs)}; {', '.join(missing)} is missing"
@@ -135,27 +138,31 @@ def rows_of(
         found = ", ".join(f"{n} of {k}" for k, n in counts.items())
         raise DataError(f"{what}: expected the same number of rows, got {found}")
     count = next(iter(counts.values()))
-    if count == 0 or any(not isinstance(a, Ragged) and a.numel() == 0 for a in arrays.values()):
+    whole = {k: a for k, a in arrays.items() if not isinstance(a, (Ragged, SparseRows))}
+    if count == 0 or any(a.numel() == 0 for a in whole.values()):
         shapes = ", ".join(f"{k} {tuple(a.shape)}" for k, a in arrays.items())
         raise DataError(f"{what}: the arrays are empty: {shapes}")
-    if count == 1:
+    if count == 1 and what == "data":
         raise DataError(f"{what}: one row is not enough to train on; expected at least 2")
     masks = _masks(data, arrays, count, what)
-    if masks is not None and any(isinstance(a, Ragged) for a in arrays.values()):
+    if masks is not None and len(whole) < len(arrays):
         raise DataError(
-            f"{what}: sequences of different lengths have no mask of missing rows; leave such"
-            " rows out"
+            f"{what}: sequences of different lengths and sparse rows have no mask of missing rows;"
+            " leave such rows out"
         )
     values: dict[str, Any] = {}
+    dtype = next(model.parameters()).dtype
     for name, array in arrays.items():
         if masks is not None and not bool(masks[name].all()):
+            # a value that the space holds, so that no density of it is infinite
+            there = masks[name] > 0
             array = array.clone()
-            array[masks[name] == 0] = 0
-        if isinstance(array, Ragged):
+            array[~there] = model.observed[name].fill.to(array.dtype)
+        if isinstance(array, (Ragged, SparseRows)):
             values[name] = array
             continue
         space = model.observed[name]
-        values[name] = space.store(array, name)
+        values[name] = _own(within(space.store(array, name), dtype, name), data[name])
         if len(values[name]) != count or values[name].ndim != len(space.event_shape) + 1:
             raise DataError(
                 f"{what}: {name} needs shape (rows, *{space.event_shape}), got {tuple(array.shape)}"
@@ -163,8 +170,26 @@ def rows_of(
     return Rows(values, masks, count)
 
 
+def _own(value: Tensor, given: Any) -> Tensor:
+    """The values, copied if they are the caller's own memory, which may change while a model
+    learns; but not from a file that is mapped into memory.
+    """
+    if isinstance(given, np.memmap):
+        return value
+    shared = isinstance(given, (Tensor, np.ndarray)) and torch.as_tensor(given).data_ptr()
+    return value.clone() if value.data_ptr() == shared else value
+
+
 def _array(model: Model, value: Any, name: str) -> Any:
-    """A tensor, or sequences of different lengths as they are, their frames checked."""
+    """A tensor; sequences of different lengths and sparse rows as they are, their numbers
+    checked.
+    """
+    if is_sparse(value):
+        value = SparseRows(value)
+    if isinstance(value, SparseRows):
+        model.observed[name].prepare(value.index_select(0, torch.arange(min(2, len(value)))), name)
+        check_finite(torch.from_numpy(value.matrix.data), f"{name}: entries")
+        return value
     if not isinstance(value, Ragged):
         return to_tensor(value, name)
     space = model.observed[name]
@@ -182,14 +207,72 @@ def warn_constant(model: Model, rows: Rows) -> list[str]:
     """Warns of real columns that never change, which are learned as constants."""
     found = []
     for name in (k for k in rows.values if isinstance(model.observed[k], Real)):
-        flat = rows.values[name].reshape(rows.count, -1)
-        if constant := (flat == flat[0]).all(0).nonzero().flatten().tolist():
+        value = rows.values[name]
+        if isinstance(value, SparseRows):
+            constant = value.constant().tolist()
+        else:
+            flat = value.reshape(rows.count, -1)
+            constant = (flat == flat[0]).all(0).nonzero().flatten().tolist()
+        if constant:
             shown = ", ".join(map(str, constant[:5])) + ", ..." * (len(constant) > 5)
             columns = f"{len(constant)} constant column{'s' * (len(constant) > 1)} ({shown})"
             found.append(f"{name}: {columns}; they carry no information")
     for text in found:
         warnings.warn(text, stacklevel=5)
     return found
+
+
+def warn_raw(model: Model, rows: Rows) -> None:
+    """Warns of real columns that nobody has standardised."""
+    for name, value in rows.values.items():
+        if type(model.observed[name]) is not Real or value.ndim != 2:
+            continue
+        some = torch.arange(min(1000, len(value)))  # of sparse rows the first say enough
+        flat = value.index_select(0, some) if isinstance(value, SparseRows) else value
+        if rows.masks is not None:
+            flat = flat[rows.masks[name] > 0]
+        if len(flat) < 2:
+            continue
+        mean, deviation = float(flat.mean(0).abs().max()), float(flat.std(0).max())
+        if max(mean, deviation) > RAW:
+            warnings.warn(
+                f"{name}: columns with standard deviations up to {deviation:.3g} and means up to"
+                f" {mean:.3g}; standardise them (subtract the mean, divide by the standard"
+                " deviation), or training is slow and small columns count nothing",
+                stacklevel=5,
+            )
+
+
+def rows_of_terms(model: Model, masks: Tensors) -> dict[str, int]:
+    """How many rows can answer each divergence that trains the model, by law."""
+    found: dict[str, int] = {}
+    for phase in model.phases:
+        program = model.program(phase.objective)
+        found |= {law: int(a.sum()) for law, a in program.answers(masks).items()}
+    return found
+
+
+def check_terms(model: Model, masks: Tensors) -> None:
+    """Warns of divergences that no row can answer.
+
+    Raises:
+        DataError: a phase in which no row can answer any.
+    """
+    found = rows_of_terms(model, masks)
+    for phase in model.phases:
+        laws = [t.law for t in phase.objective.active if t.law in found]
+        empty = [law for law in laws if not found[law]]
+        if not empty:
+            continue
+        program = model.program(phase.objective)
+        reads = ", ".join(f"{law} reads {','.join(program.plan.needs[law])}" for law in empty)
+        text = f"phase {phase.name!r}: no row has what these terms need: {reads}"
+        if len(empty) == len(laws):
+            raise DataError(
+                f"{text}; give rows in which these are together, or take a model that learns from"
+                " any subset, such as WynerVAE(posterior='experts')"
+            )
+        warnings.warn(f"{text}; they learn nothing", stacklevel=5)
 
 
 def _masks(
@@ -208,4 +291,12 @@ def _masks(
     if all(bool(m.all()) for m in masks.values()):
         return None
     full = torch.ones(count)
-    return {name: masks.get(name, full) for name in arrays}
+    whole = {name: masks.get(name, full) for name in arrays}
+    nothing = (torch.stack(list(whole.values())).sum(0) == 0).nonzero().flatten().tolist()
+    if nothing:
+        shown = ", ".join(map(str, nothing[:5])) + ", ..." * (len(nothing) > 5)
+        raise DataError(
+            f"{what}: {len(nothing)} row{'s' * (len(nothing) > 1)} ({shown}) without any"
+            " modality; leave them out"
+        )
+    return whole

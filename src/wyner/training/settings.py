@@ -7,10 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from wyner.errors import OptionError, unknown
+import numpy as np
+
+from wyner.errors import OptionError, refuse_unknown
 from wyner.schedules import Schedule, learning_rate
 
-PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true")
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "64-true")
+SHORT = ("bf16-true", "16-true")
+"""Precisions of Fabric in which weights and densities would be short numbers."""
 
 
 class SettingsDict(TypedDict, total=False):
@@ -130,6 +134,9 @@ class Settings:
     checkpoint_seconds: float = 30.0
 
     def __post_init__(self) -> None:
+        for f in dataclasses.fields(self):
+            if isinstance(value := getattr(self, f.name), np.generic):
+                object.__setattr__(self, f.name, value.item())
         freeze = (self.freeze,) if isinstance(self.freeze, str) else tuple(self.freeze)
         object.__setattr__(self, "freeze", freeze)
         object.__setattr__(self, "betas", tuple(self.betas))
@@ -142,17 +149,19 @@ class Settings:
                 f"accumulate: expected a divisor of batch_size = {self.batch_size}, so that all"
                 f" parts are equal, got {self.accumulate}"
             )
-        if self.precision not in PRECISIONS:
-            raise OptionError(unknown("precision", self.precision, PRECISIONS))
+        if self.precision in SHORT:
+            raise OptionError(
+                f"precision: {self.precision!r} keeps weights and densities in numbers of three"
+                f" digits; expected '{self.precision.replace('true', 'mixed')}', which is as fast"
+            )
+        refuse_unknown("precision", self.precision, PRECISIONS)
         learning_rate(self.schedule)
 
     @classmethod
     def of(cls, options: dict[str, Any]) -> Settings:
         """Settings from options by name; unknown names are errors with the nearest known one."""
         known = {f.name for f in dataclasses.fields(cls)}
-        for name in options:
-            if name not in known:
-                raise OptionError(unknown("setting", name, known))
+        refuse_unknown("setting", options, known)
         try:
             return cls(**options)
         except TypeError as e:

@@ -62,9 +62,7 @@ def _bar(total: int, first: int) -> Iterator[Advance]:
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C was pressed, so that a step can end and be saved; a second one stops at
-    once.
-    """
+    """Whether Ctrl-C was pressed, to end and save a step; a second one stops at once."""
     asked = False
     if threading.current_thread() is not threading.main_thread():
         yield lambda: asked

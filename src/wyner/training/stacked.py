@@ -1,8 +1,7 @@
 """Many copies of a small model as one batched program: parameters side by side, one pass for all.
 
-A member is what a single run would be: its order of rows, its noise and its weights of the
-    objective
-are the same functions of its seed and step. What is shared are the products:
+A member is what a single run would be: its order of rows, noise and weights of the objective are
+the same functions of its seed and step. What is shared are the products:
 `(M, B, d_in) x (M, d_in, d_out)` in place of M small ones.
 """
 

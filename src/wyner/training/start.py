@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from wyner.errors import OptionError, unknown
+from wyner.errors import OptionError, refuse_unknown
 from wyner.models.base import Model
 from wyner.models.stored import load
 from wyner.training.run import Run
@@ -40,8 +40,7 @@ def adopt(model: Model, source: Source, factors: Sequence[str] | None = None) ->
     mine, theirs = _parts(model), _parts(other)
     for name in factors or ():
         for parts, title in ((mine, model.title), (theirs, f"{other.title} to start from")):
-            if name not in parts:
-                raise OptionError(f"start: {unknown(f'factor of {title}', name, parts)}")
+            refuse_unknown(f"factor of {title}", name, parts, "start")
     shapes = lambda part: {k: p.shape for k, p in part.named_parameters()}
     both = [name for name in (mine if factors is None else factors) if name in theirs]
     copied = [name for name in both if shapes(mine[name]) == shapes(theirs[name])]
@@ -88,8 +87,10 @@ def begin(
 
 @torch.no_grad()
 def _copy(mine: torch.nn.Module, theirs: torch.nn.Module) -> None:
-    """Copies parameters and running statistics, but not where the schedules of heads stand."""
-    buffers = {k: b for k, b in theirs.named_buffers() if not k.startswith("head.")}
+    """Copies parameters, running statistics and what is fitted to rows, but no head's schedules."""
+    owners = {n: m for n, m in theirs.named_modules() if hasattr(m, "fit")}
+    kept = lambda name: not name.startswith("head.") or name.rpartition(".")[0] in owners
+    buffers = {k: b for k, b in theirs.named_buffers() if kept(k)}
     found = dict(theirs.named_parameters()) | buffers
     for name, value in [*mine.named_parameters(), *mine.named_buffers()]:
         if name in found and found[name].shape == value.shape:

@@ -53,6 +53,10 @@ class Timetable:
         """The first phase of those that share best weights and patience, as their epochs mix."""
         return phase if isinstance(self.phases[phase].when, After) else 0
 
+    def begins(self, at: int) -> bool:
+        """Whether a stretch begins with an entry."""
+        return at == 0 or self.ends(at - 1)
+
     def ends(self, at: int) -> bool:
         """Whether a stretch of such epochs ends with an entry."""
         here = [self.stretch(e[0]) for e in self.entries[at : at + 2]]

@@ -15,12 +15,13 @@ from wyner.data import Dataset, load
 from wyner.errors import OptionError
 from wyner.experiments import grammar
 from wyner.experiments.figures import draw_all, lambdas
-from wyner.experiments.figures.curves import curve
 from wyner.experiments.figures.lambdas import lambda_of
-from wyner.experiments.results import Facts, Results, as_json
+from wyner.experiments.results import Results, as_json
 from wyner.experiments.store import Cell
 from wyner.experiments.table import markdown
+from wyner.report.facts import Facts
 from wyner.report.samples import sample_sheets
+from wyner.training.probe import curve
 
 STUDY = """
 title = "Faces"
@@ -172,10 +173,11 @@ def test_a_curve_is_the_mean_and_deviation_over_seeds(tmp_path):
         log = [look(k, v) for k, v in enumerate(values)] + [look(2, 9.0)] * (seed == 0)
         (folder / "metrics.jsonl").write_text("\n".join(map(json.dumps, log)))
         cells.append(Cell(grammar.parse(STUDY, "faces").rows[0], seed, folder))
-    at, mean, std = curve(cells, "I41")  # the third look of one seed alone is left out
+    logs = [c.history for c in cells]
+    at, mean, std = curve(logs, "I41")  # the third look of one seed alone is left out
     assert (list(at), list(mean)) == ([0.0, 1.0], [2.0, 4.0])
     assert std == pytest.approx([2**0.5, 8**0.5], rel=1e-12)
-    assert len(curve(cells, "I40")[0]) == 0
+    assert len(curve(logs, "I40")[0]) == 0
 
 
 def test_the_sheet_of_completions(tmp_path):

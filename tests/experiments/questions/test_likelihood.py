@@ -10,7 +10,7 @@ import torch
 from wyner.data import load
 from wyner.errors import TaskError
 from wyner.experiments.questions import Information, Likelihood, answer_of
-from wyner.experiments.trainers.fit import best_of
+from wyner.training.probe import best_of
 
 
 @pytest.fixture(scope="module")

@@ -103,7 +103,7 @@ class Both:
     """Draws the right picture for any label, in both directions; encodes the label into z and
     nothing into u."""
 
-    observed, latent = ("x", "y"), ("z", "u")
+    observed, latent, common = ("x", "y"), ("z", "u"), ("z",)
 
     def translate(self, *, to, n, seed, **given):
         ((_, pictures),) = given.items()
@@ -113,12 +113,12 @@ class Both:
         made[:, torch.arange(len(label)), target] = 1.0
         return made.reshape(n, -1, 1, 16, 16)
 
-    def encode(self, *, x, y):
-        label = torch.as_tensor(x).flatten(1)[:, :10].argmax(1)
+    def encode(self, *, x=None, y=None):
+        label = torch.as_tensor(y if x is None else x).flatten(1)[:, :10].argmax(1)
         wrap = lambda value: type("D", (), {"mean": value})()
         return {
             "z": wrap(torch.nn.functional.one_hot(label, 10).double()),
-            "u": wrap(torch.zeros(len(x), 2)),
+            "u": wrap(torch.zeros(len(label), 2)),
         }
 
 
@@ -133,6 +133,21 @@ def test_both_directions_and_probes(labelled):
     found = Probes(300).answer(Both(), labelled, "test")
     assert found["probe_z"] == 1.0
     assert found["probe_u"] == pytest.approx(found["probe_majority"])
+    aside = Probes(300, sides=True)
+    told = aside.answer(Both(), labelled, "test")
+    assert (told.pop("probe_z_x"), told.pop("probe_z_y")) == (1.0, 1.0)
+    assert told == found
+    assert {"probe_z_x", "probe_z_y"} == set(aside.columns) - set(Probes(300).columns)
+
+    class OneWay(Both):
+        def encode(self, *, x=None, y=None):
+            if x is None:
+                raise TaskError("no encoder of y alone")
+            return super().encode(x=x, y=y)
+
+    told = aside.answer(OneWay(), labelled, "test")
+    assert told["probe_z_x"] == 1.0
+    assert "probe_z_y" not in told
     asked = Likelihood(back=True).asked({"x": torch.zeros(1), "y": torch.ones(1)})
     assert set(asked) == {"nll_joint", "nll_conditional", "nll_back"}
     targets, given = asked["nll_back"]

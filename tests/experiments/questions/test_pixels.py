@@ -12,14 +12,14 @@ from torch.distributions import Normal, kl_divergence
 
 from wyner.data import load
 from wyner.errors import OptionError
-from wyner.experiments.questions.bound import divergences
-from wyner.experiments.questions.pixels import Pixels, share_error, shared
+from wyner.experiments.questions.pixels import Pixels
 from wyner.families import Autoregressive
+from wyner.metrics.bound import divergences, watched_information
+from wyner.metrics.checks import share_error
 from wyner.models import PixelCNNVAE
 from wyner.networks import ImageCritics, ResNets
 from wyner.objectives import KL
-from wyner.seeds import TASK, mix
-from wyner.training.member import forked
+from wyner.seeds import TASK, forked, mix
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_the_part_that_is_asked_is_scored(digits):
 def test_information_is_what_the_watching_critic_says(digits):
     """T(z,s) = <e(s), z> with e made constant: the rows are inner products of the draws of z."""
     x = torch.from_numpy(digits.test["x"])
-    assert shared(model(watch=False, objective="elbo"), x) == {}
+    assert watched_information(model(watch=False, objective="elbo"), x) == {}
     watched = model(objective="elbo")
     b = torch.tensor([0.5, -1.0, 2.0])
     ((name, head),) = watched.critics.heads.items()
@@ -98,7 +98,7 @@ def test_information_is_what_the_watching_critic_says(digits):
     torch.nn.init.zeros_(last.weight)
     last.bias.data.copy_(b)
     with forked(4):
-        found = shared(watched, x)["information"]
+        found = watched_information(watched, x)["information"]
     with forked(4), torch.no_grad():
         q = watched.encode(x=x)["z"]
         z = q.mean + q.variance.sqrt() * torch.randn(30, 3)

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from wyner.canvas import DATA, MODEL, dress, figure
+from wyner.canvas import DATA, MODEL
 from wyner.experiments.figures.files import Data, Files, files
 from wyner.experiments.results import Results
 from wyner.experiments.study import Row
+from wyner.report.clouds import clouds
 from wyner.report.panel import sheet
 from wyner.report.samples import completed
 
@@ -19,9 +20,7 @@ SHOWN = 2000
 
 
 def scatter(found: Results, data: Data, rows: Sequence[Row]) -> Files:
-    """Figure 9: the first coordinate of a test x against that of y, true or generated from x (the
-    decoder's mean, one a row).
-    """
+    """Figure 9: first coordinates of test x and of y, true or a decoder's mean given x."""
     pairs = data(rows[0].data).pairs("test", SHOWN)
     a, b = list(pairs)[:2]
     first = lambda values: np.asarray(values).reshape(len(values), -1)[:, 0]
@@ -31,25 +30,8 @@ def scatter(found: Results, data: Data, rows: Sequence[Row]) -> Files:
         given: dict[str, Any] = {a: pairs[a]}
         drawn = found.cells[r.slug][0].model().translate(**given, to=b, n=1, seed=0)
         shown.append((r.label, first(drawn[0]), MODEL))
-    across = min(4, len(shown))
-    down = -(-len(shown) // across)
-    made = figure(2.35 * across, 2.45 * down)
-    axes = made.subplots(down, across, squeeze=False, sharex=True, sharey=True)
-    edge = 1.08 * float(np.abs(np.concatenate([x, true])).max())
-    for k, ax in enumerate(axes.flat):
-        if k >= len(shown):
-            ax.set_visible(False)
-            continue
-        label, y, colour = shown[k]
-        for values, paint in ((true, DATA), (y, colour)) if k else ((y, colour),):
-            style = {"markersize": 2.2, "alpha": 0.35, "markeredgewidth": 0, "rasterized": True}
-            ax.plot(x, values, ".", color=paint, **style)
-        ax.set(xlim=(-edge, edge), ylim=(-edge, edge), aspect="equal")
-        bottom = k + across >= len(shown)
-        names = [f"first coordinate of {n}" for n in (a, b)]
-        dress(ax, names[0] * bottom, names[1] * (k % across == 0), label, False)
-        ax.tick_params(labelbottom=bottom)
-    yield from files("scatter", made)
+    names = [f"first coordinate of {n}" for n in (a, b)]
+    yield from files("scatter", clouds(x, shown, true, names))
 
 
 def completions(found: Results, data: Data, rows: Sequence[Row]) -> Files:

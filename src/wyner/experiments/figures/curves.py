@@ -6,13 +6,11 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from wyner.experiments.figures.files import Data, Files, colours, files
 from wyner.experiments.results import Results
-from wyner.experiments.store import Cell
 from wyner.experiments.study import Row
 from wyner.report.charts import DASHES, Chart, Level, Line, charts
+from wyner.training.probe import curve
 
 TITLES = {
     "nll_joint": "joint nll",
@@ -21,31 +19,19 @@ TITLES = {
 }
 
 
-def curve(cells: Sequence[Cell], name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Epochs, means and deviations of a number over seeds; empty where it was not measured."""
-    table: dict[float, list[float]] = {}
-    for c in cells:
-        for r in c.history:
-            if r.get("split") == "probe" and name in r["terms"]:
-                table.setdefault(float(r["epoch"]), []).append(r["terms"][name])
-    at = sorted(e for e, v in table.items() if len(v) == max(map(len, table.values())))
-    std = [np.std(table[e], ddof=1) if len(table[e]) > 1 else 0.0 for e in at]
-    return np.array(at), np.array([np.mean(table[e]) for e in at]), np.array(std)
-
-
 def _chart(found: Results, data: Data, rows: Sequence[Row], name: str, thin: str = "") -> Chart:
     """One number of some rows against epochs, above what is known of it."""
     lines: list[Line] = []
     colour_of = colours(found)
     for r in rows:
         dash = DASHES[list(colour_of).index(r.slug) % len(DASHES)]
-        at, mean, std = curve(found.cells[r.slug], name)
+        at, mean, std = curve([c.history for c in found.cells[r.slug]], name)
         style: dict[str, Any] = {"linestyle": dash, "markersize": 3}
         style["marker"] = "o" if len(at) < 3 else None
         colour = colour_of[r.slug]
         if len(at):
             lines.append(Line(at, mean, colour, r.label, std, style=style))
-        if thin and len((other := curve(found.cells[r.slug], thin))[0]):
+        if thin and len((other := curve([c.history for c in found.cells[r.slug]], thin))[0]):
             lines.append(Line(*other[:2], colour, style={**style, "linewidth": 0.8, "alpha": 0.65}))
     in_z, unit = name == "I41", "nats" if name == "I41" else "nats per row"
     value = data(rows[0].data).truth.get("common_information" if in_z else name)
@@ -57,9 +43,7 @@ def _chart(found: Results, data: Data, rows: Sequence[Row], name: str, thin: str
 
 
 def curves(found: Results, data: Data, rows: Sequence[Row], aside: Sequence[str] = ()) -> Files:
-    """Joint nll, conditional nll (without the rows `aside`, which are far off), information in
-    z.
-    """
+    """Joint nll, conditional nll (without the rows `aside`, far off), information in z."""
     near = [r for r in rows if r.slug not in aside]
     made = [_chart(found, data, rows, "nll_joint")]
     made += [_chart(found, data, near, "nll_conditional")] if near else []

@@ -17,9 +17,7 @@ Data = Callable[[str], Dataset]
 
 
 def files(name: str, made: Figure | None) -> Files:
-    """A figure as PNG and PDF, called after the protocol and `-name`; equal figures, equal
-    bytes.
-    """
+    """A figure as PNG and PDF, called after the protocol and `-name`; the same bytes each time."""
     if made is not None:
         stem = f"-{name}" if name else ""
         yield f"{stem}.png", png(made)

@@ -1,6 +1,4 @@
-"""Figure 5 of the Wyner VAE paper: how likelihoods, rates, accuracy and variance of the rows change
-with lambda.
-"""
+"""Figure 5 of the Wyner VAE paper: how likelihoods, rates and accuracy change with lambda."""
 
 from __future__ import annotations
 
@@ -13,6 +11,7 @@ from wyner.experiments.figures.files import Data, Files, files
 from wyner.experiments.results import Results
 from wyner.experiments.study import Row
 from wyner.report.charts import Chart, Level, Line, charts
+from wyner.schedules import end_of
 
 PANELS = ("nll_joint", "nll_conditional", "I40", "accuracy", "variance", "attributes")
 BESIDE = {"accuracy": "accuracy_back", "variance": "variance_back", "nll_conditional": "nll_back"}
@@ -21,18 +20,13 @@ BESIDE = {"accuracy": "accuracy_back", "variance": "variance_back", "nll_conditi
 
 def lambda_of(row: Row) -> float:
     """The value of lambda at the end of a row's training."""
-    lam = row.model.get("lam", 0.0)
-    if isinstance(lam, dict):
-        return float(lam["end"] if "end" in lam else lam["knots"][-1][1])
-    return float(lam)
+    return end_of(row.model.get("lam", 0.0))
 
 
 def lambda_curves(
     found: Results, data: Data, rows: Sequence[Row], flat: Sequence[str] = ()
 ) -> Files:
-    """A panel for each number that was measured, over lambda; broken lines are the models `flat`
-    without lambda, crosses published values.
-    """
+    """A panel a number over lambda; broken lines: models `flat` without it; crosses: published."""
     rows = sorted(rows, key=lambda_of)
     has = [p for p in PANELS if sum(bool(found.values(r.slug, p)) for r in rows) > 1]
     if len(rows) > 1 and has:

@@ -6,19 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wyner.canvas import DATA, INK, LINES, figure
+from wyner.canvas import DATA, LINES
 from wyner.experiments.figures.files import Data, Files, files
 from wyner.experiments.results import Results
 from wyner.experiments.study import Row
 from wyner.metrics import balanced
 from wyner.report.charts import BROKEN, Chart, Line, charts
+from wyner.report.families import families_of
 
-STYLES = {
-    "elbo": (DATA, "D"),
-    "beta": (LINES[1], "o"),
-    "mi": (LINES[2], "^"),
-    "cmi": (LINES[0], "s"),
-}
+STYLES = dict(elbo=(DATA, "D"), beta=(LINES[1], "o"), mi=(LINES[2], "^"), cmi=(LINES[0], "s"))
 """Colours and marks by objective."""
 DRAWS = 6
 """Pictures drawn from one z."""
@@ -80,31 +76,15 @@ def _path(
 
 
 def families(found: Results, data: Data, rows: Sequence[Row]) -> Files:
-    """One real test picture of each class and fresh draws from the mean of its code, by the first
-    model of every row; a figure a data set.
-    """
+    """A test picture of each class and draws from its mean code, by every row; one a data set."""
     for name in dict.fromkeys(r.data for r in rows):
         some, dataset = [r for r in rows if r.data == name], data(name)
         real = dataset.test["x"][balanced(dataset.test["label"], 1)]
-        made = figure(2.3 * len(some), 0.3 * len(real) + 0.45)
-        for ax, row in zip(made.subplots(1, len(some), squeeze=False)[0], some, strict=True):
+        drawn = {}
+        for row in some:
             model = found.cells[row.slug][0].model()
-            drawn = np.asarray(model.redraw(x=real, n=DRAWS, seed=0)["x"])
-            ax.imshow(1 - sheet(real, drawn), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             gamma = f", gamma {row.model['gamma']:g}" if row.model["gamma"] else ""
-            ax.set_title(f"{row.label}{gamma}", fontsize=9, color=INK, loc="left")
-            ax.set_axis_off()
+            made = model.redraw(x=real, n=DRAWS, seed=0)["x"]
+            drawn[f"{row.label}{gamma}"] = np.asarray(made)
         title = f"{found.facts[name].name}: test pictures, draws from their z"
-        made.suptitle(title, fontsize=9.5, color=INK, x=0.01, ha="left")
-        yield from files(f"families-{name}", made)
-
-
-def sheet(real: np.ndarray, drawn: np.ndarray, gap: int = 1) -> np.ndarray:
-    """Pictures as one array: a row for each real picture `(N, 1, H, W)`, which stands first, before
-    its draws `(n, N, 1, H, W)`.
-    """
-    frame = ((0, 0), (0, 0), (0, gap), (0, gap))
-    space = np.zeros((*real.shape[:-2], real.shape[-2] + gap, 4 * gap))
-    columns = [np.pad(c, frame, constant_values=0.35) for c in (real, *drawn)]
-    columns.insert(1, space)
-    return np.concatenate([np.concatenate(list(c[:, 0]), 0) for c in columns], 1)
+        yield from files(f"families-{name}", families_of(real, drawn, title))

@@ -16,9 +16,7 @@ SIZE = 96
 
 
 def sheets(found: Results, data: Data, rows: Sequence[Row], turned: Sequence[str] = ()) -> Files:
-    """Every layout that some of the models have laws for, as PNG, PDF and SVG; `turned` are
-    attributes that are turned on.
-    """
+    """Every layout that some model has laws for; `turned` are attributes that are turned on."""
     models = {r.label: found.cells[r.slug][0].model() for r in rows}
     for name, grid in sample_sheets(models, data(rows[0].data), turned).items():
         made = sheet(grid, SIZE, "white")

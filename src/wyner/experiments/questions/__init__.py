@@ -1,5 +1,8 @@
 """Questions by the name of their section in a study file; a new number is a class in this list."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from wyner.experiments.questions.affine import Affine
 from wyner.experiments.questions.base import Column, Question, answer_of, held_out
 from wyner.experiments.questions.estimates import Estimates
@@ -25,13 +28,8 @@ QUESTIONS: dict[str, type[Question]] = {
 }
 """In the order of the columns of a table."""
 
-__all__ = [
-    "NLL",
-    "QUESTIONS",
-    "Column",
-    "Information",
-    "Likelihood",
-    "Question",
-    "answer_of",
-    "held_out",
-]
+
+def question_of(name: str, options: Mapping[str, Any]) -> Question:
+    """A question from the plain values of its section."""
+    plain = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
+    return QUESTIONS[name](**plain)

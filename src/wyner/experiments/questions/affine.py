@@ -10,7 +10,7 @@ import torch
 from wyner.data import Dataset
 from wyner.errors import TaskError
 from wyner.experiments.questions.base import Column, Question, held_out
-from wyner.tasks.affine import covariance, information, stacked
+from wyner.tasks.affine import law_numbers
 
 LAWS = ("joint", "x2y", "y2x")
 
@@ -31,16 +31,11 @@ class Affine(Question):
         )
     }
 
-    @torch.no_grad()
     def answer(self, model: Any, data: Dataset, part: str, seed: int = 0) -> dict[str, float]:
-        rows = torch.cat([torch.as_tensor(data.train[k]) for k in data.modalities], 1)
-        out, given = dict[str, float](), torch.cov(rows.T)
-        for name in LAWS:
-            found = covariance(model, model.laws[name][1], given)
-            out[f"error {name}"] = float((stacked(found, ["x", "y"]) - given).norm() / given.norm())
-            out[f"I(X,Y;Z) {name}"] = information(found, ["x", "y"], ["z"])
-            if name == "joint":
-                out["I(X;Y) joint"] = information(found, ["x"], ["y"])
+        given = torch.cov(torch.cat([torch.as_tensor(data.train[k]) for k in data.modalities], 1).T)
+        each = {k: law_numbers(model, model.laws[k][1], given) for k in LAWS}
+        out = {f"{what} {k}": v for k, found in each.items() for what, v in found.items()}
+        out = {k: out[k] for k in self.COLUMNS}
         try:
             critics = model.common_information(**held_out(data, part, None), seed=seed)
         except TaskError:

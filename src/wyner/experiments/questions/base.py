@@ -54,7 +54,7 @@ class Question(ABC):
         return self.COLUMNS
 
     def caption(self, part: str, facts: Any) -> str:
-        """The caption, where it depends on more than the fields; `facts` are `results.Facts`."""
+        """The caption, where it depends on more than the fields, such as `report.facts.Facts`."""
         return self.CAPTION.format(part=part, **self.how)
 
     def check(self, data: Dataset, part: str) -> None:  # noqa: B027 - most ask nothing of the data

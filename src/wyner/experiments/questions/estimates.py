@@ -8,8 +8,9 @@ from typing import Any
 
 from wyner.data import Dataset
 from wyner.experiments.questions.base import Column, Question
+from wyner.report.estimates import inside
 
-TITLES = {"J": "J", "I": "I", "C_GK": "C_GK"}
+KINDS = ("J", "I", "C_GK")
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,9 @@ class Estimates(Question):
 
     @property
     def columns(self) -> Mapping[str, Column]:
-        errors = {f"{k}_error": Column(f"estimate - true {t}") for k, t in TITLES.items()}
-        inside = {f"{k}_inside": Column(f"interval holds {t}", 0) for k, t in TITLES.items()}
-        return {**{k: Column(t) for k, t in TITLES.items()}, **errors, **inside}
+        errors = {f"{k}_error": Column(f"estimate - true {k}") for k in KINDS}
+        inside = {f"{k}_inside": Column(f"interval holds {k}", 0) for k in KINDS}
+        return {k: Column(k) for k in KINDS} | errors | inside
 
     def answer(self, model: Any, data: Dataset, part: str, seed: int = 0) -> dict[str, float]:
         largest, out = max(e["n"] for e in model), dict[str, float]()
@@ -33,9 +34,3 @@ class Estimates(Question):
                 out |= {k: e["value"], f"{k}_error": e["value"] - e["truth"]}
                 out[f"{k}_inside"] = float(inside(e))
         return out
-
-
-def inside(estimate: Mapping[str, Any]) -> bool:
-    """Whether the interval of an estimate holds the truth."""
-    low, high = estimate["interval"]
-    return low - 1e-9 <= estimate["truth"] and (high is None or estimate["truth"] <= high + 1e-9)

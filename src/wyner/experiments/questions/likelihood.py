@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from wyner.data import Dataset
 from wyner.errors import TaskError
 from wyner.experiments.questions.base import Column, Question, held_out
+from wyner.metrics.likelihood import scored_likelihood
 
 NLL = ("nll_joint", "nll_conditional")
 """Likelihoods with published scales and floors of their own."""
@@ -62,26 +62,10 @@ class Likelihood(Question):
         out: dict[str, Any] = {}
         for name, (targets, given) in self.asked(rows).items():
             try:
-                found = model.log_likelihood(
-                    **targets, given=given, samples=self.samples, seed=seed
-                )
+                found = scored_likelihood(model, data, name, targets, given, self.samples, seed)
             except TaskError:
                 continue
-            value = found.value.double().cpu()
-            out |= {
-                name: found.nll,
-                f"{name}_se": found.standard_error,
-                f"{name}_ess": float(found.ess.mean()),
-                f"{name}_ess_min": float(found.ess.min()),
-                f"{name}_rows": -value.float().numpy(),
-            }
-            if (best := _best(data, targets, given)) is not None and name in data.truth:
-                excess = best - value
-                out |= {
-                    f"{name}_plain": found.nll,
-                    name: float(data.truth[name]) + float(excess.mean()),
-                    f"{name}_se": float(excess.std()) / len(excess) ** 0.5,
-                }
+            out |= found
             if self.offset:
                 sizes = [data.spaces[k].size for k in targets]
                 out[f"{name}_published"] = out[name] + self.offset * sum(sizes)
@@ -95,15 +79,6 @@ class Likelihood(Question):
         return {"nll_joint": (dict(rows), {}), "nll_conditional": one(last), **back}
 
 
-def _best(data: Dataset, targets: Mapping[str, Any], given: Mapping[str, Any]) -> Tensor | None:
-    """Log density of the rows under the best model, `(N,)`, where it is known."""
-    best = data.truth.get("best_log_density")
-    if best is None:
-        return None
-    ask = lambda rows: torch.from_numpy(best({k: v.numpy() for k, v in rows.items()}))
-    return ask({**given, **targets}) - (ask(given) if given else 0.0)
-
-
 @dataclass(frozen=True)
 class Information(Question):
     """Estimates of I(X,Y;Z) in nats: I41, I40 and by the aggregate posterior.
@@ -114,11 +89,9 @@ class Information(Question):
 
     rows: int | None = None
     flags: ClassVar = {"test_rows": "rows"}
-    COLUMNS: ClassVar = {
-        "I41": Column("I41", short="I41 (rate of z)"),
-        "I40": Column("I40"),
-        "aggregate": Column("aggregate"),
-    }
+    COLUMNS: ClassVar = dict(
+        I41=Column("I41", short="I41 (rate of z)"), I40=Column("I40"), aggregate=Column("aggregate")
+    )
 
     def answer(self, model: Any, data: Dataset, part: str, seed: int = 0) -> dict[str, Any]:
         rows = held_out(data, part, self.rows, model)

@@ -11,16 +11,10 @@ import torch
 from torch import Tensor
 
 from wyner.data import Dataset
-from wyner.errors import OptionError, TaskError, unknown
+from wyner.errors import OptionError, TaskError, refuse_unknown
 from wyner.experiments.questions.base import Column, Question, held_out
-from wyner.metrics import (
-    Classifier,
-    attribute_majority,
-    digit_classifier,
-    latent_probes,
-    sample_variance,
-    svhn_classifier,
-)
+from wyner.metrics import attribute_majority, latent_probes, sample_variance
+from wyner.metrics.classifier import Classifier, digit_classifier, svhn_classifier
 from wyner.metrics.drawn import drawn_attributes, drawn_frechet, drawn_labels, pair_error
 from wyner.variables import Binary, Image
 
@@ -34,9 +28,7 @@ CLASSIFIERS: dict[str, Callable[[], Classifier]] = {
 
 def labelled(question: str, data: Dataset, part: str, *classifiers: str) -> None:
     """Raises `OptionError` for unknown classifiers, and for data without labels."""
-    for name in classifiers:
-        if name and name not in CLASSIFIERS:
-            raise OptionError(unknown("classifier", name, CLASSIFIERS))
+    refuse_unknown("classifier", filter(None, classifiers), CLASSIFIERS)
     if "label" not in getattr(data, part) or "label" not in data.train:
         raise OptionError(
             f"{question}: expected rows with labels, got {data.name}, which has no labels; leave"
@@ -191,20 +183,33 @@ class Probes(Question):
 
     Args:
         rows: training rows that a probe learns from, and rows that it is scored on, at most.
+        sides: whether common latents are probed as inferred from each modality alone as well
+            (`probe_z_x`).
     """
 
     rows: int = 5000
-    COLUMNS: ClassVar = {
-        **{f"probe_{k}": Column(f"label read from {k}") for k in "zuvw"},
-        "probe_majority": Column("most frequent label"),
-    }
+    sides: bool = False
     CAPTION = (
         "Labels read from a latent: a linear probe of posterior means given the pair, {rows}"
         " training rows. "
     )
 
+    @property
+    def columns(self) -> dict[str, Column]:
+        read = lambda k, given="": Column(f"label read from {k}{given}")
+        aside = {f"probe_z_{k}": read("z", f" given {k} alone") for k in "xy" if self.sides}
+        rest = {f"probe_{k}": read(k) for k in "uvw"}
+        most = {"probe_majority": Column("most frequent label")}
+        return {"probe_z": read("z"), **aside, **rest, **most}
+
     def answer(self, model: Any, data: Dataset, part: str, seed: int = 0) -> dict[str, Any]:
         found = latent_probes(model, data, self.rows, part)
+        for name in data.modalities if self.sides else ():
+            try:
+                told = latent_probes(model, data, self.rows, part, given=[name])
+            except TaskError:  # no encoder of this side alone
+                continue
+            found |= {f"{k}_{name}": told[k] for k in model.common if k in told}
         return {f"probe_{k}": v for k, v in found.items()}
 
 

@@ -6,17 +6,13 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import torch
-from torch import Tensor
-
 from wyner.data import Dataset
 from wyner.experiments.questions.base import Column, Question, held_out
-from wyner.experiments.questions.bound import divergences
 from wyner.experiments.questions.pictures import labelled
 from wyner.metrics import code_accuracy, sample_accuracy
-from wyner.objectives import Information
-from wyner.seeds import TASK, mix
-from wyner.training.member import forked
+from wyner.metrics.bound import divergences, watched_information
+from wyner.metrics.checks import share_error
+from wyner.seeds import TASK, forked, mix
 
 BLOCK = 250
 """Pictures that are scored at a time."""
@@ -59,7 +55,9 @@ class Pixels(Question):
         with forked(mix(seed, TASK)):
             pair = {k: model.laws[k] for k in ("elbo", "rate")}
             found = divergences(model, pair, x, BLOCK)
-            found = {"nelbo": found["elbo"], "kl": found["rate"]} | shared(model, x)
+            found = {"nelbo": found["elbo"], "kl": found["rate"]} | watched_information(
+                model, x, BLOCK
+            )
         out: dict[str, Any] = {}
         for k, v in found.items():
             out |= {k: float(v.mean()), f"{k}_se": float(v.std()) / len(v) ** 0.5}
@@ -70,23 +68,3 @@ class Pixels(Question):
         )
         errors = {f"{k}_se": share_error(v, len(x)) for k, v in shares.items()}
         return {**out, "recon": out["nelbo"] - out["kl"], **shares, **errors}
-
-
-def share_error(share: float, rows: int) -> float:
-    """Standard error of a share of rows."""
-    return (share * (1 - share) / rows) ** 0.5
-
-
-@torch.no_grad()
-def shared(model: Any, x: Tensor) -> dict[str, Tensor]:
-    """T(z,s) `(N,)` in nats, T the critic that has learned to tell q(z,s) from q(z) q(s); nothing
-    if the model has none.
-    """
-    asked = Information("z;s", under="features", side="q")
-    if model.critics is None or asked.terms[0].name not in model.critics.heads:
-        return {}
-    program, parts = model.program(asked), []
-    for block in x.split(BLOCK):
-        ((t, _),) = program.ratios({"x": block}, program.noise((len(block),), block)).values()
-        parts.append(t.double())
-    return {"information": torch.cat(parts)}

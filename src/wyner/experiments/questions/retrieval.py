@@ -14,7 +14,8 @@ from wyner.data.zero_shot import Sides
 from wyner.errors import OptionError
 from wyner.estimation.linear import Linear
 from wyner.experiments.questions.base import Column, Question
-from wyner.metrics import chance_scores, retrieval_scores
+from wyner.metrics import chance_scores
+from wyner.metrics.retrieval import both_ways
 from wyner.tasks.retrieval import common_codes
 
 
@@ -53,7 +54,8 @@ class Retrieval(Question):
         return out | {"map_back": back["map"], "precision_1_back": back["precision_1"]}
 
     def answer(self, model: Any, data: Dataset, part: str, seed: int = 0) -> dict[str, float]:
-        return scores(*codes(model, data.sides[part]), data.sides[part], self.k, self.distance)
+        s = data.sides[part]
+        return both_ways(*codes(model, s), s.x_labels, s.y_labels, self.k, self.distance)
 
 
 def codes(model: Any, sides: Sides) -> tuple[np.ndarray, np.ndarray]:
@@ -63,15 +65,3 @@ def codes(model: Any, sides: Sides) -> tuple[np.ndarray, np.ndarray]:
     pairs = (("x", sides.x), ("y", sides.y))
     x, y = (torch.cat(list(common_codes(model, k, v))).cpu().numpy() for k, v in pairs)
     return x, y
-
-
-def scores(
-    a: np.ndarray, b: np.ndarray, sides: Sides, k: tuple[int, ...], distance: str
-) -> dict[str, float]:
-    """The numbers of a table from codes; what more items than there are would say is left out."""
-    out: dict[str, float] = {}
-    for n in (n for n in k if n <= len(b)):
-        found = retrieval_scores(a, b, sides.x_labels, sides.y_labels, k=n, distance=distance)
-        out |= {f"precision_{n}": found.pop("precision"), f"map_at_{n}": found.pop("map_k")} | found
-    back = retrieval_scores(b, a, sides.y_labels, sides.x_labels, k=1, distance=distance)
-    return out | {"map_back": back["map"], "precision_1_back": back["precision_1"]}

@@ -5,7 +5,6 @@ values dropped on the way. Test rows are never looked at; `RULES` says how it is
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,9 @@ from typing import Any
 from wyner.data import Dataset
 from wyner.errors import DataError, OptionError
 from wyner.experiments.spec import Experiment
-from wyner.experiments.sweep.page import Outcome, write
-from wyner.experiments.sweep.runs import CRITERION, ArmResult, Plan
+from wyner.experiments.sweep.page import write
+from wyner.experiments.sweep.runs import Plan
+from wyner.report.sweep import CRITERION, ArmResult, Outcome
 from wyner.runs import command, device_name, versions
 
 LAMBDAS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
@@ -26,25 +26,6 @@ RULES = (
     "chosen: of the values within one standard error of the best: the largest lambda; for other"
     " arguments the lowest rate I41",
 )
-
-
-def parse_values(text: str) -> tuple[str, list[Any]]:
-    """`key=v1,v2,...` with numbers, truth values, lists or words.
-
-    >>> parse_values("lam=0,0.05")
-    ('lam', [0, 0.05])
-    """
-    key, _, values = text.partition("=")
-    if not key.strip() or not values.strip():
-        raise OptionError(
-            f"--over {text}: expected key=v1,v2,..., for example z=2,5,10 or"
-            " networks.hidden=[64],[128,128]"
-        )
-    try:
-        found = tomllib.loads(f"v = [{values}]")["v"]
-    except tomllib.TOMLDecodeError:
-        found = [v.strip() for v in values.split(",")]
-    return key.strip(), found
 
 
 def sweep(

@@ -1,15 +1,12 @@
-"""The models of a sweep on disk: trained as one grid, dropped when they are hopeless, measured on
-validation rows.
-"""
+"""The models of a sweep on disk: one grid, hopeless values dropped, measured on validation rows."""
 
 from __future__ import annotations
 
 import functools
 import itertools
 import json
-import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -17,89 +14,29 @@ from typing import Any
 from wyner.data import Dataset
 from wyner.errors import DataError, Diverged, RunError, TaskError
 from wyner.experiments.questions import Information, Likelihood, Question
-from wyner.experiments.results import Spread, spread
 from wyner.experiments.spec import Experiment
 from wyner.experiments.store import answers
 from wyner.files import read_json, write_json
 from wyner.metrics.probes import common_probe
+from wyner.metrics.pruning import hopeless
+from wyner.metrics.spread import BESIDE
 from wyner.models import Model, load
+from wyner.report.sweep import CRITERION, ArmResult
 from wyner.runs import GRID, read_history
 from wyner.training import Settings
 from wyner.training.fit import fit
 
-CRITERION = "nll_conditional"
 PROBES = 16
 """Looks at the validation rows during a training, about."""
 RUNGS = (0.25, 0.5)
 PLAN, PENALTY = "plan.json", 1e-3
-
-
-@dataclass(frozen=True)
-class ArmResult:
-    """One value of what is swept, over its seeds.
-
-    Attributes:
-        values: by argument.
-        state: finished, dropped or diverged.
-        why: for a value that did not finish.
-        spreads: means over seeds by metric: of the finished models, or at the last look at the
-            others.
-        members: metrics of every seed.
-    """
-
-    values: dict[str, Any]
-    state: str
-    why: str
-    spreads: dict[str, Spread]
-    members: list[dict[str, Any]]
-
-    @property
-    def label(self) -> str:
-        """The values as text."""
-        return ", ".join(f"{k} = {v}" for k, v in self.values.items())
-
-
-Looks = Mapping[str, Sequence[tuple[float, float]]]
-"""By value: (conditional nll, its standard error over rows) of every seed."""
-
-
-def hopeless(now: Looks, before: Looks) -> dict[str, str]:
-    """Values to drop at a rung, with the reason.
-
-    Args:
-        now: at the rung.
-        before: at half of its epochs. A value that is not yet where the best one was then needs
-            twice the training at least; curves that merely cross are left alone.
-    """
-    means = _spreads(now)
-    if not means:
-        return {}
-    first = min(means, key=lambda k: means[k].mean)
-    best, was = means[first], _spreads(before).get(first)
-    out = {}
-    for key, s in means.items():
-        error = math.hypot(s.error, best.error)
-        late = was is None or s.mean > was.mean
-        if key != first and late and s.mean - best.mean > 2 * error:
-            out[key] = (
-                f"conditional nll {s.mean:.3f} against {best.mean:.3f}, standard error {error:.3f}"
-            )
-    return out
-
-
-def _spreads(looks: Looks) -> dict[str, Spread]:
-    found = {k: spread([a for a, _ in v], [b for _, b in v]) for k, v in looks.items()}
-    return {k: s for k, s in found.items() if s is not None}
-
 
 Logs = list[tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]]
 """Point, state and rows of the probe of every run."""
 
 
 class Plan:
-    """A sweep on disk: all that a decision needs is read from the logs of its runs, so that it can
-    go on at any time.
-    """
+    """A sweep on disk: decisions read the logs of its runs, so that it can go on any time."""
 
     def __init__(
         self,
@@ -149,13 +86,9 @@ class Plan:
         known = {f.name for f in fields(Settings)}
         sections: dict[str, dict[str, Any]] = {"fit": {}, "model": {}, "networks": {}}
         for key, value in point.items():
-            section, _, name = key.partition(".")
-            if key in known:
-                sections["fit"][key] = value
-            elif name and section == "networks":
-                sections["networks"][name] = value
-            else:
-                sections["model"][key] = value
+            name = key.removeprefix("networks.")
+            section = "fit" if key in known else "model" if name == key else "networks"
+            sections[section][name] = value
         return self.base.changed(**sections).build(self.dataset)
 
     def train(self, prune: bool, progress: bool) -> None:
@@ -204,38 +137,25 @@ class Plan:
     def _logs(self) -> Logs:
         """Point, state and rows of the probe of every run."""
         runs = self.out / "runs"
-        members = read_json(runs / GRID)["members"]
-        logs = [
-            [r for r in read_history(runs / m["folder"]) if r["split"] == "probe"] for m in members
-        ]
-        return [(m["point"], m, log) for m, log in zip(members, logs, strict=True)]
+        looks = lambda m: [r for r in read_history(runs / m["folder"]) if r["split"] == "probe"]
+        return [(m["point"], m, looks(m)) for m in read_json(runs / GRID)["members"]]
 
     def results(self) -> list[ArmResult]:
-        """Every value with its numbers; models that finished are measured once, with all
-        samples.
-        """
+        """Every value with its numbers; finished models are measured once, with all samples."""
         logs = self._logs()
         return [
-            self._result(arm, [log for log in logs if _key(log[0]) == _key(arm)])
-            for arm in self.arms
+            self._result(a, [log for log in logs if _key(log[0]) == _key(a)]) for a in self.arms
         ]
 
     def _result(self, arm: dict[str, Any], own: Logs) -> ArmResult:
-        reasons = list(dict.fromkeys(m["reason"] for _, m, _ in own if m["reason"]))
-        if finished := [(p, m) for p, m, _ in own if m["state"] == "finished"]:
-            runs, state = self.out / "runs", "finished"
-            metrics = [(p["seed"], self._measured(runs / m["folder"])) for p, m in finished]
-        else:
+        reasons, state = [m["reason"] for _, m, _ in own if m["reason"]], "finished"
+        ask = lambda m: self._measured(self.out / "runs" / m["folder"])
+        metrics = [(p["seed"], ask(m)) for p, m, _ in own if m["state"] == "finished"]
+        if not metrics:
             state = "dropped" if any(r.startswith("dropped") for r in reasons) else "diverged"
             metrics = [(p["seed"], log[-1]["terms"]) for p, _, log in own if log]
-        spreads: dict[str, Spread] = {}
-        for k in dict.fromkeys(k for _, m in metrics for k in m):
-            if not k.endswith(("_se", "_ess", "_ess_min")):
-                values = [m[k] for _, m in metrics if k in m]
-                found = spread(values, [m.get(f"{k}_se", math.nan) for _, m in metrics])
-                spreads |= {} if found is None else {k: found}
-        members = [{"seed": s, "metrics": m} for s, m in metrics]
-        return ArmResult(arm, state, "; ".join(reasons[:1]), spreads, members)
+        members = [{"seed": seed, "metrics": found} for seed, found in metrics]
+        return ArmResult(arm, state, "".join(reasons[:1]), members)
 
     def _measured(self, folder: Path) -> dict[str, float]:
         questions = self.final | {"labels": Readable()}
@@ -271,7 +191,7 @@ def _questions(samples: int, rows: int) -> dict[str, Question]:
 def _numbers(found: Mapping[str, Any], samples: bool = False) -> dict[str, float]:
     """Plain numbers; with those of the effective samples or without."""
     some = {k: v for k, v in found.items() if isinstance(v, (int, float))}
-    return {k: v for k, v in some.items() if samples or not k.endswith(("_ess", "_ess_min"))}
+    return {k: v for k, v in some.items() if samples or not k.endswith(BESIDE[1:])}
 
 
 def _looks(logs: Logs, number: int) -> dict[str, list[tuple[float, float]]]:

@@ -7,5 +7,3 @@ from wyner.experiments.trainers.fit import Fit
 
 TRAINERS: dict[str, Trainer] = {"fit": Fit(), "cca": ByCCA(), "estimate": Estimate()}
 """As in `trainer` of a row."""
-
-__all__ = ["TRAINERS", "Job", "Trainer", "probed"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wyner.data import Dataset
-from wyner.errors import OptionError, unknown
+from wyner.errors import OptionError, refuse_unknown
 from wyner.estimation.linear import CCA, Linear, Principal, unit
 from wyner.experiments.study import Row
 from wyner.experiments.trainers.base import Job, Trainer, probed
@@ -24,8 +24,7 @@ class ByCCA(Trainer):
 
     def check(self, row: Row, source: Mapping[str, Any]) -> None:
         known = ("name", "size", "ridge", "components")
-        if other := sorted(set(row.model) - set(known)):
-            raise OptionError(f"{row.slug}: {unknown('option of CCA', other[0], known)}")
+        refuse_unknown("option of CCA", row.model, known, row.slug)
 
     def settings(self, row: Row, dataset: Dataset, source: Mapping[str, Any]) -> dict[str, Any]:
         return {"data": dict(dataset.source) or dict(source), "model": row.model}

@@ -9,36 +9,40 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from wyner.data import Dataset
-from wyner.errors import OptionError, unknown
+from wyner.errors import OptionError, refuse_unknown
+from wyner.estimation.answer import QUANTITIES
 from wyner.estimation.estimate import estimate, row_as_json
+from wyner.estimation.samples import LEAST
 from wyner.estimation.tasks import task
+from wyner.experiments.peers import KEPT, others
 from wyner.experiments.study import Row
 from wyner.experiments.trainers.base import Job, Trainer
 from wyner.files import read_json, write_json
 
-VERSION = 1
+VERSION = 2
 """Of the estimators; estimates of another version are made anew."""
 ALL = "all.json"
-QUANTITIES = ("I", "J", "C_GK")
+KNOWN = ("task", "sizes", "estimators", "answers", "peers")
 
 
 class Estimate(Trainer):
-    """`wyner.information.estimate` on the task and sample sizes that a row's model names."""
+    """`wyner.information.estimate` on the task and sample sizes that a row's model names.
+
+    Options of a row's model: `task`, `sizes`, `estimators` as for `estimate`, `answers = true` to
+    keep the answers only, `peers`: how many seeds others' estimators see (`experiments.peers`).
+    """
 
     def check(self, row: Row, source: Mapping[str, Any]) -> None:
-        known, sizes = ("task", "sizes"), row.model.get("sizes", ())
-        if other := sorted(set(row.model) - {*known, "name"}):
-            raise OptionError(f"{row.slug}: {unknown('option of a task', other[0], known)}")
+        sizes = row.model.get("sizes", ())
+        refuse_unknown("option of a task", row.model, ("name", *KNOWN), row.slug)
         task(row.model.get("task", row.slug))
-        if not sizes or min(sizes) < 100:
-            raise OptionError(f"{row.slug}: expected sizes of at least 100 pairs, got {sizes}")
+        if not sizes or min(sizes) < LEAST:
+            raise OptionError(f"{row.slug}: expected sizes of at least {LEAST} pairs, got {sizes}")
 
     def settings(self, row: Row, dataset: Dataset, source: Mapping[str, Any]) -> dict[str, Any]:
         return {"model": row.model, "version": {"estimators": VERSION}}
@@ -50,7 +54,7 @@ class Estimate(Trainer):
             for n in job.row.model["sizes"]:
                 path = folder / f"n{n}.json"
                 if not path.exists():
-                    write_json(path, measured(name, n, seed))
+                    write_json(path, measured(name, n, seed, **_options(job.row.model, seed)))
                 found += read_json(path)
             write_json(folder / ALL, found)
 
@@ -69,25 +73,43 @@ class Estimate(Trainer):
         return sum({(e["seed"], e["n"]): e["cell_seconds"] for e in every}.values())
 
 
-def measured(name: str, n: int, seed: int) -> list[dict[str, Any]]:
+def _options(model: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """How a sample of a row is measured."""
+    found = {k: model[k] for k in ("estimators", "answers") if k in model}
+    return found | ({"peers": True} if seed < model.get("peers", 0) else {})
+
+
+def measured(
+    name: str,
+    n: int,
+    seed: int,
+    estimators: str | Sequence[str] | None = None,
+    answers: bool = False,
+    peers: bool = False,
+) -> list[dict[str, Any]]:
     """Every estimate from one sample, and those chosen for I, J, C_GK under the estimator "best".
 
-    On one thread: the networks are too small for more.
+    Args:
+        name: of the task.
+        n: pairs.
+        seed: of the sample and of the estimators.
+        estimators: as for `estimate`.
+        answers: keep nothing but the answers.
+        peers: measure others' estimators as well.
     """
-    start, threads, chosen = time.perf_counter(), torch.get_num_threads(), task(name)
+    start, chosen = time.perf_counter(), task(name)
     x, y = chosen.sample(n, seed)
-    torch.set_num_threads(1)
-    try:
-        found = estimate(x, y, seed=seed)
-    finally:
-        torch.set_num_threads(threads)
-    rows = found.as_rows()
+    found = estimate(x, y, estimators=estimators, seed=seed)
+    seconds = round(time.perf_counter() - start, 2)
+    rows = [] if answers else found.as_rows()
     for quantity in QUANTITIES:
         best = found.best(quantity)
-        shown = dataclasses.replace(best, estimator="best", note=f"by {best.estimator}")
-        rows.append(row_as_json(shown))
+        shown = row_as_json(
+            dataclasses.replace(best, estimator="best", note=f"by {best.estimator}")
+        )
+        rows.append({k: shown[k] for k in KEPT} if answers else shown)
+    rows += others(x, y) if peers else []
     about = {"task": name, "n": len(x), "seed": seed}
-    seconds = round(time.perf_counter() - start, 2)
     return [
         r | about | {"truth": chosen.truth[r["quantity"]], "cell_seconds": seconds} for r in rows
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from wyner.files import read_json
 from wyner.models import load
 from wyner.runs import GRID, read_config, read_history
 from wyner.training.fit import fit
+from wyner.training.probe import best_of, selection
 
 
 class Fit(Trainer):
@@ -69,19 +69,3 @@ class Fit(Trainer):
     @staticmethod
     def _grid(folder: Path) -> dict[str, Any]:
         return read_json(folder / GRID) if (folder / GRID).exists() else {}
-
-
-def best_of(history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """The lowest nll's of the probes of a training."""
-    looks = [r["terms"] for r in history if r.get("split") == "probe"]
-    names = dict.fromkeys(k for look in looks for k in look if k.startswith("nll"))
-    return {f"{k}_best": min(look[k] for look in looks if k in look) for k in names}
-
-
-def selection(history: Sequence[Mapping[str, Any]], keep: str) -> dict[str, Any]:
-    """What the probe chose by: the best value, its epoch, and the curve, one value an epoch."""
-    name, sign = keep.removeprefix("-"), -1 if keep.startswith("-") else 1
-    looks = {r["epoch"]: r["terms"][name] for r in history if r.get("split") == "probe"}
-    best = max(looks, key=lambda epoch: sign * looks[epoch])
-    curve = [round(looks[epoch], 5) for epoch in sorted(looks)]
-    return {"validation": round(looks[best], 5), "best_epoch": round(best), "curve": curve}

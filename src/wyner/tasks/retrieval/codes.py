@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wyner.arrays import Array
+from wyner.arrays import Array, is_frame
 from wyner.errors import DataError, ShapeError, TaskError, unknown
 from wyner.laws import System
 from wyner.tasks.inputs import block_rows
@@ -39,6 +39,8 @@ def common_codes(
     """
     searchable(model, modality)
     size = block or block_rows(model)
+    if is_frame(rows):
+        rows = model.preprocessing.values(rows, modality)
     parts: Iterable[Any] = [rows] if _is_array(rows) else rows
     for given in parts:
         part: Any = given if _is_array(given) else np.asarray(given)
@@ -94,6 +96,8 @@ def fingerprint(model: System) -> str:
     for name, tensor in sorted(model.state_dict().items()):
         h.update(name.encode())
         h.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    for name, scaling in sorted(model.preprocessing.scalings.items()):
+        h.update(name.encode() + scaling.mean.tobytes() + scaling.deviation.tobytes())
     return h.hexdigest()
 
 

@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wyner import codec
 from wyner.arrays import Array
-from wyner.errors import DataError, OptionError, RunError, unknown
+from wyner.errors import DataError, OptionError, RunError, refuse_unknown
 from wyner.files import read_json, write_json
 from wyner.laws import System
 from wyner.tasks.retrieval.codes import common_codes, fingerprint, one_modality, searchable
@@ -175,9 +176,9 @@ def index(
         RunError: the folder holds something, or cannot be written to.
     """
     gallery = {**(gallery or {}), **arrays}
+    names = None if names is None else codec.encode(list(names))
     modality, rows = one_modality(model, gallery, "index")
-    if distance not in DISTANCES:
-        raise OptionError(unknown("distance", distance, DISTANCES))
+    refuse_unknown("distance", distance, DISTANCES)
     searchable(model, modality)
     blocks = _scaled(common_codes(model, modality, rows, block), distance)
     if out is None:

@@ -1,6 +1,4 @@
-"""The k nearest codes of a gallery of any size: exactly, block by block, in bounded memory; by
-FAISS where it is installed.
-"""
+"""The k nearest codes of any gallery: exactly, in bounded memory, or by FAISS where installed."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wyner.errors import OptionError, ShapeError, unknown
+from wyner.errors import OptionError, ShapeError, refuse_unknown
 
 ENGINES = ("auto", "faiss", "torch")
 DISTANCES = ("cosine", "euclidean")
@@ -68,10 +66,8 @@ def nearest(
         >>> nearest(rows[:1], rows, 2, engine="torch").index.tolist()
         [[0, 1]]
     """
-    if engine not in ENGINES:
-        raise OptionError(unknown("engine", engine, ENGINES))
-    if distance not in DISTANCES:
-        raise OptionError(unknown("distance", distance, DISTANCES))
+    refuse_unknown("engine", engine, ENGINES)
+    refuse_unknown("distance", distance, DISTANCES)
     if engine == "faiss" and not has_faiss():
         raise OptionError(
             "engine='faiss' needs FAISS, which is not installed: pip install 'wyner[faiss]', or"
@@ -150,9 +146,7 @@ def _block(gallery: Any, start: int) -> Tensor:
 
 
 def _largest(near: Tensor, k: int, start: int) -> tuple[Tensor, Tensor]:
-    """The k largest of every row and their places, ties by place. `topk` takes any of those that
-    are equal to the last one.
-    """
+    """The k largest of every row and their places; of equal ones the first, unlike `topk`."""
     value, at = near.topk(k, 1)
     crowded = (near >= value[:, -1:]).sum(1) > k
     if bool(crowded.any()):

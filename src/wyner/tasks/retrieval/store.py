@@ -1,6 +1,4 @@
-"""Codes on disk: one safetensors file that is written block by block and memory-mapped when it is
-read.
-"""
+"""Codes on disk: one safetensors file, written block by block, memory-mapped when read."""
 
 from __future__ import annotations
 
@@ -17,8 +15,7 @@ from wyner.errors import DataError, RunError
 from wyner.files import replacing
 
 HEAD = 512
-"""Bytes of the file's head, padded with blanks: the number of rows is known when all are written.
-"""
+"""Bytes of the padded head of the file: the number of rows is known at the end."""
 
 
 def _head(rows: int, size: int) -> bytes:

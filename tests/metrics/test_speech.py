@@ -11,12 +11,13 @@ from torch.distributions import Normal, kl_divergence
 
 from wyner import Sequence
 from wyner.data.corpus import Recording
-from wyner.experiments.questions.speech import Speech, bound, draws, exchanged, stretches, verify
+from wyner.experiments.questions.speech import Speech
 from wyner.families import Recurrent
 from wyner.metrics import crossed_pairs
+from wyner.metrics.speech import bound, conversion, draws, exchanged, stretches, verify
 from wyner.models import DSAE
 from wyner.networks import Sequences
-from wyner.training.member import forked
+from wyner.seeds import forked
 
 
 class Exact:
@@ -98,7 +99,7 @@ def test_what_is_converted_does_not_test():
     sign = np.where(genders == "F", 1.0, -1.0)
     sign[np.setdiff1d(np.arange(len(x)), used)] *= -1
     x[:, :, 0] = torch.from_numpy(sign)[:, None].float()
-    found = Speech(pairs=5).conversion(Exact(), x, genders)
+    found = conversion(Exact(), x, genders, pairs=5)
     assert found == {"conversion": 0.0, "conversion_real": 0.0}
 
 
@@ -120,9 +121,9 @@ def test_a_converted_stretch_has_the_words_of_its_partner():
     sign = torch.from_numpy(np.where(genders == "F", 1.0, -1.0)).float()
     x[:, :, 1] = sign[:, None]
     x[used, :, 0] = sign[used][:, None]
-    found = Speech(pairs=5).conversion(Said(), x, genders)
+    found = conversion(Said(), x, genders, pairs=5)
     assert found == {"conversion": 0.0, "conversion_real": 100.0}
-    assert Speech().conversion(Said(), x, np.repeat("F", len(x))) == {}
+    assert conversion(Said(), x, np.repeat("F", len(x))) == {}
 
 
 def test_the_parts_of_the_bound_are_those_of_torch():

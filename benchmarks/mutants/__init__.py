@@ -1,0 +1,1 @@
+"""Mutation testing: does some test fail when one token of the mathematics is changed?"""
