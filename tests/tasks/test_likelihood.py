@@ -79,3 +79,13 @@ def test_what_counts_as_reliable(ess, k, reliable):
     found = Likelihood(value, torch.tensor(ess), 100, "log p(x)", pareto_k=k)
     assert found.reliable is reliable
     assert ("not reliable" in found.diagnosis) is not reliable
+
+
+@pytest.mark.parametrize(
+    ("ess", "gap", "reliable"), [(3.5, 0.2, True), (3.5, 0.9, False), (1.5, 0.2, False)]
+)
+def test_few_chains_are_reliable_where_the_bounds_meet(ess, gap, reliable):
+    found = Likelihood(torch.linspace(-3, 3, 10), torch.full((10,), ess), 4, "log p", "ais", gap)
+    assert found.reliable is reliable
+    assert f"bounds {gap:.2f} nats apart on simulated rows" in found.diagnosis
+    assert ("samples or steps" in found.diagnosis) is not reliable

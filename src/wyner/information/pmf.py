@@ -209,8 +209,8 @@ def pmf(
         starts: random starts, all computed at once.
         components: values of Z to start with; None for twice as many as always suffice to fit.
         prove: whether to prove the dual bound by branch and bound, where the alphabets are small
-            enough; a number says how many cells may be looked at, which True holds below a second
-            or so (150,000 of a 6 x 6 table).
+            enough; a number says how many cells may be looked at, which True holds to a second
+            or so (240,000 of a 6 x 6 table).
         seed: of the starts; equal seeds give equal results on a CPU.
 
     Returns:

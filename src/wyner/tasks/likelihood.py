@@ -19,9 +19,9 @@ from wyner.tasks.queries import implicit, likelihood_pair, show
 
 METHODS = {"importance": 100, "ais": 16}
 """Ways to estimate a likelihood, and how many samples or chains a row they take by default."""
-ENOUGH, HEAVY = 10, 0.7
+ENOUGH, HEAVY, APART = 10, 0.7, 0.5
 """Effective samples of a row below which its value is no more than a guess; shape of the tail of
-the weights above which it is as well."""
+the weights above which it is as well; nats between the two bounds on simulated rows, likewise."""
 CACHED = 4096
 """Draws that a CPU evaluates at a time."""
 
@@ -84,13 +84,22 @@ class Likelihood:
         return float(torch.as_tensor(self.ess).double().quantile(0.1))
 
     @property
+    def enough(self) -> float:
+        """Effective samples a row that are called enough; half of them where chains are few, as a
+        chain is a long path and not one guess.
+        """
+        return min(ENOUGH, self.samples / 2) if self.method == "ais" else ENOUGH
+
+    @property
     def reliable(self) -> bool:
-        """Whether nine of ten rows have ten effective samples and a light tail, and the samples add
-        little to the error that the rows make.
+        """Whether nine of ten rows have enough effective samples and a light tail, the samples add
+        little to the error that the rows make, and the two bounds, where known, are near.
         """
         heavy = 0.0 if self.pareto_k is None else float(self._heavy().double().mean())
         small = self.sampling_error <= max(0.01, 0.5 * self.standard_error)
-        return self.typical_ess >= ENOUGH and heavy <= 0.1 and (small or len(self.value) == 1)
+        near = self.gap is None or self.gap <= APART
+        full = self.typical_ess >= self.enough and heavy <= 0.1
+        return full and near and (small or len(self.value) == 1)
 
     def _heavy(self) -> Tensor:
         return torch.as_tensor(self.pareto_k) > HEAVY
@@ -104,12 +113,14 @@ class Likelihood:
             f"{float(ess.double().mean()):.1f} effective {what} on average (smallest"
             f" {float(ess.min()):.1f})"
         ]
-        if few := int((ess < ENOUGH).sum()):
-            found.append(f"fewer than {ENOUGH} in {few} of {rows} rows")
+        if few := int((ess < self.enough).sum()):
+            found.append(f"fewer than {self.enough:g} in {few} of {rows} rows")
         if self.pareto_k is not None and (heavy := int(self._heavy().sum())):
             found.append(
                 f"weights with a heavy tail (Pareto k above {HEAVY}) in {heavy} of {rows} rows"
             )
+        if self.gap is not None:
+            found.append(f"bounds {self.gap:.2f} nats apart on simulated rows")
         if not self.reliable:
             found.append(
                 "not reliable, the nll is probably too high: take more samples"

@@ -24,8 +24,8 @@ from wyner.information.discrete.rectangles import Rectangle
 
 OPENED, FREE = 3000, 9
 """Cells that are halved at once; free entries of all factors but the last, at most."""
-WORK = 150_000 * 36**2
-"""Cells times squared size of the table that a proof may cost by default."""
+WORK = 240_000 * 36**3
+"""Cells times cubed size of the table that a proof may cost by default."""
 STEPS = (2.0, 4.0, 8.0, 8.0, 16.0, 16.0, 32.0, 32.0)
 """Exponents of the updates of m; the plain algorithm, 1, is slow in small cells."""
 
@@ -44,8 +44,8 @@ def largest_gain(
         rectangles: all maximal rectangles of the support.
         known: a value that some product reaches; cells below `known + gap` are not halved further.
         gap: nats.
-        cells: that may be looked at, in all rectangles together; None for what takes less than a
-            second, 150,000 of a 6 x 6 table.
+        cells: that may be looked at, in all rectangles together; None for what takes about a
+            second, 240,000 of a 6 x 6 table.
 
     Returns:
         The bound, at least `known`; None if the factors have too many values for a proof.
@@ -55,7 +55,7 @@ def largest_gain(
     if any(sum(n - 1 for n in b.shape[:-1]) > FREE for b in blocks):
         return None
     if cells is None:
-        cells = int(WORK / max(prices.size, 36) ** 2)
+        cells = int(WORK / max(prices.size, 36) ** 3)
     worst = known
     for left, block in zip(range(len(blocks), 0, -1), blocks, strict=True):
         bound, looked = _bound(block, known + gap, cells // left)
