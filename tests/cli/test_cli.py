@@ -274,8 +274,8 @@ def bad_inputs(folder, run) -> list[tuple[list, str]]:
         "x": np.random.default_rng(0).random((9, 3)),
         "y": np.random.default_rng(1).random((9, 2)),
     }
-    nan = ok["x"].copy()
-    nan[4, 1] = np.nan
+    inf = ok["x"].copy()
+    inf[4, 1] = np.inf  # NaN is a missing cell
     (folder / "bad.toml").write_text("[data\n")
     (folder / "section.toml").write_text('[dat]\nname = "mog"\n')
     (folder / "key.toml").write_text('[data]\nname = "mog"\n[fit]\nepoch = 3\n')
@@ -289,8 +289,8 @@ def bad_inputs(folder, run) -> list[tuple[list, str]]:
             "same number of rows",
         ),
         (
-            [*train, "--data", write(folder, "nan.npz", x=nan, y=ok["y"])],
-            "x: found nan at row 4, column 1",
+            [*train, "--data", write(folder, "inf.npz", x=inf, y=ok["y"])],
+            "x: found inf at row 4, column 1",
         ),
         ([*train, "--data", write(folder, "str.npz", x=np.array(["a"] * 9), y=ok["y"])], "strings"),
         (

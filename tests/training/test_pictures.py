@@ -42,7 +42,7 @@ def trained(
     data: dict, networks: wyner.networks.Builder = SMALL, **settings: object
 ) -> tuple[dict, list[float]]:
     options = {"epochs": 3, "batch_size": 16, "lr": 3e-3, "progress": False, "seed": 1, **settings}
-    run = wyner.fit(model(networks), data, **options)
+    run = wyner.fit(model(networks).keep_weights(), data, **options)
     return run.model.state_dict(), [row["loss"] for row in run.history if "loss" in row]
 
 

@@ -42,7 +42,7 @@ def declare(objective, phases=(), **more) -> Model:
         common=("z",),
         phases=phases,
         **more,
-    )
+    ).keep_weights()
 
 
 def states(model: Model, out, **more) -> dict[str, torch.Tensor]:
