@@ -352,7 +352,7 @@ def bad_inputs(folder, run) -> list[tuple[list, str]]:
         ),
         (
             ["sample", run, "--given", write(folder, "n.npz", x=np.full((2, 5), np.nan))],
-            "found nan at row 0",
+            "x has missing cells, the first in row 0",
         ),
         (["sample", run, "--reconstruct"], "--given"),
         (["list", "model"], "did you mean 'models'"),
