@@ -70,6 +70,8 @@ class Program(nn.Module):
 
     incidence: Tensor
     groups: Tensor
+    answered: Tensor
+    counted: Tensor
 
     def __init__(
         self, objective: Objective, laws: Laws, planner: Planner, critics: CriticSet | None = None
@@ -142,11 +144,25 @@ class Program(nn.Module):
         alike = lambda i, j: i == j or (among[i] != "" and among[i] == among[j])
         groups = [[float(alike(i, j)) for j in range(d)] for i in range(d)]
         self.register_buffer("groups", torch.tensor(groups), persistent=False)
-        self.known: Presence | None = None
         n = len(self.needs)
+        self.combined: tuple[int, ...] | None = None
         if n <= PATTERNS and d:
             codes = torch.arange(2**n)
-            self.known = self._present({v: codes >> i & 1 > 0 for i, v in enumerate(self.needs)})
+            left = self._present({v: codes >> i & 1 > 0 for i, v in enumerate(self.needs)})
+            # buffers, so that they lie where the model does and no step copies them
+            self.combined = tuple(left.members)
+            self.register_buffer("answered", left.answers, persistent=False)
+            self.register_buffer("counted", left.counts, persistent=False)
+            for i, there in left.members.items():
+                self.register_buffer(f"members_{i}", there, persistent=False)
+
+    @property
+    def known(self) -> Presence | None:
+        """What is left in every pattern of rows; None for more variables than are listed."""
+        if self.combined is None:
+            return None
+        members = {i: getattr(self, f"members_{i}") for i in self.combined}
+        return Presence(self.answered, self.counted, members)
 
     def _present(self, there: Mapping[str, Tensor]) -> Presence:
         found = presence(self.plan, self.scored, self.ops, there)
@@ -156,12 +172,9 @@ class Program(nn.Module):
         """What is left in each pattern, and the pattern of each row, `(B,)`."""
         there = {v: masks[v] > 0 for v in self.needs}
         first = next(iter(there.values()))
-        if self.known is None:
+        if (known := self.known) is None:
             return self._present(there), torch.arange(len(first), device=first.device)
-        code = torch.stack([t.long() << i for i, t in enumerate(there.values())]).sum(0)
-        known = self.known
-        members = {i: m.to(first.device) for i, m in known.members.items()}
-        return Presence(known.answers.to(code.device), known.counts.to(code.device), members), code
+        return known, torch.stack([t.long() << i for i, t in enumerate(there.values())]).sum(0)
 
     def answers(self, masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rows that can answer each divergence, `(B,)` truth values by law."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,6 +47,8 @@ class Rows:
     """The rows that count, if not all; several parts share their values."""
     dtype: torch.dtype | None = None
     """Of the floats that `take` makes of pictures."""
+    terms: Mapping[str, int] = field(default_factory=dict)
+    """Rows that can answer each divergence, by law, where some lack a modality."""
 
     def part(self, index: Tensor) -> Rows:
         """Some of the rows, without a copy of them."""
@@ -243,36 +245,30 @@ def warn_raw(model: Model, rows: Rows) -> None:
             )
 
 
-def rows_of_terms(model: Model, masks: Tensors) -> dict[str, int]:
-    """How many rows can answer each divergence that trains the model, by law."""
-    found: dict[str, int] = {}
-    for phase in model.phases:
-        program = model.program(phase.objective)
-        found |= {law: int(a.sum()) for law, a in program.answers(masks).items()}
-    return found
-
-
-def check_terms(model: Model, masks: Tensors) -> None:
-    """Warns of divergences that no row can answer.
+def check_terms(model: Model, masks: Tensors) -> dict[str, int]:
+    """Rows that can answer each divergence, by law; warns of divergences that none can.
 
     Raises:
         DataError: a phase in which no row can answer any.
     """
-    found = rows_of_terms(model, masks)
+    counts: dict[str, int] = {}
     for phase in model.phases:
-        laws = [t.law for t in phase.objective.active if t.law in found]
-        empty = [law for law in laws if not found[law]]
+        answers = model.program(phase.objective).answers(masks)
+        found = {law: int(rows.sum()) for law, rows in answers.items()}
+        counts |= found
+        empty = [law for law, count in found.items() if not count]
         if not empty:
             continue
-        program = model.program(phase.objective)
-        reads = ", ".join(f"{law} reads {','.join(program.plan.needs[law])}" for law in empty)
+        data = {law: model.data_of(model.laws[law][0]) for law in empty}
+        reads = ", ".join(f"{law} reads {','.join(sorted(data[law]))}" for law in empty)
         text = f"phase {phase.name!r}: no row has what these terms need: {reads}"
-        if len(empty) == len(laws):
+        if len(empty) == len(found):
             raise DataError(
                 f"{text}; give rows in which these are together, or take a model that learns from"
                 " any subset, such as WynerVAE(posterior='experts')"
             )
         warnings.warn(f"{text}; they learn nothing", stacklevel=5)
+    return counts
 
 
 def _masks(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from wyner.training.linear_start import start_at_linear_optimum
 from wyner.training.loop import Loop
 from wyner.training.member import GridMember
 from wyner.training.probe import Probe, check_keep
-from wyner.training.rows import Rows, check_terms, rows_of, rows_of_terms, warn_constant, warn_raw
+from wyner.training.rows import Rows, check_terms, rows_of, warn_constant, warn_raw
 from wyner.training.run import Run, described
 from wyner.training.settings import Settings
 from wyner.training.stepper import Single
@@ -81,8 +81,8 @@ def train(
         arrays, validation = pick(arrays, first), pick(arrays, second)
     learn_scale(model, job)
     rows, held = rows_for(model, arrays, validation)
-    if job.progress and rows.masks is not None:
-        found = rows_of_terms(model, rows.masks).items()
+    if job.progress and rows.terms:
+        found = rows.terms.items()
         print(f"rows of {rows.count}: {', '.join(f'{n} {k}' for k, n in found)}", file=sys.stderr)
     fingerprint, folder = print_of(rows, held), None if out is None else RunFolder(out)
     if folder is None and job.resume:
@@ -198,7 +198,7 @@ def rows_for(
     if not warn_constant(model, rows):
         warn_raw(model, rows)
     if rows.masks is not None:
-        check_terms(model, rows.masks)
+        rows = replace(rows, terms=check_terms(model, rows.masks))
     return rows, None if validation is None else rows_of(model, validation, names, "validation")
 
 
