@@ -278,7 +278,7 @@ model = wyner.models.WynerVAE(
 wyner.fit(model, {"x": x, "y": x}, epochs=30, batch_size=16, lr=0.05, validation=0.25, patience=2,
           start="linear", progress=False, loggers=[], accelerator="cpu", devices=2, strategy="ddp")
 digest = hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in model.parameters()))
-print("weights", digest.hexdigest())
+sys.stdout.write(f"weights {digest.hexdigest()}\\n")  # at once, beside the other process
 """
 
 
